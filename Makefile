@@ -1,0 +1,61 @@
+# Each target sets up what it needs in .venv. PIP_ARGS goes to pip: see "PyTorch's CPU build" in the README.
+PYTHON ?= python3
+PIP_ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHONUTF8 = 1
+
+ifneq (,$(wildcard ../shared/data/mnist))
+export LATENTLAB_DATA ?= $(abspath ../shared/data)
+endif
+
+.PHONY: help lab test test-all check bench clean
+
+help:
+	@echo "make lab       train AE, VAE, GAN and VAE -> GAN on the embedded digits into runs/lab (at most 3 minutes on 2 cores)"
+	@echo "make test      the test suite (at most 10 minutes on 2 cores)"
+	@echo "make test-all  the slow proofs too (about 30 minutes)"
+	@echo "make check     lint, types and import contract (about 1 minute)"
+	@echo "make bench     the programs under benchmarks/ that show speed and quality (about an hour)"
+	@echo "make clean     remove .venv and caches; runs/ stays"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "latentlab needs Python 3.11 or later: make PYTHON=python3.11 …")'
+	@echo "making $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing latentlab and what it needs (PyTorch is large: some minutes the first time) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "installing what tests and checks need …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[dev]"
+	@touch $@
+
+lab: $(VENV)/.installed
+	@echo "training AE, VAE, GAN and VAE -> GAN on real digits into runs/lab: at most 3 minutes on 2 cores …"
+	@$(BIN)/latentlab lab
+
+test: $(VENV)/.installed-dev
+	@echo "running the test suite: at most 10 minutes on 2 cores …"
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(VENV)/.installed-dev
+	@echo "running all tests, the slow proofs too: about 30 minutes on 2 cores …"
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev
+	@echo "linting, checking types and the import contract: about 1 minute …"
+	@$(BIN)/ruff check src tests benchmarks
+	@$(BIN)/ruff format --check src tests benchmarks
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-dev
+	@echo "measuring speed and quality on MNIST: about an hour; leave the machine alone …"
+	@for program in benchmarks/bench_*.py; do $(BIN)/python $$program || exit 1; done
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build src/*.egg-info

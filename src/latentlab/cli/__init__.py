@@ -1,0 +1,94 @@
+"""The command line. Each command is imported when it is called, so that `latentlab --help` answers at once."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+from latentlab import __version__
+from latentlab.errors import LabError, refusal
+
+COMMANDS = {
+    "lab": ("lab", "train AE, VAE, GAN and VAE → GAN, compare them and write lab.html: the main job"),
+    "train": ("train", "train one preset; the run folder's path is the last line"),
+    "resume": ("train", "continue a stopped or finished run, bit for bit"),
+    "sample": ("draw", "draw new images from a run, as a .png grid or as .npz"),
+    "reconstruct": ("draw", "held-out images above their reconstructions"),
+    "interpolate": ("draw", "images on the way between two codes"),
+    "traverse": ("draw", "move each latent unit alone"),
+    "encode": ("draw", "write the codes of a split as .npz"),
+    "runs": ("show", "list the runs in a folder"),
+    "show": ("show", "one run: state, numbers, configuration"),
+    "verify": ("show", "check every file of a run"),
+    "stop": ("show", "stop a run that trains, wherever it does; it is saved first"),
+    "presets": ("show", "list the presets, or print one in full"),
+    "data": ("data", "data fetch SPEC: download a data set"),
+    "doctor": ("doctor", "what is installed, which device, what is wrong and how to mend it"),
+}
+
+
+class Interrupted(BaseException):
+    """A signal that came while nothing was being trained."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def usage() -> str:
+    """The text of `latentlab --help`."""
+    lines = ["usage: latentlab COMMAND …", "", "A laboratory for autoencoders, VAEs and GANs on images.", ""]
+    lines += [f"  {name:<12} {summary}" for name, (_, summary) in COMMANDS.items()]
+    lines += ["", "  --version    print the version", "  --help       print this text", ""]
+    lines += ["Start with `latentlab lab`. `latentlab COMMAND --help` explains a command."]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0, 1 (our fault), 2 (the input's), 130 or 143 (a signal)."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a console that lacks a letter shows "?" and goes on
+    try:
+        signal.signal(signal.SIGTERM, _interrupt)
+        return _dispatch(arguments)
+    except LabError as error:
+        return _say(str(error), error.exit_status)
+    except KeyboardInterrupt:
+        return _say("interrupted; nothing was being trained.", 128 + signal.SIGINT)
+    except Interrupted as error:
+        return _say("stopped by a signal; nothing was being trained.", 128 + error.number)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # a closed pipe (`| head`) is no error
+        return 0
+    except OSError as error:
+        return _say(f"{error.filename or 'a file'}: {error.strerror or error}. Check the path, its permissions and the free space.", 2)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise Interrupted(number)
+
+
+def _say(message: str, status: int) -> int:
+    print(f"latentlab: {message}", file=sys.stderr)
+    return status
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0
+    if arguments[0] == "--version":
+        print(f"latentlab {__version__}")
+        return 0
+    name, *rest = arguments
+    if name not in COMMANDS:
+        raise refusal("a command", "one of " + ", ".join(COMMANDS), name, "`latentlab --help` explains them.")
+    module = importlib.import_module(f"latentlab.cli.{COMMANDS[name][0]}")
+    status: int = getattr(module, f"command_{name}")(rest)
+    return status

@@ -1,0 +1,189 @@
+"""argparse with one-line refusals, and options drawn from the configuration's own declarations."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import types
+import typing
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any, Literal, NoReturn, get_args, get_origin
+
+from latentlab.config import (
+    AutoencoderModel,
+    AutoencoderTrain,
+    DataConfig,
+    GANModel,
+    GANTrain,
+    VAEModel,
+    VAETrain,
+    describe,
+    hints,
+)
+from latentlab.errors import LabError, refusal
+
+# The contract's short names; every field also has its dotted name.
+SHORT = {
+    "--data": "data.spec",
+    "--data-root": "data.root",
+    "--latent-dim": "model.latent_dim",
+    "--hidden": "model.hidden",
+    "--epochs": "train.epochs",
+    "--steps": "train.steps",
+    "--batch-size": "train.batch_size",
+    "--beta": "train.beta",
+    "--learning-rate": "train.learning_rate",
+    "--generator-learning-rate": "train.generator_learning_rate",
+    "--discriminator-learning-rate": "train.discriminator_learning_rate",
+    "--seed": "train.seed",
+    "--threads": "train.threads",
+    "--device": "train.device",
+    "--precision": "train.precision",
+    "--engine": "train.engine",
+    "--generator-from": "train.generator_from",
+}
+_KINDS = (DataConfig, AutoencoderModel, VAEModel, GANModel, AutoencoderTrain, VAETrain, GANTrain)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are LabErrors, with the nearest known option where one was mistyped."""
+
+    def __init__(self, command: str, description: str) -> None:
+        super().__init__(prog=f"latentlab {command}", description=description, allow_abbrev=False)
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """The arguments, or a LabError that names the one that is wrong."""
+        found, unknown = self.parse_known_args(list(arguments))
+        if unknown:
+            options = [option for action in self._actions for option in action.option_strings]
+            near = difflib.get_close_matches(unknown[0].partition("=")[0], options, 1)
+            hint = f"Did you mean {near[0]}?" if near else f"`{self.prog} --help` lists what it takes."
+            raise LabError(f"{self.prog} has no {'option' if unknown[0].startswith('-') else 'place for'} {unknown[0]!r}. {hint}")
+        return found
+
+    def error(self, message: str) -> NoReturn:
+        """argparse's own complaints in our form."""
+        message = re.sub(r"^argument ", "", message)
+        raise LabError(f"{self.prog}: {message}. `{self.prog} --help` shows how.")
+
+
+def whole(text: str, name: str, minimum: int = 0, maximum: int | None = None) -> int:
+    """An integer from the command line, within bounds."""
+    bounds = {"minimum": minimum, "maximum": maximum}
+    try:
+        value = int(text)
+    except ValueError:
+        value = minimum - 1
+    if value < minimum or (maximum is not None and value > maximum):
+        raise refusal(name, describe(int, bounds), text)
+    return value
+
+
+def number(text: str, name: str, above: float | None = None) -> float:
+    """A finite number from the command line."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not abs(value) < float("inf") or (above is not None and value <= above):
+        raise refusal(name, describe(float, {"above": above}), text)
+    return value
+
+
+def integers(text: str, name: str, count: int | None = None) -> list[int]:
+    """A list such as "3,14"; exactly `count` of them if given."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"-?\d{1,18}", part) for part in parts) or (count is not None and len(parts) != count):
+        raise refusal(name, f"{count or 'some'} integers with commas between, such as {','.join(map(str, range(count or 3)))}", text)
+    return [int(part) for part in parts]
+
+
+def add_config_options(parser: Parser) -> None:
+    """Every field of every family as an option; whether the chosen preset has it is checked by `config_changes`."""
+    short = {target: option for option, target in SHORT.items()}
+    seen: set[str] = set()
+    groups = {part: parser.add_argument_group(part) for part in ("data", "model", "train")}
+    for kind in _KINDS:
+        part = "data" if kind is DataConfig else "model" if kind.__name__.endswith("Model") else "train"
+        types_ = hints(kind)
+        for item in fields(kind):
+            name = f"{part}.{item.name}"
+            if name in seen:
+                continue
+            seen.add(name)
+            dashed = f"--{part}.{item.name.replace('_', '-')}"
+            options = [short[name]] if name in short else []
+            options += [dashed] + ([f"--{name}"] if "_" in item.name else [])
+            text = f"{item.metadata['help']} ({describe(types_[item.name], item.metadata)})".replace("%", "%%")
+            groups[part].add_argument(*options, dest=name, default=argparse.SUPPRESS, metavar=_metavar(types_[item.name]), help=text)
+    groups["data"].add_argument(
+        "--offline", dest="data.offline", action="store_const", const="true", default=argparse.SUPPRESS, help="as --data.offline true"
+    )
+
+
+def _metavar(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return "|".join(map(str, get_args(kind)))
+    if get_origin(kind) is tuple:
+        return "N[,N…]"
+    if get_origin(kind) in (types.UnionType, typing.Union):
+        return _metavar(next(a for a in get_args(kind) if a is not type(None)))
+    return {int: "N", float: "X", bool: "true|false"}.get(kind, "TEXT")
+
+
+def config_changes(found: argparse.Namespace, config: Any) -> dict[str, Any]:
+    """The options that were given, as values for `Config.replace`. Raises LabError for what the preset does not have."""
+    changes: dict[str, Any] = {}
+    parts = dict(config.parts())
+    for name, text in vars(found).items():
+        part, dot, leaf = name.partition(".")
+        if not dot:
+            continue
+        option = next((o for o, target in SHORT.items() if target == name), f"--{part}.{leaf.replace('_', '-')}")
+        kinds = hints(type(parts[part]))
+        if leaf not in kinds:
+            near = difflib.get_close_matches(leaf, [k for k in kinds if leaf in k or k in leaf] or list(kinds), 3, 0.3)
+            known = ", ".join(f"--{part}.{n.replace('_', '-')}" for n in near)
+            raise LabError(
+                f"{option} {text} is not an option of {config.preset}. It has {known}; `latentlab presets {config.preset}` shows all."
+            )
+        item = next(f for f in fields(parts[part]) if f.name == leaf)
+        changes[name] = parse_value(text, kinds[leaf], option, item.metadata)
+    if "train.epochs" in changes and "train.steps" in changes:
+        raise LabError("--epochs and --steps were both given; the length must be one of them. Leave one out.")
+    if "train.epochs" in changes and "train.steps" in parts:
+        changes["train.steps"] = None
+    return changes
+
+
+def parse_value(text: str, kind: Any, option: str, info: typing.Mapping[str, Any]) -> Any:
+    """A field's value from its text on the command line. Raises LabError in the one form."""
+    from latentlab.config import conforms
+
+    for candidate in _readings(text, kind):
+        if conforms(candidate, kind, info):
+            return candidate
+    raise refusal(option, describe(kind, info).replace("nothing", "none"), text)
+
+
+def _readings(text: str, kind: Any) -> list[Any]:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return [text]
+    if origin in (types.UnionType, typing.Union):
+        return [
+            reading
+            for a in arguments
+            for reading in ([None] if a is type(None) and text == "none" else [] if a is type(None) else _readings(text, a))
+        ]
+    if origin is tuple:
+        parts = [p.strip() for p in text.split(",") if p.strip()]
+        return [tuple(map(int, parts))] if all(re.fullmatch(r"-?\d{1,18}", p) for p in parts) else []
+    if kind is bool:
+        return [{"true": True, "false": False}[text]] if text in ("true", "false") else []
+    try:
+        return [kind(text)]
+    except ValueError:
+        return []

@@ -1,0 +1,157 @@
+"""What lies on disk: runs, show, verify, stop, presets. No torch is loaded."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from latentlab.cli.parser import Parser
+from latentlab.cli.progress import headline
+from latentlab.errors import LabError
+from latentlab.presets import PRESETS, about, preset
+from latentlab.runs import RunFolder, list_runs, open_folder
+
+STOP_SECONDS = 60.0
+
+
+def _table(rows: list[list[str]]) -> str:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def command_runs(arguments: list[str]) -> int:
+    """List runs."""
+    parser = Parser("runs", "List the runs in a folder (runs/), three levels deep.")
+    parser.add_argument("folder", nargs="?", default="runs", metavar="DIR")
+    found = parser.parse(arguments)
+    rows = [["run", "preset", "data", "state", "step", "epoch", "last held-out numbers"]]
+    for folder in list_runs(found.folder):
+        try:
+            config, status = folder.config(), folder.status()
+            last: dict[str, Any] = next((row for row in reversed(folder.metrics()) if row["split"] == "val"), {})
+        except LabError as error:
+            rows.append([str(folder.path), "?", "?", "damaged", "", "", str(error)])
+            continue
+        epoch = f"{last['epoch']:.2f}" if last else "0"
+        rows.append(
+            [
+                str(folder.path),
+                config.preset,
+                config.data.spec,
+                status.get("state", "?"),
+                str(status.get("step", "?")),
+                epoch,
+                headline(last),
+            ]
+        )
+    print(_table(rows) if len(rows) > 1 else f"no runs in {found.folder}")
+    return 0
+
+
+def _tree(config: Any) -> list[str]:
+    lines = []
+    for name, part in config.to_dict().items():
+        if isinstance(part, dict):
+            lines.append(name)
+            lines += [f"  {name}.{key:<28} {json.dumps(value)}" for key, value in part.items()]
+        else:
+            lines.append(f"{name:<10} {part}")
+    return lines
+
+
+def command_show(arguments: list[str]) -> int:
+    """One run."""
+    parser = Parser("show", "One run: state, last numbers, machine, configuration.")
+    parser.add_argument("run", metavar="RUN")
+    found = parser.parse(arguments)
+    folder = open_folder(found.run)
+    status, environment = folder.status(), folder.environment()
+    print(f"{folder.path}: {status.get('state', 'unknown')} at step {status.get('step', '?')}. {status.get('message', '')}".rstrip())
+    for split in ("train", "val"):
+        row: dict[str, Any] = next((r for r in reversed(folder.metrics()) if r["split"] == split and "request" not in r), {})
+        if row:
+            print(f"{split:<5} step {row['step']}  epoch {row['epoch']:.2f}  {row['seconds']:.1f} s  " + "  ".join(_numbers(row)))
+    for name, score in folder.scores().get("scores", {}).items():
+        error = f" ± {score['stderr']:.3g}" if "stderr" in score else ""
+        floor = f"  floor {score['floor']:.4g}" if "floor" in score else ""
+        value = "infinite" if score["value"] is None else f"{score['value']:.5g}"
+        print(
+            f"score {name:<24} {value}{error} {score['unit']}{floor}  n={score['n']}" + (f"  ({score['note']})" if "note" in score else "")
+        )
+    print("environment")
+    for key, value in environment.items():
+        print(f"  {key:<28} {json.dumps(value)}")
+    print("\n".join(_tree(folder.config())))
+    return 0
+
+
+def _numbers(row: dict[str, Any]) -> list[str]:
+    skipped = ("step", "epoch", "seconds", "split", "images_seen")
+    return [
+        f"{key} {value:.5g}" if isinstance(value, int | float) else f"{key} {value}" for key, value in row.items() if key not in skipped
+    ]
+
+
+def command_verify(arguments: list[str]) -> int:
+    """Check every file of a run."""
+    parser = Parser("verify", "Check every file of a run: form, checksums, pictures.")
+    parser.add_argument("run", metavar="RUN")
+    found = parser.parse(arguments)
+    folder = open_folder(found.run)
+    from latentlab.verification import check_run
+
+    damaged = 0
+    for path, problem in check_run(folder):
+        damaged += problem is not None
+        print(f"{'damaged' if problem else 'ok':<8} {path.relative_to(folder.path)}" + (f"  {problem}" if problem else ""))
+    if damaged:
+        raise LabError(
+            f"{folder.path} must be whole, but {damaged} of its files are damaged (named above). Restore them from a copy, or resume."
+        )
+    return 0
+
+
+def command_stop(arguments: list[str]) -> int:
+    """Stop a run."""
+    parser = Parser("stop", "Ask the process that trains a run, wherever it is, to save and stop; wait until it has.")
+    parser.add_argument("run", metavar="RUN")
+    found = parser.parse(arguments)
+    folder = open_folder(found.run)
+    if not _trains(folder):
+        status = folder.status()
+        raise LabError(
+            f"{folder.path} must be training to be stopped. It is {status.get('state', 'unknown')} at step {status.get('step', '?')}."
+        )
+    folder.request("stop")
+    until = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < until:
+        time.sleep(0.1)
+        if not _trains(folder):
+            status = folder.status()
+            print(f"{folder.path}: {status.get('state')} at step {status.get('step')}")
+            return 0
+    raise LabError(
+        f"{folder.path} must stop within {STOP_SECONDS:.0f} s of being asked, but goes on. Look at process {folder.status().get('pid')}."
+    )
+
+
+def _trains(folder: RunFolder) -> bool:
+    return folder.status().get("state") in ("starting", "running", "paused")
+
+
+def command_presets(arguments: list[str]) -> int:
+    """List presets, or print one."""
+    parser = Parser("presets", "List the presets; with a name, print that one in full.")
+    parser.add_argument("name", nargs="?", metavar="NAME")
+    found = parser.parse(arguments)
+    if found.name is not None:
+        config = preset(found.name)
+        print(about(found.name) + "\n")
+        print("\n".join(_tree(config)))
+        return 0
+    width = max(map(len, PRESETS))
+    for name in PRESETS:
+        print(f"{name:<{width}}  {about(name).splitlines()[0]}")
+    print("\n`latentlab presets NAME` prints one in full; `latentlab train NAME` trains it.")
+    return 0

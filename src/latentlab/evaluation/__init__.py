@@ -1,0 +1,1 @@
+"""Measuring runs: held-out losses, class balance, scores.json."""

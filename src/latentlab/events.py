@@ -1,0 +1,67 @@
+"""What happens while a run trains. The command line prints these, notebooks plot them, tests collect them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from latentlab.runs import RunFolder
+
+
+@dataclass(frozen=True)
+class Started:
+    """Training goes on from `step` to about `total` steps."""
+
+    folder: RunFolder
+    step: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """One step was done; nothing was read back from the device."""
+
+    step: int
+    images_seen: int
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A line of metrics.jsonl, of split "train" or "val"."""
+
+    row: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Pictured:
+    """Samples, and with an encoder reconstructions, of a step."""
+
+    step: int
+    samples: Path
+    reconstructions: Path | None
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint is whole on disk."""
+
+    step: int
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something that the user should know and that training survives."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The run is "finished" or "stopped"."""
+
+    state: str
+    step: int
+
+
+Event = Started | Stepped | Logged | Pictured | Saved | Warned | Ended

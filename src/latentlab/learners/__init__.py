@@ -1,0 +1,1 @@
+"""Learners: networks, optimisers and one explicit update for each family."""

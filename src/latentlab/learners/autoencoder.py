@@ -1,0 +1,98 @@
+"""The autoencoder. Axes: N images, H height, W width, C channels, Z latent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from latentlab.config import AutoencoderModel, AutoencoderTrain
+from latentlab.layers import Layers
+from latentlab.learners.base import Losses, Moment, Parts, descend, make_adam
+from latentlab.learners.ema import Average
+from latentlab.nets.build import Decoder, Encoder, to_bytes, to_unit
+from latentlab.objectives.likelihoods import bernoulli_nats, gaussian_nats, squared_error
+
+
+class AutoencoderLearner:
+    """Minimises the reconstruction term alone; the code has no prior, so one is fitted to it for sampling."""
+
+    phases: tuple[str, ...] = ("reconstruction",)
+
+    def __init__(
+        self, model: AutoencoderModel, train: AutoencoderTrain, layers: Mapping[str, Layers], device: torch.device, bf16: bool
+    ) -> None:
+        self.batch, self.bf16, self.device = train.batch_size, bf16, device
+        self.objective = gaussian_nats if model.reconstruction == "mse" else bernoulli_nats
+        encoder, decoder = Encoder(layers["encoder"]).to(device), Decoder(layers["decoder"]).to(device)
+        self.networks: dict[str, nn.Module] = {"encoder": encoder, "decoder": decoder}
+        self.averages = {name: Average(network, train.ema_halflife_images) for name, network in self.networks.items()}
+        self.averaged = {name: average.network for name, average in self.averages.items()}
+        self.named = [(f"{n}.{k}", p) for n, network in self.networks.items() for k, p in network.named_parameters()]
+        self.adam = make_adam([p for _, p in self.named], train.learning_rate, (train.adam_beta1, train.adam_beta2))
+        self.prior = {
+            "prior_mean": torch.zeros(model.latent_dim, device=device),
+            "prior_scale": torch.eye(model.latent_dim, device=device),
+        }
+        active = {name: average for name, average in self.averages.items() if average.active}
+        self.parts = Parts(self.networks, active, {"adam": self.adam}, self.prior)
+
+    @property
+    def images_per_step(self) -> int:
+        return self.batch
+
+    def update(self, images: Tensor, moment: Moment) -> Losses:
+        return self.run_phase("reconstruction", images, moment)
+
+    def run_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
+        for network in self.networks.values():
+            network.train()
+        x = to_unit(images)  # [N, C, H, W]
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            logits = self.networks["decoder"](self.networks["encoder"](x)).float()  # [N, C, H, W]
+        loss = self.objective(logits, x).mean()
+        rate = self.adam.param_groups[0]["lr"]
+        context = {"learning_rate": rate, "precision": "bf16" if self.bf16 else "fp32"}
+        norm = descend(loss, self.adam, self.named, moment.step, "reconstruction", context)
+        for average in self.averages.values():
+            average.update(self.batch, moment.images_seen + self.batch)
+        return {"loss_nats": loss.detach(), "gradient_norm": norm}
+
+    def set(self, name: str, value: float) -> None:
+        self.adam.param_groups[0]["lr"] = {"learning_rate": value}[name]
+
+    def tensors(self) -> dict[str, Tensor]:
+        return self.parts.tensors()
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        self.parts.load(tensors)
+
+    @torch.no_grad()
+    def prepare_sampling(self, images: Tensor) -> None:
+        """Fit N(mean, covariance) to the codes of training images; sampling draws from it."""
+        codes = self.encode(images)[0].double()  # [M, Z]
+        centred = codes - codes.mean(0)
+        covariance = centred.T @ centred / max(len(codes) - 1, 1)  # [Z, Z]
+        # The symmetric square root also serves codes that fill only a part of their space, where Cholesky would fail.
+        values, vectors = torch.linalg.eigh(covariance)
+        self.prior["prior_mean"].copy_(codes.mean(0))
+        self.prior["prior_scale"].copy_(vectors * values.clamp_min(0).sqrt() @ vectors.T)
+
+    @torch.no_grad()
+    def held_out(self, images: Tensor, seed: int, first: int) -> dict[str, Tensor]:
+        x = to_unit(images)
+        encoder, decoder = self.averages["encoder"].sampler(), self.averages["decoder"].sampler()
+        logits = decoder(encoder(x))
+        return {"loss_nats": self.objective(logits, x), "mse": squared_error(logits, x)}
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        return self.averages["encoder"].sampler()(to_unit(images)), None
+
+    def code_from_normal(self, z: Tensor) -> Tensor:
+        return self.prior["prior_mean"] + z @ self.prior["prior_scale"]
+
+    @torch.no_grad()
+    def decode(self, z: Tensor) -> Tensor:
+        return to_bytes(torch.sigmoid(self.averages["decoder"].sampler()(z)))

@@ -1,0 +1,187 @@
+"""What the loop asks of a learner, and the one way in which every learner descends a gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import ParametrizationList
+from torch.optim import Adam
+
+from latentlab.errors import NonFinite
+from latentlab.learners.ema import Average
+
+Losses = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where in a run an update happens: everything random and every schedule is a function of it."""
+
+    step: int  # updates done before this one
+    images_seen: int  # training images read before this one
+
+
+class Learner(Protocol):
+    """Networks and optimisers with one explicit `update`. Images come as uint8 [M, H, W, C] on the learner's device."""
+
+    phases: tuple[str, ...]
+    networks: dict[str, nn.Module]
+    averaged: dict[str, nn.Module]
+
+    @property
+    def images_per_step(self) -> int:
+        """How many real images one update reads."""
+
+    def update(self, images: Tensor, moment: Moment) -> Losses:
+        """One step: every phase in order. Returns scalars (tensors, so that nothing waits for the device)."""
+
+    def run_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
+        """One half of a step, by name, on the images that the whole step was given."""
+
+    def set(self, name: str, value: float) -> None:
+        """Change a live field of the training configuration, such as learning_rate."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that the next update depends on: weights, buffers, averages, optimiser moments."""
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """The reverse of `tensors`, strict in names and shapes."""
+
+    def prepare_sampling(self, images: Tensor) -> None:
+        """Fit what sampling needs beside the weights (an AE's prior) on training images uint8 [M, H, W, C]."""
+
+    def held_out(self, images: Tensor, seed: int, first: int) -> dict[str, Tensor]:
+        """Per-image values [N] on held-out images uint8 [N, H, W, C], the first of which has the number `first`."""
+
+    def code_from_normal(self, z: Tensor) -> Tensor:
+        """A standard normal z [N, Z] as a draw from the model's prior over codes, [N, Z]."""
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Codes [N, Z] to images uint8 [N, H, W, C], by the averaged network in evaluation mode."""
+
+
+class Reconstructor(Protocol):
+    """A learner with an encoder."""
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Images uint8 [N, H, W, C] to mean [N, Z] and standard deviation [N, Z] (None for an AE)."""
+
+
+def make_adam(parameters: Sequence[nn.Parameter], learning_rate: float, betas: tuple[float, float]) -> Adam:
+    """Adam (Kingma & Ba 2015) as one fused kernel. Its step counter lives in a tensor, so that it is saved like one."""
+    fused = parameters[0].device.type in ("cpu", "cuda", "mps")
+    return Adam(parameters, lr=learning_rate, betas=betas, fused=fused)
+
+
+def descend(
+    loss: Tensor, optimizer: Adam, named: Sequence[tuple[str, nn.Parameter]], step: int, what: str, context: Mapping[str, Any]
+) -> Tensor:
+    """Backward, check, step. Returns the gradient's norm. Raises NonFinite before the optimiser has moved anything."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    norm = nn.utils.get_total_norm([p.grad for _, p in named if p.grad is not None], foreach=True)
+    if not bool(torch.isfinite(norm + loss.detach())):
+        optimizer.zero_grad(set_to_none=True)
+        raise NonFinite(_explain(loss, norm, named, step, what, context))
+    optimizer.step()
+    return norm
+
+
+def _explain(
+    loss: Tensor, norm: Tensor, named: Sequence[tuple[str, nn.Parameter]], step: int, what: str, context: Mapping[str, Any]
+) -> str:
+    loss = loss.detach()
+    bad = [name for name, p in named if not bool(torch.isfinite(p).all())]
+    rate = context["learning_rate"]
+    if bad:
+        cause = f"the weights of {bad[0]} were not finite before it"
+    elif rate > 0.02:
+        cause = f"a learning rate of {rate:g}, which is very high for Adam: try {min(rate / 10, 1e-3):g}"
+    elif bool(torch.isfinite(loss)):
+        cause = f"a gradient too large for its precision, the loss being {float(loss):.4g}: try a learning rate of {rate / 10:g}"
+    else:
+        cause = f"weights that grew too far at a learning rate of {rate:g}: try {rate / 10:g}"
+    subject = "gradient" if bool(torch.isfinite(loss)) else "loss"
+    return f"step {step + 1}: the {what} {subject} is not finite ({float(norm if subject == 'gradient' else loss)}). Likely cause: {cause}."
+
+
+@contextmanager
+def buffers_held(network: nn.Module) -> Iterator[None]:
+    """The network computes as in training but records nothing: batch norm keeps its statistics, spectral norm its vectors.
+
+    So fakes made for the discriminator do not move the generator, and the generator's update does not move the
+    discriminator.
+    """
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+    statistics = [(norm.running_mean, norm.running_var) for norm in norms]
+    spectra = [m for m in network.modules() if isinstance(m, ParametrizationList)]
+    for norm in norms:
+        norm.running_mean, norm.running_var, norm.track_running_stats = None, None, False
+    for spectrum in spectra:
+        spectrum.eval()
+    try:
+        yield
+    finally:
+        for norm, (mean, variance) in zip(norms, statistics, strict=True):
+            norm.running_mean, norm.running_var, norm.track_running_stats = mean, variance, True
+        for spectrum in spectra:
+            spectrum.train()
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """`buffers_held`, and no gradient reaches the weights: the discriminator in the generator's update."""
+    network.requires_grad_(False)
+    try:
+        with buffers_held(network):
+            yield
+    finally:
+        network.requires_grad_(True)
+
+
+class Parts:
+    """Named networks, averages and optimisers as one flat dictionary of tensors, for checkpoints."""
+
+    def __init__(
+        self,
+        networks: Mapping[str, nn.Module],
+        averages: Mapping[str, Average],
+        optimizers: Mapping[str, Adam],
+        extra: Mapping[str, Tensor],
+    ) -> None:
+        self.networks, self.averages, self.optimizers, self.extra = networks, averages, optimizers, extra
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor by name: NETWORK.…, average.NETWORK.…, adam.OPTIMISER.NUMBER.FIELD and extra ones."""
+        found = {f"{name}.{key}": value for name, network in self.networks.items() for key, value in network.state_dict().items()}
+        for name, average in self.averages.items():
+            found |= {f"average.{name}.{key}": value for key, value in average.network.state_dict().items()}
+        for name, optimizer in self.optimizers.items():
+            for number, slots in optimizer.state_dict()["state"].items():
+                found |= {f"adam.{name}.{number}.{key}": value for key, value in slots.items()}
+        return found | {f"extra.{name}": value for name, value in self.extra.items()}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Put every tensor back in its place; the names must be exactly those that `tensors` gives or will give."""
+        groups: dict[str, dict[str, Tensor]] = {}
+        for name in [*self.networks, *(f"average.{n}" for n in self.averages), *(f"adam.{n}" for n in self.optimizers), "extra"]:
+            groups[name] = {key[len(name) + 1 :]: value for key, value in tensors.items() if key.startswith(name + ".")}
+        if sum(map(len, groups.values())) != len(tensors):
+            raise ValueError(f"foreign tensors: {sorted(set(tensors) - {f'{g}.{k}' for g, keys in groups.items() for k in keys})[:3]}")
+        for name, network in self.networks.items():
+            network.load_state_dict(groups[name])
+        for name, average in self.averages.items():
+            average.network.load_state_dict(groups[f"average.{name}"])
+        for name, optimizer in self.optimizers.items():
+            state: dict[int, dict[str, Tensor]] = {}
+            for key, value in groups[f"adam.{name}"].items():
+                number, slot = key.split(".")
+                state.setdefault(int(number), {})[slot] = value.clone()  # Adam would keep the very tensor that it is given
+            optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        for name, value in self.extra.items():
+            value.copy_(groups["extra"][name])

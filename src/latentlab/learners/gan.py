@@ -1,0 +1,142 @@
+"""The generative adversarial network. Axes: N images, H height, W width, C channels, Z latent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from latentlab.config import GANModel, GANTrain
+from latentlab.layers import Layers
+from latentlab.learners.base import Losses, Moment, Parts, buffers_held, descend, frozen, make_adam
+from latentlab.learners.ema import Average
+from latentlab.nets.build import Decoder, Discriminator, initialize_dcgan, to_bytes, to_unit
+from latentlab.objectives.adversarial import (
+    hinge_discriminator,
+    hinge_generator,
+    non_saturating_discriminator,
+    non_saturating_generator,
+)
+from latentlab.seeding import torch_generator
+
+
+class GANLearner:
+    """m discriminator updates, each on a real batch of its own, then n generator updates (Goodfellow et al. 2014, alg. 1)."""
+
+    phases: tuple[str, ...] = ("discriminator", "generator")
+
+    def __init__(self, model: GANModel, train: GANTrain, layers: Mapping[str, Layers], device: torch.device, bf16: bool) -> None:
+        self.batch, self.bf16, self.device, self.seed = train.batch_size, bf16, device, train.seed
+        self.latent_dim, self.loss, self.real_target = model.latent_dim, train.loss, train.label_smoothing
+        self.generator_updates, self.discriminator_updates = train.generator_updates, train.discriminator_updates
+        self.spectral = model.discriminator_normalization == "spectral"
+        generator, discriminator = Decoder(layers["generator"]).to(device), Discriminator(layers["discriminator"]).to(device)
+        if model.initialization == "dcgan":
+            initialize_dcgan(generator)
+            initialize_dcgan(discriminator)
+        self.networks: dict[str, nn.Module] = {"generator": generator, "discriminator": discriminator}
+        self.average = Average(generator, train.ema_halflife_images)
+        self.averaged = {"generator": self.average.network, "discriminator": discriminator}
+        betas = train.adam_beta1, train.adam_beta2
+        self.generator_named = [(f"generator.{k}", p) for k, p in generator.named_parameters()]
+        self.discriminator_named = [(f"discriminator.{k}", p) for k, p in discriminator.named_parameters()]
+        self.generator_adam = make_adam([p for _, p in self.generator_named], train.generator_learning_rate, betas)
+        self.discriminator_adam = make_adam([p for _, p in self.discriminator_named], train.discriminator_learning_rate, betas)
+        averages = {"generator": self.average} if self.average.active else {}
+        adams = {"generator": self.generator_adam, "discriminator": self.discriminator_adam}
+        self.parts = Parts(self.networks, averages, adams, {})
+
+    @property
+    def images_per_step(self) -> int:
+        return self.batch * self.discriminator_updates
+
+    def update(self, images: Tensor, moment: Moment) -> Losses:
+        return self.run_phase("discriminator", images, moment) | self.run_phase("generator", images, moment)
+
+    def run_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
+        for network in self.networks.values():
+            network.train()
+        if phase == "discriminator":
+            for number, batch in enumerate(torch.split(images, self.batch)):
+                losses = self._update_discriminator(batch, moment, number)
+            return losses
+        for number in range(self.generator_updates):
+            losses = self._update_generator(moment, number)
+        self.average.update(self.images_per_step, moment.images_seen + self.images_per_step)
+        return losses
+
+    def _noise(self, stream: str, moment: Moment, number: int) -> Tensor:
+        source = torch_generator(self.device, self.seed, stream, moment.step, number)
+        return torch.randn(self.batch, self.latent_dim, generator=source, device=self.device)  # [N, Z]
+
+    def _update_discriminator(self, images: Tensor, moment: Moment, number: int) -> Losses:
+        generator, discriminator = self.networks["generator"], self.networks["discriminator"]
+        x = to_unit(images)  # [N, C, H, W]
+        z = self._noise("discriminator", moment, number)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            with torch.no_grad(), buffers_held(generator):
+                fake = torch.sigmoid(generator(z).float())  # [N, C, H, W]
+            # Real and fake pass apart, so that batch norm never mixes them; the cache keeps it at one power iteration.
+            with parametrize.cached() if self.spectral else nullcontext():
+                real_logit, fake_logit = discriminator(x), discriminator(fake)  # [N], [N]
+        if self.loss == "hinge":
+            on_real, on_fake = hinge_discriminator(real_logit, fake_logit)
+        else:
+            on_real, on_fake = non_saturating_discriminator(real_logit, fake_logit, self.real_target)
+        loss = on_real.mean() + on_fake.mean()
+        norm = self._descend(loss, self.discriminator_adam, self.discriminator_named, moment, "discriminator")
+        return {
+            "discriminator_loss": loss.detach(),
+            "real_logit": real_logit.detach().mean(),
+            "fake_logit": fake_logit.detach().mean(),
+            "discriminator_gradient_norm": norm,
+        }
+
+    def _update_generator(self, moment: Moment, number: int) -> Losses:
+        generator, discriminator = self.networks["generator"], self.networks["discriminator"]
+        z = self._noise("generator", moment, number)
+        with frozen(discriminator):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+                logit = discriminator(torch.sigmoid(generator(z).float()))  # [N]
+            loss = (hinge_generator(logit) if self.loss == "hinge" else non_saturating_generator(logit)).mean()
+            norm = self._descend(loss, self.generator_adam, self.generator_named, moment, "generator")
+        return {"generator_loss": loss.detach(), "gradient_norm": norm}
+
+    def _descend(self, loss: Tensor, adam: torch.optim.Adam, named: list[tuple[str, nn.Parameter]], moment: Moment, what: str) -> Tensor:
+        context = {"learning_rate": adam.param_groups[0]["lr"], "precision": "bf16" if self.bf16 else "fp32"}
+        return descend(loss, adam, named, moment.step, what, context)
+
+    def set(self, name: str, value: float) -> None:
+        match name:
+            case "generator_updates" | "discriminator_updates":
+                setattr(self, name, int(value))
+            case "generator_learning_rate":
+                self.generator_adam.param_groups[0]["lr"] = value
+            case "discriminator_learning_rate":
+                self.discriminator_adam.param_groups[0]["lr"] = value
+            case _:
+                raise KeyError(name)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return self.parts.tensors()
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        self.parts.load(tensors)
+
+    def prepare_sampling(self, images: Tensor) -> None:
+        """Nothing: the prior is N(0, I)."""
+
+    def held_out(self, images: Tensor, seed: int, first: int) -> dict[str, Tensor]:
+        """The discriminator's logits on held-out images: far below those on training images, it has memorised them."""
+        with torch.no_grad():
+            return {"real_logit": self.networks["discriminator"].eval()(to_unit(images))}
+
+    def code_from_normal(self, z: Tensor) -> Tensor:
+        return z
+
+    @torch.no_grad()
+    def decode(self, z: Tensor) -> Tensor:
+        return to_bytes(torch.sigmoid(self.average.sampler()(z)))

@@ -1,0 +1,133 @@
+"""The variational autoencoder. Axes: N images, H height, W width, C channels, Z latent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from latentlab.config import VAEModel, VAETrain
+from latentlab.layers import Layers
+from latentlab.learners.base import Losses, Moment, Parts, descend, make_adam
+from latentlab.learners.ema import Average
+from latentlab.nets.build import Decoder, GaussianEncoder, Posterior, to_bytes, to_unit
+from latentlab.objectives.divergences import kl_to_standard_normal
+from latentlab.objectives.likelihoods import bernoulli_nats, squared_error
+from latentlab.seeding import numpy_generator, torch_generator
+
+
+class VAELearner:
+    """Minimises −log p(x|z) + β KL(q(z|x) ‖ p(z)) with one reparameterised z per image (Kingma & Welling 2014, eq. 10)."""
+
+    phases: tuple[str, ...] = ("elbo",)
+
+    def __init__(self, model: VAEModel, train: VAETrain, layers: Mapping[str, Layers], device: torch.device, bf16: bool) -> None:
+        self.batch, self.bf16, self.device, self.seed = train.batch_size, bf16, device, train.seed
+        self.beta, self.warmup_steps, self.binarized = train.beta, train.beta_warmup_steps, model.binarization == "dynamic"
+        encoder, decoder = GaussianEncoder(layers["encoder"]).to(device), Decoder(layers["decoder"]).to(device)
+        self.networks: dict[str, nn.Module] = {"encoder": encoder, "decoder": decoder}
+        self.averages = {name: Average(network, train.ema_halflife_images) for name, network in self.networks.items()}
+        self.averaged = {name: average.network for name, average in self.averages.items()}
+        self.named = [(f"{n}.{k}", p) for n, network in self.networks.items() for k, p in network.named_parameters()]
+        self.adam = make_adam([p for _, p in self.named], train.learning_rate, (train.adam_beta1, train.adam_beta2))
+        active = {name: average for name, average in self.averages.items() if average.active}
+        self.parts = Parts(self.networks, active, {"adam": self.adam}, {})
+
+    @property
+    def images_per_step(self) -> int:
+        return self.batch
+
+    def beta_at(self, step: int) -> float:
+        """β of the update that follows `step` others: linear from 0 over the warm-up, which counts absolute steps."""
+        return self.beta * min(1.0, step / self.warmup_steps) if self.warmup_steps else self.beta
+
+    def update(self, images: Tensor, moment: Moment) -> Losses:
+        return self.run_phase("elbo", images, moment)
+
+    def run_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
+        for network in self.networks.values():
+            network.train()
+        x = to_unit(images)  # [N, C, H, W]
+        if self.binarized:
+            x = torch.bernoulli(x, generator=torch_generator(self.device, self.seed, "binarization", moment.step))
+        noise = torch_generator(self.device, self.seed, "posterior", moment.step)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            q: Posterior = self.networks["encoder"](x)
+            epsilon = torch.empty_like(q.mean).normal_(generator=noise)
+            z = q.mean + (0.5 * q.log_var).exp() * epsilon  # [N, Z]
+            logits = self.networks["decoder"](z).float()  # [N, C, H, W]
+        reconstruction = bernoulli_nats(logits, x).mean()
+        kl = kl_to_standard_normal(q.mean, q.log_var).sum(1).mean()
+        beta = self.beta_at(moment.step)
+        loss = reconstruction + beta * kl
+        rate = self.adam.param_groups[0]["lr"]
+        context = {"learning_rate": rate, "precision": "bf16" if self.bf16 else "fp32"}
+        norm = descend(loss, self.adam, self.named, moment.step, "VAE", context)
+        for average in self.averages.values():
+            average.update(self.batch, moment.images_seen + self.batch)
+        return {
+            "loss_nats": loss.detach(),
+            "reconstruction_nats": reconstruction.detach(),
+            "kl_nats": kl.detach(),
+            "gradient_norm": norm,
+        }
+
+    def set(self, name: str, value: float) -> None:
+        if name == "beta":
+            self.beta = value
+        else:
+            self.adam.param_groups[0]["lr"] = {"learning_rate": value}[name]
+
+    def tensors(self) -> dict[str, Tensor]:
+        return self.parts.tensors()
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        self.parts.load(tensors)
+
+    def prepare_sampling(self, images: Tensor) -> None:
+        """Nothing: the prior is N(0, I)."""
+
+    def posterior(self, images: Tensor) -> Posterior:
+        """q(z|x) by the averaged encoder, images uint8 [N, H, W, C]."""
+        q: Posterior = self.averages["encoder"].sampler()(to_unit(images))
+        return q
+
+    @torch.no_grad()
+    def held_out(self, images: Tensor, seed: int, first: int) -> dict[str, Tensor]:
+        """The negative ELBO (β = 1) with one sampled z per image, its two parts, and the error of the mean's reconstruction.
+
+        The noise of an image depends on its number alone, so neither the batching nor the step changes it.
+        """
+        x = to_unit(images)  # [N, C, H, W]
+        count = len(x)
+        if self.binarized:
+            draws = [numpy_generator(seed, "held-out-pixels", first + i).random(x[0].numel(), "float32") for i in range(count)]
+            target = (torch.stack([torch.from_numpy(d) for d in draws]).view_as(x).to(x.device) < x).to(x.dtype)
+        else:
+            target = x
+        q: Posterior = self.averages["encoder"].sampler()(target)
+        size = q.mean.shape[1]
+        draws = [numpy_generator(seed, "held-out-posterior", first + i).standard_normal(size, "float32") for i in range(count)]
+        epsilon = torch.stack([torch.from_numpy(d) for d in draws]).to(x.device)  # [N, Z]
+        decoder = self.averages["decoder"].sampler()
+        reconstruction = bernoulli_nats(decoder(q.mean + (0.5 * q.log_var).exp() * epsilon), target)
+        kl = kl_to_standard_normal(q.mean, q.log_var).sum(1)
+        return {
+            "loss_nats": reconstruction + kl,
+            "reconstruction_nats": reconstruction,
+            "kl_nats": kl,
+            "mse": squared_error(decoder(q.mean), target),
+        }
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        q = self.posterior(images)
+        return q.mean, (0.5 * q.log_var).exp()
+
+    def code_from_normal(self, z: Tensor) -> Tensor:
+        return z
+
+    @torch.no_grad()
+    def decode(self, z: Tensor) -> Tensor:
+        return to_bytes(torch.sigmoid(self.averages["decoder"].sampler()(z)))

@@ -1,0 +1,1 @@
+"""Torch modules drawn from layer descriptions."""

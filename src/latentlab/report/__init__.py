@@ -1,0 +1,1 @@
+"""The one-file result page, made from run folders."""

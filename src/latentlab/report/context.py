@@ -1,0 +1,80 @@
+"""What every part of the page is made from: the runs, their comparison, the language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from latentlab.report.facts import Facts, Score, read_facts, real_edges
+from latentlab.report.markup import escape, tag
+from latentlab.runs import RunFolder
+from latentlab.texts import catalogue, measured, number, significant, text
+
+
+@dataclass(frozen=True)
+class Context:
+    """One page to be written. `folder` is where it goes."""
+
+    folder: Path
+    runs: Mapping[str, RunFolder]
+    comparison: Mapping[str, Any]
+    lang: str
+
+    @cached_property
+    def facts(self) -> dict[str, Facts]:
+        """The numbers of each run."""
+        entries = self.comparison.get("runs", {})
+        return {name: read_facts(folder, entries.get(name, {})) for name, folder in self.runs.items()}
+
+    @cached_property
+    def real_edges(self) -> Score | None:
+        """How steep the edges of held-out images are."""
+        return real_edges(list(self.runs.values()))
+
+    def say(self, key: str, **values: Any) -> str:
+        """A text as HTML: the whole of it is escaped."""
+        return escape(self.plain(key, **values))
+
+    def plain(self, key: str, **values: Any) -> str:
+        """A text as it is, for attributes, which `tag` escapes."""
+        return text(key, self.lang, **values)
+
+    def paragraph(self, key: str, **values: Any) -> str:
+        """A text as a paragraph."""
+        return tag("p", self.say(key, **values))
+
+    def name(self, run: str, short: bool = True) -> str:
+        """How a run is called: by its place in the lab, or by its own name."""
+        key = f"run.{run}.short" if short else f"run.{run}"
+        return text(key, self.lang) if key in catalogue(self.lang) else run
+
+    def label(self, run: str) -> str:
+        """A run's short name as HTML, with its colour."""
+        kind = run if run in ("ae", "vae", "gan", "gan-from-vae") else self.facts[run].family
+        return tag("span", tag("span", class_=f"swatch {kind}", aria_hidden="true"), escape(self.name(run)), class_="run")
+
+    def number(self, value: float, decimals: int | None = None) -> str:
+        """A number as the language writes it."""
+        return number(value, self.lang, decimals)
+
+    def figures(self, value: float, count: int = 3) -> str:
+        """A number to so many significant figures."""
+        return significant(value, self.lang, count)
+
+    def percent(self, share: float, decimals: int = 0) -> str:
+        """A share as a number of per cent, without the sign."""
+        return number(100 * share, self.lang, decimals)
+
+    def measured(self, run: str, score: str) -> str:
+        """A score with its standard error; "–" where it is not defined."""
+        found = self.facts[run].score(score)
+        return "–" if found is None else measured(found.value, found.stderr, self.lang)
+
+    def list(self, parts: list[str]) -> str:
+        """Texts joined as a sentence joins them: a, b and c."""
+        if len(parts) < 2:
+            return "".join(parts)
+        return ", ".join(parts[:-1]) + " " + self.plain("page.and") + " " + parts[-1]

@@ -1,0 +1,164 @@
+"""What the numbers say: the summary, and each family's strengths and limits. Every sentence is chosen by a comparison.
+
+A usual claim that these runs contradict, or do not settle, is said to be so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from latentlab.report.context import Context
+from latentlab.report.facts import Facts, Verdict, verdict
+from latentlab.report.markup import escape, tag
+from latentlab.texts import duration, measured
+
+RARE = 0.1  # a class is called missing when samples have less than a tenth of its real share
+
+
+def summary(c: Context) -> str:
+    """The results in a few sentences, before anything else."""
+    lines: list[str] = []
+    if found := _against(c, "ae", "vae", "reconstruction_mse"):
+        values = {name: c.measured(name, "reconstruction_mse") for name in ("ae", "vae")}
+        lines.append(c.say(f"summary.reconstruction.{found}", **values))
+    ranked = _ranked(c, "class_reverse_kl_nats")
+    if len(ranked) > 1:
+        (best, low), (worst, high) = ranked[0], ranked[-1]
+        lines.append(c.say("summary.balance", best=c.name(best), worst=c.name(worst), low=c.figures(low, 2), high=c.figures(high, 2)))
+    ranked = _ranked(c, "edge_step")
+    if len(ranked) > 1 and c.real_edges:
+        (worst, low), (best, high) = ranked[0], ranked[-1]
+        low, high = low / c.real_edges.value, high / c.real_edges.value
+        lines.append(c.say("summary.edges", best=c.name(best), worst=c.name(worst), low=c.percent(low), high=c.percent(high)))
+    seconds = sum(facts.seconds for facts in c.facts.values())
+    each = c.list([f"{c.name(name)} {duration(facts.seconds, c.lang)}" for name, facts in c.facts.items()])
+    lines.append(c.say("summary.time", total=duration(seconds, c.lang), each=each))
+    return tag("ul", *(tag("li", line) for line in lines), class_="summary")
+
+
+def _ranked(c: Context, score: str) -> list[tuple[str, float]]:
+    """The runs that have a score, lowest first."""
+    found = [(name, s.value) for name, facts in c.facts.items() if (s := facts.score(score)) is not None]
+    return sorted(found, key=lambda pair: pair[1])
+
+
+def _against(c: Context, a: str, b: str, score: str) -> Verdict | None:
+    """Whether run a's score is lower or higher than run b's; None where one of them has none."""
+    if a not in c.facts or b not in c.facts:
+        return None
+    first, second = c.facts[a].score(score), c.facts[b].score(score)
+    return None if first is None or second is None else verdict(first, second)
+
+
+def families(c: Context) -> str:
+    """Strengths and limits of each run's family."""
+    writers: dict[str, Callable[[Context, Facts], tuple[list[str], list[str]]]] = {
+        "ae": _autoencoder,
+        "vae": _variational,
+        "gan": _adversarial,
+        "gan-from-vae": _warm_started,
+    }
+    parts = []
+    for name, facts in c.facts.items():
+        strengths, limits = writers[name if name in writers else facts.family](c, facts)
+        columns = [
+            tag("div", tag("h4", c.say(f"family.{side}")), tag("ul", *(tag("li", item) for item in items)))
+            for side, items in (("strengths", strengths), ("limits", limits))
+        ]
+        title = tag("h3", c.label(name), tag("span", escape(c.name(name, short=False)), class_="full"))
+        parts.append(tag("section", title, tag("div", *columns, class_="two"), class_="family"))
+    return "".join(parts)
+
+
+def _item(c: Context, claim: str, *evidence: str | None) -> str:
+    """The usual claim, then what these runs say of it."""
+    shown = [tag("span", found, class_="evidence") for found in evidence if found]
+    return " ".join([tag("strong", c.say(claim)), *shown])
+
+
+def _compared(c: Context, key: str, run: str, other: str, score: str, show: Callable[[str, str], str]) -> str | None:
+    """Evidence from one score of two runs: the text key.lower, key.higher or key.unclear."""
+    found = _against(c, run, other, score)
+    return None if found is None else c.say(f"{key}.{found}", this=show(run, score), other=show(other, score))
+
+
+def _edges(c: Context, run: str, score: str) -> str:
+    found = c.facts[run].score(score)
+    return "–" if found is None or c.real_edges is None else c.percent(found.value / c.real_edges.value)
+
+
+def _autoencoder(c: Context, facts: Facts) -> tuple[list[str], list[str]]:
+    evidence = _compared(c, "family.ae.copies.here", "ae", "vae", "reconstruction_mse", c.measured)
+    if evidence is None and (error := facts.score("reconstruction_mse")):
+        evidence = c.say("family.ae.copies.alone", this=measured(error.value, error.stderr, c.lang))
+    strengths = [
+        _item(c, "family.ae.copies", evidence),
+        _item(c, "family.ae.simple", c.say("family.cost", seconds=duration(facts.seconds, c.lang), steps=c.number(facts.steps))),
+    ]
+    limits = [
+        _item(c, "family.ae.holes", _compared(c, "family.ae.holes.here", "ae", "vae", "class_reverse_kl_nats", c.measured)),
+        _item(c, "family.ae.no_likelihood"),
+    ]
+    return strengths, limits
+
+
+def _variational(c: Context, facts: Facts) -> tuple[list[str], list[str]]:
+    kl, elbo = facts.score("kl_nats"), facts.score("negative_elbo_nats")
+    code = bound = idle = None
+    if kl and facts.active is not None:
+        shown = measured(kl.value, kl.stderr, c.lang)
+        code = c.say("family.vae.prior.here", kl=shown, active=facts.active, all=facts.latent_dim)
+        silent = facts.latent_dim - facts.active
+        idle = c.say("family.vae.balance.idle" if silent else "family.vae.balance.none", idle=silent, all=facts.latent_dim)
+    if elbo:
+        key = "family.vae.bound.grey" if elbo.note else "family.vae.bound.here"
+        bound = c.say(key, elbo=measured(elbo.value, elbo.stderr, c.lang), floor=c.number(elbo.floor or 0.0, 1))
+    soft = _compared(c, "family.vae.soft.here", "vae", "gan", "edge_step", lambda run, score: _edges(c, run, score))
+    return [_item(c, "family.vae.prior", code), _item(c, "family.vae.bound", bound)], [
+        _item(c, "family.vae.soft", soft),
+        _item(c, "family.vae.balance", idle),
+    ]
+
+
+def _adversarial(c: Context, facts: Facts) -> tuple[list[str], list[str]]:
+    sharp = _compared(c, "family.gan.sharp.here", "gan", "vae", "edge_step", lambda run, score: _edges(c, run, score))
+    against = _compared(c, "family.gan.modes.here", "gan", "vae", "class_reverse_kl_nats", c.measured)
+    cost = None
+    if "vae" in c.facts and c.facts["vae"].seconds > 0 and facts.seconds > 0:
+        ratio = facts.seconds / c.facts["vae"].seconds
+        key = "family.gan.cost.more" if ratio > 1.1 else "family.gan.cost.less"
+        cost = c.say(key, seconds=duration(facts.seconds, c.lang), vae=duration(c.facts["vae"].seconds, c.lang), ratio=c.figures(ratio, 2))
+    limits = [
+        _item(c, "family.gan.modes", _rarest(c, facts), against),
+        _item(c, "family.gan.blind"),
+        _item(c, "family.gan.game", cost),
+    ]
+    return [_item(c, "family.gan.sharp", sharp), _item(c, "family.gan.free")], limits
+
+
+def _rarest(c: Context, facts: Facts) -> str | None:
+    """The class that samples show least, and how many are as good as missing."""
+    if facts.shares is None or not len(facts.shares.samples):
+        return None
+    shares = facts.shares
+    lowest = int(shares.samples.argmin())
+    missing = int((shares.samples < RARE * shares.real).sum())
+    return c.say(
+        "family.gan.modes.missing" if missing else "family.gan.modes.all",
+        name=shares.names[lowest],
+        share=c.percent(float(shares.samples[lowest]), 1),
+        real=c.percent(float(shares.real[lowest]), 1),
+        n=c.number(shares.count),
+        missing=missing,
+        all=len(shares.names),
+    )
+
+
+def _warm_started(c: Context, facts: Facts) -> tuple[list[str], list[str]]:
+    start = _compared(c, "family.warm.start.here", "gan-from-vae", "gan", "class_reverse_kl_nats", c.measured)
+    sharper = _compared(c, "family.warm.edges.here", "gan-from-vae", "vae", "edge_step", lambda run, score: _edges(c, run, score))
+    extra = None
+    if "vae" in c.facts:
+        extra = c.say("family.warm.cost.here", seconds=duration(facts.seconds, c.lang), vae=duration(c.facts["vae"].seconds, c.lang))
+    limits = [_item(c, "family.warm.forgets", _rarest(c, facts)), _item(c, "family.warm.cost", extra)]
+    return [_item(c, "family.warm.start", start), _item(c, "family.warm.edges", sharper)], limits

@@ -1,0 +1,125 @@
+"""The comparison table, and how the samples of each run fall on the classes."""
+
+from __future__ import annotations
+
+from latentlab.report.context import Context
+from latentlab.report.facts import Facts, verdict
+from latentlab.report.markup import escape, table, tag
+from latentlab.texts import duration
+
+# (score, its group, whether lower is better: None where no order is meant). Text: measure.SCORE and measure.SCORE.about.
+MEASURES: tuple[tuple[str, str, bool | None], ...] = (
+    ("reconstruction_mse", "copy", True),
+    ("psnr", "copy", False),
+    ("negative_elbo_nats", "elbo", None),
+    ("reconstruction_nats", "elbo", None),
+    ("kl_nats", "elbo", None),
+    ("class_reverse_kl_nats", "samples", True),
+    ("class_entropy_nats", "samples", None),
+    ("edge_step", "samples", None),
+)
+GROUPS = ("copy", "elbo", "samples", "cost")
+
+
+def measured_here(c: Context) -> list[str]:
+    """The scores that some run of the page has, in the table's order."""
+    return [score for score, _, _ in MEASURES if any(facts.score(score) for facts in c.facts.values())]
+
+
+def scoreboard(c: Context) -> str:
+    """One row a measure, one column a run."""
+    groups = []
+    for group in GROUPS:
+        rows = [_row(c, score, lower) for score, where, lower in MEASURES if where == group and score in measured_here(c)]
+        if group == "cost":
+            rows = _cost_rows(c)
+        if rows:
+            groups.append((c.say(f"measure.group.{group}"), rows))
+    head = [tag("span", c.say("page.measure"), class_="hidden"), *(c.label(name) for name in c.runs)]
+    split = c.comparison.get("split") or "test"
+    count = (c.comparison.get("images") or {}).get(split, 0)
+    caption = c.say("scoreboard.caption", split=c.plain(f"split.{split}"), n=c.number(count))
+    return tag("div", table(head, groups, caption), class_="scores wide")
+
+
+def _row(c: Context, score: str, lower: bool | None) -> list[str]:
+    best = _best(c, score, lower)
+    label = c.say(f"measure.{score}")
+    notes = []
+    found = [facts.score(score) for facts in c.facts.values()]
+    floors = [value.floor for value in found if value and value.floor is not None]
+    if any(value and value.note for value in found):
+        notes.append(c.say("measure.grey"))
+    if floors:
+        notes.append(c.say(f"measure.{score}.floor", floor=c.figures(floors[0], 3)))
+    if score == "edge_step" and c.real_edges:
+        notes.append(c.say("measure.edge_step.real", real=c.figures(c.real_edges.value, 3)))
+    if notes:
+        label += tag("small", "; ".join(notes))
+    return [label, *(_cell(c, name, score, name == best) for name in c.runs)]
+
+
+def _cell(c: Context, name: str, score: str, best: bool) -> str:
+    found = c.facts[name].score(score)
+    if found is None:
+        return tag("span", "–", title=c.plain("measure.undefined"), class_="none")
+    value, _, error = c.measured(name, score).partition(" ± ")
+    shown = tag("b", escape(value)) if best else escape(value)
+    return shown + (tag("small", f"±&nbsp;{escape(error)}") if error else "")
+
+
+def _best(c: Context, score: str, lower: bool | None) -> str | None:
+    """The run that is better than every other by more than two standard errors."""
+    found = {name: value for name, facts in c.facts.items() if (value := facts.score(score)) is not None}
+    if lower is None or len(found) < 2:
+        return None
+    best = min(found, key=lambda name: found[name].value * (1 if lower else -1))
+    wanted = "lower" if lower else "higher"
+    return best if all(verdict(found[best], other) == wanted for name, other in found.items() if name != best) else None
+
+
+def _cost_rows(c: Context) -> list[list[str]]:
+    def row(key: str, show: str) -> list[str]:
+        return [c.say(f"measure.{key}"), *(_cost(c, facts, show) for facts in c.facts.values())]
+
+    return [row("seconds", "seconds"), row("steps", "steps"), row("epochs", "epochs"), row("parameters", "parameters"), row("latent", "latent")]
+
+
+def _cost(c: Context, facts: Facts, what: str) -> str:
+    match what:
+        case "seconds":
+            return escape(duration(facts.seconds, c.lang))
+        case "steps":
+            return escape(c.number(facts.steps))
+        case "epochs":
+            return escape(c.number(facts.epochs, 1))
+        case "latent":
+            units = str(facts.latent_dim)
+            return units + (tag("small", c.say("measure.active", active=facts.active)) if facts.active is not None else "")
+    parts = ", ".join(f"{c.plain(f'network.{name}')} {c.number(count)}" for name, count in facts.parameters.items())
+    return escape(c.number(sum(facts.parameters.values()))) + tag("small", escape(parts))
+
+
+def balance(c: Context) -> str:
+    """The classes of each run's samples as bars beside those of held-out images."""
+    held = {name: facts.shares for name, facts in c.facts.items() if facts.shares is not None}
+    if not held:
+        return ""
+    top = max(float(max(shares.samples.max(), shares.real.max())) for shares in held.values())
+    panels = []
+    for name, shares in held.items():
+        marks = []
+        for label, sample, real in zip(shares.names, shares.samples, shares.real, strict=True):
+            said = c.plain("balance.bar", name=label, sample=c.percent(float(sample), 1), real=c.percent(float(real), 1))
+            bar = tag("i", class_="bar", style=f"height: {100 * sample / top:.1f}%")
+            line = tag("i", class_="real", style=f"bottom: {100 * real / top:.1f}%")
+            column = tag("span", bar, line, class_="column", aria_hidden="true")
+            marks.append(tag("li", column, tag("span", escape(label), class_="class", aria_hidden="true"), tag("span", escape(said), class_="hidden"), title=said))
+        strip = tag("ol", *marks, class_=f"strip {name if name in ('ae', 'vae', 'gan', 'gan-from-vae') else c.facts[name].family}" + (" many" if len(marks) > 12 else ""))
+        panels.append(tag("div", tag("h4", c.label(name)), strip))
+    shares = next(iter(held.values()))
+    accuracy = next((facts.classifier_accuracy for facts in c.facts.values() if facts.classifier_accuracy is not None), None)
+    caption = c.say("balance.caption", n=c.number(shares.count), top=c.percent(top))
+    if accuracy is not None:
+        caption += " " + c.say("balance.classifier", accuracy=c.percent(accuracy, 1))
+    return tag("figure", tag("div", *panels, class_="strips"), tag("figcaption", caption), class_="wide balance")

@@ -1,0 +1,201 @@
+"""One run while it trains: folder, data, learner and progress, and how they go into a checkpoint and come back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from latentlab import checkpoints
+from latentlab.config import Config
+from latentlab.control import Requests, live_settings
+from latentlab.data import Data, batch_indices
+from latentlab.errors import LabError
+from latentlab.learners.base import Learner, Losses
+from latentlab.recording import Recorder
+from latentlab.runs import RunFolder
+
+PRIOR_IMAGES = 2_000  # training images to which an autoencoder's prior is fitted
+
+
+@dataclass
+class Progress:
+    """Where the run is; all of it is in the checkpoint."""
+
+    step: int = 0
+    images_seen: int = 0
+    seconds: float = 0.0  # spent in updates
+    best_step: int | None = None
+    best_loss: float | None = None
+    changes: dict[str, float] = field(default_factory=dict)  # live fields, as changed while training
+    window: Losses = field(default_factory=dict)  # sums since the last line of metrics
+    window_steps: int = 0
+
+
+class Session:
+    """One run, opened for training: its folder, data, learner and progress."""
+
+    def __init__(self, folder: RunFolder, config: Config, data: Data, learner: Learner, device: torch.device) -> None:
+        self.folder, self.config, self.data, self.learner, self.device = folder, config, data, learner, device
+        self.progress = Progress()
+        self.warnings: list[str] = []
+        self.recorder = Recorder(folder, self.warnings.append)
+        self.feed = feed(data, config.train.seed, device)
+        self.evaluation_images = max(1, round(config.train.evaluate_epochs * len(data.train)))
+        self.lock = ExitStack()  # holds the run's lock once it is opened
+        self.requests = Requests(folder)
+        self.evaluated_at = self.saved_at = -1  # steps
+        self.val_loss: float | None = None  # of the last evaluation
+        self.last_checkpoint = self.last_status = time.monotonic()
+
+    def state(self, val_loss: float | None) -> dict[str, Any]:
+        """What state.json of a checkpoint holds."""
+        p = self.progress
+        return {
+            "step": p.step,
+            "images_seen": p.images_seen,
+            "seconds": p.seconds,
+            "best_step": p.best_step,
+            "best_loss": p.best_loss,
+            "changes": p.changes,
+            "window_steps": p.window_steps,
+            "val_loss": val_loss if val_loss is not None and math.isfinite(val_loss) else None,
+            "config_sha256": fingerprint(self.config),
+            "image_shape": list(self.data.shape),
+            "class_names": list(self.data.class_names) if self.data.class_names else None,
+            "labelled": self.data.labelled,
+        }
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """What tensors.safetensors of a checkpoint holds."""
+        return self.learner.tensors() | {f"window.{name}": value for name, value in self.progress.window.items()}
+
+    def restore(self, path: Path) -> None:
+        """Go back to a checkpoint. Raises LabError when it belongs to another configuration."""
+        tensors, state = checkpoints.load(path)
+        if state["config_sha256"] != fingerprint(self.config):
+            raise LabError(f"{path} was written under another configuration than {self.folder.path / 'config.json'}. Restore that file.")
+        window = {name[7:]: tensors.pop(name).to(self.device) for name in list(tensors) if name.startswith("window.")}
+        self.learner.load_tensors(tensors)
+        self.progress = Progress(
+            **{k: state[k] for k in ("step", "images_seen", "seconds", "best_step", "best_loss", "changes", "window_steps")}, window=window
+        )
+        for name, value in self.progress.changes.items():
+            self.learner.set(name.partition(".")[2], value)
+
+    def row(self, split: str, values: dict[str, Any]) -> dict[str, Any]:
+        """Write a line of metrics and return it."""
+        p = self.progress
+        line: dict[str, Any] = {"step": p.step, "epoch": p.images_seen / len(self.data.train), "images_seen": p.images_seen}
+        line |= {"seconds": round(p.seconds, 4), "split": split} | values
+        self.recorder.row(line)
+        return line
+
+    def save(self) -> bool:
+        """Write a checkpoint of this step; False when the disk is full."""
+        p = self.progress
+        self.prepare_sampling()
+        loss = self.val_loss if self.evaluated_at == p.step else None
+        if loss is not None and math.isfinite(loss) and (p.best_loss is None or loss < p.best_loss):
+            p.best_step, p.best_loss = p.step, loss
+        self.last_checkpoint = time.monotonic()
+        if not self.recorder.checkpoint(p.step, self.tensors(), self.state(loss), p.best_step):
+            return False
+        self.saved_at = p.step
+        return True
+
+    def prepare_sampling(self) -> None:
+        """Fit an autoencoder's prior to the codes of its first training images: a function of the weights alone."""
+        if self.config.family == "ae":
+            rows = np.arange(min(PRIOR_IMAGES, len(self.data.train)))
+            self.learner.prepare_sampling(torch.from_numpy(self.data.train.take(rows)).to(self.device))
+
+    def advance(self, losses: Losses, images: int, seconds: float) -> None:
+        """Count a step and add its losses to the window. Sums stay on the device: reading one back would wait for it."""
+        p = self.progress
+        p.step += 1
+        p.images_seen += images
+        p.seconds += seconds
+        p.window_steps += 1
+        for name, value in losses.items():
+            if name in p.window:
+                p.window[name] += value
+            else:
+                p.window[name] = value.detach().clone()
+
+    def log(self) -> dict[str, Any]:
+        """A line of metrics with the means since the last one."""
+        p = self.progress
+        values = {name: float(value) / p.window_steps for name, value in p.window.items()}
+        p.window, p.window_steps = {}, 0
+        return self.row("train", values)
+
+    def tell(self, state: str) -> None:
+        """Refresh status.json, at most once a second."""
+        if time.monotonic() - self.last_status > 1.0:
+            self.last_status = time.monotonic()
+            self.folder.write_status(state, self.progress.step)
+
+    def is_done(self) -> bool:
+        """Whether the run has its full length."""
+        if self.config.train.steps is not None:
+            return self.progress.step >= self.config.train.steps
+        return self.progress.images_seen >= self.config.train.epochs * len(self.data.train)
+
+    def total_steps(self) -> int:
+        """The step at which the run will end, at the present number of images per step."""
+        if self.config.train.steps is not None:
+            return self.config.train.steps
+        missing = self.config.train.epochs * len(self.data.train) - self.progress.images_seen
+        return self.progress.step + max(0, math.ceil(missing / self.learner.images_per_step))
+
+    def crossed(self, interval: float, images: int) -> bool:
+        """Whether the last step, which read `images`, passed a multiple of `interval` images."""
+        seen = self.progress.images_seen
+        return seen // interval > (seen - images) // interval
+
+    def take_request(self) -> str | None:
+        """The action of the next request, written down as a line of metrics; a "set" is applied here, or refused."""
+        request = self.requests.next()
+        if request is None:
+            return None
+        if request["action"] == "set":
+            try:
+                settings = live_settings(self.config, request.get("set"))
+            except LabError as error:
+                self.warnings.append(str(error))
+                return None
+            for name, value in settings.items():
+                self.learner.set(name.partition(".")[2], value)
+            self.progress.changes |= settings
+        self.row("train", {"request": request})
+        return str(request["action"])
+
+
+def fingerprint(config: Config) -> str:
+    """The sha256 of what a checkpoint's tensors depend on: not the length, nor where the data lies."""
+    values = config.to_dict()
+    for part, name in (("train", "epochs"), ("train", "steps"), ("data", "root"), ("data", "offline")):
+        del values[part][name]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def feed(data: Data, seed: int, device: torch.device) -> Callable[[int, int], torch.Tensor]:
+    """A function from (position, count) to a batch uint8 [count, H, W, C] on the device.
+
+    A set that fits is put on the GPU once; otherwise each batch is cut from the bytes in memory or in the memory map.
+    """
+    train = data.train
+    if device.type == "cuda" and len(train) * int(np.prod(data.shape)) < torch.cuda.mem_get_info(device)[0] // 4:
+        whole = torch.from_numpy(np.ascontiguousarray(train.images)).to(device)
+        return lambda position, count: whole[torch.from_numpy(batch_indices(seed, position, count, len(train))).to(device)]
+    return lambda position, count: torch.from_numpy(train.take(batch_indices(seed, position, count, len(train)))).to(device)

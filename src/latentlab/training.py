@@ -1,0 +1,166 @@
+"""The loop: a generator of events, and the only home of cadence. It keeps time; the learner does the mathematics.
+
+A run is created whole (configuration, environment, the checkpoint of step 0) and then always starts from its newest
+checkpoint, the first time as after a kill -9: there is one path, not one for new runs and one for resumed ones.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+from latentlab import checkpoints
+from latentlab.errors import NonFinite, OutOfSpace
+from latentlab.events import Ended, Event, Logged, Pictured, Saved, Started, Stepped, Warned
+from latentlab.learners.base import Moment
+from latentlab.learners.draw import decode, draw, encode
+from latentlab.session import Session
+
+SHOWN = 32  # held-out images whose reconstructions are kept
+HELD_OUT_BATCH = 500
+POLL_SECONDS = 0.05
+
+
+def run_loop(session: Session, should_stop: Callable[[], bool]) -> Iterator[Event]:
+    """Train to the end, or until `should_stop` or a request says so. The caller holds the run's lock.
+
+    Events are yielded when everything due at their step is done, so that a consumer may stop listening at any of them.
+    """
+    p, folder = session.progress, session.folder
+    folder.write_status("running", p.step)
+    before = [*picture(session), *evaluate(session)] if p.step == 0 else []
+    yield from [Started(folder, p.step, session.total_steps()), *before, *drain(session)]
+    paused = asked_to_stop = False
+    while not session.is_done():
+        action = "stop" if should_stop() else session.take_request()
+        yield from drain(session)
+        if action in ("pause", "resume"):
+            paused = action == "pause"
+            folder.write_status("paused" if paused else "running", p.step)
+        if action == "stop":
+            asked_to_stop = True
+            break
+        if paused and action != "step":
+            time.sleep(POLL_SECONDS)
+            continue
+        yield from step(session)
+        session.tell("paused" if paused else "running")
+    yield from finish(session, "stopped" if asked_to_stop else "finished")
+
+
+def step(session: Session) -> list[Event]:
+    """One update, then what is due after it: a line of metrics, pictures, an evaluation, a checkpoint."""
+    p, learner, train = session.progress, session.learner, session.config.train
+    images = session.feed(p.images_seen, learner.images_per_step)
+    started = time.perf_counter()
+    losses = learner.update(images, Moment(p.step, p.images_seen))
+    session.advance(losses, len(images), time.perf_counter() - started)
+    found: list[Event] = [Stepped(p.step, p.images_seen)]
+    if p.step % train.log_steps == 0:
+        found.append(Logged(session.log()))
+    due = session.crossed(session.evaluation_images, len(images))
+    early = p.images_seen < session.evaluation_images and p.step & (p.step - 1) == 0  # 1, 2, 4, 8 … in the first epoch
+    if due or early:
+        found += picture(session)
+    if due:
+        found += evaluate(session)
+    epoch_ended = session.crossed(len(session.data.train), len(images))
+    if epoch_ended and time.monotonic() - session.last_checkpoint >= train.checkpoint_seconds and session.save():
+        found.append(Saved(p.step))
+    return [*found, *drain(session)]
+
+
+def finish(session: Session, state: str) -> list[Event]:
+    """The end of a run: a last evaluation and the latents (when finished), a checkpoint, the state."""
+    p, folder = session.progress, session.folder
+    found: list[Event] = []
+    if state == "finished" and session.evaluated_at != p.step:
+        found += [*picture(session), *evaluate(session)]
+    if session.saved_at != p.step:
+        if not session.save():
+            whole = checkpoints.newest(folder.checkpoints, session.warnings.append).name
+            folder.write_status("stopped", p.step, f"the disk is full; the last checkpoint is {whole}")
+            raise OutOfSpace(
+                f"{folder.path}: the disk is full and step {p.step} could not be kept; {whole} is whole. Free space and resume."
+            )
+        found.append(Saved(p.step))
+    if state == "finished" and session.config.family != "gan":
+        session.recorder.latents(session.data, lambda images: encode(session.learner, images, session.device))
+    session.recorder.close()
+    folder.write_status(state, p.step)
+    return [*found, *drain(session), Ended(state, p.step)]
+
+
+def picture(session: Session) -> list[Event]:
+    """Samples of the same z and reconstructions of the same held-out images as at every other step."""
+    at, config, learner = session.progress.step, session.config, session.learner
+    session.prepare_sampling()
+    drawn = draw(learner, config.train.sample_count, config.model.latent_dim, config.train.seed, session.device)
+    samples = session.recorder.samples(at, drawn)
+    reconstructions = None
+    if config.family != "gan":
+        shown = session.data.val.take(np.arange(min(SHOWN, len(session.data.val))))
+        codes, _ = encode(learner, shown, session.device)
+        reconstructions = session.recorder.reconstructions(at, shown, decode(learner, codes, session.device))
+    return [Pictured(at, samples, reconstructions)]
+
+
+def evaluate(session: Session) -> list[Event]:
+    """A line of metrics on the val split: means over its images. Its loss picks the best checkpoint."""
+    val = session.data.val
+    sums: dict[str, float] = {}
+    for start in range(0, len(val), HELD_OUT_BATCH):
+        rows = np.arange(start, min(start + HELD_OUT_BATCH, len(val)))
+        images = torch.from_numpy(val.take(rows)).to(session.device)
+        for name, values in session.learner.held_out(images, session.config.train.seed, start).items():
+            sums[name] = sums.get(name, 0.0) + float(values.double().sum())
+    means = {name: total / len(val) for name, total in sums.items()}
+    session.evaluated_at, session.val_loss = session.progress.step, means.get("loss_nats")
+    return [Logged(session.row("val", means))]
+
+
+def drain(session: Session) -> list[Event]:
+    """The warnings that have gathered, as events."""
+    gathered, session.warnings[:] = [Warned(text) for text in session.warnings], []
+    return list(gathered)
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Compute with so many CPU threads, as the configuration fixes it: results depend on their number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def train_events(session: Session, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+    """`run_loop` with the run's own number of threads and its state told truly, however it ends.
+
+    A consumer that stops listening (break) leaves a run that is stopped and saved. The caller holds the run's lock.
+    """
+    folder, p = session.folder, session.progress
+    with threads(int(session.config.train.threads)):
+        try:
+            yield from run_loop(session, should_stop)
+        except NonFinite as error:
+            session.recorder.flush()
+            last = checkpoints.newest(folder.checkpoints, session.warnings.append)
+            folder.write_status("failed", p.step, str(error))
+            raise NonFinite(f"{error} {folder.path} keeps {last.name} as its last good checkpoint.") from None
+        except GeneratorExit:
+            if session.saved_at != p.step:
+                session.save()
+            folder.write_status("stopped", p.step)
+            raise
+        except OutOfSpace:
+            raise
+        except BaseException as error:
+            folder.write_status("failed", p.step, f"{type(error).__name__}: {error}")
+            raise

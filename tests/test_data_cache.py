@@ -1,0 +1,204 @@
+"""The cache of a folder's decoded pixels: found again, noticed when stale, made again when damaged."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from imagefiles import encoded, greys, noise, write
+from PIL import Image
+
+from latentlab.data import Data, load_data
+from latentlab.data import decoded as module
+from latentlab.data.decoded import Settings, open_decoded
+from latentlab.errors import LabError, OutOfSpace
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LATENTLAB_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "folders"
+
+
+@pytest.fixture
+def root(tmp_path: Path, cache: Path) -> Path:
+    return tmp_path / "pictures"
+
+
+def load(root: Path, **changes: object) -> Data:
+    return load_data(f"folder:{root}", **{"image_size": 16} | changes)
+
+
+def everything(data: Data) -> set[bytes]:
+    return {image.tobytes() for part in (data.train, data.val, data.test) for image in part.images}
+
+
+def forbid_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **named: object) -> None:
+        pytest.fail("an image file was opened")
+
+    monkeypatch.setattr(Image, "open", refuse)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(module, "_digests", refuse)
+
+
+def test_a_later_start_opens_no_image(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    greys(root, 5, "a")
+    greys(root, 5, "b", first=5)
+    write(root, {"a/bad.png": b"x"})
+    first = load(root)
+    forbid_decoding(monkeypatch)
+    second = load(root)
+    assert second.fingerprint == first.fingerprint
+    assert second.skipped == first.skipped
+    assert np.array_equal(second.train.images, first.train.images)
+
+
+@pytest.mark.parametrize("change", ["content", "time", "new", "gone", "renamed"])
+def test_a_change_is_noticed(root: Path, change: str) -> None:
+    greys(root, 6)
+    before = load(root)
+    path = root / "0002.png"
+    if change == "content":
+        path.write_bytes(encoded(noise(77)))
+    elif change == "time":  # the same size, another content
+        path.write_bytes(encoded(noise(2).transpose(Image.Transpose.ROTATE_180)).ljust(path.stat().st_size, b"\0"))
+        os.utime(path, ns=(1, 1))
+    elif change == "new":
+        greys(root, 1, first=77)
+    elif change == "gone":
+        path.unlink()
+    else:
+        path.rename(root / "9999.png")
+    after = load(root)
+    assert after.fingerprint != before.fingerprint
+    assert (everything(after) == everything(before)) == (change == "renamed")
+
+
+def test_a_touched_or_copied_folder_is_not_decoded_again(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    greys(root, 5)
+    before = load(root)
+    os.utime(root / "0001.png", ns=(1, 1))
+    shutil.copytree(root, tmp_path / "copy")
+    monkeypatch.setattr(Image, "open", lambda *arguments, **named: pytest.fail("an image was decoded"))
+    assert load(root).fingerprint == load(tmp_path / "copy").fingerprint == before.fingerprint
+
+
+def test_settings_have_their_own_entries(root: Path) -> None:
+    write(root, {f"{n}.png": encoded(noise(n, 20, 30)) for n in range(4)})
+    prints = {load(root, image_size=size, fit=fit).fingerprint for size in (16, 20) for fit in ("crop", "pad")}
+    assert len(prints) == 4
+
+
+def damage_pixels(entry: Path) -> None:
+    content = (entry / "images.npy").read_bytes()
+    (entry / "images.npy").write_bytes(content[:-1])
+
+
+def damage_header(entry: Path) -> None:
+    np.save(entry / "images.npy", np.zeros((2, 3), np.float32))
+
+
+def damage_index(entry: Path) -> None:
+    index = json.loads((entry / "index.json").read_text())
+    index["rows"].pop()
+    (entry / "index.json").write_text(json.dumps(index))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        damage_pixels,
+        damage_header,
+        damage_index,
+        lambda entry: (entry / "images.npy").write_bytes(b""),
+        lambda entry: (entry / "images.npy").unlink(),
+        lambda entry: (entry / "index.json").write_text("{"),
+        lambda entry: (entry / "index.json").write_text("[]"),
+        lambda entry: shutil.rmtree(entry),
+    ],
+)
+def test_a_damaged_cache_is_made_again(root: Path, cache: Path, damage: object) -> None:
+    greys(root, 5)
+    before = load(root)
+    pixels = everything(before)
+    del before  # lets go of the memory map
+    (entry,) = (path for path in cache.iterdir() if path.name != "starts")
+    damage(entry)  # type: ignore[operator]
+    assert everything(load(root)) == pixels
+    assert sorted(path.name for path in cache.iterdir()) == sorted([entry.name, "starts"])
+
+
+def test_a_damaged_start_is_read_again(root: Path, cache: Path) -> None:
+    greys(root, 5)
+    before = load(root).fingerprint
+    for text in ("", "[]", "{}", '{"entries": 3, "key": "../../x"}'):
+        (start,) = (cache / "starts").iterdir()
+        start.write_text(text)
+        assert load(root).fingerprint == before
+
+
+def test_chunks_keep_the_order(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_CHUNK", 3)
+    greys(root, 10)
+    write(root, {"0004.png": b"x"})
+    found = open_decoded(root, Settings(16, "crop", "auto"))
+    assert found.paths == tuple(f"{n:04d}.png" for n in range(10) if n != 4)
+    for path, image in zip(found.paths, found.images, strict=True):
+        assert np.array_equal(image[:, :, 0], np.asarray(noise(int(path[:4]))))
+    assert found.skipped == (("0004.png", "not a JPEG, PNG, WebP, BMP, GIF or TIFF image"),)
+
+
+def test_two_processes_that_decode_at_once_agree(root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one decodes, another finishes the same entry."""
+    greys(root, 5)
+    settings = Settings(16, "crop", "auto")
+    original = module._decode_all
+
+    def slower(*arguments: object) -> object:
+        monkeypatch.setattr(module, "_decode_all", original)
+        open_decoded(root, settings)
+        return original(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "_decode_all", slower)
+    assert len(open_decoded(root, settings).images) == 5
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(root: Path, cache: Path) -> None:
+    resource = pytest.importorskip("resource")
+    greys(root, 20)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        with pytest.raises(OutOfSpace, match=r"full.*LATENTLAB_CACHE"):
+            load(root, image_size=64)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(cache.iterdir()) == []
+    assert load(root, image_size=64).shape == (64, 64, 1)
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(root: Path, tmp_path: Path) -> None:
+    greys(root, 5)
+    (tmp_path / "cache").write_text("a file in the way")
+    with pytest.raises(LabError, match=r"must be a folder that can be written.*LATENTLAB_CACHE"):
+        load(root)
+
+
+def test_a_file_that_changes_meanwhile_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    greys(root, 5)
+    original = module._digests
+
+    def then_change(*arguments: object) -> object:
+        found = original(*arguments)  # type: ignore[arg-type]
+        (root / "0001.png").write_bytes(encoded(noise(50)))
+        return found
+
+    monkeypatch.setattr(module, "_digests", then_change)
+    with pytest.raises(LabError, match=r"0001\.png changed while"):
+        load(root)

@@ -1,0 +1,94 @@
+"""Layer descriptions: any size from 8 to 128, grey or RGB, and the torch modules drawn from them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from latentlab.config import AutoencoderModel, GANModel, VAEModel
+from latentlab.errors import LabError
+from latentlab.layers import fit_model, fit_stages, map_sizes, networks, parameter_count, shape_after
+from latentlab.nets.build import Decoder, Discriminator, Encoder, GaussianEncoder
+from latentlab.presets import PRESETS, preset
+
+CLASSES = {"encoder": Encoder, "decoder": Decoder, "generator": Decoder, "discriminator": Discriminator}
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    size=st.integers(8, 128),
+    depth=st.sampled_from([1, 3]),
+    channels=st.sampled_from([(), (4,), (4, 6), (4, 6, 8, 10)]),
+    hidden=st.sampled_from([(), (7,), (9, 5)]),
+    normalization=st.sampled_from(["none", "batch"]),
+    family=st.sampled_from([AutoencoderModel, VAEModel, GANModel]),
+)
+def test_modules_have_the_described_shapes_and_parameters(size, depth, channels, hidden, normalization, family) -> None:
+    model = fit_model(family(latent_dim=3, channels=channels, hidden=hidden, normalization=normalization), (size, size, depth))
+    for name, layers in networks(model, (size, size, depth)).items():
+        cls = GaussianEncoder if name == "encoder" and family is VAEModel else CLASSES[name]
+        network = cls(layers).eval()
+        assert sum(p.numel() for p in network.parameters()) == parameter_count(layers)
+        backward = name in ("decoder", "generator")
+        shape = (3,) if backward else (depth, size, size)
+        x = torch.zeros(2, *shape)
+        with torch.no_grad():
+            out = network(x)
+        for layer in layers:
+            shape = shape_after(layer, shape)
+        assert shape == {"encoder": (6,) if family is VAEModel else (3,), "discriminator": (1,)}.get(name, (depth, size, size))
+        expected = {"encoder": (2, 3), "discriminator": (2,)}.get(name, (2, depth, size, size))
+        assert tuple((out.mean if family is VAEModel and name == "encoder" else out).shape) == expected
+
+
+@given(st.integers(8, 128), st.sampled_from([(32, 64), (64, 128, 256, 512), (16,)]))
+def test_fitted_stages_end_between_2_and_12_pixels_and_fitting_again_changes_nothing(size: int, channels: tuple[int, ...]) -> None:
+    fitted = fit_stages(channels, size)
+    assert 2 <= map_sizes(fitted, size, size)[-1][0] <= 12
+    assert fit_stages(fitted, size) == fitted
+    shared = min(len(fitted), len(channels))
+    assert fitted[:shared] == channels[:shared]
+
+
+def test_exact_stages_are_kept_or_refused() -> None:
+    model = VAEModel(channels=(4, 4, 4, 4), stages="exact")
+    assert fit_model(model, (28, 28, 1)) is model
+    with pytest.raises(LabError, match=r"model.channels must be at most 3 stages for 8 x 8 images"):
+        networks(model, (8, 8, 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "network", "count"),
+    [
+        ("mlp-ae", "encoder", 784 * 256 + 256 + 256 * 128 + 128 + 128 * 32 + 32),
+        ("mlp-ae", "decoder", 32 * 128 + 128 + 128 * 256 + 256 + 256 * 784 + 784),
+        ("mlp-vae", "encoder", 784 * 400 + 400 + 2 * (400 * 32 + 32)),
+        ("mlp-vae", "decoder", 32 * 400 + 400 + 400 * 784 + 784),
+        ("conv-vae", "decoder", 32 * 256 + 256 + 256 * 3136 + 3136 + 64 * 32 * 16 + 32 + 32 * 16 + 1),
+        ("conv-gan", "generator", 100 * 12544 + 12544 + 2 * 256 + 256 * 128 * 16 + 128 + 2 * 128 + 128 * 16 + 1),
+    ],
+)
+def test_presets_have_the_networks_that_their_sources_describe(name: str, network: str, count: int) -> None:
+    assert parameter_count(networks(preset(name).model, (28, 28, 1))[network]) == count
+
+
+def test_art_gan_generates_64_by_64_colour_from_512_256_128_64_channels() -> None:
+    layers = networks(fit_model(preset("art-gan").model, (64, 64, 3)), (64, 64, 3))["generator"]
+    widths = [layer.inputs for layer in layers if type(layer).__name__ == "TransposedConvolution"]
+    assert widths == [512, 256, 128, 64]
+    assert layers[-1].outputs == 3
+
+
+def test_the_lab_presets_share_one_decoder() -> None:
+    decoders = [networks(preset(name).model, (28, 28, 1))[part] for name, part in (("conv-ae", "decoder"), ("conv-vae", "decoder"), ("sn-gan", "generator"))]
+    assert decoders[0] == decoders[1] == decoders[2]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("shape", [(28, 28, 1), (64, 64, 3), (9, 9, 3)])
+def test_every_preset_fits_every_size(name: str, shape: tuple[int, int, int]) -> None:
+    model = fit_model(preset(name).model, shape)
+    for layers in networks(model, shape).values():
+        assert parameter_count(layers) > 0

@@ -1,0 +1,264 @@
+"""One battery for every learner, and what is special to each family. Every bug of research/gan.md 6 that a test can catch."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from conftest import FAMILIES
+
+from latentlab.config import Config
+from latentlab.errors import NonFinite
+from latentlab.learners.base import Learner, Moment
+from latentlab.learners.build import build
+from latentlab.learners.draw import decode, draw, encode
+from latentlab.learners.ema import Average
+from latentlab.seeding import latents
+
+SHAPE = (12, 12, 1)
+CPU = torch.device("cpu")
+
+
+def images(count: int, seed: int = 0) -> torch.Tensor:
+    """Blobs: random but smooth bytes [count, 12, 12, 1]."""
+    source = np.random.default_rng(seed)
+    coarse = source.integers(0, 256, (count, 3, 3, 1))
+    return torch.from_numpy(coarse.repeat(4, 1).repeat(4, 2).astype(np.uint8))
+
+
+def make(config: Config, bf16: bool = False) -> Learner:
+    return build(config, SHAPE, CPU, bf16)
+
+
+def run(learner: Learner, steps: int, start: int = 0) -> list[dict[str, float]]:
+    count = learner.images_per_step
+    found = []
+    for step in range(start, start + steps):
+        losses = learner.update(images(count, step), Moment(step, step * count))
+        found.append({name: float(value) for name, value in losses.items()})
+    return found
+
+
+def snapshot(learner: Learner) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in learner.tensors().items()}
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.fixture(params=FAMILIES)
+def config(request: pytest.FixtureRequest, tiny) -> Config:
+    return tiny(request.param)
+
+
+def test_an_update_changes_every_weight_and_is_repeatable(config: Config) -> None:
+    a, b = make(config), make(config)
+    before = snapshot(a)
+    assert same(before, snapshot(b))
+    assert run(a, 2) == run(b, 2)
+    after = snapshot(a)
+    assert same(after, snapshot(b))
+    for name in before:
+        if name.endswith(("weight", "original")) and not name.startswith("average"):
+            assert not torch.equal(before[name], after[name]), name
+
+
+def test_tensors_come_back_in_their_places(config: Config) -> None:
+    a, b = make(config), make(config.replace(seed=5))
+    run(a, 3)
+    b.load_tensors(a.tensors())
+    assert same(a.tensors(), b.tensors())
+    other = make(config)
+    other.load_tensors(a.tensors())
+    assert run(a, 2, start=3) == run(other, 2, start=3)
+
+
+def test_foreign_tensors_are_refused(config: Config) -> None:
+    tensors = make(config).tensors()
+    with pytest.raises(ValueError, match="foreign"):
+        make(config).load_tensors(tensors | {"intruder.weight": torch.zeros(1)})
+
+
+def test_looking_does_not_touch_training(config: Config) -> None:
+    looked, blind = make(config), make(config)
+    run(looked, 2)
+    run(blind, 2)
+    before = snapshot(looked)
+    looked.held_out(images(5), 0, 0)
+    draw(looked, 3, 3, 0, CPU)
+    if config.family != "gan":
+        encode(looked, images(5).numpy(), CPU)
+    assert same(before, snapshot(looked))
+    assert run(looked, 2, 2) == run(blind, 2, 2)
+    assert same(looked.tensors(), blind.tensors())
+
+
+def test_an_image_is_the_same_alone_and_among_many(config: Config) -> None:
+    learner = make(config)
+    run(learner, 2)
+    many = draw(learner, 70, 3, 4, CPU)
+    for count in (1, 6, 64, 65):
+        assert np.array_equal(draw(learner, count, 3, 4, CPU), many[:count])
+    assert np.array_equal(decode(learner, latents(1, 3, 4, first=5), CPU)[0] if config.family != "ae" else many[5], many[5])
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_optimiser(config: Config) -> None:
+    learner = make(config)
+    run(learner, 2)
+    victim = next(iter(learner.networks.values()))
+    with torch.no_grad():
+        next(victim.parameters()).fill_(float("inf"))
+    before = snapshot(learner)
+    moment = Moment(2, 32)
+    with pytest.raises(NonFinite, match=r"^step 3: the .* is not finite .* Likely cause: "):
+        learner.update(images(learner.images_per_step), moment)
+    after = snapshot(learner)
+    weights = [name for name in before if name.startswith(("encoder", "decoder", "generator", "adam.generator", "adam.adam"))]
+    assert all(torch.equal(before[n].nan_to_num(), after[n].nan_to_num()) for n in weights)
+
+
+def test_bf16_computes_nearly_the_same_losses_and_keeps_fp32_weights(config: Config) -> None:
+    exact, fast = run(make(config), 1)[0], run(make(config, bf16=True), 1)[0]
+    for name in exact:
+        assert fast[name] == pytest.approx(exact[name], rel=0.05, abs=0.05), name
+    assert {t.dtype for t in make(config, bf16=True).tensors().values()} <= {torch.float32, torch.int64}
+
+
+def test_golden_first_losses(tiny) -> None:
+    """A refactoring must give these; a change of the mathematics must change them knowingly."""
+    first = {name: run(make(tiny(name)), 1)[0] for name in FAMILIES}
+    assert first["mlp-ae"]["loss_nats"] == pytest.approx(GOLDEN["mlp-ae"], rel=1e-4)
+    assert first["conv-vae"]["loss_nats"] == pytest.approx(GOLDEN["conv-vae"], rel=1e-4)
+    assert first["sn-gan"]["discriminator_loss"] == pytest.approx(GOLDEN["sn-gan"], rel=1e-4)
+    assert first["conv-gan"]["discriminator_loss"] == pytest.approx(GOLDEN["conv-gan"], rel=1e-4)
+
+
+GOLDEN = {"mlp-ae": 6.251249, "conv-vae": 100.34799, "sn-gan": 1.9830693, "conv-gan": 1.4090395}
+
+
+@pytest.mark.parametrize("name", ["sn-gan", "conv-gan"])
+class TestGan:
+    def test_each_half_moves_its_own_network_alone(self, name: str, tiny) -> None:
+        learner = make(tiny(name))
+        run(learner, 1)
+        batch = images(learner.images_per_step)
+        for phase, moved in (("discriminator", "discriminator"), ("generator", "generator")):
+            before = snapshot(learner)
+            learner.run_phase(phase, batch, Moment(1, 16))
+            after = snapshot(learner)
+            changed = {n for n in before if not torch.equal(before[n], after[n])}
+            assert changed
+            assert all(moved in n for n in changed), changed  # no weight, batch statistic or power iteration of the other
+        assert any(n.startswith("average.generator") for n in changed)
+
+    def test_no_gradient_is_left_on_the_frozen_discriminator(self, name: str, tiny) -> None:
+        learner = make(tiny(name))
+        batch = images(learner.images_per_step)
+        learner.update(batch, Moment(0, 0))
+        before = [p.grad.clone() for p in learner.networks["discriminator"].parameters() if p.grad is not None]
+        learner.run_phase("generator", batch, Moment(1, 16))
+        after = [p.grad for p in learner.networks["discriminator"].parameters() if p.grad is not None]
+        assert len(before) == len(after)
+        assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+        assert all(p.requires_grad for p in learner.networks["discriminator"].parameters())
+
+    def test_the_halves_use_noise_of_their_own(self, name: str, tiny) -> None:
+        learner = make(tiny(name))
+        draws = [learner._noise(stream, Moment(step, 0), k) for stream in ("discriminator", "generator") for step in (0, 1) for k in (0, 1)]
+        assert len({tuple(d.flatten().tolist()) for d in draws}) == len(draws)
+
+    def test_samples_come_from_the_average_in_evaluation_mode(self, name: str, tiny) -> None:
+        learner = make(tiny(name))
+        run(learner, 3)
+        z = torch.from_numpy(latents(4, 3, 0))
+        average = copy.deepcopy(learner.averaged["generator"]).eval()
+        with torch.no_grad():
+            expected = torch.sigmoid(average(z)).permute(0, 2, 3, 1).mul(255).round().to(torch.uint8)
+        assert torch.equal(learner.decode(z), expected)
+        assert not all(torch.equal(a, b) for a, b in zip(average.parameters(), learner.networks["generator"].parameters(), strict=True))
+
+    def test_updates_per_step_are_counted(self, name: str, tiny) -> None:
+        learner = make(tiny(name, **{"train.generator_updates": 3, "train.discriminator_updates": 2}))
+        assert learner.images_per_step == 32
+        run(learner, 2)
+        steps = {n: float(v) for n, v in learner.tensors().items() if n.endswith("step")}
+        assert {v for n, v in steps.items() if n.startswith("adam.generator")} == {6.0}
+        assert {v for n, v in steps.items() if n.startswith("adam.discriminator")} == {4.0}
+
+    def test_learning_rates_are_apart(self, name: str, tiny) -> None:
+        learner = make(tiny(name, **{"train.generator_learning_rate": 1e-5, "train.discriminator_learning_rate": 2e-3}))
+        assert learner.generator_adam.param_groups[0]["lr"] == 1e-5
+        learner.set("generator_learning_rate", 3e-4)
+        assert (learner.generator_adam.param_groups[0]["lr"], learner.discriminator_adam.param_groups[0]["lr"]) == (3e-4, 2e-3)
+
+
+def test_spectral_norm_holds_every_layer_to_one(tiny) -> None:
+    learner = make(tiny("sn-gan"))
+    run(learner, 30)
+    discriminator = learner.networks["discriminator"].train()
+    for _ in range(100):  # the estimate follows the weights by one power iteration an update: let it catch up
+        discriminator(torch.zeros(2, 1, 12, 12))
+    for layer in discriminator.eval().modules():
+        if isinstance(layer, torch.nn.Linear | torch.nn.Conv2d):
+            assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() == pytest.approx(1.0, abs=0.05)
+
+
+def test_beta_warms_up_in_absolute_steps(tiny) -> None:
+    learner = make(tiny("conv-vae", **{"train.beta": 2.0}))
+    assert [learner.beta_at(step) for step in (0, 3, 9, 90)] == [0.0, pytest.approx(2 / 3), 2.0, 2.0]
+    first = run(learner, 1)[0]
+    assert first["loss_nats"] == pytest.approx(first["reconstruction_nats"], rel=1e-6)
+
+
+def test_held_out_elbo_is_sampled_complete_and_independent_of_batching(tiny) -> None:
+    learner = make(tiny("conv-vae"))
+    run(learner, 5)
+    held = images(20, seed=9)
+    whole = learner.held_out(held, 0, 0)
+    parts = [learner.held_out(held[a : a + 7], 0, a) for a in (0, 7, 14)]
+    for name, values in whole.items():
+        torch.testing.assert_close(values, torch.cat([p[name] for p in parts]), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(whole["loss_nats"], whole["reconstruction_nats"] + whole["kl_nats"])
+    assert not torch.equal(whole["reconstruction_nats"], learner.held_out(held, 1, 0)["reconstruction_nats"])  # z is drawn, not the mean
+
+
+def test_an_average_is_the_recurrence_and_takes_buffers_along() -> None:
+    network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2))
+    average = Average(network, halflife_images=100)
+    expected = {k: v.clone().double() for k, v in network.state_dict().items()}
+    seen = 0
+    for step in range(5):
+        with torch.no_grad():
+            for p in network.parameters():
+                p.add_(step + 1.0)
+        network(torch.randn(4, 2) + step)
+        seen += 50
+        average.update(50, seen)
+        decay = 0.5 ** (50 / min(100, 0.1 * seen))
+        for k, v in network.state_dict().items():
+            expected[k] = decay * expected[k] + (1 - decay) * v.double() if v.is_floating_point() else v.double()
+    for k, v in average.network.state_dict().items():
+        torch.testing.assert_close(v.double(), expected[k], rtol=1e-5, atol=1e-6)
+
+
+def test_an_autoencoder_samples_from_the_gaussian_of_its_codes(tiny) -> None:
+    learner = make(tiny("mlp-ae"))
+    run(learner, 20)
+    batch = images(500, seed=3)
+    learner.prepare_sampling(batch)
+    codes, _ = learner.encode(batch)
+    drawn = learner.code_from_normal(torch.from_numpy(latents(50_000, 3, 0)))
+    torch.testing.assert_close(drawn.mean(0), codes.mean(0), atol=0.03, rtol=0.05)
+    torch.testing.assert_close(torch.cov(drawn.T), torch.cov(codes.T), atol=0.03, rtol=0.08)
+
+
+def test_a_decoder_becomes_a_generator_with_its_weights(tiny) -> None:
+    changes = {"model.hidden": (16,), "model.channels": (4, 8), "model.latent_dim": 3, "model.activation": "elu"}
+    vae, gan = make(tiny("conv-vae", **changes)), make(tiny("sn-gan", **changes))
+    gan.networks["generator"].load_state_dict(vae.networks["decoder"].state_dict())
+    z = torch.from_numpy(latents(4, 3, 0))
+    assert type(vae.networks["decoder"]) is type(gan.networks["generator"])
+    assert torch.equal(vae.networks["decoder"](z), gan.networks["generator"](z))
