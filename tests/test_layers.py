@@ -82,7 +82,10 @@ def test_art_gan_generates_64_by_64_colour_from_512_256_128_64_channels() -> Non
 
 
 def test_the_lab_presets_share_one_decoder() -> None:
-    decoders = [networks(preset(name).model, (28, 28, 1))[part] for name, part in (("conv-ae", "decoder"), ("conv-vae", "decoder"), ("sn-gan", "generator"))]
+    decoders = [
+        networks(preset(name).model, (28, 28, 1))[part]
+        for name, part in (("conv-ae", "decoder"), ("conv-vae", "decoder"), ("sn-gan", "generator"))
+    ]
     assert decoders[0] == decoders[1] == decoders[2]
 
 

@@ -105,7 +105,9 @@ def test_a_change_while_training_is_kept_by_the_checkpoint(tiny, tmp_path: Path)
     assert state["changes"] == {"train.learning_rate": 3e-3, "train.beta": 0.5}
 
 
-@pytest.mark.parametrize("settings", [{"train.batch_size": 8}, {"train.beta": -1.0}, {"nonsense": 1}, ["train.beta"], {"train.beta": "big"}])
+@pytest.mark.parametrize(
+    "settings", [{"train.batch_size": 8}, {"train.beta": -1.0}, {"nonsense": 1}, ["train.beta"], {"train.beta": "big"}]
+)
 def test_a_bad_change_is_said_and_training_goes_on(settings, tiny, tmp_path: Path) -> None:
     session = create(tiny("conv-vae"), tmp_path / "a")
     session.folder.request("set", settings)

@@ -128,7 +128,7 @@ def create(config: Config, out: str | Path | None = None) -> Session:
         except OSError as error:
             shutil.rmtree(folder.path, ignore_errors=True)
             if is_full(error):
-                raise OutOfSpace(f"{folder.path} must have room for a run, but the disk is full. Free some space and train again.") from None
+                raise OutOfSpace(f"{folder.path} must have room for a run, but the disk is full. Free some space.") from None
             raise
         session.warnings[:] = data.notes
         session.lock = lock.pop_all()
@@ -162,7 +162,7 @@ def reopen(path: str | Path, epochs: float | None = None, steps: int | None = No
         data = load_data(config.data)
         facts = folder.environment()
         if facts.get("data_fingerprint") != data.fingerprint:
-            raise LabError(f"{config.data.spec} must be the images that {path} was trained on, but they changed. Restore them, or train anew.")
+            raise LabError(f"{config.data.spec} must be the images of {path}, but they changed. Restore them, or train anew.")
         checkpoints.tidy(folder.checkpoints)
         warnings: list[str] = []
         newest = checkpoints.newest(folder.checkpoints, warnings.append)
@@ -173,7 +173,7 @@ def reopen(path: str | Path, epochs: float | None = None, steps: int | None = No
         session.restore(newest)
         if session.is_done():
             done = f"{session.progress.step} steps ({session.progress.images_seen / len(data.train):.4g} epochs)"
-            raise LabError(f"{path} must be longer to go on: it has its {done} already. Give --epochs N or --steps N as a new, larger total.")
+            raise LabError(f"{path} must be longer to go on: it has its {done} now. Give --epochs N or --steps N as a new, larger total.")
         replace_text(folder.path / "config.json", config.to_json())
         folder.truncate_metrics(session.progress.step if session.progress.step else -1)
         folder.forget_pictures(session.progress.step)

@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
-import latentlab
 from latentlab.cache import cache_folder
 from latentlab.errors import refusal
 from latentlab.files import replace_json
+from latentlab.version import __version__
 
 CLEARLY_FASTER = 0.9  # more threads must take at most this share of the time, or they only crowd out others
 MOST_THREADS = 16  # small networks gain nothing beyond
@@ -117,7 +117,7 @@ def _known_threads() -> dict[str, int]:
 
 def revision() -> str | None:
     """The git commit of latentlab's own source, with "+" when it was changed since; None for an installed package."""
-    home = Path(latentlab.__file__).parent
+    home = Path(__file__).parent
     if not (home.parent.parent / ".git").exists():
         return None
     try:
@@ -138,7 +138,7 @@ def environment(device: torch.device, threads: int, bf16: bool) -> dict[str, Any
     import numpy
 
     return {
-        "latentlab": latentlab.__version__,
+        "latentlab": __version__,
         "torch": torch.__version__,
         "numpy": numpy.__version__,
         "python": platform.python_version(),

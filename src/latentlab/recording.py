@@ -32,22 +32,23 @@ class Recorder:
     def __init__(self, folder: RunFolder, report: Callable[[str], None]) -> None:
         self.folder, self.report = folder, report
         self.pending: list[str] = []
-        self.full = False
+        self.failing: set[str] = set()  # kinds of record whose last write met a full disk
 
     def attempt(self, what: str, write: Callable[[], object]) -> bool:
-        """Run `write`; False when the disk is full."""
+        """Run `write`; False when the disk is full. Said once when the first kind of record fails, and once when all go on."""
         try:
             write()
         except OSError as error:
             if not is_full(error):
                 raise
-            if not self.full:
+            if not self.failing:
                 self.report(f"the disk is full: {what} could not be kept in {self.folder.path}. Training goes on; free some space.")
-            self.full = True
+            self.failing.add(what)
             return False
-        if self.full:
-            self.report(f"there is space again: {what} was kept.")
-        self.full = False
+        if self.failing:
+            self.failing.discard(what)
+            if not self.failing:
+                self.report(f"there is space again: {what} was kept.")
         return True
 
     def row(self, row: dict[str, Any]) -> None:
@@ -92,7 +93,7 @@ class Recorder:
         def write() -> None:
             checkpoints.save(self.folder.checkpoints, step, tensors, state)
 
-        kept = self.attempt(f"the checkpoint of step {step}", write)
+        kept = self.attempt("the checkpoint", write)
         if kept:
             checkpoints.prune(self.folder.checkpoints, best)
         return kept

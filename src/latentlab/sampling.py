@@ -17,7 +17,6 @@ def _floats(values: NDArray[Any]) -> Floats:
     return values.astype(np.float32)
 
 
-
 def line(a: Floats, b: Floats, steps: int) -> Floats:
     """`steps` codes on the straight line from a [Z] to b [Z], both included: [steps, Z]."""
     if steps < 2:

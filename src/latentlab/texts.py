@@ -65,6 +65,8 @@ def number(value: float, lang: str, decimals: int | None = None) -> str:
     """
     if not math.isfinite(value):
         return "–"
+    if decimals is None and float(value).is_integer() and abs(value) < 1e12:
+        decimals = 0
     plain = f"{value:.{decimals}f}" if decimals is not None else f"{value:.6g}"
     if "e" in plain:
         mantissa, _, power = plain.partition("e")
@@ -86,11 +88,11 @@ def _local(plain: str, lang: str) -> str:
 
 
 def measured(value: float, stderr: float | None, lang: str) -> str:
-    """A value with its standard error, both to the error's second figure: "0.01264 ± 0.00046"."""
+    """A value with its standard error, both to the error's second figure: "0.01264 ± 0.00046" (with spaces that do not break)."""
     if stderr is None or not stderr > 0 or not math.isfinite(stderr):
         return significant(value, lang, 4)
     decimals = max(0, 1 - math.floor(math.log10(stderr)))
-    return f"{number(value, lang, decimals)} ± {number(stderr, lang, decimals)}"
+    return f"{number(value, lang, decimals)}\u00a0±\u00a0{number(stderr, lang, decimals)}"
 
 
 def significant(value: float, lang: str, figures: int = 3) -> str:
@@ -101,10 +103,10 @@ def significant(value: float, lang: str, figures: int = 3) -> str:
 
 
 def duration(seconds: float, lang: str) -> str:
-    """Seconds as a reader says them: "16 s", "2 min 05 s", "1 h 12 min"."""
+    """Seconds as a reader says them: "16 s", "2 min 05 s", "1 h 12 min", with spaces that do not break."""
     whole = round(seconds)
     if whole < 60:
-        return f"{significant(seconds, lang, 2)} s"
+        return f"{significant(seconds, lang, 2)}\u00a0s"
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+        return f"{whole // 60}\u00a0min\u00a0{whole % 60:02d}\u00a0s"
+    return f"{whole // 3600}\u00a0h\u00a0{whole % 3600 // 60:02d}\u00a0min"

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-from latentlab import __version__
 from latentlab.errors import LabError, refusal
+from latentlab.version import __version__
 
 COMMANDS = {
     "lab": ("lab", "train AE, VAE, GAN and VAE → GAN, compare them and write lab.html: the main job"),

@@ -10,8 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from latentlab import __version__
 from latentlab.cli.parser import Parser
+from latentlab.version import __version__
 
 NEEDED = ("torch", "numpy", "pillow", "safetensors", "scikit-learn", "matplotlib", "tqdm", "platformdirs")
 LEAST = {"torch": (2, 10), "pillow": (12, 3)}

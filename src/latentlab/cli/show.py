@@ -67,22 +67,21 @@ def command_show(arguments: list[str]) -> int:
     found = parser.parse(arguments)
     folder = open_folder(found.run)
     status, environment = folder.status(), folder.environment()
-    print(f"{folder.path}: {status.get('state', 'unknown')} at step {status.get('step', '?')}. {status.get('message', '')}".rstrip())
+    lines = [f"{folder.path}: {status.get('state', 'unknown')} at step {status.get('step', '?')}. {status.get('message', '')}".rstrip()]
     for split in ("train", "val"):
         row: dict[str, Any] = next((r for r in reversed(folder.metrics()) if r["split"] == split and "request" not in r), {})
         if row:
-            print(f"{split:<5} step {row['step']}  epoch {row['epoch']:.2f}  {row['seconds']:.1f} s  " + "  ".join(_numbers(row)))
+            lines.append(f"{split:<5} step {row['step']}  epoch {row['epoch']:.2f}  {row['seconds']:.1f} s  " + "  ".join(_numbers(row)))
     for name, score in folder.scores().get("scores", {}).items():
         error = f" ± {score['stderr']:.3g}" if "stderr" in score else ""
         floor = f"  floor {score['floor']:.4g}" if "floor" in score else ""
         value = "infinite" if score["value"] is None else f"{score['value']:.5g}"
-        print(
-            f"score {name:<24} {value}{error} {score['unit']}{floor}  n={score['n']}" + (f"  ({score['note']})" if "note" in score else "")
-        )
-    print("environment")
+        note = f"  ({score['note']})" if "note" in score else ""
+        lines.append(f"score {name:<24} {value}{error} {score['unit']}{floor}  n={score['n']}{note}")
+    lines.append("environment")
     for key, value in environment.items():
-        print(f"  {key:<28} {json.dumps(value)}")
-    print("\n".join(_tree(folder.config())))
+        lines.append(f"  {key:<28} {json.dumps(value)}")
+    print("\n".join(lines + _tree(folder.config())))
     return 0
 
 

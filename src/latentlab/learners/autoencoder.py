@@ -11,6 +11,7 @@ from latentlab.config import AutoencoderModel, AutoencoderTrain
 from latentlab.layers import Layers
 from latentlab.learners.base import Losses, Moment, Parts, descend, make_adam
 from latentlab.learners.ema import Average
+from latentlab.learners.precision import Compute
 from latentlab.nets.build import Decoder, Encoder, to_bytes, to_unit
 from latentlab.objectives.likelihoods import bernoulli_nats, gaussian_nats, squared_error
 
@@ -23,10 +24,11 @@ class AutoencoderLearner:
     def __init__(
         self, model: AutoencoderModel, train: AutoencoderTrain, layers: Mapping[str, Layers], device: torch.device, bf16: bool
     ) -> None:
-        self.batch, self.bf16, self.device = train.batch_size, bf16, device
+        self.batch, self.device = train.batch_size, device
         self.objective = gaussian_nats if model.reconstruction == "mse" else bernoulli_nats
         encoder, decoder = Encoder(layers["encoder"]).to(device), Decoder(layers["decoder"]).to(device)
         self.networks: dict[str, nn.Module] = {"encoder": encoder, "decoder": decoder}
+        self.computes = Compute(encoder, bf16), Compute(decoder, bf16)
         self.averages = {name: Average(network, train.ema_halflife_images) for name, network in self.networks.items()}
         self.averaged = {name: average.network for name, average in self.averages.items()}
         self.named = [(f"{n}.{k}", p) for n, network in self.networks.items() for k, p in network.named_parameters()]
@@ -46,15 +48,11 @@ class AutoencoderLearner:
         return self.run_phase("reconstruction", images, moment)
 
     def run_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
-        for network in self.networks.values():
-            network.train()
+        encode, decode = (compute.begin() for compute in self.computes)
         x = to_unit(images)  # [N, C, H, W]
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            logits = self.networks["decoder"](self.networks["encoder"](x)).float()  # [N, C, H, W]
+        logits = decode(encode(x)).float()  # [N, C, H, W]
         loss = self.objective(logits, x).mean()
-        rate = self.adam.param_groups[0]["lr"]
-        context = {"learning_rate": rate, "precision": "bf16" if self.bf16 else "fp32"}
-        norm = descend(loss, self.adam, self.named, moment.step, "reconstruction", context)
+        norm = descend(loss, self.adam, self.named, moment.step, "reconstruction", self.computes)
         for average in self.averages.values():
             average.update(self.batch, moment.images_seen + self.batch)
         return {"loss_nats": loss.detach(), "gradient_norm": norm}
@@ -74,6 +72,8 @@ class AutoencoderLearner:
         codes = self.encode(images)[0].double()  # [M, Z]
         centred = codes - codes.mean(0)
         covariance = centred.T @ centred / max(len(codes) - 1, 1)  # [Z, Z]
+        if not bool(covariance.isfinite().all()):
+            return  # the next update stops the run and says why
         # The symmetric square root also serves codes that fill only a part of their space, where Cholesky would fail.
         values, vectors = torch.linalg.eigh(covariance)
         self.prior["prior_mean"].copy_(codes.mean(0))

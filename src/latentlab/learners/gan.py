@@ -87,7 +87,7 @@ class GANLearner:
         else:
             on_real, on_fake = non_saturating_discriminator(real_logit, fake_logit, self.real_target)
         loss = on_real.mean() + on_fake.mean()
-        norm = self._descend(loss, self.discriminator_adam, self.discriminator_named, moment, "discriminator")
+        norm = descend(loss, self.discriminator_adam, self.discriminator_named, moment.step, "discriminator")
         return {
             "discriminator_loss": loss.detach(),
             "real_logit": real_logit.detach().mean(),
@@ -102,12 +102,8 @@ class GANLearner:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
                 logit = discriminator(torch.sigmoid(generator(z).float()))  # [N]
             loss = (hinge_generator(logit) if self.loss == "hinge" else non_saturating_generator(logit)).mean()
-            norm = self._descend(loss, self.generator_adam, self.generator_named, moment, "generator")
+            norm = descend(loss, self.generator_adam, self.generator_named, moment.step, "generator")
         return {"generator_loss": loss.detach(), "gradient_norm": norm}
-
-    def _descend(self, loss: Tensor, adam: torch.optim.Adam, named: list[tuple[str, nn.Parameter]], moment: Moment, what: str) -> Tensor:
-        context = {"learning_rate": adam.param_groups[0]["lr"], "precision": "bf16" if self.bf16 else "fp32"}
-        return descend(loss, adam, named, moment.step, what, context)
 
     def set(self, name: str, value: float) -> None:
         match name:

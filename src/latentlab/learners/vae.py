@@ -11,6 +11,7 @@ from latentlab.config import VAEModel, VAETrain
 from latentlab.layers import Layers
 from latentlab.learners.base import Losses, Moment, Parts, descend, make_adam
 from latentlab.learners.ema import Average
+from latentlab.learners.precision import Compute
 from latentlab.nets.build import Decoder, GaussianEncoder, Posterior, to_bytes, to_unit
 from latentlab.objectives.divergences import kl_to_standard_normal
 from latentlab.objectives.likelihoods import bernoulli_nats, squared_error
@@ -23,10 +24,11 @@ class VAELearner:
     phases: tuple[str, ...] = ("elbo",)
 
     def __init__(self, model: VAEModel, train: VAETrain, layers: Mapping[str, Layers], device: torch.device, bf16: bool) -> None:
-        self.batch, self.bf16, self.device, self.seed = train.batch_size, bf16, device, train.seed
+        self.batch, self.device, self.seed = train.batch_size, device, train.seed
         self.beta, self.warmup_steps, self.binarized = train.beta, train.beta_warmup_steps, model.binarization == "dynamic"
         encoder, decoder = GaussianEncoder(layers["encoder"]).to(device), Decoder(layers["decoder"]).to(device)
         self.networks: dict[str, nn.Module] = {"encoder": encoder, "decoder": decoder}
+        self.computes = Compute(encoder, bf16), Compute(decoder, bf16)
         self.averages = {name: Average(network, train.ema_halflife_images) for name, network in self.networks.items()}
         self.averaged = {name: average.network for name, average in self.averages.items()}
         self.named = [(f"{n}.{k}", p) for n, network in self.networks.items() for k, p in network.named_parameters()]
@@ -46,24 +48,20 @@ class VAELearner:
         return self.run_phase("elbo", images, moment)
 
     def run_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
-        for network in self.networks.values():
-            network.train()
+        encode, decode = (compute.begin() for compute in self.computes)
         x = to_unit(images)  # [N, C, H, W]
         if self.binarized:
             x = torch.bernoulli(x, generator=torch_generator(self.device, self.seed, "binarization", moment.step))
         noise = torch_generator(self.device, self.seed, "posterior", moment.step)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            q: Posterior = self.networks["encoder"](x)
-            epsilon = torch.empty_like(q.mean).normal_(generator=noise)
-            z = q.mean + (0.5 * q.log_var).exp() * epsilon  # [N, Z]
-            logits = self.networks["decoder"](z).float()  # [N, C, H, W]
+        q: Posterior = encode(x)
+        epsilon = torch.empty_like(q.mean).normal_(generator=noise)
+        z = q.mean + (0.5 * q.log_var).exp() * epsilon  # [N, Z]
+        logits = decode(z).float()  # [N, C, H, W]
         reconstruction = bernoulli_nats(logits, x).mean()
         kl = kl_to_standard_normal(q.mean, q.log_var).sum(1).mean()
         beta = self.beta_at(moment.step)
         loss = reconstruction + beta * kl
-        rate = self.adam.param_groups[0]["lr"]
-        context = {"learning_rate": rate, "precision": "bf16" if self.bf16 else "fp32"}
-        norm = descend(loss, self.adam, self.named, moment.step, "VAE", context)
+        norm = descend(loss, self.adam, self.named, moment.step, "VAE", self.computes)
         for average in self.averages.values():
             average.update(self.batch, moment.images_seen + self.batch)
         return {

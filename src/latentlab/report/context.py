@@ -51,6 +51,19 @@ class Context:
         key = f"run.{run}.short" if short else f"run.{run}"
         return text(key, self.lang) if key in catalogue(self.lang) else run
 
+    def one(self, run: str) -> str:
+        """A run inside a sentence: "an autoencoder (AE)"."""
+        key = f"run.{run}.one"
+        return text(key, self.lang) if key in catalogue(self.lang) else run
+
+    @property
+    def shown_folder(self) -> str:
+        """The page's folder as a command names it: from the working folder where it lies below, else by its name."""
+        try:
+            return self.folder.relative_to(Path.cwd()).as_posix()
+        except ValueError:
+            return self.folder.name
+
     def label(self, run: str) -> str:
         """A run's short name as HTML, with its colour."""
         kind = run if run in ("ae", "vae", "gan", "gan-from-vae") else self.facts[run].family

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from latentlab.figures_data import Codes, active_units, edge_steps, last_samples, read_codes, reconstructed, unit_kl_nats
+from latentlab.figures.records import Codes, active_units, edge_steps, last_samples, read_codes, reconstructed, unit_kl_nats
 from latentlab.runs import RunFolder
 
 NEIGHBOUR_POINTS = 2_000
@@ -42,7 +42,7 @@ class Shares(NamedTuple):
     names: list[str]
     samples: NDArray[np.float64]  # [K]
     real: NDArray[np.float64]  # [K]
-    count: int
+    drawn: int  # samples that were judged
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def class_kl_stderr(shares: Shares) -> float:
     held = (p > 0) & (q > 0)
     logs = np.log(p[held] / q[held])
     first = float((p[held] * logs**2).sum() - (p[held] * logs).sum() ** 2)
-    return math.sqrt(max(first, 0.0) / shares.count + (len(p) - 1) / (2 * shares.count**2))
+    return math.sqrt(max(first, 0.0) / shares.drawn + (len(p) - 1) / (2 * shares.drawn**2))
 
 
 def sample_edges(folder: RunFolder) -> Score | None:

@@ -18,19 +18,19 @@ def escape(words: object) -> str:
     return html.escape(str(words), quote=True)
 
 
-def tag(name: str, *children: str, **attributes: object) -> str:
+def tag(element: str, /, *children: str, **attributes: object) -> str:
     """An element with children that are HTML already. Attribute values are escaped here; `class_` is class, `_` is -.
 
     A True attribute stands alone, a None or False one is left out.
     """
-    parts = [name]
+    parts = [element]
     for key, value in attributes.items():
         if value is None or value is False:
             continue
         written = key.rstrip("_").replace("_", "-")
         parts.append(written if value is True else f'{written}="{escape(value)}"')
     head = f"<{' '.join(parts)}>"
-    return head if name in _VOID else f"{head}{''.join(children)}</{name}>"
+    return head if element in _VOID else f"{head}{''.join(children)}</{element}>"
 
 
 def data_uri(content: bytes, kind: str = "image/png") -> str:
@@ -67,7 +67,11 @@ def table(head: list[str], groups: list[tuple[str, list[list[str]]]], caption: s
     top = tag("tr", *(tag("th", cell, scope="col", role="columnheader") for cell in head), role="row")
     bodies = []
     for title, rows in groups:
-        lines = [tag("tr", tag("th", title, colspan=len(head), scope="rowgroup", role="rowheader"), class_="group", role="row")] if title else []
+        lines = (
+            [tag("tr", tag("th", title, colspan=len(head), scope="rowgroup", role="rowheader"), class_="group", role="row")]
+            if title
+            else []
+        )
         for label, *cells in rows:
             shown = [tag("td", cell, role="cell") for cell in cells]
             lines.append(tag("tr", tag("th", label, scope="row", role="rowheader"), *shown, role="row"))

@@ -20,16 +20,15 @@ def summary(c: Context) -> str:
     lines: list[str] = []
     if found := _against(c, "ae", "vae", "reconstruction_mse"):
         values = {name: c.measured(name, "reconstruction_mse") for name in ("ae", "vae")}
-        lines.append(c.say(f"summary.reconstruction.{found}", **values))
+        lines.append(c.say(f"summary.reconstruct.{found}", **values))
     ranked = _ranked(c, "class_reverse_kl_nats")
     if len(ranked) > 1:
         (best, low), (worst, high) = ranked[0], ranked[-1]
         lines.append(c.say("summary.balance", best=c.name(best), worst=c.name(worst), low=c.figures(low, 2), high=c.figures(high, 2)))
     ranked = _ranked(c, "edge_step")
-    if len(ranked) > 1 and c.real_edges:
-        (worst, low), (best, high) = ranked[0], ranked[-1]
-        low, high = low / c.real_edges.value, high / c.real_edges.value
-        lines.append(c.say("summary.edges", best=c.name(best), worst=c.name(worst), low=c.percent(low), high=c.percent(high)))
+    if ranked and c.real_edges:
+        each = c.list([f"{c.name(name)} {c.percent(value / c.real_edges.value)}\u00a0%" for name, value in ranked])
+        lines.append(c.say("summary.edges", each=each))
     seconds = sum(facts.seconds for facts in c.facts.values())
     each = c.list([f"{c.name(name)} {duration(facts.seconds, c.lang)}" for name, facts in c.facts.items()])
     lines.append(c.say("summary.time", total=duration(seconds, c.lang), each=each))
@@ -96,7 +95,12 @@ def _autoencoder(c: Context, facts: Facts) -> tuple[list[str], list[str]]:
         _item(c, "family.ae.simple", c.say("family.cost", seconds=duration(facts.seconds, c.lang), steps=c.number(facts.steps))),
     ]
     limits = [
-        _item(c, "family.ae.holes", _compared(c, "family.ae.holes.here", "ae", "vae", "class_reverse_kl_nats", c.measured)),
+        _item(
+            c,
+            "family.ae.holes",
+            c.say("family.ae.holes.how"),
+            _compared(c, "family.ae.holes.here", "ae", "vae", "class_reverse_kl_nats", c.measured),
+        ),
         _item(c, "family.ae.no_likelihood"),
     ]
     return strengths, limits
@@ -148,7 +152,7 @@ def _rarest(c: Context, facts: Facts) -> str | None:
         name=shares.names[lowest],
         share=c.percent(float(shares.samples[lowest]), 1),
         real=c.percent(float(shares.real[lowest]), 1),
-        n=c.number(shares.count),
+        n=c.number(shares.drawn),
         missing=missing,
         all=len(shares.names),
     )

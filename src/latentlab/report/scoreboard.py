@@ -18,6 +18,7 @@ MEASURES: tuple[tuple[str, str, bool | None], ...] = (
     ("class_entropy_nats", "samples", None),
     ("edge_step", "samples", None),
 )
+TALLEST = 3.0  # bars up to so many times the largest real share; what goes beyond is cut off and its number written in
 GROUPS = ("copy", "elbo", "samples", "cost")
 
 
@@ -55,7 +56,7 @@ def _row(c: Context, score: str, lower: bool | None) -> list[str]:
     if score == "edge_step" and c.real_edges:
         notes.append(c.say("measure.edge_step.real", real=c.figures(c.real_edges.value, 3)))
     if notes:
-        label += tag("small", "; ".join(notes))
+        label += tag("small", " · ".join(notes))
     return [label, *(_cell(c, name, score, name == best) for name in c.runs)]
 
 
@@ -63,7 +64,7 @@ def _cell(c: Context, name: str, score: str, best: bool) -> str:
     found = c.facts[name].score(score)
     if found is None:
         return tag("span", "–", title=c.plain("measure.undefined"), class_="none")
-    value, _, error = c.measured(name, score).partition(" ± ")
+    value, _, error = c.measured(name, score).partition("\u00a0±\u00a0")
     shown = tag("b", escape(value)) if best else escape(value)
     return shown + (tag("small", f"±&nbsp;{escape(error)}") if error else "")
 
@@ -82,7 +83,13 @@ def _cost_rows(c: Context) -> list[list[str]]:
     def row(key: str, show: str) -> list[str]:
         return [c.say(f"measure.{key}"), *(_cost(c, facts, show) for facts in c.facts.values())]
 
-    return [row("seconds", "seconds"), row("steps", "steps"), row("epochs", "epochs"), row("parameters", "parameters"), row("latent", "latent")]
+    return [
+        row("seconds", "seconds"),
+        row("steps", "steps"),
+        row("epochs", "epochs"),
+        row("parameters", "parameters"),
+        row("latent", "latent"),
+    ]
 
 
 def _cost(c: Context, facts: Facts, what: str) -> str:
@@ -105,21 +112,37 @@ def balance(c: Context) -> str:
     held = {name: facts.shares for name, facts in c.facts.items() if facts.shares is not None}
     if not held:
         return ""
-    top = max(float(max(shares.samples.max(), shares.real.max())) for shares in held.values())
+    most = max(float(max(shares.samples.max(), shares.real.max())) for shares in held.values())
+    top = min(most, TALLEST * max(float(shares.real.max()) for shares in held.values()))
     panels = []
     for name, shares in held.items():
         marks = []
         for label, sample, real in zip(shares.names, shares.samples, shares.real, strict=True):
             said = c.plain("balance.bar", name=label, sample=c.percent(float(sample), 1), real=c.percent(float(real), 1))
-            bar = tag("i", class_="bar", style=f"height: {100 * sample / top:.1f}%")
+            over = sample > top
+            height = f"height: {100 * min(sample / top, 1):.1f}%"
+            bar = tag("i", class_="bar over" if over else "bar", style=height, data_over="↑" + c.percent(float(sample)) if over else None)
             line = tag("i", class_="real", style=f"bottom: {100 * real / top:.1f}%")
             column = tag("span", bar, line, class_="column", aria_hidden="true")
-            marks.append(tag("li", column, tag("span", escape(label), class_="class", aria_hidden="true"), tag("span", escape(said), class_="hidden"), title=said))
-        strip = tag("ol", *marks, class_=f"strip {name if name in ('ae', 'vae', 'gan', 'gan-from-vae') else c.facts[name].family}" + (" many" if len(marks) > 12 else ""))
+            marks.append(
+                tag(
+                    "li",
+                    column,
+                    tag("span", escape(label), class_="class", aria_hidden="true"),
+                    tag("span", escape(said), class_="hidden"),
+                    title=said,
+                )
+            )
+        strip = tag(
+            "ol",
+            *marks,
+            class_=f"strip {name if name in ('ae', 'vae', 'gan', 'gan-from-vae') else c.facts[name].family}"
+            + (" many" if len(marks) > 12 else ""),
+        )
         panels.append(tag("div", tag("h4", c.label(name)), strip))
     shares = next(iter(held.values()))
     accuracy = next((facts.classifier_accuracy for facts in c.facts.values() if facts.classifier_accuracy is not None), None)
-    caption = c.say("balance.caption", n=c.number(shares.count), top=c.percent(top))
+    caption = c.say("balance.caption", n=c.number(shares.drawn), top=c.percent(top)) + (" " + c.say("balance.over") if most > top else "")
     if accuracy is not None:
         caption += " " + c.say("balance.classifier", accuracy=c.percent(accuracy, 1))
     return tag("figure", tag("div", *panels, class_="strips"), tag("figcaption", caption), class_="wide balance")

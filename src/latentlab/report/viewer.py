@@ -29,7 +29,12 @@ def viewer(c: Context) -> str:
     if not kept:
         return c.paragraph("viewer.empty")
     panels = [_panel(c, name, list_) for name, list_ in kept.items()]
-    words = {key: c.plain(f"viewer.{key}") for key in ("play", "pause", "where", "share")}
+    words = {
+        "play": c.plain("viewer.play"),
+        "pause": c.plain("viewer.pause"),
+        "share": c.plain("viewer.share", share="{share}"),
+        "where": c.plain("viewer.where", step="{step}", epoch="{epoch}", place="{place}", all="{all}"),
+    }
     content = json.dumps({"runs": list(kept.values()), "words": words, "lang": c.lang}).replace("<", "\\u003c")
     controls = tag(
         "div",
@@ -48,8 +53,14 @@ def _panel(c: Context, name: str, list_: list[dict[str, Any]]) -> str:
     last = list_[-1]
     count = c.runs[name].config().train.sample_count
     alt = c.plain("viewer.alt", n=count, run=c.name(name), step=c.number(last["step"]), epoch=c.number(round(last["epoch"], 1)))
-    picture = tag("img", src=last["src"], alt=alt, data_alt=c.plain("viewer.alt", n=count, run=c.name(name), step="{step}", epoch="{epoch}"))
-    where = tag("span", c.say("viewer.where", step=c.number(last["step"]), epoch=c.number(round(last["epoch"], 1)), place=len(list_), all=len(list_)), class_="where")
+    picture = tag(
+        "img", src=last["src"], alt=alt, data_alt=c.plain("viewer.alt", n=count, run=c.name(name), step="{step}", epoch="{epoch}")
+    )
+    where = tag(
+        "span",
+        c.say("viewer.where", step=c.number(last["step"]), epoch=c.number(round(last["epoch"], 1)), place=len(list_), all=len(list_)),
+        class_="where",
+    )
     steps = [
         tag("button", escape(sign), type="button", data_by=by, aria_label=c.plain(key, run=c.name(name)), hidden=True)
         for sign, by, key in (("‹", -1, "viewer.previous"), ("›", 1, "viewer.next"))

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentlab import figures_style as style
-from latentlab.figures_data import Images, image_shape, last_samples, line, objective, reconstructed
-from latentlab.figures_latent import draw_kl, draw_latent
-from latentlab.images import grid, save_png
+from latentlab.figures import style
+from latentlab.figures.latent import draw_kl, draw_latent
+from latentlab.figures.records import image_shape, last_samples, line, objective, reconstructed
+from latentlab.images import Images, grid, save_png
 from latentlab.runs import RunFolder
 from latentlab.texts import text
 
@@ -53,11 +53,12 @@ def draw_loss(folder: RunFolder, lang: str) -> Path:
         case "ae":
             panels = [([("loss_nats", style.VERMILION, "figure.loss.total")], f"figure.objective.{objective(folder)}", "figure.nats")]
         case "gan":
+            color = style.FAMILY["gan-from-vae" if getattr(folder.config().train, "generator_from", None) else "gan"]
             losses: list[Curve] = [
                 ("discriminator_loss", style.INK, "figure.loss.discriminator"),
-                ("generator_loss", style.GREEN, "figure.loss.generator"),
+                ("generator_loss", color, "figure.loss.generator"),
             ]
-            logits: list[Curve] = [("real_logit", style.INK, "figure.loss.real"), ("fake_logit", style.GREEN, "figure.loss.fake")]
+            logits: list[Curve] = [("real_logit", style.INK, "figure.loss.real"), ("fake_logit", color, "figure.loss.fake")]
             kind = getattr(folder.config().train, "loss", "hinge")
             panels = [(losses, f"figure.objective.{kind}", "figure.loss.axis"), (logits, "figure.loss.logits", "figure.loss.logit")]
     if folder.config().family != "gan":

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from latentlab import figures_style as style
-from latentlab.figures_data import ACTIVE_VARIANCE, Codes, active_units, class_names, line, read_codes, unit_kl_nats
+from latentlab.figures import style
+from latentlab.figures.records import ACTIVE_VARIANCE, Codes, active_units, class_names, line, read_codes, unit_kl_nats
 from latentlab.runs import RunFolder
 from latentlab.texts import number, text
 
@@ -48,15 +48,18 @@ def draw_latent(folder: RunFolder, lang: str, tsne: bool) -> Path | None:
 Panel = tuple[Doubles, "NDArray[np.int64] | None", str, str, str]
 
 
-def _thinned(codes: Codes, most: int) -> tuple[Doubles, NDArray[np.int64] | None]:
-    """At most so many codes, evenly taken, and their labels."""
-    rows = np.unique(np.linspace(0, len(codes.mean) - 1, min(most, len(codes.mean))).astype(int))
+def thinned(codes: Codes, most: int) -> tuple[Doubles, NDArray[np.int64] | None]:
+    """At most so many codes, drawn at random but always the same, and their labels.
+
+    Every k-th code would not do: where classes come in turn, it would take some of them only.
+    """
+    rows = np.sort(np.random.default_rng(0).permutation(len(codes.mean))[:most])
     return codes.mean[rows], None if codes.label is None else codes.label[rows]
 
 
 def _plane(codes: Codes, lang: str) -> Panel:
-    mean, label = _thinned(codes, MAX_POINTS)
-    points = mean if mean.shape[1] == 2 else np.column_stack([mean[:, 0], np.zeros(len(mean)) if label is None else label])
+    mean, label = thinned(codes, MAX_POINTS)
+    points: Doubles = mean if mean.shape[1] == 2 else np.column_stack([mean[:, 0], np.zeros(len(mean)) if label is None else label])
     key = "figure.latent.plane" if mean.shape[1] == 2 else "figure.latent.axis"
     second = "z₂" if mean.shape[1] == 2 else text("figure.latent.class_number", lang)
     return points, label, text(key, lang, n=number(len(points), lang)), "z₁", second
@@ -65,12 +68,16 @@ def _plane(codes: Codes, lang: str) -> Panel:
 def _projections(codes: Codes, lang: str, tsne: bool) -> list[Panel]:
     from sklearn.decomposition import PCA
 
-    mean, label = _thinned(codes, MAX_POINTS)
-    pca = PCA(2, svd_solver="full").fit(mean)
-    share = number(100 * float(np.nan_to_num(pca.explained_variance_ratio_).sum()), lang, 0)
+    mean, label = thinned(codes, MAX_POINTS)
+    if np.ptp(mean, axis=0).max() > 0:
+        pca = PCA(2, svd_solver="full").fit(mean)
+        flat, held = pca.transform(mean), float(pca.explained_variance_ratio_.sum())
+    else:  # every code the same: no variance to share out
+        flat, held = np.zeros((len(mean), 2)), 1.0
+    share = number(100 * held, lang, 0)
     axes = (text("figure.latent.component", lang, k=k) for k in (1, 2))
-    panels: list[Panel] = [(pca.transform(mean), label, text("figure.latent.pca", lang, share=share), *axes)]
-    some, label = _thinned(codes, TSNE_POINTS)
+    panels: list[Panel] = [(flat, label, text("figure.latent.pca", lang, share=share), *axes)]
+    some, label = thinned(codes, TSNE_POINTS)
     if tsne and len(some) >= 10:
         title = text("figure.latent.tsne", lang, n=number(len(some), lang))
         panels.append((embed(some), label, title, text("figure.latent.tsne_axis", lang, k=1), text("figure.latent.tsne_axis", lang, k=2)))
@@ -82,7 +89,7 @@ def embed(codes: Doubles) -> Doubles:
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
-    if codes.std() == 0:
+    if np.ptp(codes, axis=0).max() == 0:
         return np.zeros((len(codes), 2))
     few = PCA(min(20, *codes.shape), svd_solver="full").fit_transform(codes)
     perplexity = min(30.0, (len(codes) - 1) / 3)
@@ -163,7 +170,9 @@ def draw_kl(folder: RunFolder, lang: str) -> Path | None:
         alive = codes.mean.var(0)[order] > ACTIVE_VARIANCE
         place = np.arange(1, len(order) + 1)
         panels[1].bar(place[alive], units[order][alive], color=style.BLUE, width=0.8, label=text("figure.kl.active", lang))
-        panels[1].bar(place[~alive], units[order][~alive], color="#c9c9c9", width=0.8, label=text("figure.kl.idle", lang) if (~alive).any() else None)
+        panels[1].bar(
+            place[~alive], units[order][~alive], color="#c9c9c9", width=0.8, label=text("figure.kl.idle", lang) if (~alive).any() else None
+        )
         panels[1].set_xlim(0.3, max(len(order), 8) + 0.7)
         panels[1].xaxis.set_major_locator(MaxNLocator(integer=True))
         title = text("figure.kl.units", lang, active=active_units(codes), all=len(units))

@@ -1,0 +1,90 @@
+// The sample grids of every run under one slider. The slider stops at each share of training at which some run kept a
+// grid; every run shows its kept grid nearest to that share, so each grid is seen. A stepper moves one run alone.
+"use strict";
+
+for (const viewer of document.querySelectorAll(".viewer")) {
+  const { runs, words, lang } = JSON.parse(viewer.querySelector(".frames").textContent);
+  const panels = [...viewer.querySelectorAll(".panel")];
+  const time = viewer.querySelector(".time");
+  const play = viewer.querySelector(".play");
+  const share = viewer.querySelector(".share");
+  const stops = [...new Set(runs.flatMap((frames) => frames.map((frame) => frame.share)))].sort((a, b) => a - b);
+  const shown = runs.map((frames) => frames.length - 1);
+  let timer = null;
+
+  // Numbers as texts.py writes them: thousands apart from 10 000 on, the language's decimal mark.
+  const written = (value, digits = 0) => {
+    const [whole, part] = String(Number(value.toFixed(digits))).split(".");
+    const grouped = whole.length > 4 ? whole.replace(/\B(?=(\d{3})+$)/g, "\u202f") : whole;
+    return part ? grouped + (lang === "fr" ? "," : ".") + part : grouped;
+  };
+  const fill = (pattern, values) => pattern.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+
+  function show(run, place) {
+    const frames = runs[run];
+    shown[run] = Math.max(0, Math.min(frames.length - 1, place));
+    const frame = frames[shown[run]];
+    const values = { step: written(frame.step), epoch: written(frame.epoch, 1), place: shown[run] + 1, all: frames.length };
+    const picture = panels[run].querySelector("img");
+    picture.src = frame.src;
+    picture.alt = fill(picture.dataset.alt, values);
+    panels[run].querySelector(".where").textContent = fill(words.where, values);
+    const [back, on] = panels[run].querySelectorAll("button");
+    back.disabled = shown[run] === 0;
+    on.disabled = shown[run] === frames.length - 1;
+  }
+
+  function nearest(frames, wanted) {
+    let best = 0;
+    frames.forEach((frame, place) => {
+      if (Math.abs(frame.share - wanted) < Math.abs(frames[best].share - wanted)) best = place;
+    });
+    return best;
+  }
+
+  function go(stop) {
+    time.value = stop;
+    const said = fill(words.share, { share: written(100 * stops[stop], stops[stop] < 0.1 ? 1 : 0) });
+    share.textContent = said;
+    time.setAttribute("aria-valuetext", said);
+    runs.forEach((frames, run) => show(run, nearest(frames, stops[stop])));
+  }
+
+  function pause() {
+    clearInterval(timer);
+    timer = null;
+    play.firstElementChild.textContent = "▶";
+    play.lastElementChild.textContent = words.play;
+  }
+
+  function start() {
+    if (Number(time.value) >= stops.length - 1) go(0);
+    play.firstElementChild.textContent = "❚❚";
+    play.lastElementChild.textContent = words.pause;
+    timer = setInterval(() => {
+      go(Number(time.value) + 1);
+      if (Number(time.value) >= stops.length - 1) pause();
+    }, Math.max(90, Math.min(400, 14000 / stops.length)));
+  }
+
+  time.min = 0;
+  time.max = stops.length - 1;
+  time.step = 1;
+  time.addEventListener("input", () => { pause(); go(Number(time.value)); });
+  play.addEventListener("click", () => (timer === null ? start() : pause()));
+  viewer.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (by === undefined || event.target === time) return; // the slider has its own arrow keys
+    event.preventDefault();
+    pause();
+    go(Math.max(0, Math.min(stops.length - 1, Number(time.value) + by)));
+  });
+  panels.forEach((panel, run) => {
+    for (const button of panel.querySelectorAll("button")) {
+      button.hidden = false;
+      button.addEventListener("click", () => { pause(); show(run, shown[run] + Number(button.dataset.by)); });
+    }
+  });
+  viewer.querySelector(".controls").hidden = false;
+  go(stops.length - 1);
+}

@@ -1,0 +1,126 @@
+"""Run folders as training leaves them, made in a moment without torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from latentlab.compare import comparison
+from latentlab.figures import latent, style
+from latentlab.images import grid, interleave, save_png
+from latentlab.presets import preset
+from latentlab.runs import RunFolder
+
+PRESETS = {"ae": "conv-ae", "vae": "conv-vae", "gan": "sn-gan", "gan-from-vae": "gan-from-vae"}
+NAMES = [str(digit) for digit in range(10)]
+
+
+@contextmanager
+def coarse_figures() -> Iterator[None]:
+    """Figures of few pixels and a hasty t-SNE, for tests of anything else."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(style, "DPI", 45)
+        patch.setattr(latent, "TSNE_ITERATIONS", 250)
+        yield
+
+
+def blobs(count: int, seed: int = 0, channels: int = 1, width: float = 3.0) -> np.ndarray:
+    """Soft discs at random places, uint8 [count, 16, 16, channels]; a smaller `width` makes sharper edges."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:16, :16]
+    centres, radii = random.uniform(5, 11, (count, 2)), random.uniform(2, 5, count)
+    distance = np.hypot(y - centres[:, :1, None], x - centres[:, 1:, None])
+    images = 255 * np.clip((radii[:, None, None] - distance) / width + 0.5, 0, 1)
+    return np.repeat(images[..., None], channels, 3).astype(np.uint8)
+
+
+def fake_run(path: Path, name: str, *, epochs: int = 4, names: list[str] | None = None, channels: int = 1, **changes: Any) -> RunFolder:
+    """A finished run of "ae", "vae", "gan" or "gan-from-vae", 10 steps an epoch, measured on 40 test images."""
+    names = NAMES if names is None else names
+    config = preset(PRESETS[name], **changes)
+    folder = RunFolder(path)
+    path.mkdir(parents=True)
+    (path / "config.json").write_text(config.to_json(), encoding="utf-8")
+    environment = {
+        "latentlab": "0", "torch": "2", "device": "cpu", "threads": 1, "data_fingerprint": "f", "image_shape": [16, 16, channels],
+        "images": {"train": 640, "val": 24, "test": 40}, "class_names": names, "parameters": {"decoder": 1234567},
+    }  # fmt: skip
+    (path / "environment.json").write_text(json.dumps(environment), encoding="utf-8")
+    (path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in fake_rows(config.family, epochs)), encoding="utf-8")
+    for step in (0, 1, *range(10, 10 * epochs + 1, 10)):
+        save_png(grid(blobs(64, step, channels), 8), folder.samples / f"step-{step:08d}.png")
+        if config.family != "gan":
+            shown = [blobs(24, 99, channels), blobs(24, 99, channels, width=8.0)]
+            save_png(grid(interleave(shown, 8), 8), folder.reconstructions / f"step-{step:08d}.png")
+    if config.family != "gan":
+        fake_codes(folder, config.model.latent_dim, config.family == "vae", len(names))
+    (path / "scores.json").write_text(json.dumps(fake_scores(config.family, names)), encoding="utf-8")
+    return folder
+
+
+def fake_codes(folder: RunFolder, size: int, spread: bool, classes: int, count: int = 40) -> None:
+    """latents.npz with one cluster a class."""
+    random = np.random.default_rng(1)
+    label = np.arange(count) % classes
+    mean = (random.normal(size=(classes, size))[label] * 3 + random.normal(size=(count, size)) * 0.3).astype(np.float32)
+    arrays = {"mean": mean, "label": label, "index": np.arange(count)}
+    np.savez(folder.path / "latents.npz", **arrays | ({"std": np.full_like(mean, 0.5)} if spread else {}))
+
+
+def fake_rows(family: str, epochs: int) -> list[dict[str, Any]]:
+    """Falling losses, with a null and a request among them."""
+    rows: list[dict[str, Any]] = []
+    for epoch in range(epochs + 1):
+        place = {"step": 10 * epoch, "epoch": float(epoch), "images_seen": 640 * epoch, "seconds": 2.0 * epoch}
+        fall = 1 / (1 + epoch)
+        if family == "gan":
+            rows.append(place | {"split": "val", "real_logit": fall})
+            rows.append(
+                place | {"split": "train", "generator_loss": fall, "discriminator_loss": 1.0, "real_logit": 1.0, "fake_logit": -1.0}
+            )
+            continue
+        values = {"loss_nats": 100 + 400 * fall} | ({"reconstruction_nats": 90 + 400 * fall, "kl_nats": 10.0} if family == "vae" else {})
+        rows.append(place | {"split": "val", "mse": 0.2 * fall} | values)
+        rows.append(place | {"split": "train"} | values | {"loss_nats": None if epoch == 1 else values["loss_nats"]})
+    rows.append(rows[-1] | {"split": "train", "request": {"id": "x", "action": "pause"}})
+    return rows
+
+
+def fake_scores(family: str, names: list[str]) -> dict[str, Any]:
+    """scores.json as an evaluation writes it."""
+    real = np.full(len(names), 1 / len(names))
+    samples = real * np.linspace(0.5, 1.5, len(names))
+    scores: dict[str, Any] = {"class_reverse_kl_nats": {"value": 0.04, "floor": 0.002, "unit": "nats", "n": 2000}}
+    if family != "gan":
+        scores["reconstruction_mse"] = {"value": 0.005 if family == "ae" else 0.011, "stderr": 0.0004, "unit": "", "n": 40}
+    if family == "vae":
+        note = {"floor": 87.3, "note": "binary cross-entropy on grey pixels: not a likelihood"}
+        scores |= {"negative_elbo_nats": {"value": 144.6, "stderr": 1.7, **note}, "kl_nats": {"value": 15.2, "stderr": 0.2}}
+    shares = {"names": names, "samples": samples.tolist(), "real": real.tolist(), "n": 2000}
+    extractors = {"classifier": {"sha256": "0", "accuracy": 0.972}}
+    return {"step": 40, "split": "test", "n": 40, "extractors": extractors, "scores": scores, "class_shares": shares}
+
+
+def placeholder_figures(folder: RunFolder, lang: str) -> None:
+    """Figures of one pixel that a page takes for its own, so that it draws none."""
+    folder.figures.mkdir(exist_ok=True)
+    facts = PngInfo()
+    facts.add_text("Language", lang)
+    for name in ("loss.png", "kl.png", "latent.png"):
+        Image.new("L", (1, 1)).save(folder.figures / name, pnginfo=facts)
+
+
+def fake_lab(root: Path, *names: str, drawn: str | None = None, **options: Any) -> tuple[dict[str, RunFolder], dict[str, Any]]:
+    """Runs by name, and their comparison; `drawn`: with placeholders for the figures in that language."""
+    runs = {name: fake_run(root / name, name, **options) for name in names or PRESETS}
+    for folder in runs.values() if drawn else ():
+        placeholder_figures(folder, str(drawn))
+    return runs, comparison(runs)

@@ -1,0 +1,290 @@
+"""Every command by subprocess, and wrong input on purpose: one line, exit status 2, nothing lost."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import TINY, refusal, run
+from PIL import Image
+
+from latentlab.cli import COMMANDS
+
+
+def picture(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> dict[str, Path]:
+    """A small run of each family, by the command line."""
+    root = tmp_path_factory.mktemp("runs")
+    done = {}
+    for preset in ("conv-ae", "conv-vae", "sn-gan"):
+        out = run("train", preset, *TINY, "--epochs", "2", "--out", root / preset)
+        assert out.stdout == f"{root / preset}\n"
+        done[preset] = root / preset
+    run(
+        "train",
+        "gan-from-vae",
+        "--generator-from",
+        done["conv-vae"],
+        "--steps",
+        "4",
+        "--threads",
+        "1",
+        "--batch-size",
+        "16",
+        "--out",
+        root / "warm",
+    )
+    done["warm"] = root / "warm"
+    return done
+
+
+def test_help_is_light_and_names_every_command() -> None:
+    probe = "import sys; from latentlab.cli import main; main(['--help']); print(sorted(m for m in sys.modules if m in HEAVY))"
+    heavy = {"torch", "numpy", "PIL", "sklearn", "matplotlib", "tqdm", "safetensors", "scipy"}
+    done = subprocess.run([sys.executable, "-c", f"HEAVY = {heavy}; {probe}"], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert all(f"  {name} " in done.stdout for name in COMMANDS)
+    assert run("--version").stdout.startswith("latentlab 0")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "latentlab", command, "--help"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert f"usage: latentlab {command}" in done.stdout
+
+
+def test_the_run_folder_is_as_the_contract_says(trained) -> None:
+    path = trained["conv-vae"]
+    for name in ("config.json", "environment.json", "status.json", "lock", "metrics.jsonl", "latents.npz", "thumbnails.png"):
+        assert (path / name).is_file(), name
+    assert {p.name for p in (path / "figures").glob("*.png")} >= {"loss.png", "kl.png", "latent.png", "samples.png", "reconstructions.png"}
+    for kind in ("samples", "reconstructions"):
+        assert (path / kind / "step-00000000.png").is_file()
+        assert (path / kind / "step-00000012.png").is_file()
+    rows = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+    for row in rows:
+        assert list(row)[:5] == ["step", "epoch", "images_seen", "seconds", "split"]
+    assert {"loss_nats", "reconstruction_nats", "kl_nats", "gradient_norm"} <= set(next(r for r in rows if r["split"] == "train"))
+    assert {"loss_nats", "reconstruction_nats", "kl_nats", "mse"} <= set(next(r for r in rows if r["split"] == "val"))
+    assert rows[-1]["images_seen"] == 12 * 16
+    assert rows[-1]["epoch"] == 2.0
+    latents = np.load(path / "latents.npz")
+    assert latents["mean"].shape == latents["std"].shape == (180, 3)
+    assert latents["label"].shape == latents["index"].shape == (180,)
+    manifest = json.loads((path / "checkpoints" / "step-00000012" / "MANIFEST.json").read_text())
+    assert list(manifest)[-1] == "sha256"
+    gan = {k for line in (trained["sn-gan"] / "metrics.jsonl").read_text().splitlines() for k in json.loads(line)}
+    assert {"generator_loss", "discriminator_loss", "real_logit", "fake_logit", "gradient_norm"} <= gan
+
+
+def test_sample_draws_a_grid_or_arrays_and_the_same_seed_draws_the_same(trained, tmp_path: Path) -> None:
+    for name in ("conv-ae", "sn-gan"):
+        run("sample", trained[name], "--count", 5, "--seed", 3, "--out", tmp_path / "a.npz")
+        run("sample", trained[name], "--count", 9, "--seed", 3, "--out", tmp_path / "b.npz")
+        run("sample", trained[name], "--count", 5, "--seed", 4, "--out", tmp_path / "c.npz")
+        a, b, c = (np.load(tmp_path / f"{n}.npz")["images"] for n in "abc")
+        assert a.dtype == np.uint8
+        assert a.shape == (5, 28, 28, 1)
+        assert np.array_equal(a, b[:5])
+        assert not np.array_equal(a, c)
+    run("sample", trained["conv-vae"], "--count", 5, "--prior", "gmm", "--out", tmp_path / "g.png")
+    assert picture(tmp_path / "g.png").ndim == 2
+
+
+def test_pictures_and_codes(trained, tmp_path: Path) -> None:
+    vae, gan = trained["conv-vae"], trained["sn-gan"]
+    for command in (
+        ["reconstruct", vae, "--split", "val", "--count", 6],
+        ["interpolate", vae, "--indices", "0,3", "--steps", 5],
+        ["interpolate", gan, "--seeds", "2,9"],
+        ["traverse", vae, "--dims", "0,2", "--range", "3"],
+        ["traverse", gan],
+        ["traverse", trained["conv-ae"]],
+    ):
+        out = tmp_path / f"{command[0]}.png"
+        assert run(*command, "--out", out).stdout == f"{out}\n"
+        assert picture(out).std() > 5
+    run("encode", vae, "--split", "test", "--out", tmp_path / "e.npz")
+    codes = np.load(tmp_path / "e.npz")
+    assert codes["mean"].shape == codes["std"].shape == (180, 3)
+    assert codes["labels"].shape == (180,)
+    np.testing.assert_allclose(codes["mean"], np.load(vae / "latents.npz")["mean"], atol=1e-5)
+    run("encode", trained["conv-ae"], "--split", "val", "--out", tmp_path / "a.npz")
+    assert "std" not in np.load(tmp_path / "a.npz")
+
+
+def test_runs_show_verify_presets_doctor(trained, tmp_path: Path) -> None:
+    listed = run("runs", trained["sn-gan"].parent).stdout
+    assert all(str(path) in listed for path in trained.values())
+    assert listed.count("finished") == 4
+    shown = run("show", trained["conv-vae"]).stdout
+    assert "finished at step 12" in shown
+    assert "train.beta" in shown
+    assert "data_fingerprint" in shown
+    checked = run("verify", trained["warm"]).stdout
+    assert "damaged" not in checked
+    assert "checkpoints/step-00000004" in checked
+    assert "model.latent_dim" in run("presets", "art-gan").stdout
+    doctor = run("doctor", cwd=tmp_path).stdout
+    assert "all is well" in doctor
+    assert "threads" in doctor
+
+
+def test_a_warm_generator_is_the_decoder_at_step_0(trained) -> None:
+    from latentlab import checkpoints
+    from latentlab.run import open_run
+
+    decoder = open_run(trained["conv-vae"]).networks()["decoder"].state_dict()
+    tensors, _ = checkpoints.load(trained["warm"] / "checkpoints" / "step-00000000")
+    for name, value in decoder.items():
+        assert (tensors[f"generator.{name}"] == value).all()
+        assert (tensors[f"average.generator.{name}"] == value).all()
+
+
+def test_fields_by_dotted_name_reach_the_configuration(tmp_path: Path) -> None:
+    run(
+        "train", "conv-vae", *TINY, "--epochs", "1", "--hidden", "12,7", "--model.channels", "3,5", "--train.beta_warmup_steps", "4",
+        "--model.binarization", "dynamic", "--beta", "0.5", "--train.ema-halflife-images", "64", "--out", tmp_path / "run",
+    )  # fmt: skip
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["model"] | {"hidden": [12, 7], "channels": [3, 5], "binarization": "dynamic"} == config["model"]
+    assert config["train"] | {"beta_warmup_steps": 4, "beta": 0.5, "ema_halflife_images": 64, "threads": 1} == config["train"]
+
+
+def test_the_default_folder_counts_up(tmp_path: Path) -> None:
+    for number in (1, 2):
+        done = run("train", "mlp-ae", *TINY, "--steps", "1", cwd=tmp_path)
+        assert done.stdout == f"runs/mlp-ae-digits-00{number}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["nonsense"], ["'nonsense'", "one of lab, train"]),
+        (["train"], ["needs a preset", "mlp-vae"]),
+        (["train", "resnet"], ["'resnet'", "one of mlp-ae"]),
+        (["train", "mlp-vae", "--epochs", "many"], ["--epochs", "'many'", "a number of more than 0"]),
+        (["train", "mlp-vae", "--epochs", "0"], ["--epochs", "'0'"]),
+        (["train", "mlp-vae", "--epochs", "nan"], ["--epochs", "'nan'"]),
+        (["train", "mlp-vae", "--epochs"], ["--epochs", "expected one argument"]),
+        (["train", "mlp-vae", "--epochs", "2", "--steps", "3"], ["--epochs and --steps"]),
+        (["train", "mlp-vae", "--batch-size", "1.5"], ["--batch-size", "'1.5'", "an integer of at least 1"]),
+        (["train", "mlp-vae", "--latent-dim", "-3"], ["--latent-dim", "'-3'"]),
+        (["train", "mlp-vae", "--hidden", "4,x"], ["--hidden", "'4,x'"]),
+        (["train", "mlp-vae", "--latent-dimm", "3"], ["--latent-dimm", "Did you mean --latent-dim?"]),
+        (["train", "mlp-vae", "--lat", "3"], ["--lat"]),
+        (["train", "mlp-vae", "surplus"], ["'surplus'"]),
+        (["train", "mlp-ae", "--beta", "2"], ["--beta", "not an option of mlp-ae"]),
+        (["train", "sn-gan", "--learning-rate", "1"], ["--learning-rate", "--train.generator-learning-rate"]),
+        (["train", "mlp-vae", "--data", "cifar"], ["'cifar'", "digits, mnist"]),
+        (["train", "mlp-vae", "--data", "folder:nowhere"], ["nowhere"]),
+        (["train", "mlp-vae", "--data", "mnist", "--offline", "--data-root", "empty"], ["mnist", "empty"]),
+        (["train", "mlp-vae", "--device", "cuda"], ["cuda", "cpu"]),
+        (["train", "mlp-vae", "--device", "tpu"], ["'tpu'", "one of auto, cpu, cuda, mps"]),
+        (["train", "mlp-vae", "--engine", "keras"], ["--engine", "'keras'", "torch"]),
+        (["train", "mlp-vae", "--seed", "-1"], ["--seed", "'-1'"]),
+        (["train", "gan-from-vae"], ["--generator-from"]),
+        (["train", "gan-from-vae", "--generator-from", "nowhere"], ["'nowhere'", "config.json"]),
+        (["train", "sn-gan", "--train.label-smoothing", "0.9"], ["train.label_smoothing", "hinge"]),
+        (["train", "conv-vae", "--model.channels", "4,4,4,4,4,4", "--model.stages", "exact"], ["model.channels", "28 x 28"]),
+        (["resume", "nowhere"], ["'nowhere'"]),
+        (["show"], ["RUN"]),
+        (["verify", "nowhere"], ["'nowhere'"]),
+        (["stop", "nowhere"], ["'nowhere'"]),
+        (["runs", "nowhere"], ["'nowhere'"]),
+        (["presets", "resnet"], ["'resnet'"]),
+        (["data", "burn", "mnist"], ["'burn'", "fetch"]),
+        (["data", "fetch", "digits"], ["digits"]),
+        (["data", "fetch", "mnist", "--from", "http://127.0.0.1/", "--data-root", "here"], ["https"]),
+        (["lab", "--lang", "de"], ["'de'", "one of en, fr"]),
+        (["lab", "--data", "ring"], ["'ring'"]),
+    ],
+)
+def test_wrong_input_is_one_line_that_names_it(arguments: list[str], parts: list[str], tmp_path: Path) -> None:
+    line = refusal(*arguments, cwd=tmp_path)
+    for part in parts:
+        assert part in line
+    assert not list(tmp_path.rglob("config.json"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["sample", "RUN", "--out", "a.gif"], ["'a.gif'", ".png or .npz"]),
+        (["sample", "RUN"], ["--out"]),
+        (["sample", "RUN", "--count", "0", "--out", "a.png"], ["--count", "'0'"]),
+        (["sample", "RUN", "--seed", "x", "--out", "a.png"], ["--seed", "'x'"]),
+        (["sample", "RUN", "--label", "3", "--out", "a.png"], ["--label", "not conditional"]),
+        (["sample", "RUN", "--prior", "flow", "--out", "a.png"], ["'flow'", "standard, gmm"]),
+        (["sample", "GAN", "--prior", "gmm", "--out", "a.png"], ["no encoder"]),
+        (["reconstruct", "GAN", "--out", "a.png"], ["no encoder"]),
+        (["reconstruct", "RUN", "--split", "dev", "--out", "a.png"], ["'dev'", "train, val, test"]),
+        (["interpolate", "RUN", "--indices", "0,99999", "--out", "a.png"], ["--indices", "0 to 179"]),
+        (["interpolate", "RUN", "--seeds", "1", "--out", "a.png"], ["--seeds", "2 integers"]),
+        (["interpolate", "RUN", "--seeds", "1,2", "--indices", "1,2", "--out", "a.png"], ["--indices", "not allowed with"]),
+        (["interpolate", "RUN", "--steps", "1", "--out", "a.png"], ["--steps", "'1'"]),
+        (["traverse", "RUN", "--dims", "3", "--out", "a.png"], ["--dims", "0 to 2"]),
+        (["traverse", "RUN", "--range", "-1", "--out", "a.png"], ["--range", "'-1'"]),
+        (["encode", "GAN", "--out", "a.npz"], ["no encoder"]),
+        (["encode", "RUN", "--out", "a.png"], [".npz"]),
+        (["resume", "RUN"], ["--epochs N or --steps N"]),
+        (["resume", "RUN", "--epochs", "1"], ["larger total"]),
+        (["resume", "RUN", "--epochs", "x"], ["--epochs", "'x'"]),
+        (["train", "mlp-vae", "--out", "RUN"], ["new or empty", "latentlab resume"]),
+        (["train", "gan-from-vae", "--generator-from", "GAN"], ["a VAE or an autoencoder"]),
+        (["train", "gan-from-vae", "--generator-from", "RUN", "--latent-dim", "7"], ["latent-dim", "7"]),
+        (
+            ["train", "gan-from-vae", "--generator-from", "RUN", "--data.image-size", "16", "--data", "digits"],
+            ["--generator-from", "16 x 16"],
+        ),
+    ],
+)
+def test_wrong_input_for_a_run_is_one_line_that_names_it(arguments: list[str], parts: list[str], trained, tmp_path: Path) -> None:
+    runs = {"RUN": str(trained["conv-vae"]), "GAN": str(trained["sn-gan"])}
+    before = {p: p.stat().st_mtime_ns for p in trained["conv-vae"].rglob("*") if p.is_file()}
+    line = refusal(*[runs.get(a, a) for a in arguments], cwd=tmp_path)
+    for part in parts:
+        assert part in line
+    assert not list(tmp_path.iterdir())
+    assert before == {p: p.stat().st_mtime_ns for p in trained["conv-vae"].rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("config.json", "{"),
+        ("config.json", "[]"),
+        ("environment.json", "nonsense"),
+        ("status.json", "7"),
+        ("metrics.jsonl", "{}\nnot json\n{}\n"),
+    ],
+)
+def test_a_run_that_was_tampered_with_is_refused_in_one_line(name: str, damage: str, trained, tmp_path: Path) -> None:
+    import shutil
+
+    path = tmp_path / "run"
+    shutil.copytree(trained["conv-vae"], path)
+    (path / name).write_text(damage)
+    assert name in refusal("show", path)
+    assert "damaged" in run("verify", path, status=2).stdout
+
+
+def test_an_unknown_key_in_config_json_is_named(trained, tmp_path: Path) -> None:
+    import shutil
+
+    path = tmp_path / "run"
+    shutil.copytree(trained["conv-vae"], path)
+    values = json.loads((path / "config.json").read_text())
+    values["train"]["dropout"] = 0.5
+    (path / "config.json").write_text(json.dumps(values))
+    assert "dropout" in refusal("resume", path, "--epochs", "9")

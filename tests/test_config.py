@@ -1,0 +1,92 @@
+"""The configuration: strict, validated, and the same after a round trip."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latentlab.config import Config
+from latentlab.errors import LabError
+from latentlab.presets import PRESETS, about, preset
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_survives_json_and_says_where_it_comes_from(name: str) -> None:
+    config = preset(name)
+    assert Config.from_json(config.to_json()) == config
+    assert config.preset == name
+    assert "Source:" in about(name)
+    for _, part in config.parts():
+        for item in dataclasses.fields(part):
+            assert len(item.metadata["help"]) > 3
+
+
+def test_the_presets_are_trained_as_their_sources_say() -> None:
+    ae, vae, art = preset("mlp-ae"), preset("mlp-vae"), preset("art-gan")
+    assert (ae.train.learning_rate, ae.train.batch_size, ae.train.epochs, ae.model.reconstruction) == (1e-3, 128, 20, "mse")
+    assert (vae.train.learning_rate, vae.train.batch_size, vae.train.epochs, vae.train.beta) == (1e-3, 128, 20, 1.0)
+    assert (art.train.label_smoothing, art.train.generator_updates, art.data.image_size) == (0.9, 2, 64)
+    assert art.train.generator_learning_rate != art.train.discriminator_learning_rate
+    assert preset("conv-gan").train.adam_beta1 == 0.5
+    assert preset("sn-gan").train.loss == "hinge"
+
+
+def test_replace_by_dotted_and_by_plain_name() -> None:
+    config = preset("mlp-vae", data="mnist", latent_dim=2, epochs=5)
+    assert (config.data.spec, config.model.latent_dim, config.train.epochs) == ("mnist", 2, 5)
+    assert config.replace(**{"model.hidden": [7, 3]}).model.hidden == (7, 3)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.model.latent_dim = 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"model.latent_dim": 0}, "model.latent_dim must be an integer of at least 1"),
+        ({"model.latent_dim": 2.0}, "model.latent_dim must be an integer"),
+        ({"model.latent_dim": True}, "model.latent_dim must be an integer"),
+        ({"train.learning_rate": float("nan")}, "train.learning_rate must be a number of more than 0"),
+        ({"train.learning_rate": "fast"}, "train.learning_rate must be a number"),
+        ({"train.device": "gpu"}, "train.device must be one of auto, cpu, cuda, mps. Got 'gpu'"),
+        ({"model.hidden": (3, 0)}, "model.hidden must be a list in which each is an integer of at least 1"),
+        ({"train.threads": "many"}, "train.threads must be an integer of at least 1 and at most 1024 or one of auto"),
+        ({"data.image_size": 7}, "data.image_size must be"),
+        ({"train.nonsense": 1}, "a field must be one that mlp-vae .vae. has. Got 'train.nonsense'"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(changes: dict, text: str) -> None:
+    with pytest.raises(LabError, match=text):
+        preset("mlp-vae", **changes)
+
+
+def test_unknown_and_missing_keys_are_refused() -> None:
+    values = preset("sn-gan").to_dict()
+    for damage in (
+        lambda v: v["train"].update(dropout=0.5),
+        lambda v: v["model"].pop("latent_dim"),
+        lambda v: v.update(extra=1),
+        lambda v: v.pop("data"),
+        lambda v: v.update(family="vae"),
+        lambda v: v.update(family="diffusion"),
+        lambda v: v.update(train=[]),
+        lambda v: v["train"].update(batch_size="64"),
+    ):
+        broken = json.loads(json.dumps(values))
+        damage(broken)
+        with pytest.raises(LabError):
+            Config.from_dict(broken)
+    for text in ("", "{", "[1]", "null", "7"):
+        with pytest.raises(LabError):
+            Config.from_json(text)
+
+
+@given(
+    st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda c: st.lists(c) | st.dictionaries(st.text(), c))
+)
+def test_any_json_is_read_or_refused_but_never_crashes(value: object) -> None:
+    with pytest.raises(LabError):
+        Config.from_dict(value)

@@ -1,0 +1,102 @@
+"""The main job by subprocess: the four runs, the table, the page; and a second call that keeps, resumes or refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from commands import refusal, run, start, wait_until
+
+RUNS = ("ae", "vae", "gan", "gan-from-vae")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("lab") / "lab"
+    done = run("lab", "--quick", "--out", out)
+    lines = done.stdout.splitlines()
+    assert lines[-1] == str(out / "lab.html")
+    assert lines[0].split()[0] == "run"
+    assert [line.split()[0] for line in lines[2:6]] == list(RUNS)
+    return out
+
+
+def stamps(out: Path) -> dict[Path, int]:
+    return {p: p.stat().st_mtime_ns for p in out.rglob("checkpoints/*/*")}
+
+
+def test_four_runs_with_latent_32_and_one_decoder(lab: Path) -> None:
+    configs = {name: json.loads((lab / name / "config.json").read_text()) for name in RUNS}
+    assert [configs[n]["preset"] for n in RUNS] == ["conv-ae", "conv-vae", "sn-gan", "gan-from-vae"]
+    forms = {
+        json.dumps([c["model"][k] for k in ("latent_dim", "hidden", "channels", "activation", "normalization")]) for c in configs.values()
+    }
+    assert len(forms) == 1
+    assert configs["ae"]["model"]["latent_dim"] == 32
+    parameters = {n: json.loads((lab / n / "environment.json").read_text())["parameters"] for n in RUNS}
+    assert (
+        parameters["vae"]["decoder"]
+        == parameters["ae"]["decoder"]
+        == parameters["gan"]["generator"]
+        == parameters["gan-from-vae"]["generator"]
+    )
+
+
+def test_the_comparison_holds_what_the_table_shows(lab: Path) -> None:
+    compared = json.loads((lab / "comparison.json").read_text())
+    assert list(compared["runs"]) == list(RUNS)
+    assert (compared["data"], compared["split"]) == ("digits", "test")
+    for entry in compared["runs"].values():
+        assert entry["steps"] == 30
+        assert entry["seconds"] > 0
+        assert entry["class_shares"]["n"] == 2000
+    assert set(compared["runs"]["vae"]["scores"]) >= {"negative_elbo_nats", "reconstruction_nats", "kl_nats", "reconstruction_mse"}
+
+
+def test_the_page_stands_alone(lab: Path) -> None:
+    page = (lab / "lab.html").read_text(encoding="utf-8")
+    for word in ("sn-gan", "gan-from-vae", "train.seed"):
+        assert word in page
+    for name in RUNS:
+        assert (lab / name / "figures" / "latent-grid.png").is_file()
+        assert (lab / name / "figures" / "interpolations.png").is_file()
+    assert 'src="http' not in page
+    assert 'lang="en"' in page
+
+
+def test_a_second_call_keeps_finished_runs_and_writes_french_on_request(lab: Path) -> None:
+    before = stamps(lab)
+    done = run("lab", "--quick", "--out", lab, "--lang", "fr")
+    assert done.stderr.count("finished before, kept") == 4
+    assert stamps(lab) == before
+    assert 'lang="fr"' in (lab / "lab.html").read_text(encoding="utf-8")
+
+
+def test_runs_of_another_configuration_are_refused_and_fresh_starts_over(lab: Path, tmp_path: Path) -> None:
+    out = tmp_path / "lab"
+    shutil.copytree(lab, out)
+    before = stamps(out)
+    line = refusal("lab", "--out", out)
+    assert "train." in line
+    assert "--fresh" in line
+    assert stamps(out) == before
+    (out / "mine.txt").write_text("kept")
+    run("lab", "--quick", "--fresh", "--out", out)
+    assert stamps(out) != before
+    assert (out / "mine.txt").read_text() == "kept"
+
+
+def test_an_interrupted_lab_is_resumed_by_the_same_command(lab: Path, tmp_path: Path) -> None:
+    from test_resume import final_sha256
+
+    out = tmp_path / "lab"
+    process = start("lab", "--quick", "--out", out)
+    wait_until(lambda: (out / "gan" / "samples" / "step-00000004.png").exists())
+    process.kill()
+    process.communicate()
+    done = run("lab", "--quick", "--out", out)
+    assert done.stderr.count("finished before, kept") >= 2
+    for name in RUNS:
+        assert final_sha256(out / name) == final_sha256(lab / name)

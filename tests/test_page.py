@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from fakeruns import coarse_figures, fake_lab, fake_run
+
+from latentlab.compare import comparison
+from latentlab.images import grid, save_png
+from latentlab.report.context import Context
+from latentlab.report.facts import Score, class_kl_stderr, read_facts, verdict
+from latentlab.report.page import write_page
+from latentlab.report.settings import train_command
+from latentlab.texts import catalogue
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _coarse_figures():
+    with coarse_figures():
+        yield
+
+
+class Page(HTMLParser):
+    """What a page is made of."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words, self.open, self.unclosed = "", [], []
+        self.frames: dict[str, Any] = {}
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in ("img", "input", "meta", "br"):
+            self.open.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        top, _ = self.open.pop()
+        if top != tag:
+            self.unclosed.append((top, tag))
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == ("script", {"type": "application/json", "class": "frames"}):
+            self.frames = json.loads(data)
+        elif not self.open or self.open[-1][0] not in ("script", "style"):
+            self.words += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def page_of(tmp_path, lang: str, *names: str, **options: Any) -> tuple[Page, str]:
+    runs, compared = fake_lab(tmp_path, *names, **options)
+    text = write_page(tmp_path / "lab.html", runs, compared, lang).read_text(encoding="utf-8")
+    return Page(text), text
+
+
+@pytest.fixture(scope="module", params=["en", "fr"])
+def whole(request, tmp_path_factory):
+    return request.param, *page_of(tmp_path_factory.mktemp(request.param), request.param)
+
+
+def test_the_page_is_whole(whole):
+    lang, page, _ = whole
+    assert page.all("html")[0]["lang"] == lang
+    assert page.unclosed == []
+    assert [script for script in page.all("script") if "src" in script] == []
+    sections = {s["id"] for s in page.all("section") if "id" in s}
+    assert sections >= {"comparison", "samples", "reconstructions", "latent-space", "losses", "families", "measures", "settings"}
+    assert {a["href"] for a in page.all("a")} == {"#" + name for name in sections}
+    for key in ("section.families", "losses.kl", "losses.compared", "page.short"):
+        assert catalogue(lang)[key] in page.words
+
+
+def test_it_asks_nobody_for_anything(whole):
+    _, page, text = whole
+    for _, attributes in page.elements:
+        for name in ("src", "href", "srcset", "action", "poster"):
+            assert not re.match(r"\s*(https?:|//|file:)", attributes.get(name) or ""), attributes
+    assert not re.search(r"@import|url\(", text)
+    assert all((image["src"] or "").startswith("data:image/") for image in page.all("img"))
+    policy = next(m["content"] for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy")
+    assert "default-src 'none'" in (policy or "")
+
+
+def test_every_image_says_what_is_seen(whole):
+    _, page, _ = whole
+    images = page.all("img")
+    assert len(images) >= 4 + 1 + 2 + 4 + 1 + 1
+    assert all(len(image.get("alt") or "") > 20 for image in images)
+    assert len({image["alt"] for image in images}) == len(images)
+
+
+def test_no_grid_is_lost(whole):
+    _, page, _ = whole
+    assert [[frame["step"] for frame in frames] for frames in page.frames["runs"]] == [[0, 1, 10, 20, 30, 40]] * 4
+    assert all(frame["src"].startswith("data:image/png") for frames in page.frames["runs"] for frame in frames)
+    assert [frame["share"] for frame in page.frames["runs"][0]] == [0, 0.025, 0.25, 0.5, 0.75, 1]
+
+
+def test_sentences_hold_the_numbers_of_the_runs(whole):
+    lang, page, _ = whole
+    mark = "." if lang == "en" else ","
+    assert f"0{mark}00500\u00a0±\u00a00{mark}00040" in page.words
+    assert f"87{mark}3" in page.words
+    assert catalogue(lang)["measure.grey"] in page.words
+    assert catalogue(lang)["family.ae.copies.here.lower"].partition(":")[0] in page.words
+    assert "{" not in page.words
+
+
+def test_a_claim_that_the_numbers_contradict_is_told_so(tmp_path):
+    runs, compared = fake_lab(tmp_path, "ae", "vae", drawn="en", epochs=1)
+    compared["runs"]["ae"]["scores"]["reconstruction_mse"]["value"] = 0.02
+    words = Page(write_page(tmp_path / "lab.html", runs, compared, "en").read_text(encoding="utf-8")).words
+    assert "These runs contradict the claim." in words
+    compared["runs"]["ae"]["scores"]["reconstruction_mse"]["value"] = 0.0111
+    words = Page(write_page(tmp_path / "lab.html", runs, compared, "en").read_text(encoding="utf-8")).words
+    assert "is within two standard errors" in words
+
+
+@pytest.mark.parametrize("names", [("ae",), ("gan",), ("gan-from-vae",), ("ae", "gan"), ("vae", "gan-from-vae")], ids="+".join)
+def test_any_runs_make_a_page(tmp_path, names):
+    page, _ = page_of(tmp_path, "en", *names, drawn="en", epochs=1)
+    assert page.unclosed == []
+    assert len(page.frames["runs"]) == len(names)
+
+
+def test_a_run_without_scores_or_records_makes_a_page(tmp_path):
+    folder = fake_run(tmp_path / "vae", "vae", epochs=0)
+    for name in ("metrics.jsonl", "scores.json", "latents.npz"):
+        (folder.path / name).unlink()
+    folder.metrics_file.write_text("")
+    write_page(tmp_path / "lab.html", {"vae": folder}, comparison({"vae": folder}), "fr")
+
+
+def test_hostile_names_are_shown_and_not_obeyed(tmp_path):
+    bad = "<script>alert(1)</script>\"'&"
+    runs, _ = fake_lab(tmp_path, "vae", drawn="en", names=[bad, *"123456789"])
+    runs = {bad: runs["vae"]}
+    compared = comparison(runs) | {"data": bad}
+    text = write_page(tmp_path / "lab.html", runs, compared, "en").read_text(encoding="utf-8")
+    page = Page(text)
+    assert "<script>alert" not in text
+    assert len(page.all("script")) == 2
+    assert page.words.count(bad) > 3
+    assert page.unclosed == []
+
+
+def test_figures_follow_the_language(tmp_path):
+    runs, compared = fake_lab(tmp_path, "gan")
+    contents = []
+    for lang in ("en", "fr", "fr"):
+        write_page(tmp_path / "lab.html", runs, compared, lang)
+        contents.append((runs["gan"].figures / "loss.png").stat().st_mtime_ns)
+    assert contents[0] < contents[1] == contents[2]
+
+
+def test_walks_are_shown_where_there_are_some(tmp_path):
+    runs, compared = fake_lab(tmp_path, "vae", drawn="en")
+    from fakeruns import blobs
+
+    save_png(grid(blobs(16), 4), runs["vae"].figures / "latent-grid.png")
+    page = Page(write_page(tmp_path / "lab.html", runs, compared, "en").read_text(encoding="utf-8"))
+    assert catalogue("en")["walks.grid"] in page.words
+    assert catalogue("en")["walks.interpolations.intro"] not in page.words
+
+
+def test_the_command_names_what_differs_from_the_preset(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = tmp_path / "lab" / "vae"
+    folder = fake_run(
+        tmp_path / "lab" / "gan-from-vae",
+        "gan-from-vae",
+        **{"train.generator_from": str(source), "model.hidden": (64, 32), "train.seed": 7},
+    )
+    c = Context(tmp_path / "lab", {"gan-from-vae": folder}, {}, "en")
+    command = train_command(c, folder.config(), "gan-from-vae")
+    assert command is not None
+    assert " ".join(command) == (
+        "latentlab train gan-from-vae --model.hidden 64,32 --train.seed 7 --train.generator_from lab/vae --out lab/gan-from-vae"
+    )
+
+
+def test_verdicts_and_errors():
+    assert verdict(Score(1.0, 0.1), Score(2.0, 0.1)) == "lower"
+    assert verdict(Score(2.0, None), Score(1.0, None)) == "higher"
+    assert verdict(Score(1.0, 0.4), Score(2.0, 0.4)) == "unclear"
+
+
+def test_the_error_of_a_class_kl_is_that_of_repeated_draws(tmp_path):
+    import numpy as np
+
+    folder = fake_run(tmp_path / "gan", "gan")
+    shares = read_facts(folder, comparison({"gan": folder})["runs"]["gan"]).shares
+    assert shares is not None
+    random = np.random.default_rng(0)
+    drawn = random.multinomial(shares.drawn, shares.samples, size=4000) / shares.drawn
+    kl = (drawn * np.log(drawn / shares.real)).sum(1)
+    assert class_kl_stderr(shares) == pytest.approx(kl.std(), rel=0.1)
+
+
+def test_the_page_needs_no_torch(tmp_path):
+    fake_lab(tmp_path, "ae", drawn="en")
+    code = f"""
+import sys
+from pathlib import Path
+from latentlab.runs import RunFolder
+from latentlab.compare import comparison
+from latentlab.report.page import write_page
+runs = {{"ae": RunFolder(Path({str(tmp_path / "ae")!r}))}}
+write_page(Path({str(tmp_path / "lab.html")!r}), runs, comparison(runs), "en")
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,221 @@
+"""Training survives: kill -9, SIGTERM, Ctrl-C, a full disk, damage, two processes. Real processes, real signals."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from commands import TINY, metric_steps, refusal, run, start, wait_until
+from test_resume import curves, final_sha256
+
+import latentlab as ll
+from latentlab import checkpoints, files, recording
+from latentlab.events import Saved, Warned
+from latentlab.jobs import create, events, reopen
+from latentlab.runs import RunFolder
+
+LONG = ["--epochs", "400"]  # 2,400 steps: long enough to be caught at work
+
+
+def state(path: Path) -> str:
+    return str(RunFolder(path).status().get("state"))
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory) -> dict[str, Path]:
+    root, done = tmp_path_factory.mktemp("straight"), {}
+    for preset in ("mlp-vae", "sn-gan"):
+        run("train", preset, *TINY, "--epochs", "40", "--out", root / preset)
+        done[preset] = root / preset
+    return done
+
+
+@pytest.mark.parametrize("preset", ["mlp-vae", "sn-gan"])
+def test_kill_9_at_random_moments_loses_no_checkpoint_and_no_bit(preset: str, straight, tmp_path: Path) -> None:
+    path, source = tmp_path / "run", random.Random(preset)
+    process = start("train", preset, *TINY, "--epochs", "40", "--out", path)
+    for _ in range(3):
+        wait_until(lambda: (path / "checkpoints" / "step-00000000").exists() or process.poll() is not None)
+        time.sleep(source.uniform(0.0, 1.2))
+        process.kill()
+        process.communicate()
+        newest = checkpoints.newest(path / "checkpoints", print)  # none is ever half-written
+        if state(path) == "finished":
+            break
+        assert checkpoints.step_of(newest) is not None
+        process = start("resume", path)
+        wait_until(lambda: metric_steps(path) > 0 or process.poll() is not None)
+    process.communicate()
+    if state(path) != "finished":
+        run("resume", path)
+    assert final_sha256(path) == final_sha256(straight[preset])
+    assert curves(path) == curves(straight[preset])
+    run("verify", path)
+
+
+def test_a_run_killed_before_its_first_epoch_resumes_from_step_0(straight, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    process = start("train", "mlp-vae", *TINY, "--epochs", "40", "--out", path)
+    wait_until(lambda: (path / "checkpoints" / "step-00000000" / "MANIFEST.json").exists())
+    process.kill()
+    process.communicate()
+    shutil.rmtree(path / "checkpoints")
+    shutil.copytree(straight["mlp-vae"] / "checkpoints" / "step-00000000", path / "checkpoints" / "step-00000000")
+    assert state(path) == "stopped"
+    run("resume", path)
+    assert final_sha256(path) == final_sha256(straight["mlp-vae"])
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_saves_and_leaves_within_5_seconds(number: signal.Signals, status: int, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    process = start("train", "mlp-vae", *TINY, *LONG, "--out", path)
+    wait_until(lambda: metric_steps(path) > 20)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=5)
+    assert process.returncode == status
+    assert "Traceback" not in err
+    assert out.strip().splitlines()[-1] == str(path)
+    kept = checkpoints.step_of(checkpoints.newest(path / "checkpoints", print))
+    assert RunFolder(path).status() | {"pid": 0} == {"state": "stopped", "step": kept, "pid": 0, "message": "", "diagnosis": []}
+
+
+def test_a_signal_before_training_leaves_no_traceback(tmp_path: Path) -> None:
+    process = start("train", "mlp-vae", *TINY, *LONG, "--out", tmp_path / "run")
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode in (130, -signal.SIGINT)
+    assert "Traceback" not in err or process.returncode == -signal.SIGINT  # Python itself was still starting
+
+
+def test_two_processes_cannot_train_one_run_and_stop_stops_it(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    process = start("train", "mlp-vae", *TINY, *LONG, "--out", path)
+    wait_until(lambda: metric_steps(path) > 3)
+    assert "being trained by another process" in refusal("resume", path)
+    assert "must be a folder that is new or empty" in refusal("train", "mlp-vae", *TINY, "--out", path)
+    assert run("stop", path).stdout.startswith(f"{path}: stopped at step")
+    out, _ = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert out.strip() == str(path)
+    assert "must be training to be stopped. It is stopped" in refusal("stop", path)
+
+
+def test_a_stop_that_was_asked_of_a_dead_process_does_not_stop_the_next(tmp_path: Path, tiny) -> None:
+    session = create(tiny("mlp-ae"), tmp_path / "run")
+    session.lock.close()
+    session.folder.request("stop")
+    assert [e.state for e in events(reopen(tmp_path / "run")) if type(e).__name__ == "Ended"] == ["finished"]
+
+
+def test_damage_is_named_and_the_checkpoint_before_it_used(straight, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    shutil.copytree(straight["mlp-vae"], path)
+    newest = checkpoints.newest(path / "checkpoints", print)
+    content = bytearray((newest / "tensors.safetensors").read_bytes())
+    content[len(content) // 2] ^= 4
+    (newest / "tensors.safetensors").write_bytes(content)
+    done = run("sample", path, "--count", 4, "--out", tmp_path / "s.npz")
+    assert "damaged" in done.stderr
+    assert newest.name in done.stderr
+    assert done.stdout.strip() == str(tmp_path / "s.npz")
+    report = run("verify", path, status=2)
+    assert [line.split()[:2] for line in report.stdout.splitlines() if line.startswith("damaged")] == [
+        ["damaged", f"checkpoints/{newest.name}"]
+    ]
+    resumed = run("resume", path)
+    assert "damaged" in resumed.stderr
+    assert final_sha256(path) == final_sha256(straight["mlp-vae"])
+    run("verify", path)
+
+
+class TestFullDisk:
+    def test_training_goes_on_and_the_last_checkpoint_stays(self, tiny, tmp_path: Path, monkeypatch) -> None:
+        """The disk is full when the checkpoints of steps 18 and 24 are due."""
+        session = create(tiny("mlp-ae", **{"train.epochs": 6.0}), tmp_path / "run")
+        full = {"now": False}
+
+        def no_space(real):
+            def call(*arguments, **named):
+                if full["now"]:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                return real(*arguments, **named)
+
+            return call
+
+        monkeypatch.setattr(checkpoints, "write_durably", no_space(files.write_durably))
+        monkeypatch.setattr(recording, "save_png", no_space(recording.save_png))
+        said, saved = [], []
+        for event in events(session):
+            full["now"] = 12 <= session.progress.step < 24
+            said += [event.message] if isinstance(event, Warned) else []
+            saved += [event.step] if isinstance(event, Saved) else []
+            if full["now"]:
+                checkpoints.newest(session.folder.checkpoints, print)
+        assert saved == [6, 12, 30, 36]
+        assert sum("the disk is full" in text for text in said) == 1
+        assert sum("there is space again" in text for text in said) == 1
+        straight = ll.train(tiny("mlp-ae", **{"train.epochs": 6.0}), tmp_path / "straight")
+        assert final_sha256(tmp_path / "run") == final_sha256(straight.path)
+
+    def test_a_real_full_file_system(self, tmp_path: Path) -> None:
+        """A small tmpfs: room for the first checkpoints, then none."""
+        disk = tmp_path / "disk"
+        disk.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=22m", "tmpfs", str(disk)], capture_output=True).returncode:
+            pytest.skip("mounting a tmpfs needs root")
+        try:
+            done = run("train", "mlp-vae", *TINY, "--epochs", "12", "--out", disk / "run", status=2)
+            assert "the disk is full" in done.stderr
+            assert "resume" in done.stderr.strip().splitlines()[-1]
+            whole = checkpoints.newest(disk / "run" / "checkpoints", print)
+            assert (checkpoints.step_of(whole) or 0) < 72
+            RunFolder(disk / "run").metrics()  # no torn line
+            assert not list((disk / "run").rglob("*.tmp*")) + list((disk / "run" / "checkpoints").glob(".step-*"))
+            roomier = tmp_path / "roomier"
+            shutil.copytree(disk / "run", roomier)
+        finally:
+            subprocess.run(["umount", str(disk)], check=True)
+        run("resume", roomier)
+        run("train", "mlp-vae", *TINY, "--epochs", "12", "--out", tmp_path / "straight")
+        assert final_sha256(roomier) == final_sha256(tmp_path / "straight")
+
+    def test_no_room_for_a_new_run_leaves_nothing(self, tiny, tmp_path: Path, monkeypatch) -> None:
+        def full(path: Path, content: bytes) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(checkpoints, "write_durably", full)
+        with pytest.raises(ll.LabError, match="must have room for a run, but the disk is full"):
+            create(tiny("mlp-ae"), tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_loss_that_is_not_finite_is_one_line_and_the_last_good_checkpoint_stays(tmp_path: Path) -> None:
+    line = refusal_after_training("train", "mlp-ae", *TINY, "--epochs", "30", "--learning-rate", "1e30", "--out", tmp_path / "run")
+    assert "is not finite" in line
+    assert "Likely cause: a learning rate of 1e+30" in line
+    assert "step-00000000" in line
+    assert state(tmp_path / "run") == "failed"
+    tensors, _ = checkpoints.load(checkpoints.newest(tmp_path / "run" / "checkpoints", print))
+    assert all(bool(t.isfinite().all()) for t in tensors.values())
+
+
+def refusal_after_training(*arguments: object) -> str:
+    done = run(*arguments, status=2)
+    return done.stderr.strip().splitlines()[-1]
+
+
+def test_listening_no_longer_leaves_a_saved_run(tiny, tmp_path: Path) -> None:
+    for event in ll.steps(tiny("sn-gan"), tmp_path / "run"):
+        if getattr(event, "step", 0) == 5:
+            break
+    assert state(tmp_path / "run") == "stopped"
+    assert checkpoints.step_of(checkpoints.newest(tmp_path / "run" / "checkpoints", print)) == 5

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import ast
+import dataclasses
+import json
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+import latentlab
+from latentlab.config import _PARTS, DataConfig
+from latentlab.errors import LabError
+from latentlab.texts import catalogue, duration, languages, measured, number, significant, text
+
+HOME = Path(latentlab.__file__).parent
+
+
+def placeholders(pattern: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(pattern) if name is not None}
+
+
+def written_keys() -> set[str]:
+    """Every string in the sources that looks like a key, as a pattern; a formatted part matches one or more segments."""
+    spaces = {key.partition(".")[0] for key in catalogue("en")}
+    found = set()
+    for path in HOME.rglob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        inner = {id(value) for node in nodes if isinstance(node, ast.JoinedStr) for value in node.values}
+        for node in (node for node in nodes if id(node) not in inner):
+            if isinstance(node, ast.JoinedStr):
+                parts = [re.escape(str(v.value)) if isinstance(v, ast.Constant) else r"[\w.-]+" for v in node.values]
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                parts = [re.escape(node.value)]
+            else:
+                continue
+            pattern = "".join(parts)
+            space, dot, rest = pattern.partition(r"\.")
+            if dot and rest and space in spaces and " " not in rest and rest not in ("png", "json", "py", "html"):
+                found.add(pattern)
+    return found
+
+
+def test_both_languages_say_the_same_things():
+    assert languages() == ("en", "fr")
+    english, french = catalogue("en"), catalogue("fr")
+    assert set(english) == set(french)
+    for key in english:
+        assert placeholders(english[key]) == placeholders(french[key]), key
+        assert english[key].strip(), key
+        assert french[key].strip(), key
+
+
+def test_the_files_are_named_alike():
+    names = [{path.name for path in (HOME / "locales" / lang).iterdir()} for lang in languages()]
+    assert names[0] == names[1]
+    for lang in languages():
+        for path in (HOME / "locales" / lang).iterdir():
+            assert all(re.fullmatch(r"[a-z]+(\.[\w-]+)+", key) for key in json.loads(path.read_text(encoding="utf-8")))
+
+
+def test_every_text_is_used_and_every_used_text_exists():
+    keys, patterns = set(catalogue("en")), written_keys()
+    for pattern in patterns:
+        assert any(re.fullmatch(pattern, key) for key in keys) or any(key.startswith(pattern.replace("\\", "") + ".") for key in keys), (
+            pattern
+        )
+    unused = [
+        key
+        for key in keys
+        if not any(re.fullmatch(pattern, key) or re.match(pattern + r"\.(lower|higher|unclear)$", key) for pattern in patterns)
+    ]
+    assert unused == []
+
+
+def test_every_field_of_a_configuration_is_described():
+    parts = {"data": {DataConfig}, "model": {m for m, _ in _PARTS.values()}, "train": {t for _, t in _PARTS.values()}}
+    wanted = {f"field.{part}.{item.name}" for part, kinds in parts.items() for kind in kinds for item in dataclasses.fields(kind)}
+    assert wanted == {key for key in catalogue("en") if key.startswith("field.")}
+
+
+def test_french_typography():
+    for key, words in catalogue("fr").items():
+        plain = re.sub(r"\{\w+\}", "x", words)
+        assert not re.search(r"[^\u202f][;?!]", plain), key
+        assert not re.search(r"[^\u00a0]:(?=\s|$)", plain), key
+        assert not re.search(r"«(?!\u00a0)|(?<!\u00a0)»|[^\u00a0]%", plain), key
+        assert "'" not in plain, key
+
+
+def test_a_text_is_strict():
+    assert text("viewer.share", "en", share="5") == "5\u00a0% of training"
+    with pytest.raises(LabError, match=r"--lang must be one of en, fr. Got 'de'"):
+        text("viewer.share", "de", share="5")
+    with pytest.raises(KeyError, match=r"no text 'viewer.nothing'"):
+        text("viewer.nothing", "en")
+    with pytest.raises(KeyError, match=r"viewer.share.*share"):
+        text("viewer.share", "en")
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "english", "french"),
+    [
+        (0.5, None, "0.5", "0,5"),
+        (1437, None, "1437", "1437"),
+        (1692385, None, "1\u202f692\u202f385", "1\u202f692\u202f385"),
+        (-2.0, 1, "−2.0", "−2,0"),
+        (-0.0, 1, "0.0", "0,0"),
+        (1e-7, None, "1 × 10⁻⁷", "1 × 10⁻⁷"),
+        (float("nan"), None, "–", "–"),
+    ],
+)
+def test_numbers_are_written_as_the_language_writes_them(value, decimals, english, french):
+    assert number(value, "en", decimals) == english
+    assert number(value, "fr", decimals) == french
+
+
+def test_a_value_has_as_many_figures_as_its_error_allows():
+    assert measured(0.012636, 0.000458, "en") == "0.01264\u00a0±\u00a00.00046"
+    assert measured(144.59, 1.678, "fr") == "144,6\u00a0±\u00a01,7"
+    assert measured(144.59, None, "en") == "144.6"
+    assert significant(0.0324567, "en", 2) == "0.032"
+    assert [duration(s, "en").replace("\u00a0", " ") for s in (1.55, 16.4, 125, 4321)] == ["1.6 s", "16 s", "2 min 05 s", "1 h 12 min"]
