@@ -196,6 +196,8 @@ def test_the_default_folder_counts_up(tmp_path: Path) -> None:
         (["train", "gan-from-vae"], ["--generator-from"]),
         (["train", "gan-from-vae", "--generator-from", "nowhere"], ["'nowhere'", "config.json"]),
         (["train", "sn-gan", "--train.label-smoothing", "0.9"], ["train.label_smoothing", "hinge"]),
+        (["train", "mlp-vae", "--hidden", "16384,16384,16384"], ["parameters", "500,000,000"]),
+        (["train", "mlp-vae", "--hidden", "999999999"], ["--hidden", "at most 16384"]),
         (["train", "conv-vae", "--model.channels", "4,4,4,4,4,4", "--model.stages", "exact"], ["model.channels", "28 x 28"]),
         (["resume", "nowhere"], ["'nowhere'"]),
         (["show"], ["RUN"]),

@@ -42,7 +42,7 @@ def test_kill_9_at_random_moments_loses_no_checkpoint_and_no_bit(preset: str, st
     path, source = tmp_path / "run", random.Random(preset)
     process = start("train", preset, *TINY, "--epochs", "40", "--out", path)
     for _ in range(3):
-        wait_until(lambda: (path / "checkpoints" / "step-00000000").exists() or process.poll() is not None)
+        wait_until(lambda p=process: (path / "checkpoints" / "step-00000000").exists() or p.poll() is not None)
         time.sleep(source.uniform(0.0, 1.2))
         process.kill()
         process.communicate()
@@ -51,7 +51,7 @@ def test_kill_9_at_random_moments_loses_no_checkpoint_and_no_bit(preset: str, st
             break
         assert checkpoints.step_of(newest) is not None
         process = start("resume", path)
-        wait_until(lambda: metric_steps(path) > 0 or process.poll() is not None)
+        wait_until(lambda p=process: metric_steps(path) > 0 or p.poll() is not None)
     process.communicate()
     if state(path) != "finished":
         run("resume", path)

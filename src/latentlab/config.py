@@ -56,12 +56,17 @@ class NetworkConfig:
     """The encoder and its mirror, the decoder. A GAN's generator is that decoder."""
 
     latent_dim: int = option(32, "size Z of the latent code", minimum=1, maximum=4096)
-    hidden: tuple[int, ...] = option((256,), "widths of the encoder's dense layers, in order; the decoder mirrors them", minimum=1)
+    hidden: tuple[int, ...] = option(
+        (256,), "widths of the encoder's dense layers, in order; the decoder mirrors them", minimum=1, maximum=16_384
+    )
     channels: tuple[int, ...] = option(
-        (32, 64), "output channels of the encoder's stride-2 convolutions; empty: fully connected", minimum=1
+        (32, 64), "output channels of the encoder's stride-2 convolutions; empty: fully connected", minimum=1, maximum=4096
     )
     activation: Literal["relu", "leaky_relu", "elu", "tanh"] = option("relu", "activation of encoder and decoder")
     normalization: Literal["none", "batch"] = option("none", "normalisation in encoder and decoder")
+    initialization: Literal["default", "xavier", "dcgan"] = option(
+        "default", "first weights: torch's own, xavier (Glorot & Bengio 2010, biases 0) or dcgan (N(0, 0.02²), Radford et al. 2016)"
+    )
     stages: Literal["fit", "exact"] = option(
         "fit", "fit: drop or add stride-2 convolutions so that the smallest map is 2 to 12 pixels wide; exact: as given"
     )
@@ -88,13 +93,12 @@ class VAEModel(NetworkConfig):
 class GANModel(NetworkConfig):
     """A generative adversarial network (Goodfellow et al. 2014): the decoder as generator, and a discriminator."""
 
-    discriminator_channels: tuple[int, ...] = option((32, 64), "output channels of the discriminator's stride-2 convolutions", minimum=1)
-    discriminator_hidden: tuple[int, ...] = option((128,), "widths of the discriminator's dense layers", minimum=1)
+    discriminator_channels: tuple[int, ...] = option(
+        (32, 64), "output channels of the discriminator's stride-2 convolutions", minimum=1, maximum=4096
+    )
+    discriminator_hidden: tuple[int, ...] = option((128,), "widths of the discriminator's dense layers", minimum=1, maximum=16_384)
     discriminator_normalization: Literal["none", "batch", "spectral"] = option(
         "spectral", "spectral: every layer divided by its largest singular value (Miyato et al. 2018)"
-    )
-    initialization: Literal["default", "dcgan"] = option(
-        "default", "first weights: torch's own, or dcgan: normal of standard deviation 0.02 (Radford et al. 2016)"
     )
 
 

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from latentlab.data import Data
 
 
+MOST_PARAMETERS = 500_000_000  # with Adam's moments and two checkpoints at once, 8 GB
+
+
 class StopFlag:
     """Set by SIGTERM, SIGINT or SIGBREAK; a second signal ends the process at once."""
 
@@ -104,6 +107,11 @@ def create(config: Config, out: str | Path | None = None) -> Session:
     data = load_data(config.data)
     config = settle(config, data)
     bf16 = pick_bf16(config.train.precision, device)
+    counts = {name: parameter_count(layers) for name, layers in networks(config.model, data.shape).items()}
+    if sum(counts.values()) > MOST_PARAMETERS:
+        raise refusal(
+            "the networks", f"of at most {MOST_PARAMETERS:,} parameters", sum(counts.values()), "Use smaller --hidden or --model.channels."
+        )
     learner = build(config, data.shape, device, bf16)
     if isinstance(config.train, GANTrain) and config.train.generator_from:
         start_generator(learner, config.train.generator_from, data.shape)
@@ -112,7 +120,7 @@ def create(config: Config, out: str | Path | None = None) -> Session:
         "image_shape": list(data.shape),
         "images": {"train": len(data.train), "val": len(data.val), "test": len(data.test)},
         "class_names": list(data.class_names) if data.class_names else None,
-        "parameters": {name: parameter_count(layers) for name, layers in networks(config.model, data.shape).items()},
+        "parameters": counts,
         "skipped": list(data.skipped),
     }
     folder = runs.create_folder(out if out is not None else runs.next_folder(config.preset, config.data.spec))

@@ -15,7 +15,7 @@ from latentlab.config import Config
 from latentlab.data import Data, load_data
 from latentlab.errors import LabError, refusal
 from latentlab.evaluation.scores import evaluate_run
-from latentlab.figures import draw_figures
+from latentlab.figures import draw_figures, draw_overview
 from latentlab.files import is_full, replace_json
 from latentlab.images import grid, save_png
 from latentlab.jobs import adopt_decoder, create, reopen, settle
@@ -26,13 +26,14 @@ from latentlab.runs import RunFolder, open_folder
 from latentlab.sampling import corner_sheet, principal_plane
 from latentlab.seeding import latents
 from latentlab.session import Session
+from latentlab.texts import text
 
 RUNS = ("ae", "vae", "gan", "gan-from-vae")
 LATENT_DIM = 32
 WALKS, STEPS, SIDE = 6, 8, 12
 # Lengths in steps: at least so many, else so many epochs. Measured to fit 3 minutes on digits and 15 on MNIST, 2 cores.
 CODER_STEPS, CODER_EPOCHS = 450, 10.0
-GAN_STEPS, GAN_EPOCHS = 1_400, 7.0
+GAN_STEPS, GAN_EPOCHS = 1_200, 6.0
 
 
 def plan(data: Data, config: dict[str, Any], quick: bool, out: Path) -> dict[str, Config]:
@@ -161,6 +162,7 @@ def finish(folder: Path, data: Data, lang: str, say: Callable[[str], None]) -> t
     folders = {name: run.folder for name, run in runs.items()}
     compared = comparison(folders)
     replace_json(folder / "comparison.json", compared)
+    draw_overview({text(f"run.{name}.short", lang): run for name, run in folders.items()}, folder / "figures" / "overview.png", lang)
     say("writing lab.html …")
     return compared, write_page(folder / "lab.html", folders, compared, lang)
 

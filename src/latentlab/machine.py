@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import platform
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,6 +43,23 @@ def has_fast_bf16(device: torch.device) -> bool:
         capabilities: Mapping[str, Any] = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
         return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
     return False
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep what is freed instead of giving it back to the system: a training step takes the same again at once.
+
+    Without it every gradient and activation of more than 128 KiB is mapped afresh at each step, and the faults of its
+    pages cost a small network a quarter of its time. Other systems' allocators need nothing of the kind.
+    """
+    trim_threshold, mmap_threshold, at_most = -1, -3, 2**30  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
+    if sys.platform != "linux":
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return  # another C library, such as musl
+    mallopt(mmap_threshold, at_most)
+    mallopt(trim_threshold, at_most)
 
 
 def pick_bf16(precision: str, device: torch.device) -> bool:

@@ -105,7 +105,7 @@ class Recorder:
 
     def latents(self, data: Data, encode: Callable[[Images], tuple[Any, Any]]) -> None:
         """Write latents.npz (mean, std, label, index of up to 10,000 test images) and their thumbnails, one sheet."""
-        held_out = data.test.images[:LATENTS]
+        held_out = data.test.take(np.arange(min(LATENTS, len(data.test))))
         mean, deviation = encode(held_out)
         arrays = {"mean": mean, "index": data.test.indices[:LATENTS]}
         if deviation is not None:

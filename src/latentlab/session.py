@@ -105,10 +105,12 @@ class Session:
         p = self.progress
         self.prepare_sampling()
         loss = self.val_loss if self.evaluated_at == p.step else None
+        best = p.best_step, p.best_loss
         if loss is not None and math.isfinite(loss) and (p.best_loss is None or loss < p.best_loss):
             p.best_step, p.best_loss = p.step, loss
         self.last_checkpoint = time.monotonic()
         if not self.recorder.checkpoint(p.step, self.tensors(), self.state(loss), p.best_step):
+            p.best_step, p.best_loss = best  # what is not on disk is not the best of what is kept
             return False
         self.saved_at = p.step
         return True

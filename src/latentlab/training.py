@@ -18,6 +18,7 @@ from latentlab.errors import NonFinite, OutOfSpace
 from latentlab.events import Ended, Event, Logged, Pictured, Saved, Started, Stepped, Warned
 from latentlab.learners.base import Moment
 from latentlab.learners.draw import decode, draw, encode
+from latentlab.machine import keep_freed_memory
 from latentlab.session import Session
 
 SHOWN = 32  # held-out images whose reconstructions are kept
@@ -117,7 +118,7 @@ def evaluate(session: Session) -> list[Event]:
         rows = np.arange(start, min(start + HELD_OUT_BATCH, len(val)))
         images = torch.from_numpy(val.take(rows)).to(session.device)
         for name, values in session.learner.held_out(images, session.config.train.seed, start).items():
-            sums[name] = sums.get(name, 0.0) + float(values.double().sum())
+            sums[name] = sums.get(name, 0.0) + float(values.cpu().double().sum())
     means = {name: total / len(val) for name, total in sums.items()}
     session.evaluated_at, session.val_loss = session.progress.step, means.get("loss_nats")
     return [Logged(session.row("val", means))]
@@ -146,6 +147,7 @@ def train_events(session: Session, should_stop: Callable[[], bool] = lambda: Fal
     A consumer that stops listening (break) leaves a run that is stopped and saved. The caller holds the run's lock.
     """
     folder, p = session.folder, session.progress
+    keep_freed_memory()
     with threads(int(session.config.train.threads)):
         try:
             yield from run_loop(session, should_stop)

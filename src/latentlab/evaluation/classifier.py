@@ -77,7 +77,7 @@ class Classifier:
         features, labels = [], []
         self.network.eval()
         for start in range(0, len(images), 500):
-            f, logits = self.network(to_unit(torch.from_numpy(np.ascontiguousarray(images[start : start + 500]))))
+            f, logits = self.network(to_unit(torch.from_numpy(images[start : start + 500].copy())))
             features.append(f.numpy())
             labels.append(logits.argmax(1).numpy())
         return Seen(np.concatenate(features), np.concatenate(labels))

@@ -48,7 +48,7 @@ def evaluate_run(run: Run, split: Literal["train", "val", "test"] = "test", data
     scores: dict[str, dict[str, Any]] = {}
     extractors: dict[str, dict[str, Any]] = {}
     if run.config.family != "gan":
-        mse = mean_squared_error(images.images, run.reconstruct(images.images))
+        mse = np.concatenate([mean_squared_error(chunk, run.reconstruct(chunk)) for chunk in images.chunks(HELD_OUT_BATCH)])
         scores["reconstruction_mse"] = mean_score(mse, "squared error per pixel, pixels in [0, 1]")
         scores["psnr"] = mean_score(psnr(mse), "dB")
     if run.config.family == "vae":
@@ -77,7 +77,7 @@ def elbo_scores(run: Run, data: Data, split: Literal["train", "val", "test"]) ->
     go below.
     """
     values = held_out_values(run, data, split)
-    images = getattr(data, split).images
+    images = getattr(data, split)
     more: dict[str, Any] = {}
     if getattr(run.config.model, "binarization", "none") == "none" and not is_binary(images):
         more = {"floor": entropy_floor_nats(images), "note": "binary cross-entropy on grey pixels: not a likelihood"}

@@ -3,3 +3,4 @@
 from latentlab.figures.charts import compare_losses as compare_losses
 from latentlab.figures.charts import compare_reconstructions as compare_reconstructions
 from latentlab.figures.charts import draw_figures as draw_figures
+from latentlab.figures.overview import draw_overview as draw_overview

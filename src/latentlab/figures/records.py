@@ -111,6 +111,11 @@ def reconstructed(folder: RunFolder) -> tuple[Images, Images]:
     return np.concatenate(originals), np.concatenate(copies)
 
 
+def is_grey_scale(folder: RunFolder) -> bool:
+    """Whether the images have one channel."""
+    return image_shape(folder)[2] == 1
+
+
 def last_samples(folder: RunFolder) -> Images:
     """The images of the last sample grid: uint8 [N, H, W, C]."""
     return cells(folder, "samples")[: folder.config().train.sample_count]

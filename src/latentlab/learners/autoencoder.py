@@ -12,7 +12,7 @@ from latentlab.layers import Layers
 from latentlab.learners.base import Losses, Moment, Parts, descend, make_adam
 from latentlab.learners.ema import Average
 from latentlab.learners.precision import Compute
-from latentlab.nets.build import Decoder, Encoder, to_bytes, to_unit
+from latentlab.nets.build import Decoder, Encoder, initialized, to_bytes, to_unit
 from latentlab.objectives.likelihoods import bernoulli_nats, gaussian_nats, squared_error
 
 
@@ -26,10 +26,11 @@ class AutoencoderLearner:
     ) -> None:
         self.batch, self.device = train.batch_size, device
         self.objective = gaussian_nats if model.reconstruction == "mse" else bernoulli_nats
-        encoder, decoder = Encoder(layers["encoder"]).to(device), Decoder(layers["decoder"]).to(device)
+        encoder = initialized(Encoder(layers["encoder"]), model.initialization).to(device)
+        decoder = initialized(Decoder(layers["decoder"]), model.initialization).to(device)
         self.networks: dict[str, nn.Module] = {"encoder": encoder, "decoder": decoder}
         self.computes = Compute(encoder, bf16), Compute(decoder, bf16)
-        self.averages = {name: Average(network, train.ema_halflife_images) for name, network in self.networks.items()}
+        self.averages = {name: Average(network, train.ema_halflife_images, every=4) for name, network in self.networks.items()}
         self.averaged = {name: average.network for name, average in self.averages.items()}
         self.named = [(f"{n}.{k}", p) for n, network in self.networks.items() for k, p in network.named_parameters()]
         self.adam = make_adam([p for _, p in self.named], train.learning_rate, (train.adam_beta1, train.adam_beta2))
@@ -54,8 +55,9 @@ class AutoencoderLearner:
         loss = self.objective(logits, x).mean()
         norm = descend(loss, self.adam, self.named, moment.step, "reconstruction", self.computes)
         for average in self.averages.values():
-            average.update(self.batch, moment.images_seen + self.batch)
-        return {"loss_nats": loss.detach(), "gradient_norm": norm}
+            average.update(moment.step + 1, self.batch, moment.images_seen + self.batch)
+        mean_squared_error = squared_error(logits.detach(), x).mean()
+        return {"loss_nats": loss.detach(), "mse": mean_squared_error, "gradient_norm": norm}
 
     def set(self, name: str, value: float) -> None:
         self.adam.param_groups[0]["lr"] = {"learning_rate": value}[name]
@@ -69,7 +71,7 @@ class AutoencoderLearner:
     @torch.no_grad()
     def prepare_sampling(self, images: Tensor) -> None:
         """Fit N(mean, covariance) to the codes of training images; sampling draws from it."""
-        codes = self.encode(images)[0].double()  # [M, Z]
+        codes = self.encode(images)[0].cpu().double()  # [M, Z]
         centred = codes - codes.mean(0)
         covariance = centred.T @ centred / max(len(codes) - 1, 1)  # [Z, Z]
         if not bool(covariance.isfinite().all()):

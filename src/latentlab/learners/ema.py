@@ -17,9 +17,10 @@ class Average:
     Without averaging (half-life 0) `network` is the trained network itself.
     """
 
-    def __init__(self, network: nn.Module, halflife_images: int) -> None:
+    def __init__(self, network: nn.Module, halflife_images: int, every: int = 1) -> None:
         self.source = network
         self.halflife_images = halflife_images
+        self.every = every  # steps between two updates: in a small network each costs as much as a layer
         self.network = copy.deepcopy(network) if halflife_images else network
         self._pairs: tuple[list[Tensor], list[Tensor]] | None = None
 
@@ -29,16 +30,16 @@ class Average:
         return self.network is not self.source
 
     @torch.no_grad()
-    def update(self, images: int, images_seen: int) -> None:
-        """Move the copy towards the network after an update that read `images`, `images_seen` of them in all."""
-        if not self.active:
+    def update(self, steps: int, images: int, images_seen: int) -> None:
+        """Move the copy towards the network after `steps` steps and `images_seen` images, `images` of them in the last."""
+        if not self.active or steps % self.every:
             return
         if self._pairs is None:  # state_dict() costs more than the arithmetic, and its tensors stay the same objects
             mine, theirs = self.network.state_dict(), self.source.state_dict()
             floats = [name for name, value in mine.items() if value.is_floating_point()]
             self._pairs = [mine[name] for name in floats], [theirs[name] for name in floats]
         halflife = min(float(self.halflife_images), RAMP * images_seen)
-        weight = 1.0 - 0.5 ** (images / halflife) if halflife > 0 else 1.0
+        weight = 1.0 - 0.5 ** (self.every * images / halflife) if halflife > 0 else 1.0
         torch._foreach_lerp_(self._pairs[0], self._pairs[1], weight)
         for (_, mine_), (_, theirs_) in zip(self.network.named_buffers(), self.source.named_buffers(), strict=True):
             if not mine_.is_floating_point():

@@ -13,7 +13,7 @@ from latentlab.config import GANModel, GANTrain
 from latentlab.layers import Layers
 from latentlab.learners.base import Losses, Moment, Parts, buffers_held, descend, frozen, make_adam
 from latentlab.learners.ema import Average
-from latentlab.nets.build import Decoder, Discriminator, initialize_dcgan, to_bytes, to_unit
+from latentlab.nets.build import Decoder, Discriminator, initialized, to_bytes, to_unit
 from latentlab.objectives.adversarial import (
     hinge_discriminator,
     hinge_generator,
@@ -33,10 +33,8 @@ class GANLearner:
         self.latent_dim, self.loss, self.real_target = model.latent_dim, train.loss, train.label_smoothing
         self.generator_updates, self.discriminator_updates = train.generator_updates, train.discriminator_updates
         self.spectral = model.discriminator_normalization == "spectral"
-        generator, discriminator = Decoder(layers["generator"]).to(device), Discriminator(layers["discriminator"]).to(device)
-        if model.initialization == "dcgan":
-            initialize_dcgan(generator)
-            initialize_dcgan(discriminator)
+        generator = initialized(Decoder(layers["generator"]), model.initialization).to(device)
+        discriminator = initialized(Discriminator(layers["discriminator"]), model.initialization).to(device)
         self.networks: dict[str, nn.Module] = {"generator": generator, "discriminator": discriminator}
         self.average = Average(generator, train.ema_halflife_images)
         self.averaged = {"generator": self.average.network, "discriminator": discriminator}
@@ -58,14 +56,15 @@ class GANLearner:
 
     def run_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
         for network in self.networks.values():
-            network.train()
+            if not network.training:
+                network.train()
         if phase == "discriminator":
             for number, batch in enumerate(torch.split(images, self.batch)):
                 losses = self._update_discriminator(batch, moment, number)
             return losses
         for number in range(self.generator_updates):
             losses = self._update_generator(moment, number)
-        self.average.update(self.images_per_step, moment.images_seen + self.images_per_step)
+        self.average.update(moment.step + 1, self.images_per_step, moment.images_seen + self.images_per_step)
         return losses
 
     def _noise(self, stream: str, moment: Moment, number: int) -> Tensor:

@@ -48,12 +48,15 @@ class Compute:
                 self.network.set_submodule(name, theirs)
         self._masters = [master for master, _ in self._pairs]
         self._copies = [mine for _, mine in self._pairs]
+        self._gradients: list[Tensor] = []
 
     def begin(self) -> nn.Module:
         """The network to compute with, in training mode, its weights those of the fp32 network."""
-        self.source.train()
+        if not self.source.training:  # walking through the modules costs as much as a small layer
+            self.source.train()
         if self._pairs:
-            self.network.train()
+            if not self.network.training:
+                self.network.train()
             with torch.no_grad():
                 torch._foreach_copy_(self._copies, self._masters)
         return self.network
@@ -62,9 +65,8 @@ class Compute:
         """After the backward pass: the gradients, in fp32, on the fp32 weights."""
         if not self._pairs:
             return
-        for master in self._masters:
-            if master.grad is None:
-                master.grad = torch.empty_like(master)
-        torch._foreach_copy_([m.grad for m in self._masters if m.grad is not None], [c.grad for c in self._copies if c.grad is not None])
-        for mine in self._copies:
-            mine.grad = None
+        if not self._gradients:  # one set of buffers for the whole run: fresh pages cost more than the cast
+            self._gradients = [torch.empty_like(master) for master in self._masters]
+        torch._foreach_copy_(self._gradients, [c.grad for c in self._copies if c.grad is not None])
+        for master, mine, gradient in zip(self._masters, self._copies, self._gradients, strict=True):
+            master.grad, mine.grad = gradient, None

@@ -12,7 +12,7 @@ from latentlab.layers import Layers
 from latentlab.learners.base import Losses, Moment, Parts, descend, make_adam
 from latentlab.learners.ema import Average
 from latentlab.learners.precision import Compute
-from latentlab.nets.build import Decoder, GaussianEncoder, Posterior, to_bytes, to_unit
+from latentlab.nets.build import Decoder, GaussianEncoder, Posterior, initialized, to_bytes, to_unit
 from latentlab.objectives.divergences import kl_to_standard_normal
 from latentlab.objectives.likelihoods import bernoulli_nats, squared_error
 from latentlab.seeding import numpy_generator, torch_generator
@@ -26,10 +26,11 @@ class VAELearner:
     def __init__(self, model: VAEModel, train: VAETrain, layers: Mapping[str, Layers], device: torch.device, bf16: bool) -> None:
         self.batch, self.device, self.seed = train.batch_size, device, train.seed
         self.beta, self.warmup_steps, self.binarized = train.beta, train.beta_warmup_steps, model.binarization == "dynamic"
-        encoder, decoder = GaussianEncoder(layers["encoder"]).to(device), Decoder(layers["decoder"]).to(device)
+        encoder = initialized(GaussianEncoder(layers["encoder"]), model.initialization).to(device)
+        decoder = initialized(Decoder(layers["decoder"]), model.initialization).to(device)
         self.networks: dict[str, nn.Module] = {"encoder": encoder, "decoder": decoder}
         self.computes = Compute(encoder, bf16), Compute(decoder, bf16)
-        self.averages = {name: Average(network, train.ema_halflife_images) for name, network in self.networks.items()}
+        self.averages = {name: Average(network, train.ema_halflife_images, every=4) for name, network in self.networks.items()}
         self.averaged = {name: average.network for name, average in self.averages.items()}
         self.named = [(f"{n}.{k}", p) for n, network in self.networks.items() for k, p in network.named_parameters()]
         self.adam = make_adam([p for _, p in self.named], train.learning_rate, (train.adam_beta1, train.adam_beta2))
@@ -63,7 +64,7 @@ class VAELearner:
         loss = reconstruction + beta * kl
         norm = descend(loss, self.adam, self.named, moment.step, "VAE", self.computes)
         for average in self.averages.values():
-            average.update(self.batch, moment.images_seen + self.batch)
+            average.update(moment.step + 1, self.batch, moment.images_seen + self.batch)
         return {
             "loss_nats": loss.detach(),
             "reconstruction_nats": reconstruction.detach(),

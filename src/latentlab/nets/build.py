@@ -5,11 +5,12 @@ Axes: N images, C channels, H height, W width, Z latent. Images inside a network
 
 from __future__ import annotations
 
-from typing import NamedTuple, assert_never
+from typing import Any, NamedTuple, TypeVar, assert_never
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrize import is_parametrized
 
 from latentlab.layers import (
     Activation,
@@ -107,17 +108,29 @@ class Discriminator(nn.Module):
         return logit.float().squeeze(1)  # [N]
 
 
-def initialize_dcgan(network: nn.Module) -> None:
-    """DCGAN's first weights (Radford et al. 2016): N(0, 0.02²), batch-norm scale N(1, 0.02²), biases 0."""
-    for layer in network.modules():
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def initialized(network: Network, how: str) -> Network:
+    """The network with its first weights drawn anew: "default" leaves torch's own.
+
+    "xavier": uniform by Glorot & Bengio 2010, biases 0. "dcgan": N(0, 0.02²), batch-norm scale N(1, 0.02²), biases 0
+    (Radford et al. 2016).
+    """
+    for layer in network.modules() if how != "default" else ():
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-            weight = layer.parametrizations.weight.original if hasattr(layer, "parametrizations") else layer.weight  # type: ignore[union-attr]
-            nn.init.normal_(weight, 0.0, 0.02)  # type: ignore[arg-type]
+            found: Any = layer.parametrizations if is_parametrized(layer) else None
+            weight = found.weight.original if found else layer.weight
+            if how == "xavier":
+                nn.init.xavier_uniform_(weight)
+            else:
+                nn.init.normal_(weight, 0.0, 0.02)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-        elif isinstance(layer, nn.BatchNorm2d | nn.BatchNorm1d):
+        elif isinstance(layer, nn.BatchNorm2d | nn.BatchNorm1d) and how == "dcgan":
             nn.init.normal_(layer.weight, 1.0, 0.02)
             nn.init.zeros_(layer.bias)
+    return network
 
 
 def to_unit(images: Tensor) -> Tensor:

@@ -1,0 +1,46 @@
+"""Write benchmarks/README.md from benchmarks/results.jsonl: the newest line of each measurement, as it was measured.
+
+Run: python benchmarks/summarize.py
+"""
+
+from __future__ import annotations
+
+import json
+
+from common import RESULTS
+
+HEAD = """# What was measured
+
+`make bench` runs the programs in this folder (about a quarter of an hour on two cores, MNIST found through
+`LATENTLAB_DATA`) and appends each number to `results.jsonl`; `python benchmarks/summarize.py` writes this page from it.
+Leave the machine alone meanwhile: two busy cores make two-thread training up to fifteen times slower.
+
+| program | shows |
+|---|---|
+| `bench_speed.py` | an epoch of `mlp-vae` against the usual PyTorch script's, in one run |
+| `bench_quality.py` | held-out losses of `mlp-vae`, `mlp-ae` and `conv-vae` |
+| `bench_gan.py` | Frechet distance and class balance of `sn-gan` after 150 seconds of training |
+
+| measurement | value | target | |
+|---|---|---|---|
+"""
+
+
+def main() -> None:
+    newest: dict[str, dict] = {}
+    for line in RESULTS.read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        newest[entry["what"]] = entry
+    rows = []
+    for what, entry in newest.items():
+        value = entry["value"]
+        text = "; ".join(f"{k} {v:.4g}" for k, v in value.items()) if isinstance(value, dict) else f"{value:.4g}"
+        verdict = {True: "reached", False: "**not reached**", None: ""}[entry["reached"]]
+        rows.append(f"| {what} | {text} {entry['unit']} | {entry['target']} | {verdict} |")
+    machines = sorted({f"{e['processor']}, {e['cores']} cores, torch {e['torch']}, {e['date']}" for e in newest.values()})
+    text = HEAD + "\n".join(rows) + "\n\nMachine: " + "; ".join(machines) + ".\n"
+    (RESULTS.parent / "README.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
