@@ -11,6 +11,7 @@ from conftest import FAMILIES
 
 from latentlab.config import Config
 from latentlab.errors import NonFinite
+from latentlab.learners.adam import Adam
 from latentlab.learners.base import Learner, Moment
 from latentlab.learners.build import build
 from latentlab.learners.draw import decode, draw, encode
@@ -190,9 +191,9 @@ class TestGan:
 
     def test_learning_rates_are_apart(self, name: str, tiny) -> None:
         learner = make(tiny(name, **{"train.generator_learning_rate": 1e-5, "train.discriminator_learning_rate": 2e-3}))
-        assert learner.generator_adam.param_groups[0]["lr"] == 1e-5
+        assert learner.generator_adam.learning_rate == 1e-5
         learner.set("generator_learning_rate", 3e-4)
-        assert (learner.generator_adam.param_groups[0]["lr"], learner.discriminator_adam.param_groups[0]["lr"]) == (3e-4, 2e-3)
+        assert (learner.generator_adam.learning_rate, learner.discriminator_adam.learning_rate) == (3e-4, 2e-3)
 
 
 def test_spectral_norm_holds_every_layer_to_one(tiny) -> None:
@@ -223,6 +224,23 @@ def test_held_out_elbo_is_sampled_complete_and_independent_of_batching(tiny) -> 
         torch.testing.assert_close(values, torch.cat([p[name] for p in parts]), rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(whole["loss_nats"], whole["reconstruction_nats"] + whole["kl_nats"])
     assert not torch.equal(whole["reconstruction_nats"], learner.held_out(held, 1, 0)["reconstruction_nats"])  # z is drawn, not the mean
+
+
+def test_adam_is_torch_s_own() -> None:
+    torch.manual_seed(0)
+    mine, theirs = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
+    theirs.load_state_dict(mine.state_dict())
+    ours, reference = Adam(list(mine.named_parameters()), 3e-3, (0.5, 0.99)), torch.optim.Adam(theirs.parameters(), 3e-3, (0.5, 0.99))
+    for step in range(7):
+        x = torch.randn(5, 3)
+        for network in (mine, theirs):
+            network.zero_grad()
+            (network(x).square().sum() * (step + 1)).backward()
+        ours.step()
+        reference.step()
+    for a, b in zip(mine.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-7)
+    assert {float(v) for k, v in ours.tensors().items() if k.endswith("step")} == {7.0}
 
 
 def test_an_average_is_the_recurrence_and_takes_buffers_along() -> None:

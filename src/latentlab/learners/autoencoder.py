@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from latentlab.config import AutoencoderModel, AutoencoderTrain
 from latentlab.layers import Layers
-from latentlab.learners.base import Losses, Moment, Parts, descend, make_adam
+from latentlab.learners.adam import Adam
+from latentlab.learners.base import Losses, Moment, Parts, descend
 from latentlab.learners.ema import Average
 from latentlab.learners.precision import Compute
 from latentlab.nets.build import Decoder, Encoder, initialized, to_bytes, to_unit
@@ -32,8 +33,8 @@ class AutoencoderLearner:
         self.computes = Compute(encoder, bf16), Compute(decoder, bf16)
         self.averages = {name: Average(network, train.ema_halflife_images, every=4) for name, network in self.networks.items()}
         self.averaged = {name: average.network for name, average in self.averages.items()}
-        self.named = [(f"{n}.{k}", p) for n, network in self.networks.items() for k, p in network.named_parameters()]
-        self.adam = make_adam([p for _, p in self.named], train.learning_rate, (train.adam_beta1, train.adam_beta2))
+        named = [(f"{n}.{k}", p) for n, network in self.networks.items() for k, p in network.named_parameters()]
+        self.adam = Adam(named, train.learning_rate, (train.adam_beta1, train.adam_beta2))
         self.prior = {
             "prior_mean": torch.zeros(model.latent_dim, device=device),
             "prior_scale": torch.eye(model.latent_dim, device=device),
@@ -53,14 +54,14 @@ class AutoencoderLearner:
         x = to_unit(images)  # [N, C, H, W]
         logits = decode(encode(x)).float()  # [N, C, H, W]
         loss = self.objective(logits, x).mean()
-        norm = descend(loss, self.adam, self.named, moment.step, "reconstruction", self.computes)
+        norm = descend(loss, self.adam, moment.step, "reconstruction", self.computes)
         for average in self.averages.values():
             average.update(moment.step + 1, self.batch, moment.images_seen + self.batch)
         mean_squared_error = squared_error(logits.detach(), x).mean()
         return {"loss_nats": loss.detach(), "mse": mean_squared_error, "gradient_norm": norm}
 
     def set(self, name: str, value: float) -> None:
-        self.adam.param_groups[0]["lr"] = {"learning_rate": value}[name]
+        self.adam.learning_rate = {"learning_rate": value}[name]
 
     def tensors(self) -> dict[str, Tensor]:
         return self.parts.tensors()

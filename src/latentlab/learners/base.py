@@ -11,9 +11,9 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList
-from torch.optim import Adam
 
 from latentlab.errors import NonFinite
+from latentlab.learners.adam import Adam
 from latentlab.learners.ema import Average
 from latentlab.learners.precision import Compute
 
@@ -74,41 +74,28 @@ class Reconstructor(Protocol):
         """Images uint8 [N, H, W, C] to mean [N, Z] and standard deviation [N, Z] (None for an AE)."""
 
 
-def make_adam(parameters: Sequence[nn.Parameter], learning_rate: float, betas: tuple[float, float]) -> Adam:
-    """Adam (Kingma & Ba 2015) as one fused kernel. Its step counter lives in a tensor, so that it is saved like one."""
-    fused = parameters[0].device.type in ("cpu", "cuda", "mps")
-    return Adam(parameters, lr=learning_rate, betas=betas, fused=fused)
-
-
-def descend(
-    loss: Tensor,
-    optimizer: Adam,
-    named: Sequence[tuple[str, nn.Parameter]],
-    step: int,
-    what: str,
-    computes: Sequence[Compute] = (),
-) -> Tensor:
+def descend(loss: Tensor, adam: Adam, step: int, what: str, computes: Sequence[Compute] = ()) -> Tensor:
     """Backward, check, step. Returns the gradient's norm. Raises NonFinite before the optimiser has moved anything.
 
-    `named` are the optimiser's parameters; `computes` bring gradients to them from bf16 copies.
+    `computes` bring gradients to the optimiser's parameters from bf16 copies.
     """
-    for _, parameter in named:
+    for _, parameter in adam.named:
         parameter.grad = None
     loss.backward()  # type: ignore[no-untyped-call]
     for compute in computes:
         compute.collect()
-    gradients = [p.grad.view(-1) for _, p in named if p.grad is not None]
+    gradients = [p.grad.view(-1) for _, p in adam.named if p.grad is not None]
     norm = torch.stack([torch.dot(g, g) for g in gradients]).sum().sqrt()  # half the time of the library's norm
     if not math.isfinite((norm + loss.detach()).item()):
-        optimizer.zero_grad(set_to_none=True)
-        raise NonFinite(_explain(loss, norm, named, step, what, optimizer.param_groups[0]["lr"]))
-    optimizer.step()
+        raise NonFinite(_explain(loss, norm, adam, step, what))
+    adam.step()
     return norm
 
 
-def _explain(loss: Tensor, norm: Tensor, named: Sequence[tuple[str, nn.Parameter]], step: int, what: str, rate: float) -> str:
+def _explain(loss: Tensor, norm: Tensor, adam: Adam, step: int, what: str) -> str:
     loss = loss.detach()
-    bad = [name for name, p in named if not bool(torch.isfinite(p).all())]
+    rate = adam.learning_rate
+    bad = [name for name, p in adam.named if not bool(torch.isfinite(p).all())]
     if bad:
         cause = f"the weights of {bad[0]} were not finite before it"
     elif rate > 0.02:
@@ -162,25 +149,24 @@ class Parts:
         self,
         networks: Mapping[str, nn.Module],
         averages: Mapping[str, Average],
-        optimizers: Mapping[str, Adam],
+        adams: Mapping[str, Adam],
         extra: Mapping[str, Tensor],
     ) -> None:
-        self.networks, self.averages, self.optimizers, self.extra = networks, averages, optimizers, extra
+        self.networks, self.averages, self.adams, self.extra = networks, averages, adams, extra
 
     def tensors(self) -> dict[str, Tensor]:
-        """Every tensor by name: NETWORK.…, average.NETWORK.…, adam.OPTIMISER.NUMBER.FIELD and extra ones."""
+        """Every tensor by name: NETWORK.…, average.NETWORK.…, adam.OPTIMISER.PARAMETER.FIELD and extra ones."""
         found = {f"{name}.{key}": value for name, network in self.networks.items() for key, value in network.state_dict().items()}
         for name, average in self.averages.items():
             found |= {f"average.{name}.{key}": value for key, value in average.network.state_dict().items()}
-        for name, optimizer in self.optimizers.items():
-            for number, slots in optimizer.state_dict()["state"].items():
-                found |= {f"adam.{name}.{number}.{key}": value for key, value in slots.items()}
+        for name, adam in self.adams.items():
+            found |= {f"adam.{name}.{key}": value for key, value in adam.tensors().items()}
         return found | {f"extra.{name}": value for name, value in self.extra.items()}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Put every tensor back in its place; the names must be exactly those that `tensors` gives or will give."""
         groups: dict[str, dict[str, Tensor]] = {}
-        for name in [*self.networks, *(f"average.{n}" for n in self.averages), *(f"adam.{n}" for n in self.optimizers), "extra"]:
+        for name in [*self.networks, *(f"average.{n}" for n in self.averages), *(f"adam.{n}" for n in self.adams), "extra"]:
             groups[name] = {key[len(name) + 1 :]: value for key, value in tensors.items() if key.startswith(name + ".")}
         if sum(map(len, groups.values())) != len(tensors):
             raise ValueError(f"foreign tensors: {sorted(set(tensors) - {f'{g}.{k}' for g, keys in groups.items() for k in keys})[:3]}")
@@ -188,11 +174,8 @@ class Parts:
             network.load_state_dict(groups[name])
         for name, average in self.averages.items():
             average.network.load_state_dict(groups[f"average.{name}"])
-        for name, optimizer in self.optimizers.items():
-            state: dict[int, dict[str, Tensor]] = {}
-            for key, value in groups[f"adam.{name}"].items():
-                number, slot = key.split(".")
-                state.setdefault(int(number), {})[slot] = value.clone()  # Adam would keep the very tensor that it is given
-            optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        for name, adam in self.adams.items():
+            for key, value in adam.tensors().items():
+                value.copy_(groups[f"adam.{name}"][key])
         for name, value in self.extra.items():
             value.copy_(groups["extra"][name])

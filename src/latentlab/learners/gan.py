@@ -11,7 +11,8 @@ from torch.nn.utils import parametrize
 
 from latentlab.config import GANModel, GANTrain
 from latentlab.layers import Layers
-from latentlab.learners.base import Losses, Moment, Parts, buffers_held, descend, frozen, make_adam
+from latentlab.learners.adam import Adam
+from latentlab.learners.base import Losses, Moment, Parts, buffers_held, descend, frozen
 from latentlab.learners.ema import Average
 from latentlab.nets.build import Decoder, Discriminator, initialized, to_bytes, to_unit
 from latentlab.objectives.adversarial import (
@@ -39,10 +40,10 @@ class GANLearner:
         self.average = Average(generator, train.ema_halflife_images)
         self.averaged = {"generator": self.average.network, "discriminator": discriminator}
         betas = train.adam_beta1, train.adam_beta2
-        self.generator_named = [(f"generator.{k}", p) for k, p in generator.named_parameters()]
-        self.discriminator_named = [(f"discriminator.{k}", p) for k, p in discriminator.named_parameters()]
-        self.generator_adam = make_adam([p for _, p in self.generator_named], train.generator_learning_rate, betas)
-        self.discriminator_adam = make_adam([p for _, p in self.discriminator_named], train.discriminator_learning_rate, betas)
+        generator_named = [(f"generator.{k}", p) for k, p in generator.named_parameters()]
+        discriminator_named = [(f"discriminator.{k}", p) for k, p in discriminator.named_parameters()]
+        self.generator_adam = Adam(generator_named, train.generator_learning_rate, betas)
+        self.discriminator_adam = Adam(discriminator_named, train.discriminator_learning_rate, betas)
         averages = {"generator": self.average} if self.average.active else {}
         adams = {"generator": self.generator_adam, "discriminator": self.discriminator_adam}
         self.parts = Parts(self.networks, averages, adams, {})
@@ -86,7 +87,7 @@ class GANLearner:
         else:
             on_real, on_fake = non_saturating_discriminator(real_logit, fake_logit, self.real_target)
         loss = on_real.mean() + on_fake.mean()
-        norm = descend(loss, self.discriminator_adam, self.discriminator_named, moment.step, "discriminator")
+        norm = descend(loss, self.discriminator_adam, moment.step, "discriminator")
         return {
             "discriminator_loss": loss.detach(),
             "real_logit": real_logit.detach().mean(),
@@ -101,7 +102,7 @@ class GANLearner:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
                 logit = discriminator(torch.sigmoid(generator(z).float()))  # [N]
             loss = (hinge_generator(logit) if self.loss == "hinge" else non_saturating_generator(logit)).mean()
-            norm = descend(loss, self.generator_adam, self.generator_named, moment.step, "generator")
+            norm = descend(loss, self.generator_adam, moment.step, "generator")
         return {"generator_loss": loss.detach(), "gradient_norm": norm}
 
     def set(self, name: str, value: float) -> None:
@@ -109,9 +110,9 @@ class GANLearner:
             case "generator_updates" | "discriminator_updates":
                 setattr(self, name, int(value))
             case "generator_learning_rate":
-                self.generator_adam.param_groups[0]["lr"] = value
+                self.generator_adam.learning_rate = value
             case "discriminator_learning_rate":
-                self.discriminator_adam.param_groups[0]["lr"] = value
+                self.discriminator_adam.learning_rate = value
             case _:
                 raise KeyError(name)
 

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from latentlab.config import VAEModel, VAETrain
 from latentlab.layers import Layers
-from latentlab.learners.base import Losses, Moment, Parts, descend, make_adam
+from latentlab.learners.adam import Adam
+from latentlab.learners.base import Losses, Moment, Parts, descend
 from latentlab.learners.ema import Average
 from latentlab.learners.precision import Compute
 from latentlab.nets.build import Decoder, GaussianEncoder, Posterior, initialized, to_bytes, to_unit
@@ -32,8 +33,8 @@ class VAELearner:
         self.computes = Compute(encoder, bf16), Compute(decoder, bf16)
         self.averages = {name: Average(network, train.ema_halflife_images, every=4) for name, network in self.networks.items()}
         self.averaged = {name: average.network for name, average in self.averages.items()}
-        self.named = [(f"{n}.{k}", p) for n, network in self.networks.items() for k, p in network.named_parameters()]
-        self.adam = make_adam([p for _, p in self.named], train.learning_rate, (train.adam_beta1, train.adam_beta2))
+        named = [(f"{n}.{k}", p) for n, network in self.networks.items() for k, p in network.named_parameters()]
+        self.adam = Adam(named, train.learning_rate, (train.adam_beta1, train.adam_beta2))
         active = {name: average for name, average in self.averages.items() if average.active}
         self.parts = Parts(self.networks, active, {"adam": self.adam}, {})
 
@@ -62,7 +63,7 @@ class VAELearner:
         kl = kl_to_standard_normal(q.mean, q.log_var).sum(1).mean()
         beta = self.beta_at(moment.step)
         loss = reconstruction + beta * kl
-        norm = descend(loss, self.adam, self.named, moment.step, "VAE", self.computes)
+        norm = descend(loss, self.adam, moment.step, "VAE", self.computes)
         for average in self.averages.values():
             average.update(moment.step + 1, self.batch, moment.images_seen + self.batch)
         return {
@@ -76,7 +77,7 @@ class VAELearner:
         if name == "beta":
             self.beta = value
         else:
-            self.adam.param_groups[0]["lr"] = {"learning_rate": value}[name]
+            self.adam.learning_rate = {"learning_rate": value}[name]
 
     def tensors(self) -> dict[str, Tensor]:
         return self.parts.tensors()
