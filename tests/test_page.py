@@ -136,7 +136,10 @@ def test_a_run_without_scores_or_records_makes_a_page(tmp_path):
     for name in ("metrics.jsonl", "scores.json", "latents.npz"):
         (folder.path / name).unlink()
     folder.metrics_file.write_text("")
-    write_page(tmp_path / "lab.html", {"vae": folder}, comparison({"vae": folder}), "fr")
+    text = write_page(tmp_path / "lab.html", {"vae": folder}, comparison({"vae": folder}), "fr").read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.unclosed == []
+    assert "conv-vae" in page.words
 
 
 def test_hostile_names_are_shown_and_not_obeyed(tmp_path):
