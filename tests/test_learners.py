@@ -16,6 +16,7 @@ from latentlab.learners.base import Learner, Moment
 from latentlab.learners.build import build
 from latentlab.learners.draw import decode, draw, encode
 from latentlab.learners.ema import Average
+from latentlab.learners.precision import Compute
 from latentlab.seeding import latents
 
 SHAPE = (12, 12, 1)
@@ -126,6 +127,36 @@ def test_bf16_computes_nearly_the_same_losses_and_keeps_fp32_weights(config: Con
     for name in exact:
         assert fast[name] == pytest.approx(exact[name], rel=0.05, abs=0.05), name
     assert {t.dtype for t in make(config, bf16=True).tensors().values()} <= {torch.float32, torch.int64}
+
+
+@pytest.mark.parametrize("layers", ["dense", "convolution"])
+def test_bf16_copies_follow_the_fp32_weights_and_give_their_gradients(layers: str) -> None:
+    torch.manual_seed(0)
+    if layers == "dense":  # the large layer in bf16, the small one shared
+        network = torch.nn.Sequential(torch.nn.Linear(300, 128), torch.nn.ELU(), torch.nn.Linear(128, 5))
+        x = torch.randn(16, 300)
+    else:
+        network = torch.nn.Sequential(
+            torch.nn.Conv2d(1, 8, 4, 2, 1), torch.nn.ELU(), torch.nn.BatchNorm2d(8), torch.nn.Flatten(), torch.nn.Linear(200, 5)
+        )
+        x = torch.randn(16, 1, 10, 10)
+    compute, exact = Compute(network, bf16=True), copy.deepcopy(network)
+    for _ in range(3):  # weights move between the steps: the copies must follow
+        out = compute.begin()(x).float()
+        expected = exact(x)
+        assert not torch.equal(out, expected)  # it did compute in bf16
+        torch.testing.assert_close(out, expected, rtol=0.05, atol=0.05)
+        for parameter in [*network.parameters(), *exact.parameters()]:
+            parameter.grad = None
+        out.square().sum().backward()
+        compute.collect()
+        expected.square().sum().backward()
+        for mine, theirs in zip(network.parameters(), exact.parameters(), strict=True):
+            assert mine.grad.dtype == torch.float32
+            torch.testing.assert_close(mine.grad, theirs.grad, rtol=0.1, atol=0.05 * float(theirs.grad.abs().max()))
+            with torch.no_grad():
+                mine.add_(0.01)
+                theirs.add_(0.01)
 
 
 def test_golden_first_losses(tiny) -> None:

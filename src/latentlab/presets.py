@@ -132,7 +132,7 @@ def sn_gan() -> Config:
 
     Source: spectral normalisation (Miyato et al. 2018), the hinge loss (Lim & Ye 2017), weight averaging (Yazici et al.
     2019). Chosen by measurement at an equal budget, see benchmarks/. The decoder's activation is ELU because its mean is
-    near zero: with ReLU a second dense layer acts as a large bias, and the generator collapses to one image.
+    near zero: with ReLU a second dense layer acts as a large bias, and the generator collapses onto a few images.
     """
     return Config(
         preset="sn-gan",

@@ -7,6 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+STRIDE = 4  # steps between two averagings of a small network: each costs as much as one of its layers
 RAMP = 0.1  # the half-life is at most this share of the images seen, so that the first weights are soon forgotten
 
 
@@ -20,7 +21,7 @@ class Average:
     def __init__(self, network: nn.Module, halflife_images: int, every: int = 1) -> None:
         self.source = network
         self.halflife_images = halflife_images
-        self.every = every  # steps between two updates: in a small network each costs as much as a layer
+        self.every = every  # steps between two updates
         self.network = copy.deepcopy(network) if halflife_images else network
         self._pairs: tuple[list[Tensor], list[Tensor]] | None = None
 

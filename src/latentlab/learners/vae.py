@@ -11,7 +11,7 @@ from latentlab.config import VAEModel, VAETrain
 from latentlab.layers import Layers
 from latentlab.learners.adam import Adam
 from latentlab.learners.base import Losses, Moment, Parts, descend
-from latentlab.learners.ema import Average
+from latentlab.learners.ema import STRIDE, Average
 from latentlab.learners.precision import Compute
 from latentlab.nets.build import Decoder, GaussianEncoder, Posterior, initialized, to_bytes, to_unit
 from latentlab.objectives.divergences import kl_to_standard_normal
@@ -31,7 +31,7 @@ class VAELearner:
         decoder = initialized(Decoder(layers["decoder"]), model.initialization).to(device)
         self.networks: dict[str, nn.Module] = {"encoder": encoder, "decoder": decoder}
         self.computes = Compute(encoder, bf16), Compute(decoder, bf16)
-        self.averages = {name: Average(network, train.ema_halflife_images, every=4) for name, network in self.networks.items()}
+        self.averages = {name: Average(network, train.ema_halflife_images, every=STRIDE) for name, network in self.networks.items()}
         self.averaged = {name: average.network for name, average in self.averages.items()}
         named = [(f"{n}.{k}", p) for n, network in self.networks.items() for k, p in network.named_parameters()]
         self.adam = Adam(named, train.learning_rate, (train.adam_beta1, train.adam_beta2))
