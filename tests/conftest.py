@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import os
-from collections.abc import Callable
+import sys
+import types
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -58,3 +62,27 @@ def mnist_root() -> Path:
     if not root or not (Path(root) / "mnist").is_dir():
         pytest.skip("LATENTLAB_DATA names no folder with mnist/: set it to run the tests on MNIST")
     return Path(root)
+
+
+@pytest.fixture(scope="module")
+def fidelity() -> Iterator[types.SimpleNamespace]:
+    """torch-fidelity's own functions of features. It imports torchvision, of which these functions use nothing: a stub stands in."""
+    if importlib.util.find_spec("torch_fidelity") is None:
+        pytest.skip("torch-fidelity is not installed: pip install --no-deps torch-fidelity==0.4.0")
+    before = dict(sys.modules)
+    try:
+        stub = {name: types.ModuleType(f"torchvision.{name}") for name in ("datasets", "transforms", "models")}
+        for data_set in ("CIFAR10", "CIFAR100", "STL10"):
+            setattr(stub["datasets"], data_set, object)
+        functional = types.ModuleType("torchvision.transforms.functional")
+        stub["transforms"].functional = functional
+        torchvision = types.ModuleType("torchvision")
+        vars(torchvision).update(stub)
+        sys.modules |= {"torchvision": torchvision, functional.__name__: functional, **{m.__name__: m for m in stub.values()}}
+        fid, kid = (importlib.import_module(f"torch_fidelity.metric_{name}") for name in ("fid", "kid"))
+        yield types.SimpleNamespace(fid=fid, kid=kid)
+    finally:
+        for name in set(sys.modules) - set(before):
+            if name.split(".")[0] in ("torch_fidelity", "torchvision"):
+                del sys.modules[name]
+        sys.modules |= {name: module for name, module in before.items() if name.split(".")[0] == "torchvision"}
