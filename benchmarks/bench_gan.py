@@ -15,7 +15,7 @@ import tempfile
 from common import report
 
 import latentlab as ll
-from latentlab.evaluation.classifier import classifier_for
+from latentlab.extractors.classifier import classifier_for
 from latentlab.events import Stepped
 from latentlab.jobs import create, events
 from latentlab.metrics.balance import shares

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 TINY = [
     "--data", "digits", "--data.train-images", "96", "--batch-size", "16", "--threads", "1", "--latent-dim", "3",
@@ -42,6 +45,24 @@ def refusal(*arguments: object, **options: object) -> str:
     assert done.stdout == ""
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("latentlab: ")
+    return lines[0]
+
+
+def refusal_here(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """`refusal` in this process, which has torch loaded already: for long lists of wrong input."""
+    from latentlab.cli import main
+
+    before = signal.getsignal(signal.SIGTERM)
+    capsys.readouterr()
+    try:
+        status = main(list(map(str, arguments)))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    said = capsys.readouterr()
+    assert (status, said.out) == (2, ""), said
+    lines = said.err.strip().splitlines()
+    assert len(lines) == 1, said.err
     assert lines[0].startswith("latentlab: ")
     return lines[0]
 

@@ -98,7 +98,7 @@ def fake_scores(family: str, names: list[str]) -> dict[str, Any]:
     """scores.json as an evaluation writes it."""
     real = np.full(len(names), 1 / len(names))
     samples = real * np.linspace(0.5, 1.5, len(names))
-    scores: dict[str, Any] = {"class_reverse_kl_nats": {"value": 0.04, "floor": 0.002, "unit": "nats", "n": 2000}}
+    scores: dict[str, Any] = {"class_reverse_kl_nats": {"value": 0.04, "ci95": [0.02, 0.06], "floor": 0.002, "unit": "nats", "n": 2000}}
     if family != "gan":
         scores["reconstruction_mse"] = {"value": 0.005 if family == "ae" else 0.011, "stderr": 0.0004, "unit": "", "n": 40}
     if family == "vae":

@@ -90,3 +90,15 @@ def test_unknown_and_missing_keys_are_refused() -> None:
 def test_any_json_is_read_or_refused_but_never_crashes(value: object) -> None:
     with pytest.raises(LabError):
         Config.from_dict(value)
+
+
+def test_none_on_the_command_line_is_nothing_where_nothing_is_allowed() -> None:
+    from latentlab.cli.parser import parse_value
+    from latentlab.config import DataConfig, hints
+
+    kinds = hints(DataConfig)
+    assert parse_value("none", kinds["root"], "--data-root", {}) is None
+    assert parse_value("./none", kinds["root"], "--data-root", {}) == "./none"
+    assert parse_value("none", kinds["image_size"], "--data.image-size", {"minimum": 8}) is None
+    with pytest.raises(LabError, match=r"--data must be|--data\.fit must be"):
+        parse_value("none", kinds["fit"], "--data.fit", {})

@@ -51,8 +51,10 @@ def test_the_comparison_holds_what_the_table_shows(lab: Path) -> None:
     for entry in compared["runs"].values():
         assert entry["steps"] == 30
         assert entry["seconds"] > 0
-        assert entry["class_shares"]["n"] == 2000
-    assert set(compared["runs"]["vae"]["scores"]) >= {"negative_elbo_nats", "reconstruction_nats", "kl_nats", "reconstruction_mse"}
+        assert entry["class_shares"]["n"] == compared["samples"] == 200
+    assert set(compared["runs"]["vae"]["scores"]) >= {"negative_elbo_nats", "nll_nats", "kl_nats", "reconstruction_mse", "frechet", "kid"}
+    assert "| " in (lab / "comparison.md").read_text(encoding="utf-8")
+    assert (lab / "comparison.png").stat().st_size > 20_000
 
 
 def test_the_page_stands_alone(lab: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import numpy as np
 import pytest
@@ -311,3 +312,19 @@ def test_a_decoder_becomes_a_generator_with_its_weights(tiny) -> None:
     z = torch.from_numpy(latents(4, 3, 0))
     assert type(vae.networks["decoder"]) is type(gan.networks["generator"])
     assert torch.equal(vae.networks["decoder"](z), gan.networks["generator"](z))
+
+
+def test_a_frozen_generator_stays_while_the_discriminator_learns(tiny) -> None:
+    config = tiny("conv-gan", **{"train.generator_frozen_images": 3 * 32})  # 2 discriminator updates of 16: 32 images a step
+    learner = make(config)
+    before = snapshot(learner)
+    rows = run(learner, 3)
+    after = snapshot(learner)
+    for name in before:
+        held = name.startswith(("generator.", "average.generator.", "adam.generator."))
+        if held:
+            assert torch.equal(before[name], after[name]), name
+    assert not torch.equal(before["discriminator.layers.0.weight"], after["discriminator.layers.0.weight"])
+    assert all(row["gradient_norm"] > 0 and math.isfinite(row["generator_loss"]) for row in rows)
+    run(learner, 1, start=3)
+    assert not torch.equal(before["generator.layers.0.weight"], snapshot(learner)["generator.layers.0.weight"])

@@ -13,7 +13,7 @@ from fakeruns import coarse_figures, fake_lab, fake_run
 from latentlab.compare import comparison
 from latentlab.images import grid, save_png
 from latentlab.report.context import Context
-from latentlab.report.facts import Score, class_kl_stderr, read_facts, verdict
+from latentlab.report.facts import Score, verdict
 from latentlab.report.page import write_page
 from latentlab.report.settings import train_command
 from latentlab.texts import catalogue
@@ -194,18 +194,6 @@ def test_verdicts_and_errors():
     assert verdict(Score(1.0, 0.1), Score(2.0, 0.1)) == "lower"
     assert verdict(Score(2.0, None), Score(1.0, None)) == "higher"
     assert verdict(Score(1.0, 0.4), Score(2.0, 0.4)) == "unclear"
-
-
-def test_the_error_of_a_class_kl_is_that_of_repeated_draws(tmp_path):
-    import numpy as np
-
-    folder = fake_run(tmp_path / "gan", "gan")
-    shares = read_facts(folder, comparison({"gan": folder})["runs"]["gan"]).shares
-    assert shares is not None
-    random = np.random.default_rng(0)
-    drawn = random.multinomial(shares.drawn, shares.samples, size=4000) / shares.drawn
-    kl = (drawn * np.log(drawn / shares.real)).sum(1)
-    assert class_kl_stderr(shares) == pytest.approx(kl.std(), rel=0.1)
 
 
 def test_the_page_needs_no_torch(tmp_path):

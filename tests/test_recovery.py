@@ -37,6 +37,20 @@ def straight(tmp_path_factory) -> dict[str, Path]:
     return done
 
 
+def test_a_run_killed_after_its_last_checkpoint_is_finished_by_resume(straight, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    shutil.copytree(straight["mlp-vae"], path)
+    folder = RunFolder(path)
+    folder.write_status("running", 240)  # its last word was not spoken, and the latents not yet written
+    (path / "latents.npz").unlink()
+    before = (path / "metrics.jsonl").read_bytes(), final_sha256(path)
+    run("resume", path)
+    assert (path / "latents.npz").exists()
+    assert state(path) == "finished"
+    assert ((path / "metrics.jsonl").read_bytes(), final_sha256(path)) == before
+    assert "must be longer to go on" in refusal("resume", path)
+
+
 @pytest.mark.parametrize("preset", ["mlp-vae", "sn-gan"])
 def test_kill_9_at_random_moments_loses_no_checkpoint_and_no_bit(preset: str, straight, tmp_path: Path) -> None:
     path, source = tmp_path / "run", random.Random(preset)

@@ -79,32 +79,6 @@ def test_a_traversal_moves_one_unit(runs) -> None:
         assert runs[name].traverse([0, 2], steps=5).shape == (10, 28, 28, 1)
 
 
-def test_scores_have_the_contract_s_form(runs) -> None:
-    for name in ("mlp-ae", "conv-vae", "sn-gan"):
-        result = runs[name].evaluate()
-        assert result == runs[name].scores
-        assert (result["split"], result["n"]) == ("test", 180)
-        family = runs[name].config.family
-        expected = {"class_entropy_nats", "class_reverse_kl_nats"}
-        expected |= {"reconstruction_mse", "psnr"} if family != "gan" else set()
-        expected |= {"negative_elbo_nats", "reconstruction_nats", "kl_nats"} if family == "vae" else set()
-        assert set(result["scores"]) == expected
-        for score in result["scores"].values():
-            assert {"value", "unit", "n"} <= set(score)
-        assert result["extractors"]["classifier"]["accuracy"] > 0.8  # of 96 training images
-        assert len(result["extractors"]["classifier"]["sha256"]) == 64
-        assert sum(result["class_shares"]["samples"]) == pytest.approx(1.0)
-    elbo = runs["conv-vae"].scores["scores"]
-    assert elbo["negative_elbo_nats"]["value"] == pytest.approx(elbo["reconstruction_nats"]["value"] + elbo["kl_nats"]["value"])
-
-
-def test_a_surrogate_says_that_it_is_no_likelihood(runs, tmp_path: Path) -> None:
-    assert "note" not in runs["conv-vae"].scores["scores"]["negative_elbo_nats"]  # binarised: a likelihood
-    grey = ll.train(ll.preset("mlp-vae", **TINY | {"train.steps": 2}), tmp_path / "grey").evaluate()["scores"]["negative_elbo_nats"]
-    assert "not a likelihood" in grey["note"]
-    assert 0 < grey["floor"] < grey["value"]
-
-
 @pytest.mark.parametrize(
     ("call", "text"),
     [

@@ -154,6 +154,12 @@ class GANTrain(TrainConfig):
         1.0, "target of real images in the non-saturating loss; 0.9 is one-sided smoothing (Salimans et al. 2016)", above=0.5, maximum=1.0
     )
     generator_from: str | None = option(None, "run folder of a VAE or AE whose decoder the generator starts from")
+    generator_frozen_images: int = option(
+        0, "training images during which the generator stays as it started while the discriminator learns; then it is released", minimum=0
+    )
+    measure_samples: int = option(
+        256, "samples drawn at each evaluation to measure their diversity, for curves and diagnosis; 0: none", minimum=0, maximum=50_000
+    )
 
 
 ModelConfig = AutoencoderModel | VAEModel | GANModel

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from latentlab.diagnosis import Finding
 from latentlab.runs import RunFolder
 
 
@@ -57,6 +58,13 @@ class Warned:
 
 
 @dataclass(frozen=True)
+class Diagnosed:
+    """The list of findings changed: an alarm more, or one that is over. Empty: none is left."""
+
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
 class Ended:
     """The run is "finished" or "stopped"."""
 
@@ -64,4 +72,4 @@ class Ended:
     step: int
 
 
-Event = Started | Stepped | Logged | Pictured | Saved | Warned | Ended
+Event = Started | Stepped | Logged | Pictured | Saved | Warned | Diagnosed | Ended

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from latentlab import checkpoints, runs
 from latentlab.config import Config, GANModel, GANTrain
 from latentlab.data import load_data
@@ -27,6 +29,7 @@ from latentlab.layers import fit_model, networks, parameter_count
 from latentlab.learners.base import Learner
 from latentlab.learners.build import build
 from latentlab.machine import environment, fastest_threads, pick_bf16, pick_device
+from latentlab.metrics.neighbours import mean_pair_distance
 from latentlab.presets import DECODERS_DATA, NEEDS_DECODER, preset
 from latentlab.run import Run, open_run
 from latentlab.session import Session
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from latentlab.data import Data
 
 
+PAIRED = 256  # training images whose pairs tell how unlike each other the images are
 MOST_PARAMETERS = 500_000_000  # with Adam's moments and two checkpoints at once, 8 GB
 
 
@@ -121,6 +125,7 @@ def create(config: Config, out: str | Path | None = None) -> Session:
         "images": {"train": len(data.train), "val": len(data.val), "test": len(data.test)},
         "class_names": list(data.class_names) if data.class_names else None,
         "parameters": counts,
+        "pair_distance": mean_pair_distance(data.train.take(np.arange(min(PAIRED, len(data.train))))),
         "skipped": list(data.skipped),
     }
     folder = runs.create_folder(out if out is not None else runs.next_folder(config.preset, config.data.spec))
@@ -179,7 +184,12 @@ def reopen(path: str | Path, epochs: float | None = None, steps: int | None = No
         session = Session(folder, config, data, build(config, data.shape, device, pick_bf16(precision, device)), device)
         session.warnings += warnings
         session.restore(newest)
-        if session.is_done():
+        if session.is_done() and epochs is None and steps is None and folder.status().get("state") != "finished":
+            # Killed between its last checkpoint and its last word: what is left to do is what `finish` does.
+            session.saved_at = step = session.progress.step
+            session.evaluated_at = max((row["step"] for row in folder.metrics() if row["split"] == "val"), default=-1)
+            session.evaluated_at = step if session.evaluated_at >= step else -1
+        elif session.is_done():
             done = f"{session.progress.step} steps ({session.progress.images_seen / len(data.train):.4g} epochs)"
             raise LabError(f"{path} must be longer to go on: it has its {done} now. Give --epochs N or --steps N as a new, larger total.")
         replace_text(folder.path / "config.json", config.to_json())

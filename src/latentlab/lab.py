@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from latentlab.compare import comparison
+from latentlab.compare import write_comparison
 from latentlab.config import Config
 from latentlab.data import Data, load_data
 from latentlab.errors import LabError, refusal
 from latentlab.evaluation.scores import evaluate_run
 from latentlab.figures import draw_figures, draw_overview
-from latentlab.files import is_full, replace_json
+from latentlab.files import is_full
 from latentlab.images import grid, save_png
 from latentlab.jobs import adopt_decoder, create, reopen, settle
 from latentlab.presets import preset
@@ -31,6 +31,7 @@ from latentlab.texts import text
 RUNS = ("ae", "vae", "gan", "gan-from-vae")
 LATENT_DIM = 32
 WALKS, STEPS, SIDE = 6, 8, 12
+QUICK: dict[str, Any] = {"samples": 200, "nll_samples": 20, "nll_images": 50}  # of an evaluation that only shows that it works
 # Lengths in steps: at least so many, else so many epochs. Measured to fit 3 minutes on digits and 15 on MNIST, 2 cores.
 CODER_STEPS, CODER_EPOCHS = 450, 10.0
 GAN_STEPS, GAN_EPOCHS = 1_200, 6.0
@@ -91,7 +92,7 @@ def run_lab(
             say(f"{name}: {session.config.preset} on {spec}, {session.total_steps() - session.progress.step} steps to go.")
             if not follow(session):
                 return None
-    return finish(folder, data, lang, say)
+    return finish(folder, data, lang, say, quick)
 
 
 def forget(folder: Path) -> None:
@@ -99,7 +100,7 @@ def forget(folder: Path) -> None:
     for name in RUNS:
         if (folder / name / "config.json").is_file():
             shutil.rmtree(folder / name)
-    for name in ("comparison.json", "lab.html"):
+    for name in ("comparison.json", "comparison.md", "comparison.png", "lab.html"):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -145,13 +146,13 @@ def open_session(path: Path, config: Config) -> Session | None:
     return None if folder.status().get("state") == "finished" else reopen(path)
 
 
-def finish(folder: Path, data: Data, lang: str, say: Callable[[str], None]) -> tuple[dict[str, Any], Path]:
+def finish(folder: Path, data: Data, lang: str, say: Callable[[str], None], quick: bool = False) -> tuple[dict[str, Any], Path]:
     """Evaluate the four runs, draw what needs a decoder, write comparison.json and lab.html."""
     runs = {name: Run(RunFolder(folder / name)) for name in RUNS}
     for name, run in runs.items():
         if run.scores.get("step") != run.step:
             say(f"{name}: measuring on the test split …")
-            evaluate_run(run, "test", data)
+            evaluate_run(run, "test", data, **(QUICK if quick else {}))
         try:
             draw_walks(run, data)
             draw_figures(run.folder, lang)
@@ -160,9 +161,9 @@ def finish(folder: Path, data: Data, lang: str, say: Callable[[str], None]) -> t
                 raise
             say(f"{name}: the disk is full; its figures could not be drawn.")
     folders = {name: run.folder for name, run in runs.items()}
-    compared = comparison(folders)
-    replace_json(folder / "comparison.json", compared)
-    draw_overview({text(f"run.{name}.short", lang): run for name, run in folders.items()}, folder / "figures" / "overview.png", lang)
+    short = {name: text(f"run.{name}.short", lang) for name in folders}
+    compared = write_comparison(folder, folders, lang, short)
+    draw_overview({short[name]: run for name, run in folders.items()}, folder / "figures" / "overview.png", lang)
     say("writing lab.html …")
     return compared, write_page(folder / "lab.html", folders, compared, lang)
 

@@ -9,7 +9,8 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,17 @@ def pick_bf16(precision: str, device: torch.device) -> bool:
     return precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
 
 
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Compute with so many CPU threads, as the configuration fixes it: results depend on their number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def core_count() -> int:
     """The CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -95,22 +107,30 @@ def _milliseconds(threads: int) -> float:
     return best * 1e3
 
 
+def most_threads() -> int:
+    """No more threads than this process has cores, nor than the user allows by OMP_NUM_THREADS."""
+    allowed = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(core_count(), MOST_THREADS, int(allowed) if allowed.isdecimal() else MOST_THREADS))
+
+
 def fastest_threads() -> int:
     """The number of threads that trains fastest here: measured once per machine, then read from the cache."""
     known = _known_threads().get(_thread_key())
-    return known if known is not None and 1 <= known <= core_count() else measure_threads()
+    return min(known, most_threads()) if known is not None and 1 <= known <= core_count() else measure_threads()
 
 
 def measure_threads() -> int:
     """Measure the fastest number of threads and keep it in the cache."""
     before = torch.get_num_threads()
     chosen, best, count = 1, _milliseconds(1), 2
-    while count <= min(core_count(), MOST_THREADS):
+    while count <= most_threads():
         took = _milliseconds(count)
         if took < CLEARLY_FASTER * best:
             chosen, best = count, took
         count *= 2
     torch.set_num_threads(before)
+    if most_threads() < min(core_count(), MOST_THREADS):
+        return chosen  # the best of those that are allowed now is nothing to remember
     try:
         replace_json(_thread_file(), _known_threads() | {_thread_key(): chosen})
     except OSError:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from latentlab import checkpoints, runs, sampling
 from latentlab.config import Config
+from latentlab.diagnosis import Finding, diagnose, facts_of
 from latentlab.errors import LabError, refusal
 from latentlab.images import Images, check
 from latentlab.seeding import latents
@@ -58,6 +59,10 @@ class Run:
     def metrics(self) -> list[dict[str, Any]]:
         """Every line of metrics.jsonl."""
         return self.folder.metrics()
+
+    def diagnosis(self) -> list[Finding]:
+        """What the metrics say went wrong, causes first; empty when there is no alarm. Also of runs from before it was looked for."""
+        return diagnose(self.metrics(), facts_of(self.config, self.folder.environment()))
 
     def status(self) -> dict[str, Any]:
         """status.json, told truly when the process is gone."""
@@ -175,11 +180,14 @@ class Run:
 
         return load_data(self.config.data)
 
-    def evaluate(self, split: Literal["train", "val", "test"] = "test") -> dict[str, Any]:
-        """Measure the run and write scores.json; returns its content."""
+    def evaluate(self, split: Literal["train", "val", "test"] = "test", **options: Any) -> dict[str, Any]:
+        """Measure the run and write scores.json; returns its content.
+
+        `options` are those of `latentlab.evaluation.scores.evaluate_run`: samples, nll_samples, nll_images, extractors, data.
+        """
         from latentlab.evaluation.scores import evaluate_run
 
-        return evaluate_run(self, split)
+        return evaluate_run(self, split, **options)
 
     def need_encoder(self, purpose: str) -> None:
         """Raise LabError for a GAN, which has no encoder."""

@@ -92,13 +92,18 @@ class RunFolder:
             status |= {"state": "stopped", "message": "its process ended without saying so (killed?); `latentlab resume` goes on"}
         return status
 
-    def write_status(self, state: str, step: int, message: str = "", diagnosis: list[Any] | None = None) -> None:
-        """Replace status.json; a full disk is no reason to stop training."""
+    def write_status(self, state: str, step: int, message: str = "", diagnosis: list[dict[str, Any]] | None = None) -> None:
+        """Replace status.json, keeping its diagnosis where none is given; a full disk is no reason to stop training."""
         assert state in STATES, state  # noqa: S101 - a fault of ours, not the user's
+        if diagnosis is None:
+            try:
+                diagnosis = self.read_json("status.json").get("diagnosis", [])
+            except LabError:  # damaged: the next evaluation writes it anew
+                diagnosis = []
         try:
             replace_json(
                 self.path / "status.json",
-                {"state": state, "step": step, "pid": os.getpid(), "message": message, "diagnosis": diagnosis or []},
+                {"state": state, "step": step, "pid": os.getpid(), "message": message, "diagnosis": diagnosis},
             )
         except OSError as error:
             if not is_full(error):

@@ -19,10 +19,12 @@ from latentlab import checkpoints
 from latentlab.config import Config
 from latentlab.control import Requests, live_settings
 from latentlab.data import Data, batch_indices
+from latentlab.diagnosis import Diagnosis, Finding, facts_of
 from latentlab.errors import LabError
 from latentlab.learners.base import Learner, Losses
 from latentlab.recording import Recorder
 from latentlab.runs import RunFolder
+from latentlab.watching import Watch
 
 PRIOR_IMAGES = 2_000  # training images to which an autoencoder's prior is fitted
 
@@ -54,7 +56,10 @@ class Session:
         self.lock = ExitStack()  # holds the run's lock once it is opened
         self.requests = Requests(folder)
         self.evaluated_at = self.saved_at = -1  # steps
+        self.watch: Watch | None = None  # made at the first evaluation that draws samples
         self.val_loss: float | None = None  # of the last evaluation
+        self.diagnosis = Diagnosis(facts_of(config, folder.environment()))
+        self.told: tuple[Finding, ...] = ()  # findings that the run's consumer knows of
         self.last_checkpoint = self.last_status = time.monotonic()
 
     def state(self, val_loss: float | None) -> dict[str, Any]:
@@ -98,7 +103,26 @@ class Session:
         line: dict[str, Any] = {"step": p.step, "epoch": p.images_seen / len(self.data.train), "images_seen": p.images_seen}
         line |= {"seconds": round(p.seconds, 4), "split": split} | values
         self.recorder.row(line)
+        self.diagnosis.add(line)
         return line
+
+    def failed(self, reason: str) -> None:
+        """Write down that the next step was refused. The line has that step's number, so that a resumed run forgets it."""
+        self.progress.step += 1
+        self.row("train", {"failure": reason})
+        self.progress.step -= 1
+
+    def news(self) -> tuple[Finding, ...] | None:
+        """The findings, if the list is another than what was told last; None if not. Numbers that moved are no news."""
+        found = tuple(self.diagnosis.findings())
+        if [(f.key, f.since_step, f.over) for f in found] == [(f.key, f.since_step, f.over) for f in self.told]:
+            return None
+        self.told, self.last_status = found, -math.inf
+        return found
+
+    def write_status(self, state: str, message: str = "") -> None:
+        """Replace status.json, with the findings."""
+        self.folder.write_status(state, self.progress.step, message, [finding.to_json() for finding in self.diagnosis.findings()])
 
     def save(self) -> bool:
         """Write a checkpoint of this step; False when the disk is full."""
@@ -142,10 +166,10 @@ class Session:
         return self.row("train", values)
 
     def tell(self, state: str) -> None:
-        """Refresh status.json, at most once a second."""
+        """Refresh status.json, at most once a second; at once when there are new findings."""
         if time.monotonic() - self.last_status > 1.0:
             self.last_status = time.monotonic()
-            self.folder.write_status(state, self.progress.step)
+            self.write_status(state)
 
     def is_done(self) -> bool:
         """Whether the run has its full length."""

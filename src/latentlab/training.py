@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
 
 from latentlab import checkpoints
+from latentlab.config import GANTrain, VAETrain
 from latentlab.errors import NonFinite, OutOfSpace
-from latentlab.events import Ended, Event, Logged, Pictured, Saved, Started, Stepped, Warned
+from latentlab.events import Diagnosed, Ended, Event, Logged, Pictured, Saved, Started, Stepped, Warned
 from latentlab.learners.base import Moment
 from latentlab.learners.draw import decode, draw, encode
-from latentlab.machine import keep_freed_memory
+from latentlab.machine import keep_freed_memory, threads
 from latentlab.session import Session
+from latentlab.watching import CODED, LEAST_SHOWN, Watch, active_units
 
 SHOWN = 32  # held-out images whose reconstructions are kept
 HELD_OUT_BATCH = 500
@@ -32,24 +34,26 @@ def run_loop(session: Session, should_stop: Callable[[], bool]) -> Iterator[Even
     Events are yielded when everything due at their step is done, so that a consumer may stop listening at any of them.
     """
     p, folder = session.progress, session.folder
-    folder.write_status("running", p.step)
+    session.diagnosis.extend(folder.metrics())  # of before it was stopped, so that a resumed run sees the same
+    session.write_status("running")
     before = [*picture(session), *evaluate(session)] if p.step == 0 else []
-    yield from [Started(folder, p.step, session.total_steps()), *before, *drain(session)]
+    yield from [Started(folder, p.step, session.total_steps()), *before, *diagnose(session), *drain(session)]
     paused = asked_to_stop = False
     while not session.is_done():
         action = "stop" if should_stop() else session.take_request()
         yield from drain(session)
         if action in ("pause", "resume"):
             paused = action == "pause"
-            folder.write_status("paused" if paused else "running", p.step)
+            session.write_status("paused" if paused else "running")
         if action == "stop":
             asked_to_stop = True
             break
         if paused and action != "step":
             time.sleep(POLL_SECONDS)
             continue
-        yield from step(session)
+        done = step(session)
         session.tell("paused" if paused else "running")
+        yield from done
     yield from finish(session, "stopped" if asked_to_stop else "finished")
 
 
@@ -61,7 +65,7 @@ def step(session: Session) -> list[Event]:
     losses = learner.update(images, Moment(p.step, p.images_seen))
     session.advance(losses, len(images), time.perf_counter() - started)
     found: list[Event] = [Stepped(p.step, p.images_seen)]
-    if p.step % train.log_steps == 0:
+    if logged := p.step % train.log_steps == 0:
         found.append(Logged(session.log()))
     due = session.crossed(session.evaluation_images, len(images))
     early = p.images_seen < session.evaluation_images and p.step & (p.step - 1) == 0  # 1, 2, 4, 8 … in the first epoch
@@ -69,6 +73,8 @@ def step(session: Session) -> list[Event]:
         found += picture(session)
     if due:
         found += evaluate(session)
+    if due or logged:
+        found += diagnose(session)
     epoch_ended = session.crossed(len(session.data.train), len(images))
     if epoch_ended and time.monotonic() - session.last_checkpoint >= train.checkpoint_seconds and session.save():
         found.append(Saved(p.step))
@@ -80,11 +86,11 @@ def finish(session: Session, state: str) -> list[Event]:
     p, folder = session.progress, session.folder
     found: list[Event] = []
     if state == "finished" and session.evaluated_at != p.step:
-        found += [*picture(session), *evaluate(session)]
+        found += [*picture(session), *evaluate(session), *diagnose(session)]
     if session.saved_at != p.step:
         if not session.save():
             whole = checkpoints.newest(folder.checkpoints, session.warnings.append).name
-            folder.write_status("stopped", p.step, f"the disk is full; the last checkpoint is {whole}")
+            session.write_status("stopped", f"the disk is full; the last checkpoint is {whole}")
             raise OutOfSpace(
                 f"{folder.path}: the disk is full and step {p.step} could not be kept; {whole} is whole. Free space and resume."
             )
@@ -92,7 +98,7 @@ def finish(session: Session, state: str) -> list[Event]:
     if state == "finished" and session.config.family != "gan":
         session.recorder.latents(session.data, lambda images: encode(session.learner, images, session.device))
     session.recorder.close()
-    folder.write_status(state, p.step)
+    session.write_status(state)
     return [*found, *drain(session), Ended(state, p.step)]
 
 
@@ -119,26 +125,35 @@ def evaluate(session: Session) -> list[Event]:
         images = torch.from_numpy(val.take(rows)).to(session.device)
         for name, values in session.learner.held_out(images, session.config.train.seed, start).items():
             sums[name] = sums.get(name, 0.0) + float(values.cpu().double().sum())
-    means = {name: total / len(val) for name, total in sums.items()}
+    means = {name: total / len(val) for name, total in sums.items()} | watch(session)
     session.evaluated_at, session.val_loss = session.progress.step, means.get("loss_nats")
     return [Logged(session.row("val", means))]
+
+
+def watch(session: Session) -> dict[str, Any]:
+    """What else an evaluation looks at: a VAE's active units, the diversity of a GAN's samples."""
+    config, learner = session.config, session.learner
+    match config.train:
+        case VAETrain():
+            mean, _ = encode(learner, session.data.val.take(np.arange(min(CODED, len(session.data.val)))), session.device)
+            return {"active_units": active_units(mean)}
+        case GANTrain() if config.train.measure_samples >= LEAST_SHOWN:
+            session.watch = session.watch or Watch(session.data, config.train.measure_samples)
+            drawn = draw(learner, config.train.measure_samples, config.model.latent_dim, config.train.seed, session.device)
+            return session.watch.samples(drawn)
+    return {}
+
+
+def diagnose(session: Session) -> list[Event]:
+    """What the rows so far say is wrong, when that changed."""
+    found = session.news()
+    return [] if found is None else [Diagnosed(found)]
 
 
 def drain(session: Session) -> list[Event]:
     """The warnings that have gathered, as events."""
     gathered, session.warnings[:] = [Warned(text) for text in session.warnings], []
     return list(gathered)
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Compute with so many CPU threads, as the configuration fixes it: results depend on their number."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def train_events(session: Session, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
@@ -152,17 +167,18 @@ def train_events(session: Session, should_stop: Callable[[], bool] = lambda: Fal
         try:
             yield from run_loop(session, should_stop)
         except NonFinite as error:
-            session.recorder.flush()
+            session.failed(str(error))
             last = checkpoints.newest(folder.checkpoints, session.warnings.append)
-            folder.write_status("failed", p.step, str(error))
+            session.write_status("failed", str(error))
+            yield from diagnose(session)
             raise NonFinite(f"{error} {folder.path} keeps {last.name} as its last good checkpoint.") from None
         except GeneratorExit:
             if session.saved_at != p.step:
                 session.save()
-            folder.write_status("stopped", p.step)
+            session.write_status("stopped")
             raise
         except OutOfSpace:
             raise
         except BaseException as error:
-            folder.write_status("failed", p.step, f"{type(error).__name__}: {error}")
+            session.write_status("failed", f"{type(error).__name__}: {error}")
             raise

@@ -7,7 +7,7 @@ import difflib
 import re
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
@@ -135,13 +135,35 @@ def _metavar(kind: Any) -> str:
 
 def config_changes(found: argparse.Namespace, config: Any) -> dict[str, Any]:
     """The options that were given, as values for `Config.replace`. Raises LabError for what the preset does not have."""
-    changes: dict[str, Any] = {}
+    changes = {name: parse_value(text, kind, option, info) for name, text, kind, option, info in _given(found, config)}
+    return _one_length(changes)
+
+
+def config_alternatives(found: argparse.Namespace, config: Any) -> dict[str, list[Any]]:
+    """The options that were given, each as the list of its alternatives: "2,8,32", or "400/256,128" where a value is itself a list.
+
+    A field of the data has one value, which may hold commas. Raises LabError as `config_changes` does, and for a value given twice.
+    """
+    alternatives: dict[str, list[Any]] = {}
+    for name, text, kind, option, info in _given(found, config):
+        mark = "/" if get_origin(kind) is tuple else ","
+        texts = [text] if name.startswith("data.") else [part.strip() for part in text.split(mark)]
+        values = [parse_value(part, kind, option, info) for part in texts]
+        twice = next((value for place, value in enumerate(values) if value in values[:place]), None)
+        if len(set(values)) < len(values):
+            raise LabError(f"{option} must name each alternative once. Got {text!r}, with {twice} twice. Leave one out.")
+        alternatives[name] = values
+    return _one_length(alternatives)
+
+
+def _given(found: argparse.Namespace, config: Any) -> Iterator[tuple[str, str, Any, str, typing.Mapping[str, Any]]]:
+    """(name, text, type, option, bounds) of each field that was given. Raises LabError for one that the preset does not have."""
     parts = dict(config.parts())
     for name, text in vars(found).items():
         part, dot, leaf = name.partition(".")
         if not dot:
             continue
-        option = next((o for o, target in SHORT.items() if target == name), f"--{part}.{leaf.replace('_', '-')}")
+        option = option_of(name)
         kinds = hints(type(parts[part]))
         if leaf not in kinds:
             near = difflib.get_close_matches(leaf, [k for k in kinds if leaf in k or k in leaf] or list(kinds), 3, 0.3)
@@ -149,12 +171,17 @@ def config_changes(found: argparse.Namespace, config: Any) -> dict[str, Any]:
             raise LabError(
                 f"{option} {text} is not an option of {config.preset}. It has {known}; `latentlab presets {config.preset}` shows all."
             )
-        item = next(f for f in fields(parts[part]) if f.name == leaf)
-        changes[name] = parse_value(text, kinds[leaf], option, item.metadata)
+        yield name, text, kinds[leaf], option, next(f for f in fields(parts[part]) if f.name == leaf).metadata
+
+
+def option_of(name: str) -> str:
+    """The option of a field: its short one where there is one, else its dotted name."""
+    return next((option for option, target in SHORT.items() if target == name), f"--{name.replace('_', '-')}")
+
+
+def _one_length(changes: dict[str, Any]) -> dict[str, Any]:
     if "train.epochs" in changes and "train.steps" in changes:
         raise LabError("--epochs and --steps were both given; the length must be one of them. Leave one out.")
-    if "train.epochs" in changes and "train.steps" in parts:
-        changes["train.steps"] = None
     return changes
 
 
@@ -173,11 +200,9 @@ def _readings(text: str, kind: Any) -> list[Any]:
     if origin is Literal:
         return [text]
     if origin in (types.UnionType, typing.Union):
-        return [
-            reading
-            for a in arguments
-            for reading in ([None] if a is type(None) and text == "none" else [] if a is type(None) else _readings(text, a))
-        ]
+        # "none" is nothing where nothing is allowed, also for a text: a folder of that name is ./none.
+        nothing: list[Any] = [None] if type(None) in arguments and text == "none" else []
+        return nothing + [reading for a in arguments if a is not type(None) for reading in _readings(text, a)]
     if origin is tuple:
         parts = [p.strip() for p in text.split(",") if p.strip()]
         return [tuple(map(int, parts))] if all(re.fullmatch(r"-?\d{1,18}", p) for p in parts) else []

@@ -8,7 +8,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from latentlab.events import Ended, Event, Logged, Saved, Started, Stepped, Warned
+from latentlab.diagnosis import Finding, line
+from latentlab.events import Diagnosed, Ended, Event, Logged, Saved, Started, Stepped, Warned
 
 PLAIN_SECONDS = 5.0
 
@@ -31,6 +32,7 @@ class Progress:
         self.step = self.first = self.total = 0
         self.images = 0
         self.told = self.started = time.monotonic()
+        self.known: set[tuple[str, int, bool]] = set()  # findings that were said
 
     def show(self, event: Event) -> None:
         """Take one event."""
@@ -54,6 +56,8 @@ class Progress:
                 self._tell()
             case Warned():
                 self.say(event.message)
+            case Diagnosed():
+                self._alarm(event.findings)
             case Ended():
                 self._tell(last=True)
                 if self.bar is not None:
@@ -70,6 +74,13 @@ class Progress:
             self.bar.write(f"latentlab: {message}", file=sys.stderr)
         else:
             print(f"latentlab: {message}", file=sys.stderr, flush=True)
+
+    def _alarm(self, findings: tuple[Finding, ...]) -> None:
+        """Each finding on a line of its own, once when it is seen and once when it is over."""
+        for finding in findings:
+            if (finding.key, finding.since_step, finding.over) not in self.known:
+                self.say(f"diagnosis: {line(finding)}")
+        self.known = {(finding.key, finding.since_step, finding.over) for finding in findings}
 
     def _rate(self) -> float:
         done = self.step - self.first

@@ -8,6 +8,7 @@ from typing import Any
 
 from latentlab.cli.parser import Parser
 from latentlab.cli.progress import headline
+from latentlab.diagnosis import diagnose, facts_of, line
 from latentlab.errors import LabError
 from latentlab.presets import PRESETS, about, preset
 from latentlab.runs import RunFolder, list_runs, open_folder
@@ -68,10 +69,13 @@ def command_show(arguments: list[str]) -> int:
     folder = open_folder(found.run)
     status, environment = folder.status(), folder.environment()
     lines = [f"{folder.path}: {status.get('state', 'unknown')} at step {status.get('step', '?')}. {status.get('message', '')}".rstrip()]
+    rows = folder.metrics()
     for split in ("train", "val"):
-        row: dict[str, Any] = next((r for r in reversed(folder.metrics()) if r["split"] == split and "request" not in r), {})
+        row: dict[str, Any] = next((r for r in reversed(rows) if r["split"] == split and not {"request", "failure"} & r.keys()), {})
         if row:
             lines.append(f"{split:<5} step {row['step']}  epoch {row['epoch']:.2f}  {row['seconds']:.1f} s  " + "  ".join(_numbers(row)))
+    findings = diagnose(rows, facts_of(folder.config(), environment))
+    lines += [f"diagnosis  {line(finding)}" for finding in findings] or ["diagnosis  no alarm"]
     for name, score in folder.scores().get("scores", {}).items():
         error = f" ± {score['stderr']:.3g}" if "stderr" in score else ""
         floor = f"  floor {score['floor']:.4g}" if "floor" in score else ""

@@ -1,88 +1,120 @@
-"""scores.json: what a run reaches on held-out images, each number with its standard error, unit and count."""
+"""scores.json: what a run, or a folder of images, reaches on held-out images, each number with its error, unit and count."""
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any, Literal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from latentlab.data import Data, entropy_floor_nats, is_binary
-from latentlab.evaluation.classifier import classifier_for
+from latentlab.data import Data, ImageSet
+from latentlab.errors import refusal
+from latentlab.evaluation.elbo import vae_scores
+from latentlab.evaluation.entries import Entry, mean_entry
+from latentlab.evaluation.progress import Watcher, unwatched
+from latentlab.evaluation.quality import Split, real_images, sample_scores
+from latentlab.evaluation.representation import representation_scores
+from latentlab.extractors.base import Extractor
+from latentlab.extractors.choice import extractors_for
 from latentlab.files import replace_json
-from latentlab.metrics.balance import entropy_nats, reverse_kl_nats, shares
+from latentlab.images import Images
 from latentlab.metrics.reconstruction import mean_squared_error, psnr
+from latentlab.metrics.similarity import fitting_scales, ssim
 
 if TYPE_CHECKING:
     from latentlab.run import Run
 
-BALANCE_SAMPLES = 2_000
-HELD_OUT_BATCH = 500
-
-Doubles = NDArray[np.float64]
-
-
-def mean_score(values: Doubles, unit: str, **more: Any) -> dict[str, Any]:
-    """The mean of per-image values [N] with its standard error."""
-    stderr = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else 0.0
-    return {"value": float(values.mean()), "stderr": stderr, "unit": unit, "n": len(values), **more}
+SPLITS = ("train", "val", "test")
+NLL_SAMPLES, NLL_IMAGES = 500, 1_000  # importance samples for each image, and images, unless more are asked for
+CHUNK = 500
 
 
-def held_out_values(run: Run, data: Data, split: Literal["train", "val", "test"]) -> dict[str, Doubles]:
-    """Per-image values [N] of the run's own losses on a split."""
-    images = getattr(data, split)
-    collected: dict[str, list[Doubles]] = {}
-    for start in range(0, len(images), HELD_OUT_BATCH):
-        batch = torch.from_numpy(images.take(np.arange(start, min(start + HELD_OUT_BATCH, len(images)))))
-        for name, values in run.learner.held_out(batch, run.config.train.seed, start).items():
-            collected.setdefault(name, []).append(values.double().numpy())
-    return {name: np.concatenate(parts) for name, parts in collected.items()}
+def evaluate_run(
+    run: Run,
+    split: Split = "test",
+    data: Data | None = None,
+    *,
+    samples: int | None = None,
+    nll_samples: int = NLL_SAMPLES,
+    nll_images: int = NLL_IMAGES,
+    extractors: Sequence[Extractor] | None = None,
+    watch: Watcher = unwatched,
+) -> dict[str, Any]:
+    """Measure a run on a split, write its scores.json and return its content.
 
-
-def evaluate_run(run: Run, split: Literal["train", "val", "test"] = "test", data: Data | None = None) -> dict[str, Any]:
-    """Measure a run on a split, write its scores.json and return its content."""
+    `samples` are drawn from the prior (as many as there are training images, at most 10,000, unless said). `extractors`
+    default to the data set's classifier, or to random convolutions where there are no labels.
+    """
+    check_split(split)
     data = run.data() if data is None else data
-    images = getattr(data, split)
-    scores: dict[str, dict[str, Any]] = {}
-    extractors: dict[str, dict[str, Any]] = {}
+    real = real_images(data, split, samples)
+    images: ImageSet = getattr(data, split)
+    scores: dict[str, Entry] = {}
     if run.config.family != "gan":
-        mse = np.concatenate([mean_squared_error(chunk, run.reconstruct(chunk)) for chunk in images.chunks(HELD_OUT_BATCH)])
-        scores["reconstruction_mse"] = mean_score(mse, "squared error per pixel, pixels in [0, 1]")
-        scores["psnr"] = mean_score(psnr(mse), "dB")
+        scores |= reconstruction_scores(run, images, watch)
     if run.config.family == "vae":
-        scores |= elbo_scores(run, data, split)
-    result: dict[str, Any] = {"step": run.step, "split": split, "n": len(images), "extractors": extractors, "scores": scores}
-    if images.labels is not None and data.class_names is not None:
-        classifier = classifier_for(data)
-        seen = shares(classifier(run.sample(BALANCE_SAMPLES, seed=run.config.train.seed + 1)).labels, len(data.class_names))
-        real = shares(classifier(images.images).labels, len(data.class_names))
-        extractors[classifier.identity] = {"sha256": classifier.sha256, "accuracy": classifier.accuracy}
-        common = {"unit": "nats", "extractor": classifier.identity, "n": BALANCE_SAMPLES}
-        scores["class_entropy_nats"] = {"value": entropy_nats(seen), "floor": entropy_nats(real), **common}
-        # n samples of the true shares still give (classes − 1) / 2n on average: the floor of a finite sample.
-        floor = (len(data.class_names) - 1) / (2 * BALANCE_SAMPLES)
-        reverse = reverse_kl_nats(seen, real)
-        scores["class_reverse_kl_nats"] = {"value": reverse if math.isfinite(reverse) else None, "floor": floor, **common}
-        result["class_shares"] = {"names": list(data.class_names), "samples": seen.tolist(), "real": real.tolist(), "n": BALANCE_SAMPLES}
+        scores |= vae_scores(run, images, nll_samples, nll_images, watch)
+    if split != "train":  # the probes learn from training images, and are told nothing by measuring them there
+        watch("what codes know of the classes", 1)
+        scores |= representation_scores(run, data, images)
+    count = samples or len(real.other)
+    watch(f"{count} samples", 1)
+    started = time.perf_counter()
+    fakes = run.sample(count, seed=run.config.train.seed + 1)
+    seconds = time.perf_counter() - started
+    result = _result(data, split, images) | {"step": run.step, "samples": count, "samples_per_second": count / seconds}
+    found = sample_scores(fakes, real, list(extractors or extractors_for(data)), watch)
+    result |= found | {"scores": scores | found["scores"]}
     replace_json(run.path / "scores.json", result)
     return result
 
 
-def elbo_scores(run: Run, data: Data, split: Literal["train", "val", "test"]) -> dict[str, dict[str, Any]]:
-    """The negative ELBO (one sampled z per image, β = 1) and its two parts in nats.
+def evaluate_images(
+    images: Images,
+    data: Data,
+    split: Split = "test",
+    out: Path | None = None,
+    *,
+    extractors: Sequence[Extractor] | None = None,
+    watch: Watcher = unwatched,
+) -> dict[str, Any]:
+    """Measure images uint8 [N, H, W, C] that any program made against a split; the same form as a run's scores."""
+    check_split(split)
+    if images.shape[1:] != data.shape:
+        raise refusal("images", f"of shape [N, {', '.join(map(str, data.shape))}], as {data.spec} is", list(images.shape))
+    real = real_images(data, split, len(images))
+    result = _result(data, split, getattr(data, split)) | {"source": "images", "samples": len(images)}
+    result |= sample_scores(images, real, list(extractors or extractors_for(data)), watch)
+    if out is not None:
+        replace_json(out, result)
+    return result
 
-    On grey pixels the Bernoulli term is no likelihood; then it is said, beside the entropy of the data that no model can
-    go below.
-    """
-    values = held_out_values(run, data, split)
-    images = getattr(data, split)
-    more: dict[str, Any] = {}
-    if getattr(run.config.model, "binarization", "none") == "none" and not is_binary(images):
-        more = {"floor": entropy_floor_nats(images), "note": "binary cross-entropy on grey pixels: not a likelihood"}
+
+def check_split(split: str) -> None:
+    """Raise LabError for a split that there is none of."""
+    if split not in SPLITS:
+        raise refusal("--split", "one of " + ", ".join(SPLITS), split)
+
+
+def _result(data: Data, split: str, images: ImageSet) -> dict[str, Any]:
+    return {"split": split, "n": len(images), "data": data.spec, "data_fingerprint": data.fingerprint}
+
+
+def reconstruction_scores(run: Run, images: ImageSet, watch: Watcher) -> dict[str, Entry]:
+    """Error, PSNR and SSIM of reconstructions by the posterior's mean."""
+    advance = watch("reconstructions", len(images))
+    errors, similarities = [], []
+    for chunk in images.chunks(CHUNK):
+        copies = run.reconstruct(chunk)
+        errors.append(mean_squared_error(chunk, copies))
+        similarities.append(ssim(chunk, copies))
+        advance(len(chunk))
+    mse = np.concatenate(errors)
+    window = fitting_scales(*images.shape[:2]).window
     return {
-        "negative_elbo_nats": mean_score(values["loss_nats"], "nats per image", **more),
-        "reconstruction_nats": mean_score(values["reconstruction_nats"], "nats per image", **more),
-        "kl_nats": mean_score(values["kl_nats"], "nats per image"),
+        "reconstruction_mse": mean_entry(mse, "squared error per pixel, pixels in [0, 1]"),
+        "psnr": mean_entry(psnr(mse), "dB"),
+        "ssim": mean_entry(np.concatenate(similarities), "mean SSIM", window_pixels=window),
     }

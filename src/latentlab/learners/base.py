@@ -74,10 +74,11 @@ class Reconstructor(Protocol):
         """Images uint8 [N, H, W, C] to mean [N, Z] and standard deviation [N, Z] (None for an AE)."""
 
 
-def descend(loss: Tensor, adam: Adam, step: int, what: str, computes: Sequence[Compute] = ()) -> Tensor:
+def descend(loss: Tensor, adam: Adam, step: int, what: str, computes: Sequence[Compute] = (), hold: bool = False) -> Tensor:
     """Backward, check, step. Returns the gradient's norm. Raises NonFinite before the optimiser has moved anything.
 
-    `computes` bring gradients to the optimiser's parameters from bf16 copies.
+    `computes` bring gradients to the optimiser's parameters from bf16 copies. With `hold` nothing moves: the norm is that
+    of the step that was not taken.
     """
     for _, parameter in adam.named:
         parameter.grad = None
@@ -88,7 +89,8 @@ def descend(loss: Tensor, adam: Adam, step: int, what: str, computes: Sequence[C
     norm = torch.stack([torch.dot(g, g) for g in gradients]).sum().sqrt()  # half the time of the library's norm
     if not math.isfinite((norm + loss.detach()).item()):
         raise NonFinite(_explain(loss, norm, adam, step, what))
-    adam.step()
+    if not hold:
+        adam.step()
     return norm
 
 

@@ -33,6 +33,7 @@ class GANLearner:
         self.batch, self.bf16, self.device, self.seed = train.batch_size, bf16, device, train.seed
         self.latent_dim, self.loss, self.real_target = model.latent_dim, train.loss, train.label_smoothing
         self.generator_updates, self.discriminator_updates = train.generator_updates, train.discriminator_updates
+        self.frozen_images = train.generator_frozen_images
         self.spectral = model.discriminator_normalization == "spectral"
         generator = initialized(Decoder(layers["generator"]), model.initialization).to(device)
         discriminator = initialized(Discriminator(layers["discriminator"]), model.initialization).to(device)
@@ -63,8 +64,9 @@ class GANLearner:
             for number, batch in enumerate(torch.split(images, self.batch)):
                 losses = self._update_discriminator(batch, moment, number)
             return losses
-        for number in range(self.generator_updates):
-            losses = self._update_generator(moment, number)
+        held = moment.images_seen < self.frozen_images
+        for number in range(1 if held else self.generator_updates):
+            losses = self._update_generator(moment, number, held)
         self.average.update(moment.step + 1, self.images_per_step, moment.images_seen + self.images_per_step)
         return losses
 
@@ -95,14 +97,15 @@ class GANLearner:
             "discriminator_gradient_norm": norm,
         }
 
-    def _update_generator(self, moment: Moment, number: int) -> Losses:
+    def _update_generator(self, moment: Moment, number: int, held: bool) -> Losses:
+        """One update, or with `held` only its loss and gradient: the generator keeps weights, moments and statistics."""
         generator, discriminator = self.networks["generator"], self.networks["discriminator"]
         z = self._noise("generator", moment, number)
-        with frozen(discriminator):
+        with frozen(discriminator), buffers_held(generator) if held else nullcontext():
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
                 logit = discriminator(torch.sigmoid(generator(z).float()))  # [N]
             loss = (hinge_generator(logit) if self.loss == "hinge" else non_saturating_generator(logit)).mean()
-            norm = descend(loss, self.generator_adam, moment.step, "generator")
+            norm = descend(loss, self.generator_adam, moment.step, "generator", hold=held)
         return {"generator_loss": loss.detach(), "gradient_norm": norm}
 
     def set(self, name: str, value: float) -> None:

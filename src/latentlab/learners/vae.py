@@ -93,21 +93,26 @@ class VAELearner:
         q: Posterior = self.averages["encoder"].sampler()(to_unit(images))
         return q
 
+    def target(self, images: Tensor, seed: int, first: int) -> Tensor:
+        """Held-out images uint8 [N, H, W, C], numbered from `first`, as the likelihood sees them: [N, C, H, W].
+
+        Where the model learns from binarised pixels, each image is binarised by a draw that its number alone decides.
+        """
+        x = to_unit(images)  # [N, C, H, W]
+        if not self.binarized:
+            return x
+        draws = [numpy_generator(seed, "held-out-pixels", first + i).random(x[0].numel(), "float32") for i in range(len(x))]
+        return (torch.stack([torch.from_numpy(d) for d in draws]).view_as(x).to(x.device) < x).to(x.dtype)
+
     @torch.no_grad()
     def held_out(self, images: Tensor, seed: int, first: int) -> dict[str, Tensor]:
         """The negative ELBO (β = 1) with one sampled z per image, its two parts, and the error of the mean's reconstruction.
 
         The noise of an image depends on its number alone, so neither the batching nor the step changes it.
         """
-        x = to_unit(images)  # [N, C, H, W]
-        count = len(x)
-        if self.binarized:
-            draws = [numpy_generator(seed, "held-out-pixels", first + i).random(x[0].numel(), "float32") for i in range(count)]
-            target = (torch.stack([torch.from_numpy(d) for d in draws]).view_as(x).to(x.device) < x).to(x.dtype)
-        else:
-            target = x
+        target = x = self.target(images, seed, first)  # [N, C, H, W]
         q: Posterior = self.averages["encoder"].sampler()(target)
-        size = q.mean.shape[1]
+        count, size = q.mean.shape
         draws = [numpy_generator(seed, "held-out-posterior", first + i).standard_normal(size, "float32") for i in range(count)]
         epsilon = torch.stack([torch.from_numpy(d) for d in draws]).to(x.device)  # [N, Z]
         decoder = self.averages["decoder"].sampler()

@@ -107,6 +107,11 @@ class Discriminator(nn.Module):
         logit: Tensor = self.layers(2 * x - 1)  # [N, 1]
         return logit.float().squeeze(1)  # [N]
 
+    def features(self, x: Tensor) -> Tensor:
+        """What the last layer makes its logit of: [N, C, H, W] to [N, F]."""
+        found: Tensor = self.layers[:-1](2 * x - 1)
+        return found.float().flatten(1)  # [N, F]
+
 
 Network = TypeVar("Network", bound=nn.Module)
 

@@ -19,6 +19,15 @@ def bernoulli_nats(logits: Tensor, x: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)
 
 
+def bernoulli_nats_of_one(logits: Tensor, x: Tensor) -> Tensor:
+    """`bernoulli_nats` of one image x [C, H, W] under S logits [S, C, H, W], [S] nats: Σ softplus(logits) − logits · x.
+
+    The product with x is one matrix-vector product, which spares importance sampling a pass over S copies of x.
+    """
+    flat = logits.flatten(1)  # [S, C·H·W]
+    return F.softplus(flat).sum(1) - flat @ x.flatten()
+
+
 def gaussian_nats(logits: Tensor, x: Tensor) -> Tensor:
     """−log p(x|z) for p = N(sigmoid(logits), 1) without its constant: ½ Σ (x − sigmoid(logits))², to [N] nats."""
     return 0.5 * (torch.sigmoid(logits) - x).square().flatten(1).sum(1)

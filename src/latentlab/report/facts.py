@@ -14,6 +14,7 @@ from latentlab.figures.records import Codes, active_units, edge_steps, last_samp
 from latentlab.runs import RunFolder
 
 NEIGHBOUR_POINTS = 2_000
+NORMAL_975 = 1.959963984540054  # half a 95 % interval in standard errors
 
 
 class Score(NamedTuple):
@@ -75,9 +76,6 @@ def read_facts(folder: RunFolder, entry: Mapping[str, Any]) -> Facts:
     codes = read_codes(folder)
     scores = {name: found for name, value in (entry.get("scores") or {}).items() if (found := _score(value))}
     shares = _shares(entry.get("class_shares"))
-    if shares is not None and "class_reverse_kl_nats" in scores:
-        kl = scores["class_reverse_kl_nats"]
-        scores["class_reverse_kl_nats"] = kl._replace(stderr=class_kl_stderr(shares))
     if (edges := sample_edges(folder)) is not None:
         scores["edge_step"] = edges
     accuracies = [found.get("accuracy") for found in (entry.get("extractors") or {}).values()]
@@ -102,7 +100,10 @@ def read_facts(folder: RunFolder, entry: Mapping[str, Any]) -> Facts:
 def _score(value: Any) -> Score | None:
     if not isinstance(value, Mapping) or value.get("value") is None:
         return None
-    return Score(float(value["value"]), value.get("stderr"), value.get("floor"), value.get("note"))
+    stderr, interval = value.get("stderr"), value.get("ci95")
+    if stderr is None and interval and None not in interval:
+        stderr = (interval[1] - interval[0]) / (2 * NORMAL_975)
+    return Score(float(value["value"]), stderr, value.get("floor"), value.get("note"))
 
 
 def _shares(value: Any) -> Shares | None:
@@ -110,18 +111,6 @@ def _shares(value: Any) -> Shares | None:
         return None
     samples, real = np.asarray(value["samples"], np.float64), np.asarray(value["real"], np.float64)
     return Shares([str(name) for name in value["names"]], samples, real, int(value["n"]))
-
-
-def class_kl_stderr(shares: Shares) -> float:
-    """The standard error of KL(samples ‖ real) over the drawing of the samples, by the delta method.
-
-    Var ≈ (Σ p log²(p/q) − KL²) / n + (K − 1) / 2n²; the second term is what is left where the two agree.
-    """
-    p, q = shares.samples, shares.real
-    held = (p > 0) & (q > 0)
-    logs = np.log(p[held] / q[held])
-    first = float((p[held] * logs**2).sum() - (p[held] * logs).sum() ** 2)
-    return math.sqrt(max(first, 0.0) / shares.drawn + (len(p) - 1) / (2 * shares.drawn**2))
 
 
 def sample_edges(folder: RunFolder) -> Score | None:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from latentlab.figures import compare_losses, compare_reconstructions, draw_figures
 from latentlab.files import replace_text
+from latentlab.report.alarms import alarms
 from latentlab.report.context import Context
 from latentlab.report.markup import escape, image, tag
 from latentlab.report.prose import families, summary
@@ -247,6 +248,7 @@ SECTIONS: tuple[tuple[str, Callable[[Context], str]], ...] = (
     ("latent-space", _latent),
     ("walks", _walks),
     ("losses", _losses),
+    ("diagnosis", alarms),
     ("families", _families),
     ("measures", _measures),
     ("settings", _settings),

@@ -11,15 +11,28 @@ from latentlab.texts import duration
 MEASURES: tuple[tuple[str, str, bool | None], ...] = (
     ("reconstruction_mse", "copy", True),
     ("psnr", "copy", False),
+    ("ssim", "copy", False),
     ("negative_elbo_nats", "elbo", None),
     ("reconstruction_nats", "elbo", None),
     ("kl_nats", "elbo", None),
+    ("nll_nats", "elbo", None),
+    ("bits_per_dim", "elbo", None),
+    ("frechet", "samples", True),
+    ("kid", "samples", True),
+    ("precision", "samples", False),
+    ("recall", "samples", False),
+    ("density", "samples", None),
+    ("coverage", "samples", False),
     ("class_reverse_kl_nats", "samples", True),
     ("class_entropy_nats", "samples", None),
+    ("ms_ssim", "samples", None),
+    ("nearest_train_distance", "samples", None),
     ("edge_step", "samples", None),
+    ("knn_accuracy", "codes", False),
+    ("probe_accuracy", "codes", False),
 )
 TALLEST = 3.0  # bars up to so many times the largest real share; what goes beyond is cut off and its number written in
-GROUPS = ("copy", "elbo", "samples", "cost")
+GROUPS = ("copy", "elbo", "samples", "codes", "cost")
 
 
 def measured_here(c: Context) -> list[str]:
@@ -50,7 +63,7 @@ def _row(c: Context, score: str, lower: bool | None) -> list[str]:
     found = [facts.score(score) for facts in c.facts.values()]
     floors = [value.floor for value in found if value and value.floor is not None]
     if any(value and value.note for value in found):
-        notes.append(c.say("measure.grey"))
+        notes.append(c.say("measure.few" if score == "frechet" else "measure.grey"))
     if floors:
         notes.append(c.say(f"measure.{score}.floor", floor=c.figures(floors[0], 3)))
     if score == "edge_step" and c.real_edges:

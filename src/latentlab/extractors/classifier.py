@@ -11,11 +11,10 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -23,24 +22,17 @@ from torch.nn import functional as F
 from latentlab.cache import cache_folder
 from latentlab.data import Data, ImageSet, batch_indices
 from latentlab.errors import refusal
+from latentlab.extractors.base import Seen, in_chunks
 from latentlab.files import replace_bytes, replace_json
 from latentlab.images import Images
-from latentlab.machine import fastest_threads
+from latentlab.machine import fastest_threads, threads
 from latentlab.nets.build import to_unit
 from latentlab.seeding import seed_for
-from latentlab.training import threads
 
 FEATURES = 128
 VERSION = 1  # part of the cache's key: raise it when the network or its training changes
 BATCH, LEARNING_RATE = 128, 3e-3
 LEAST_STEPS, EPOCHS = 600, 4
-
-
-class Seen(NamedTuple):
-    """What the classifier makes of N images."""
-
-    features: NDArray[np.float32]  # [N, 128]
-    labels: NDArray[np.int64]  # [N]
 
 
 class Network(nn.Module):
@@ -70,35 +62,44 @@ class Classifier:
     accuracy: float
 
     identity = "classifier"
+    dimensions = FEATURES
 
-    @torch.no_grad()
+    def facts(self) -> dict[str, Any]:
+        """What a result says of it."""
+        return {"sha256": self.sha256, "accuracy": self.accuracy, "dimensions": FEATURES, "resize": "none"}
+
     def __call__(self, images: Images) -> Seen:
-        """Images uint8 [N, H, W, C] to features and predicted classes."""
-        features, labels = [], []
+        """Images uint8 [N, H, W, C] to features [N, 128] and predicted classes [N]."""
         self.network.eval()
-        for start in range(0, len(images), 500):
-            f, logits = self.network(to_unit(torch.from_numpy(images[start : start + 500].copy())))
-            features.append(f.numpy())
-            labels.append(logits.argmax(1).numpy())
-        return Seen(np.concatenate(features), np.concatenate(labels))
+        return in_chunks(images, lambda batch: self.network(to_unit(batch)))
 
 
 def classifier_for(data: Data) -> Classifier:
     """The classifier of a labelled data set: from the cache, else trained now. Raises LabError when there are no labels."""
     if data.train.labels is None or data.test.labels is None or data.class_names is None:
         raise refusal("a set to classify", "labelled (one sub-folder for each class)", data.spec)
-    path = cache_folder() / "classifiers" / f"{data.fingerprint[:32]}-v{VERSION}.safetensors"
+    return cached_classifier(data) or _train(_fresh(data), data, _place(data))
+
+
+def cached_classifier(data: Data) -> Classifier | None:
+    """The data set's classifier if the cache has it whole; nothing is trained."""
+    if data.train.labels is None or data.class_names is None:
+        return None
     network = _fresh(data)
     try:
-        content = path.read_bytes()
-        facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        content = _place(data).read_bytes()
+        facts = json.loads(_place(data).with_suffix(".json").read_text(encoding="utf-8"))
         sha256 = hashlib.sha256(content).hexdigest()
-        if facts["sha256"] == sha256:
-            network.load_state_dict(load(content))
-            return Classifier(network, sha256, facts["accuracy"])
+        if facts["sha256"] != sha256:
+            return None
+        network.load_state_dict(load(content))
     except (OSError, ValueError, KeyError, RuntimeError):
-        pass  # none yet, or damaged: it is trained again
-    return _train(network, data, path)
+        return None  # none yet, or damaged
+    return Classifier(network, sha256, facts["accuracy"])
+
+
+def _place(data: Data) -> Path:
+    return cache_folder() / "classifiers" / f"{data.fingerprint[:32]}-v{VERSION}.safetensors"
 
 
 def _fresh(data: Data) -> Network:
@@ -138,4 +139,4 @@ def _train(network: Network, data: Data, path: Path) -> Classifier:
 
 def measured_accuracy(classifier: Classifier, images: ImageSet) -> float:
     """The share of a labelled split that it names rightly."""
-    return float((classifier(images.images).labels == images.labels).mean())
+    return float(np.mean(classifier(images.images).labels == images.labels))

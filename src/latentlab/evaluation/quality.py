@@ -1,0 +1,161 @@
+"""Samples against real images: one yardstick for every family, and for images that another program made.
+
+Real images are those of the split, up to 10,000. Beside every value stands its **floor**: what as many other real images
+(of the training split) reach under the same measure, the same count and the same extractor. All on uint8 images, in float64,
+nothing resized.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from latentlab.data import Data, ImageSet
+from latentlab.errors import refusal
+from latentlab.evaluation.entries import Entry, estimate_entry
+from latentlab.evaluation.progress import Watcher
+from latentlab.extractors.base import Extractor, Seen
+from latentlab.images import Images
+from latentlab.metrics.balance import entropy_estimate, entropy_nats, reverse_kl_estimate, reverse_kl_nats, shares
+from latentlab.metrics.frechet import frechet_distance, frechet_estimate, moments
+from latentlab.metrics.intervals import mean_estimate, share_estimate
+from latentlab.metrics.kernel import kernel_distance, kernel_estimate
+from latentlab.metrics.manifold import manifold, manifold_estimate, radii
+from latentlab.metrics.neighbours import nearest
+from latentlab.metrics.similarity import fitting_scales, pair_similarity
+
+Split = Literal["train", "val", "test"]
+MOST = 10_000  # images of a kind
+NEIGHBOURS = 5  # k of precision, recall, density and coverage (Naeem et al. 2020)
+PER_FEATURE = 10  # images that a Gaussian fitted to D features needs for each of them
+LOOKED_UP = 1_000  # samples, and real images, whose nearest training image is looked for
+COPY_QUANTILE = 0.01  # nearer to a training image than this share of held-out images: perhaps a copy
+GROUPS, WIDE = 20, 512  # left-out groups of the jackknife; half as many where one singular-value decomposition takes seconds
+LEAST = 20  # images without which no interval can be given
+
+
+@dataclass(frozen=True)
+class Real:
+    """The real images of a comparison."""
+
+    held_out: Images  # [N, H, W, C], of the split
+    labels: Any | None  # [N]
+    other: Images  # [M, H, W, C]: as many as there are samples, of another split, for the floor
+    train: ImageSet
+    spec: str
+    class_names: tuple[str, ...] | None
+
+
+def real_images(data: Data, split: Split, samples: int | None) -> Real:
+    """The images to hold samples against. `samples` None: as many samples as the other split has, at most 10,000.
+
+    Raises LabError for a split of fewer than 20 images.
+    """
+    held_out: ImageSet = getattr(data, split)
+    other = data.test if split == "train" else data.train
+    for name, images in ((split, held_out), ("test" if split == "train" else "train", other)):
+        if len(images) < LEAST:
+            raise refusal(f"the {name} split of {data.spec}", f"of at least {LEAST} images to measure with", len(images), "Add images.")
+    count = min(MOST, len(other), samples or MOST)
+    rows = np.arange(min(MOST, len(held_out)))
+    labels = None if held_out.labels is None else held_out.labels[rows]
+    return Real(held_out.take(rows), labels, other.take(np.arange(count)), data.train, data.spec, data.class_names)
+
+
+def sample_scores(fakes: Images, real: Real, extractors: list[Extractor], watch: Watcher) -> dict[str, Any]:
+    """What scores.json says of samples uint8 [M, H, W, C]: "scores", "extractors" and, with classes, "class_shares".
+
+    The names of the first extractor's scores are plain; those of another one end in @ and its name.
+    """
+    if len(fakes) < LEAST:
+        raise refusal("samples", f"at least {LEAST}", len(fakes), "Draw or give more.")
+    scores: dict[str, Entry] = {}
+    result: dict[str, Any] = {"scores": scores, "extractors": {e.identity: e.facts() for e in extractors}}
+    for place, extractor in enumerate(extractors):
+        advance = watch(f"features by {extractor.identity}", len(fakes) + len(real.held_out) + len(real.other))
+        seen = []
+        for images in (fakes, real.held_out, real.other):
+            seen.append(extractor(images))
+            advance(len(images))
+        fake, held_out, other = seen
+        end = "" if place == 0 else f"@{extractor.identity}"
+        scores |= {name + end: entry for name, entry in feature_scores(extractor, fake, held_out, other, watch).items()}
+        if fake.labels is not None and real.labels is not None and real.class_names is not None and "class_shares" not in result:
+            found, result["class_shares"] = class_scores(extractor, fake, other, real)
+            scores |= found
+    scores |= pixel_scores(fakes, real, watch)
+    return result
+
+
+def feature_scores(extractor: Extractor, fake: Seen, held_out: Seen, other: Seen, watch: Watcher) -> dict[str, Entry]:
+    """Frechet distance, KID, precision, recall, density and coverage on one extractor's features."""
+    f, r, o = (np.asarray(seen.features, np.float64) for seen in (fake, held_out, other))
+    if not np.isfinite(f).all():
+        raise refusal("features of the samples", "finite numbers", "NaN or infinity", "The run has diverged; train it anew.")
+    common = {"extractor": extractor.identity, "real": len(r)}
+    advance = watch("distances of features", 3)
+    few = _too_few(min(len(f), len(r)), extractor.dimensions)
+    groups = GROUPS if extractor.dimensions <= WIDE else GROUPS // 2
+    floor = frechet_distance(moments(o), moments(r))
+    scores = {"frechet": estimate_entry(frechet_estimate(f, r, groups), "squared distance of features", len(f), floor, **common, note=few)}
+    advance(1)
+    scores["kid"] = estimate_entry(kernel_estimate(f, r), "squared MMD of features", len(f), kernel_distance(o, r), **common)
+    advance(1)
+    around = radii(r, NEIGHBOURS)
+    floors = manifold(r, o, NEIGHBOURS, real_radii=around)
+    for name, estimate in manifold_estimate(r, f, NEIGHBOURS, real_radii=around).items():
+        scores[name] = estimate_entry(estimate, f"share, k = {NEIGHBOURS}", len(f), getattr(floors, name), **common)
+    advance(1)
+    return scores
+
+
+def _too_few(images: int, dimensions: int) -> str | None:
+    if images >= PER_FEATURE * dimensions:
+        return None
+    worse = "its covariance is singular and " if images <= dimensions else ""
+    return f"{images} images for {dimensions} features: {worse}the distance is far too high; compare with its floor, and go by KID"
+
+
+def class_scores(extractor: Extractor, fake: Seen, other: Seen, real: Real) -> tuple[dict[str, Entry], dict[str, Any]]:
+    """How evenly the samples fall on the classes, and the shares themselves. The yardstick are the held-out images' labels."""
+    if fake.labels is None or other.labels is None or real.labels is None or real.class_names is None:
+        raise refusal("a set asked for its class balance", "labelled (one sub-folder for each class)", real.spec)
+    classes, count = len(real.class_names), len(fake.labels)
+    held_out, drawn, floor = (shares(labels, classes) for labels in (real.labels, fake.labels, other.labels))
+    common = {"extractor": extractor.identity, "real": len(real.labels)}
+    scores = {
+        "class_entropy_nats": estimate_entry(entropy_estimate(fake.labels, classes), "nats", count, entropy_nats(held_out), **common),
+        "class_reverse_kl_nats": estimate_entry(
+            reverse_kl_estimate(fake.labels, held_out), "nats", count, reverse_kl_nats(floor, held_out), **common
+        ),
+    }
+    return scores, {"names": list(real.class_names), "samples": drawn.tolist(), "real": held_out.tolist(), "n": count}
+
+
+def pixel_scores(fakes: Images, real: Real, watch: Watcher) -> dict[str, Entry]:
+    """Diversity by MS-SSIM, and how near samples come to training images: no features needed."""
+    advance = watch("pixels", 3)
+    window, scales = fitting_scales(*fakes.shape[1:3])
+    similar = pair_similarity(fakes)
+    among_real = pair_similarity(real.held_out)
+    scores = {
+        "ms_ssim": estimate_entry(
+            similar, "mean MS-SSIM of pairs", len(fakes), among_real.value,
+            floor_ci95=[among_real.low, among_real.high], window_pixels=window, scales=scales, real=len(real.held_out),
+        )
+    }  # fmt: skip
+    advance(1)
+    looked, held_out = fakes[:LOOKED_UP], real.held_out[:LOOKED_UP]
+    distance, _ = nearest(np.concatenate([looked, held_out]), real.train.chunks())
+    of_fakes, of_real = distance[: len(looked)], distance[len(looked) :]
+    near = float(np.quantile(of_real, COPY_QUANTILE))
+    copies = share_estimate(int((of_fakes < near).sum()), len(of_fakes))
+    advance(2)
+    scores["nearest_train_distance"] = estimate_entry(
+        mean_estimate(of_fakes), "root mean square over pixels in [0, 1]", len(looked), float(of_real.mean()),
+        train=len(real.train), nearest=float(of_fakes.min()),
+        copies={"share": copies.value, "ci95": [copies.low, copies.high], "nearer_than": near, "floor": COPY_QUANTILE},
+    )  # fmt: skip
+    return scores

@@ -1,0 +1,70 @@
+"""What an evaluation sees of samples and codes while a run trains: cheap measures, made of few images, for curves and diagnosis.
+
+The samples are seen by the data set's classifier if the cache has it (a training run never waits for one), else by random
+convolutions; each line of metrics says which. scores.json, from many more images, is the place for results.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentlab.data import Data
+from latentlab.extractors.base import Extractor
+from latentlab.extractors.classifier import cached_classifier
+from latentlab.extractors.random_conv import random_convolutions
+from latentlab.images import Images
+from latentlab.metrics.balance import entropy_nats, reverse_kl_nats, shares
+from latentlab.metrics.frechet import frechet_distance, moments
+from latentlab.metrics.kernel import kernel_distance
+from latentlab.metrics.manifold import manifold
+from latentlab.metrics.neighbours import mean_pair_distance
+
+ACTIVE_VARIANCE = 0.01  # Burda et al. 2016, section 5.2: of a unit's posterior mean over images
+CODED = 1_000  # val images whose codes are looked at
+PAIRED = 256  # images whose pairs are compared pixel by pixel
+NEIGHBOURS = 5
+LEAST_SHOWN = 64  # fewer samples say nothing of diversity
+PER_FEATURE = 10  # images that a Gaussian fitted to D features needs for each of them
+
+
+class Watch:
+    """Val images as an extractor sees them, to hold samples against."""
+
+    def __init__(self, data: Data, samples: int) -> None:
+        self.count = samples
+        real = data.val.take(np.arange(min(len(data.val), max(1_000, 2 * samples))))
+        self.extractor: Extractor = cached_classifier(data) or random_convolutions(data.shape[2])
+        self.features = self.extractor(real).features
+        self.real_pair_distance = mean_pair_distance(real[:PAIRED])
+        classes = len(data.class_names) if data.class_names else 0
+        self.shares = shares(data.val.labels, classes) if classes and data.val.labels is not None else None
+
+    def samples(self, images: Images) -> dict[str, Any]:
+        """Measures of samples uint8 [N, H, W, C] against the val images."""
+        seen = self.extractor(images)
+        values: dict[str, Any] = {
+            "extractor": self.extractor.identity,
+            "samples": len(images),
+            "pair_distance": mean_pair_distance(images[:PAIRED]),
+            "real_pair_distance": self.real_pair_distance,
+        }
+        if not np.isfinite(seen.features).all():
+            return values
+        values["kid"] = kernel_distance(seen.features, self.features)
+        if min(len(images), len(self.features)) > NEIGHBOURS:
+            values["recall"] = manifold(self.features, seen.features, NEIGHBOURS).recall
+        if min(len(images), len(self.features)) >= PER_FEATURE * self.extractor.dimensions:
+            values["frechet"] = frechet_distance(moments(seen.features), moments(self.features))
+        if seen.labels is not None and self.shares is not None:
+            drawn = shares(seen.labels, len(self.shares))
+            values["class_entropy_nats"] = entropy_nats(drawn)
+            values["class_reverse_kl_nats"] = reverse_kl_nats(drawn, self.shares)
+        return values
+
+
+def active_units(mean: NDArray[np.floating[Any]]) -> int:
+    """How many latent units say something about the image: the variance of their posterior mean [N, Z] over images is above 0.01."""
+    return int((mean.astype(np.float64).var(0) > ACTIVE_VARIANCE).sum())
