@@ -16,7 +16,7 @@ help:
 	@echo "make test      the test suite (at most 10 minutes on 2 cores)"
 	@echo "make test-all  the slow proofs too (about 15 minutes)"
 	@echo "make check     lint, types and import contract (about 1 minute)"
-	@echo "make bench     the programs under benchmarks/ that show speed and quality (a quarter of an hour)"
+	@echo "make bench     the programs under benchmarks/ that show speed and quality (half an hour)"
 	@echo "make clean     remove .venv and caches; runs/ stays"
 
 $(BIN)/python:
@@ -56,7 +56,7 @@ check: $(VENV)/.installed-dev
 	@$(BIN)/lint-imports
 
 bench: $(VENV)/.installed-dev
-	@echo "measuring speed and quality on MNIST: about a quarter of an hour; leave the machine alone …"
+	@echo "measuring speed and quality on MNIST: about half an hour; leave the machine alone …"
 	@for program in benchmarks/bench_*.py; do $(BIN)/python $$program || exit 1; done; $(BIN)/python benchmarks/summarize.py
 
 clean:

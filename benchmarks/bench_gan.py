@@ -15,8 +15,8 @@ import tempfile
 from common import report
 
 import latentlab as ll
-from latentlab.extractors.classifier import classifier_for
 from latentlab.events import Stepped
+from latentlab.extractors.classifier import classifier_for
 from latentlab.jobs import create, events
 from latentlab.metrics.balance import shares
 from latentlab.metrics.frechet import frechet_distance, moments

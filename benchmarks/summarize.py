@@ -11,7 +11,7 @@ from common import RESULTS
 
 HEAD = """# What was measured
 
-`make bench` runs the programs in this folder (about a quarter of an hour on two cores, MNIST found through
+`make bench` runs the programs in this folder (about half an hour on two cores, MNIST found through
 `LATENTLAB_DATA`) and appends each number to `results.jsonl`; `python benchmarks/summarize.py` writes this page from it.
 Leave the machine alone meanwhile: two busy cores make two-thread training up to fifteen times slower.
 
@@ -20,6 +20,10 @@ Leave the machine alone meanwhile: two busy cores make two-thread training up to
 | `bench_speed.py` | an epoch of `mlp-vae` against the usual PyTorch script's, in one run |
 | `bench_quality.py` | held-out losses of `mlp-vae`, `mlp-ae` and `conv-vae` |
 | `bench_gan.py` | Frechet distance and class balance of `sn-gan` after 150 seconds of training |
+| `bench_evaluate.py` | how long the importance-sampled NLL and an evaluation of 10,000 samples take |
+
+[vae-to-gan/experiment.md](vae-to-gan/experiment.md) is the result of `latentlab experiment vae-to-gan` (about an hour, not
+part of `make bench`), as it was written.
 
 | measurement | value | target | |
 |---|---|---|---|

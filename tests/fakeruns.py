@@ -104,9 +104,11 @@ def fake_scores(family: str, names: list[str]) -> dict[str, Any]:
     if family == "vae":
         note = {"floor": 87.3, "note": "binary cross-entropy on grey pixels: not a likelihood"}
         scores |= {"negative_elbo_nats": {"value": 144.6, "stderr": 1.7, **note}, "kl_nats": {"value": 15.2, "stderr": 0.2}}
+        scores["nll_nats"] = {"value": 139.8, "stderr": 1.6, "k": 500, "n": 40, **note}
     shares = {"names": names, "samples": samples.tolist(), "real": real.tolist(), "n": 2000}
     extractors = {"classifier": {"sha256": "0", "accuracy": 0.972}}
-    return {"step": 40, "split": "test", "n": 40, "extractors": extractors, "scores": scores, "class_shares": shares}
+    facts = {"data_fingerprint": "f", "samples": 640, "extractors": extractors}  # as many as the run's training images
+    return {"step": 40, "split": "test", "n": 40, **facts, "scores": scores, "class_shares": shares}
 
 
 def placeholder_figures(folder: RunFolder, lang: str) -> None:

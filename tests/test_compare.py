@@ -140,8 +140,15 @@ def other_fingerprint(folder: RunFolder) -> None:
     (folder.path / "environment.json").write_text(json.dumps(environment), encoding="utf-8")
 
 
+def unsaid(folder: RunFolder) -> None:
+    """Scores of an earlier version, which leave it to the environment to say what the data were."""
+    scores = folder.scores()
+    del scores["data_fingerprint"]
+    (folder.path / "scores.json").write_text(json.dumps(scores))
+
+
 UNLIKE = {
-    "data": (other_fingerprint, ["data (f in ", "gggggggggggg in "]),
+    "data": (lambda f: (other_fingerprint(f), unsaid(f)), ["data (f in ", "gggggggggggg in "]),
     "data of the scores": (lambda f: scored(f, data_fingerprint="h"), ["data (f in ", "h in "]),
     "split": (lambda f: scored(f, split="val"), ["split (test in ", "val in "]),
     "n": (lambda f: scored(f, n=39), ["held-out images (40 in ", "39 in "]),
@@ -365,3 +372,21 @@ assert "torch" not in sys.modules
 assert "matplotlib.pyplot" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"note": "binary cross-entropy on grey pixels: not a likelihood"}, {"k": 5000}, {"n": 20}],
+)
+def test_nobody_wins_by_numbers_of_another_kind(odd):
+    groups = {"a": group("nll_nats", 5.0, 4.0, 6.0), "b": group("nll_nats", 9.0, 7.0, 11.0)}
+    assert best("nll_nats", groups) == "a"
+    groups["a"]["scores"]["nll_nats"] |= odd
+    assert best("nll_nats", groups) is None
+
+
+def test_nobody_wins_by_a_frechet_distance_of_too_few_images():
+    groups = {"a": group("frechet", 5.0, 4.0, 6.0), "b": group("frechet", 9.0, 7.0, 11.0)}
+    for found in groups.values():
+        found["scores"]["frechet"]["note"] = "96 images for 128 features"
+    assert best("frechet", groups) is None

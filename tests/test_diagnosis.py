@@ -67,6 +67,10 @@ SPOILT: dict[str, tuple[Facts, list[Row], dict[str, tuple[int, str, str]]]] = {
     "beta of 50": (
         Facts("vae", beta=50.0), [vae(0, 0.2, 0), vae(11, 0.1, 0), vae(22, 0.02, 0)], {"posterior_collapse": (0, "", "beta")},
     ),
+    "collapse after a slow start": (
+        VAE, [vae(0, 0.07, 0), vae(11, 0.13, 0), vae(22, 0.2, 0), vae(60, 0.2, 0), vae(90, 0.2, 0)],
+        {"posterior_collapse": (60, "", "warmup")},
+    ),
     "collapse at beta 1": (
         VAE, [vae(0, 0.2, 0), vae(100), vae(200, 0.01, 0), vae(300, 0.01, 0)], {"posterior_collapse": (200, "", "warmup")},
     ),

@@ -73,6 +73,9 @@ def test_the_parts_of_the_elbo_agree(results) -> None:
     scores = results["conv-vae"]["scores"]
     assert scores["negative_elbo_nats"]["value"] == pytest.approx(scores["reconstruction_nats"]["value"] + scores["kl_nats"]["value"])
     assert sum(scores["kl_nats"]["per_unit_nats"]) == pytest.approx(scores["kl_nats"]["value"], rel=1e-4)
+    assert results["conv-vae"]["rate_distortion"] == {
+        "rate_nats": scores["kl_nats"]["value"], "distortion_nats": scores["reconstruction_nats"]["value"]
+    }  # fmt: skip
     nats, bits = scores["nll_nats"], scores["bits_per_dim"]
     assert bits["value"] == pytest.approx(nats["value"] / (784 * np.log(2)))
     assert (nats["k"], nats["n"], bits["n"]) == (60, 20, 20)
@@ -216,11 +219,46 @@ class TestUnlabelled:
         told = refusal_here(capsys, "evaluate", "--images", folder, "--data", spec, "--image-size", 28, "--extractors", "classifier")
         assert "must be labelled" in told
 
-    def test_a_split_that_is_too_small_refuses(self, tmp_path: Path, digits: Data) -> None:
-        for i in range(24):
-            save_png(digits.train.images[i], tmp_path / f"{i:03d}.png")
-        with pytest.raises(LabError, match=r"the test split of folder:.* must be of at least 20 images to measure with\. Got \d"):
-            real_images(load_data(f"folder:{tmp_path}", image_size=28), "test", None)
+    def test_a_split_that_is_too_small_says_nothing_of_samples(self, tmp_path: Path, digits: Data) -> None:
+        for i in range(60):
+            save_png(digits.train.images[i], tmp_path / "few" / f"{i:03d}.png")
+        spec = f"folder:{tmp_path / 'few'}"
+        with pytest.raises(LabError, match=r"the test split of folder:.* must be of at least 20 images to measure samples with\. Got \d"):
+            real_images(load_data(spec, image_size=28), "test", None)
+        small = {"data.spec": spec, "data.image_size": 28, "train.threads": 1, "train.steps": 3, "train.batch_size": 8}
+        vae = ll.train(ll.preset("mlp-vae", **small), tmp_path / "vae").evaluate(nll_samples=5)
+        assert "Nothing is said of samples" in vae["left_out"]
+        assert {"negative_elbo_nats", "nll_nats", "reconstruction_mse"} <= set(vae["scores"])
+        assert "frechet" not in vae["scores"]
+        gan = ll.train(ll.preset("sn-gan", **small | FAMILIES["sn-gan"]), tmp_path / "gan")
+        assert gan.evaluate()["scores"] == {}
+        assert "kid" not in gan.metrics()[-1]  # nor while it trains: the val split is as small
+
+
+def test_copies_are_found_whichever_split_is_measured_on(digits: Data) -> None:
+    near = evaluate_images(digits.train.images, digits, "train")["scores"]["nearest_train_distance"]
+    assert near["copies"]["share"] == 1.0
+    assert near["floor"] > 0.05
+
+
+def test_the_headline_is_kid_where_images_are_few(results) -> None:
+    assert results["sn-gan"]["headline"] == "kid"
+
+
+def test_a_run_s_own_scores_are_not_overwritten_by_others(runs, results, tmp_path: Path, capsys) -> None:
+    path = runs["sn-gan"].path
+    np.savez(path / "s.npz", images=np.zeros((30, 28, 28, 1), np.uint8))
+    told = refusal_here(capsys, "evaluate", "--images", path / "s.npz", "--data", "digits", "--out", path / "scores.json")
+    assert "another file than a run's own scores.json" in told
+    assert runs["sn-gan"].scores == results["sn-gan"]
+
+
+def test_a_broken_array_file_is_one_line(tmp_path: Path, capsys) -> None:
+    for content in (b"PK\x03\x04 no zip", b"", b"junk"):
+        (tmp_path / "s.npz").write_bytes(content)
+        told = refusal_here(capsys, "evaluate", "--images", tmp_path / "s.npz", "--data", "digits")
+        assert "cannot be read" in told
+        assert "pickle" not in told
 
 
 class TestForeign:
@@ -239,11 +277,11 @@ class TestForeign:
         for i, image in enumerate(images):
             save_png(np.repeat(image, 3, 2), tmp_path / "theirs" / f"{i:03d}.png")  # grey in three channels
         printed = run("evaluate", "--images", tmp_path / "theirs.npz", "--data", "digits", "--extractors", RANDOM).stdout
-        assert printed.splitlines()[-1] == str(tmp_path / "scores.json")
+        assert printed.splitlines()[-1] == str(tmp_path / "theirs.scores.json")
         assert "frechet" in printed
-        assert "Floor: what real images reach" in printed
+        assert "Floor: what other real images reach" in printed
         run("evaluate", "--images", tmp_path / "theirs", "--data", "digits", "--split", "val", "--extractors", RANDOM)
-        from_array = json.loads((tmp_path / "scores.json").read_text())
+        from_array = json.loads((tmp_path / "theirs.scores.json").read_text())
         from_folder = json.loads((tmp_path / "theirs" / "scores.json").read_text())
         assert from_folder["split"] == "val"
         assert from_array["scores"]["nearest_train_distance"]["value"] == from_folder["scores"]["nearest_train_distance"]["value"]
@@ -255,7 +293,7 @@ class TestForeign:
             (lambda p: save_png(np.eye(28, dtype=np.uint8)[..., None] * np.uint8([255, 0, 9]), p / "a.png"), "must be grey"),
             (lambda p: (p / "a.png").write_bytes(b"\x89PNG no"), "must be an image that can be read"),
             (lambda p: None, "It holds none"),
-            (lambda p: save_png(np.zeros((28, 28, 1), np.uint8), p / "a.png"), "samples must be at least 20. Got 1"),
+            (lambda p: save_png(np.zeros((28, 28, 1), np.uint8), p / "a.png"), "samples must be at least 20 and at most 50000. Got 1"),
         ],
     )
     def test_what_cannot_be_measured_is_refused_in_one_line(self, make, told: str, tmp_path: Path, capsys) -> None:

@@ -125,6 +125,22 @@ def test_a_head_start_that_fades_is_called_so_in_both_languages(tmp_path: Path) 
     assert (folder / "figure.png").stat().st_size > 20_000
 
 
+def test_the_point_that_is_told_is_one_that_bears_the_verdict_out(tmp_path: Path) -> None:
+    levels = {"scratch": [50.0, 20.0, 8.0, 4.0], "warm": [16.0, 40.0, 5.0, 4.0], "frozen": [16.0, 25.0, 8.0, 4.0]}
+    result = gather(made_up(tmp_path, levels), 4)
+    if result["verdict"]["warm"] == "head_start":  # unless the noise at the last point decides, one time in twenty
+        assert re.search(r"better at epoch 3 \((4\.9|5\.0)\d against (7\.9|8\.0)\d\)", verdict_sentences(result, "en")[0])
+    assert result["differences"]["warm - scratch"]["frechet"]["1"]["sign"] == "higher"
+
+
+def test_arms_seen_by_two_extractors_are_refused(tmp_path: Path) -> None:
+    folder = made_up(tmp_path, alike([5.0, 2.0, 1.0, 1.0]), seeds=1)
+    path = folder / "warm-seed-0" / "metrics.jsonl"
+    path.write_text(path.read_text().replace('"extractor": "classifier"', '"extractor": "random-convolutions"', 2))
+    with pytest.raises(LabError, match="must be seen by one extractor"):
+        gather(folder, 1)
+
+
 def test_no_gain_is_said_where_there_is_none(tmp_path: Path) -> None:
     result = gather(made_up(tmp_path, alike([50.0, 20.0, 8.0, 4.0])), 4)
     assert result["verdict"]["warm"] in ("none", "head_start", "early_loss")  # noise may make one interval in twenty leave 0 out

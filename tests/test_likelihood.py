@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from latentlab.errors import LabError
 from latentlab.evaluation.likelihood import Marginal, marginal
+from latentlab.machine import threads
 from latentlab.nets.build import Posterior
 from latentlab.objectives.likelihoods import bernoulli_nats, bernoulli_nats_of_one
 
@@ -111,6 +112,22 @@ def test_the_estimate_does_not_depend_on_how_images_are_batched(model: LinearGau
         parts.append(marginal(part, lambda z, i, first=first: model.log_likelihood(z, first + i), 700, 5, first))
     assert np.array_equal(np.concatenate([part.nll_nats for part in parts]), whole.nll_nats)
     assert np.array_equal(np.concatenate([part.bounds[50] for part in parts]), whole.bounds[50])
+
+
+def test_the_estimate_does_not_depend_on_the_number_of_threads(model: LinearGaussian) -> None:
+    q = model.posterior(0.3, 1.2)
+    alone = marginal(q, model.log_likelihood, 700, seed=5)
+    with threads(3):
+        together = marginal(q, model.log_likelihood, 700, seed=5)
+        assert torch.get_num_threads() == 3
+    assert np.array_equal(alone.nll_nats, together.nll_nats)
+    assert np.array_equal(alone.effective, together.effective)
+
+
+def test_a_variance_that_float32_cannot_hold_is_no_infinity(model: LinearGaussian) -> None:
+    q = model.posterior()
+    found = marginal(Posterior(q.mean, torch.full_like(q.log_var, -220.0)), model.log_likelihood, 20, seed=0)
+    assert np.isfinite(found.nll_nats).all()
 
 
 def test_images_a_thousand_nats_unlikely_do_not_underflow(model: LinearGaussian) -> None:

@@ -137,3 +137,20 @@ def test_another_configuration_beside_the_checkpoint_is_refused(straight, tmp_pa
     (tmp_path / "run" / "config.json").write_text(json.dumps(values))
     with pytest.raises(LabError, match="was written under another configuration"):
         ll.resume(tmp_path / "run", epochs=9.0)
+
+
+def test_a_resumed_gan_is_looked_at_by_the_extractor_it_began_with(tiny, tmp_path: Path, monkeypatch) -> None:
+    from latentlab import watching
+
+    config = tiny("sn-gan", **{"train.steps": 4, "train.measure_samples": 64})
+    run = ll.train(config, tmp_path / "run")
+    named = run.folder.environment()["watched_by"]
+    before = [row["extractor"] for row in run.metrics() if "extractor" in row]
+    assert set(before) == {named["identity"]}
+    # A classifier that another command has put into the cache meanwhile must not take its place; nor may one that is gone.
+    other = watching.random_convolutions(3) if named["identity"] == "classifier" else None
+    monkeypatch.setattr(watching, "cached_classifier", lambda data: other)
+    ll.resume(tmp_path / "run", steps=8)
+    after = [row for row in run.metrics() if row["split"] == "val" and row["step"] > 4]
+    assert after
+    assert {row.get("extractor", named["identity"]) for row in after} == {named["identity"]}

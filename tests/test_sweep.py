@@ -242,10 +242,17 @@ def test_what_a_cell_needs_is_read_from_its_folder(tmp_path):
     assert state(cell, plain) == "unfinished"
     written(cell.path, "finished")
     assert state(cell, plain) == "measured"
-    scores = folder.scores() | {"samples": 1000}
+    assert state(cell, Evaluation(nll_samples=5)) == "trained"  # it holds 500 importance samples
+    assert state(cell, Evaluation(count=640, nll_samples=500)) == "measured"
+    (cell.path / "scores.json").write_text(json.dumps(folder.scores() | {"data_fingerprint": "g"}))
+    assert state(cell, plain) == "trained"
+    scores = folder.scores() | {"samples": 1000, "data_fingerprint": "f"}
     (cell.path / "scores.json").write_text(json.dumps(scores))
     assert state(cell, Evaluation(count=1000)) == "measured"
     assert state(cell, Evaluation(count=999)) == "trained"
+    assert state(cell, plain) == "trained"  # by default as many as there are training images
+    (cell.path / "scores.json").write_text(json.dumps(scores | {"samples": 640}))
+    assert state(cell, plain) == "measured"
     written(cell.path, "finished", 50)  # trained further since
     assert state(cell, plain) == "trained"
     written(cell.path, "finished", 40)
@@ -471,7 +478,9 @@ def test_the_same_sweep_without_out_goes_on_where_it_was(tmp_path, monkeypatch):
     assert _default_folder("mlp-vae", grid) == first
     assert _default_folder("mlp-vae", {"model.hidden": [(4,)]}) == Path("runs/sweep-mlp-vae-002")
     assert _default_folder("mlp-ae", grid) == Path("runs/sweep-mlp-ae-001")
-    (first / "comparison.json").touch()
+    (first / "comparison.json").write_text('{"failed": ["model.hidden-4-seed-0"]}')
+    assert _default_folder("mlp-vae", grid) == first  # what failed is tried again
+    (first / "comparison.json").write_text('{"failed": []}')
     assert _default_folder("mlp-vae", grid) == Path("runs/sweep-mlp-vae-002")
 
 

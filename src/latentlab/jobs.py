@@ -34,6 +34,7 @@ from latentlab.presets import DECODERS_DATA, NEEDS_DECODER, preset
 from latentlab.run import Run, open_run
 from latentlab.session import Session
 from latentlab.training import train_events
+from latentlab.watching import watcher_of
 
 if TYPE_CHECKING:
     from latentlab.data import Data
@@ -125,9 +126,12 @@ def create(config: Config, out: str | Path | None = None) -> Session:
         "images": {"train": len(data.train), "val": len(data.val), "test": len(data.test)},
         "class_names": list(data.class_names) if data.class_names else None,
         "parameters": counts,
-        "pair_distance": mean_pair_distance(data.train.take(np.arange(min(PAIRED, len(data.train))))),
+        "pair_distance": mean_pair_distance(data.train.take(np.arange(min(PAIRED, len(data.train))))) if len(data.train) > 1 else None,
         "skipped": list(data.skipped),
     }
+    if config.family == "gan":
+        looking = watcher_of(data)
+        facts["watched_by"] = {"identity": looking.identity, "sha256": looking.sha256}
     folder = runs.create_folder(out if out is not None else runs.next_folder(config.preset, config.data.spec))
     with ExitStack() as lock:
         lock.enter_context(folder.locked())

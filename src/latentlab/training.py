@@ -21,7 +21,7 @@ from latentlab.learners.base import Moment
 from latentlab.learners.draw import decode, draw, encode
 from latentlab.machine import keep_freed_memory, threads
 from latentlab.session import Session
-from latentlab.watching import CODED, LEAST_SHOWN, Watch, active_units
+from latentlab.watching import CODED, LEAST_REAL, LEAST_SHOWN, Watch, active_units, known_watcher
 
 SHOWN = 32  # held-out images whose reconstructions are kept
 HELD_OUT_BATCH = 500
@@ -138,7 +138,11 @@ def watch(session: Session) -> dict[str, Any]:
             mean, _ = encode(learner, session.data.val.take(np.arange(min(CODED, len(session.data.val)))), session.device)
             return {"active_units": active_units(mean)}
         case GANTrain() if config.train.measure_samples >= LEAST_SHOWN:
-            session.watch = session.watch or Watch(session.data, config.train.measure_samples)
+            if session.watch is None:
+                looking = known_watcher(session.data, session.folder.environment().get("watched_by"))
+                if looking is None or len(session.data.val) < LEAST_REAL:
+                    return {}
+                session.watch = Watch(session.data, config.train.measure_samples, looking)
             drawn = draw(learner, config.train.measure_samples, config.model.latent_dim, config.train.seed, session.device)
             return session.watch.samples(drawn)
     return {}

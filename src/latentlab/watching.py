@@ -1,11 +1,13 @@
 """What an evaluation sees of samples and codes while a run trains: cheap measures, made of few images, for curves and diagnosis.
 
-The samples are seen by the data set's classifier if the cache has it (a training run never waits for one), else by random
-convolutions; each line of metrics says which. scores.json, from many more images, is the place for results.
+The samples are seen by the data set's classifier if the cache has it when the run is created (a training run never waits for
+one), else by random convolutions; environment.json pins which, and each line of metrics says it. scores.json, from many more
+images, is the place for results.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,17 +28,33 @@ ACTIVE_VARIANCE = 0.01  # Burda et al. 2016, section 5.2: of a unit's posterior 
 CODED = 1_000  # val images whose codes are looked at
 PAIRED = 256  # images whose pairs are compared pixel by pixel
 NEIGHBOURS = 5
+LEAST_REAL = 20  # val images without which nothing can be said of samples
 LEAST_SHOWN = 64  # fewer samples say nothing of diversity
 PER_FEATURE = 10  # images that a Gaussian fitted to D features needs for each of them
+
+
+def watcher_of(data: Data) -> Extractor:
+    """What will look at the samples of a new run: the classifier if the cache has it, else random convolutions."""
+    return cached_classifier(data) or random_convolutions(data.shape[2])
+
+
+def known_watcher(data: Data, facts: Mapping[str, Any] | None) -> Extractor | None:
+    """The extractor that a run's environment names; None when it is not to be had any more, so that no curve mixes two."""
+    if facts is None:
+        return None
+    for found in (cached_classifier(data), random_convolutions(data.shape[2])):
+        if found is not None and (found.identity, found.sha256) == (facts.get("identity"), facts.get("sha256")):
+            return found
+    return None
 
 
 class Watch:
     """Val images as an extractor sees them, to hold samples against."""
 
-    def __init__(self, data: Data, samples: int) -> None:
+    def __init__(self, data: Data, samples: int, extractor: Extractor) -> None:
         self.count = samples
         real = data.val.take(np.arange(min(len(data.val), max(1_000, 2 * samples))))
-        self.extractor: Extractor = cached_classifier(data) or random_convolutions(data.shape[2])
+        self.extractor = extractor
         self.features = self.extractor(real).features
         self.real_pair_distance = mean_pair_distance(real[:PAIRED])
         classes = len(data.class_names) if data.class_names else 0

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from latentlab.cli.numbers import score_lines
 from latentlab.cli.parser import Parser, whole
-from latentlab.errors import LabError
+from latentlab.errors import LabError, refusal
 
 MOST = 50_000
 
@@ -57,6 +57,8 @@ def _run(found: argparse.Namespace, bars: Bars) -> int:
     from latentlab.runs import open_folder
 
     folder = open_folder(found.run)
+    if folder.config().family != "vae" and (found.nll_samples or found.nll_images):
+        raise LabError(f"--nll-samples and --nll-images go with a VAE; {found.run} has no likelihood. Leave them out.")
     from latentlab.evaluation.scores import check_split, evaluate_run
     from latentlab.run import Run
 
@@ -86,7 +88,10 @@ def _images(found: argparse.Namespace, bars: Bars) -> int:
     data = load_data(found.data, root=found.data_root, offline=found.offline, **changes)
     images = read_images(found.images, data.shape)
     source = Path(found.images)
-    out = Path(found.out) if found.out else (source if source.is_dir() else source.parent) / "scores.json"
+    beside = source / "scores.json" if source.is_dir() else source.with_suffix(".scores.json")
+    out = Path(found.out) if found.out else beside
+    if (out.parent / "config.json").exists() and out.name == "scores.json":
+        raise refusal("--out", "another file than a run's own scores.json", str(out), "Give --out FILE.json.")
     with _threads(found.threads):
         result = evaluate_images(images, data, found.split, out, extractors=_extractors(found, data), watch=bars)
     bars.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+FLOOR = "Floor: what other real images reach; of grey pixels their entropy, of an accuracy the commonest class."
+FEW_EFFECTIVE = 10.0  # effective importance samples
 UNITS = 36  # characters of a unit that are shown
 
 
@@ -21,7 +23,30 @@ def score_lines(result: Mapping[str, Any]) -> list[str]:
     lines = ["  ".join(_placed(cell, i, width) for i, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip() for row in rows]
     lines.insert(1, "  ".join("─" * width for width in widths))
     lines += [f"note ({', '.join(names)}): {note}" for note, names in notes.items()]
+    lines += details(result)
     return [*lines, *provenance(result)]
+
+
+def details(result: Mapping[str, Any]) -> list[str]:
+    """What stands behind some of the numbers."""
+    lines = []
+    scores = result.get("scores", {})
+    if "effective_samples" in (nll := scores.get("nll_nats", {})):
+        sizes, bounds = nll["effective_samples"], nll.get("bounds_nats", {})
+        said = (
+            f"NLL: {nll['k']:,} importance samples an image, effective {shown(sizes['mean'])} on average, {shown(sizes['least'])} at least"
+        )
+        lines.append(f"{said}; IWAE bounds " + ", ".join(f"k = {k}: {shown(value)}" for k, value in bounds.items()))
+        if sizes["mean"] is None or sizes["mean"] < FEW_EFFECTIVE:
+            lines.append("NLL: so few effective samples leave it too high; raise --nll-samples")
+    if "copies" in (near := scores.get("nearest_train_distance", {})):
+        copies = near["copies"]
+        low, high = (100 * end for end in copies["ci95"])
+        said = f"copies: {100 * copies['share']:.1f} % [{low:.1f}, {high:.1f}] of the samples are nearer to a training image than"
+        lines.append(f"{said} 99 % of unseen images are (expected without copying: 1 %)")
+    if result.get("headline") == "kid":
+        lines.append("headline: kid, for images are few")
+    return lines + ([result["left_out"]] if "left_out" in result else [])
 
 
 def _placed(cell: str, place: int, width: int) -> str:
@@ -49,7 +74,15 @@ def provenance(result: Mapping[str, Any]) -> list[str]:
         said.append(f"{result['samples']:,} samples")
     if "samples_per_second" in result:
         said.append(f"{result['samples_per_second']:,.0f} samples a second")
-    lines = ["measured on " + "; ".join(said) + ". Floor: what real images reach."] if said else []
+    lines = (
+        [
+            "measured on "
+            + "; ".join(said)
+            + ". Floor: what other real images reach; of grey pixels their entropy, of an accuracy the commonest class."
+        ]
+        if said
+        else []
+    )
     for name, facts in result.get("extractors", {}).items():
         accuracy = facts.get("accuracy")
         known = f", accuracy {100 * accuracy:.2f} % on the test split" if accuracy is not None else ""

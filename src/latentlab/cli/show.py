@@ -6,6 +6,7 @@ import json
 import time
 from typing import Any
 
+from latentlab.cli.numbers import spread
 from latentlab.cli.parser import Parser
 from latentlab.cli.progress import headline
 from latentlab.diagnosis import diagnose, facts_of, line
@@ -76,8 +77,11 @@ def command_show(arguments: list[str]) -> int:
             lines.append(f"{split:<5} step {row['step']}  epoch {row['epoch']:.2f}  {row['seconds']:.1f} s  " + "  ".join(_numbers(row)))
     findings = diagnose(rows, facts_of(folder.config(), environment))
     lines += [f"diagnosis  {line(finding)}" for finding in findings] or ["diagnosis  no alarm"]
-    for name, score in folder.scores().get("scores", {}).items():
-        error = f" ± {score['stderr']:.3g}" if "stderr" in score else ""
+    measured = folder.scores()
+    if measured and measured.get("step") != status.get("step"):
+        lines.append(f"scores are of step {measured.get('step')}: `latentlab evaluate {folder.path}` measures the present one")
+    for name, score in measured.get("scores", {}).items():
+        error = f" {spread(score)}".rstrip()
         floor = f"  floor {score['floor']:.4g}" if "floor" in score else ""
         value = "infinite" if score["value"] is None else f"{score['value']:.5g}"
         note = f"  ({score['note']})" if "note" in score else ""

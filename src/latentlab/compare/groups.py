@@ -152,7 +152,7 @@ def over_seeds(scores: Sequence[Mapping[str, Any]], better: str | None = None) -
             found["ci95"] = list(own)
     floors = [score["floor"] for score in scores if score.get("floor") is not None]
     found |= {"floor": statistics.fmean(floors)} if floors else {}
-    found |= {key: scores[0][key] for key in ("unit", "extractor", "note") if key in scores[0]}
+    found |= {key: scores[0][key] for key in ("unit", "extractor", "note", "n", "k") if key in scores[0]}
     return found | ({"better": better} if better else {})
 
 
@@ -189,7 +189,7 @@ def best(measure: str, groups: Mapping[str, Mapping[str, Any]]) -> str | None:
     """The group that is best in a measure; None where no order is meant, none competes, an interval is missing or two overlap."""
     sign = {"lower": 1.0, "higher": -1.0, None: 0.0}[better(measure)]
     held = {name: found["scores"][measure] for name, found in groups.items() if measure in found["scores"]}
-    if not sign or len(held) < 2:
+    if not sign or len(held) < 2 or not _one_protocol(measure, list(held.values())):
         return None
     reaches = {name: _reach(score, sign) for name, score in held.items()}
     if any(reach is None for reach in reaches.values()):
@@ -197,6 +197,16 @@ def best(measure: str, groups: Mapping[str, Mapping[str, Any]]) -> str | None:
     sides: dict[str, tuple[float, float]] = {name: reach for name, reach in reaches.items() if reach is not None}
     winner = min(sides, key=lambda name: sides[name][1])
     return winner if all(sides[winner][1] < low for name, (low, _) in sides.items() if name != winner) else None
+
+
+def _one_protocol(measure: str, scores: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether scores of one name mean one thing: alike in being a likelihood or not, in importance samples and in images.
+
+    A Frechet distance of too few images says so in its note, and nobody wins by it.
+    """
+    if measure.partition("@")[0] == "frechet" and any("note" in score for score in scores):
+        return False
+    return len({(score.get("note"), score.get("k"), score.get("n")) for score in scores}) == 1
 
 
 def _reach(score: Mapping[str, Any], sign: float) -> tuple[float, float] | None:

@@ -60,6 +60,7 @@ class Sight:
         self.evaluations_since_lowest = 0
         self.widest: tuple[float, int] = (0.0, 0)  # the samples' share of the real pair distance, and the step of its last growth
         self.richest: tuple[float, int] = (0.0, 0)  # the class entropy likewise
+        self.fullest: tuple[float, int] = (0.0, 0)  # a VAE's KL likewise
         self.best_recall = 0.0
         self.lost_at: int | None = None  # the evaluation since which recall is lost
         self.released = facts.generator_frozen_images == 0
@@ -91,6 +92,8 @@ class Sight:
             self.widest = spread, self.step
         if (entropy := number(row, "class_entropy_nats")) is not None and entropy > max(GROWTH * self.richest[0], 1e-3):
             self.richest = entropy, self.step
+        if (kl := number(row, "kl_nats")) is not None and kl > max(GROWTH * self.fullest[0], 1e-3):
+            self.fullest = kl, self.step if self.fullest[0] else -1  # the first value has not grown
         if (recall := number(row, "recall")) is not None:
             self.best_recall = max(self.best_recall, recall)
             lost = self.best_recall >= HAD_RECALL and recall < LOST_RECALL * self.best_recall

@@ -69,10 +69,12 @@ def constant_data(sight: Sight) -> Symptom | None:
 def posterior_collapse(sight: Sight) -> Symptom | None:
     """The code says nothing of the image: KL(q(z|x) ‖ p(z)) near 0 and no active unit (Burda et al. 2016, section 5.2).
 
-    While β warms up the KL is no verdict.
+    While β warms up, and while it still grows, the KL is no verdict: a small network takes its time.
     """
     kl, active = number(sight.val, "kl_nats"), number(sight.val, "active_units")
     if kl is None or kl >= COLLAPSED_KL_NATS or active or sight.step < sight.facts.beta_warmup_steps:
+        return None
+    if sight.fullest[1] == sight.step:
         return None
     return Symptom({"kl_nats": kl, "latent_dim": sight.facts.latent_dim, "beta": sight.facts.beta})
 

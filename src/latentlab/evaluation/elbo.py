@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from latentlab.data import ImageSet, entropy_floor_nats, is_binary
-from latentlab.evaluation.entries import Entry, mean_entry
+from latentlab.evaluation.entries import Entry, finite, mean_entry
 from latentlab.evaluation.likelihood import marginal
 from latentlab.evaluation.progress import Watcher
 from latentlab.learners.vae import VAELearner
@@ -58,7 +58,7 @@ def vae_scores(run: Run, images: ImageSet, nll_samples: int, nll_images: int, wa
 
 def in_bits(entry: Entry, dimensions: int) -> Entry:
     """The entry with its value in bits per dimension beside the nats: nats / (D log 2), D = H·W·C."""
-    return entry | {"bits_per_dim": entry["value"] / (dimensions * math.log(2))}
+    return entry if entry["value"] is None else entry | {"bits_per_dim": entry["value"] / (dimensions * math.log(2))}
 
 
 def held_out(run: Run, learner: VAELearner, images: ImageSet, watch: Watcher) -> tuple[dict[str, Doubles], Doubles, int]:
@@ -109,13 +109,13 @@ def nll_scores(
     sizes = np.concatenate(effective)
     said: dict[str, Any] = {
         "k": samples,
-        "effective_samples": {"mean": float(sizes.mean()), "least": float(sizes.min())},
-        "monte_carlo_stderr": math.sqrt(variances) / count,
-        "bounds_nats": {str(k): float(np.concatenate(parts).mean()) for k, parts in bounds.items()},
+        "effective_samples": {"mean": finite(float(sizes.mean())), "least": finite(float(sizes.min()))},
+        "monte_carlo_stderr": finite(math.sqrt(variances) / count),
+        "bounds_nats": {str(k): finite(float(np.concatenate(parts).mean())) for k, parts in bounds.items()},
     }
     entry = mean_entry(np.concatenate(nll), "nats per image", **said, **more)
     scale = 1 / (int(np.prod(images.shape)) * math.log(2))
-    bits = {"value": entry["value"] * scale, "stderr": entry["stderr"] * scale, "unit": "bits per dimension", "n": count, "k": samples}
+    bits = mean_entry(np.concatenate(nll) * scale, "bits per dimension", k=samples)
     if more:
         bits |= {"floor": more["floor"] * scale, "note": more["note"]}
     return {"nll_nats": entry, "bits_per_dim": bits}

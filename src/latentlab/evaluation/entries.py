@@ -16,6 +16,8 @@ Doubles = NDArray[np.float64]
 
 def mean_entry(values: Doubles, unit: str, **more: Any) -> Entry:
     """The mean of per-image values [N] with its standard error over the images."""
+    if not np.isfinite(values).all():
+        return {"value": None, "ci95": [None, None], "unit": unit, "n": len(values), **more}
     stderr = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else 0.0
     return {"value": float(values.mean()), "stderr": stderr, "unit": unit, "n": len(values), **more}
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +44,10 @@ def read_images(path: str | Path, shape: tuple[int, int, int]) -> Images:
 
 def _from_npz(path: Path, shape: tuple[int, int, int]) -> Images:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             held: Any = arrays["images"] if "images" in arrays.files else None
-    except (OSError, ValueError) as error:
-        raise LabError(f"--images {path} cannot be read ({error}). Write it with numpy.savez(file, images=…).") from None
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise LabError(f"--images {path} cannot be read ({type(error).__name__}). Write it with numpy.savez(file, images=…).") from None
     if held is None:
         raise refusal("--images", "an .npz file with an array `images`, uint8 [N, H, W, C]", str(path))
     return check(held, f"images in {path}", shape)

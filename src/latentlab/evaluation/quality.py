@@ -1,8 +1,8 @@
 """Samples against real images: one yardstick for every family, and for images that another program made.
 
-Real images are those of the split, up to 10,000. Beside every value stands its **floor**: what as many other real images
-(of the training split) reach under the same measure, the same count and the same extractor. All on uint8 images, in float64,
-nothing resized.
+Real images are those of the split, up to 10,000. Beside every value stands its **floor**: what other real images (of the
+training split, as many as there are samples where it has so many: `floor_n`) reach by the same measure and extractor. All on
+uint8 images, in float64, nothing resized.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from latentlab.data import Data, ImageSet
-from latentlab.errors import refusal
+from latentlab.errors import LabError, refusal
 from latentlab.evaluation.entries import Entry, estimate_entry
 from latentlab.evaluation.progress import Watcher
 from latentlab.extractors.base import Extractor, Seen
@@ -25,9 +25,11 @@ from latentlab.metrics.kernel import kernel_distance, kernel_estimate
 from latentlab.metrics.manifold import manifold, manifold_estimate, radii
 from latentlab.metrics.neighbours import nearest
 from latentlab.metrics.similarity import fitting_scales, pair_similarity
+from latentlab.seeding import numpy_generator
 
 Split = Literal["train", "val", "test"]
-MOST = 10_000  # images of a kind
+MOST = 10_000  # real images of a kind
+MOST_FAKES = 50_000  # all pairs of them are looked at
 NEIGHBOURS = 5  # k of precision, recall, density and coverage (Naeem et al. 2020)
 PER_FEATURE = 10  # images that a Gaussian fitted to D features needs for each of them
 LOOKED_UP = 1_000  # samples, and real images, whose nearest training image is looked for
@@ -42,10 +44,20 @@ class Real:
 
     held_out: Images  # [N, H, W, C], of the split
     labels: Any | None  # [N]
-    other: Images  # [M, H, W, C]: as many as there are samples, of another split, for the floor
+    other: Images  # [M, H, W, C]: as many as there are samples where there are so many, of another split, for the floor
+    unseen: Images  # [K, H, W, C]: not of the training split, to tell copies of training images by
     train: ImageSet
     spec: str
     class_names: tuple[str, ...] | None
+
+
+def too_small(data: Data, split: Split) -> LabError | None:
+    """Why nothing can be said of samples: a split of fewer than 20 images. None where there are enough."""
+    for name in (split, "test" if split == "train" else "train"):
+        if len(getattr(data, name)) < LEAST:
+            size = len(getattr(data, name))
+            return refusal(f"the {name} split of {data.spec}", f"of at least {LEAST} images to measure samples with", size, "Add images.")
+    return None
 
 
 def real_images(data: Data, split: Split, samples: int | None) -> Real:
@@ -53,15 +65,15 @@ def real_images(data: Data, split: Split, samples: int | None) -> Real:
 
     Raises LabError for a split of fewer than 20 images.
     """
+    if (refused := too_small(data, split)) is not None:
+        raise refused
     held_out: ImageSet = getattr(data, split)
     other = data.test if split == "train" else data.train
-    for name, images in ((split, held_out), ("test" if split == "train" else "train", other)):
-        if len(images) < LEAST:
-            raise refusal(f"the {name} split of {data.spec}", f"of at least {LEAST} images to measure with", len(images), "Add images.")
     count = min(MOST, len(other), samples or MOST)
     rows = np.arange(min(MOST, len(held_out)))
     labels = None if held_out.labels is None else held_out.labels[rows]
-    return Real(held_out.take(rows), labels, other.take(np.arange(count)), data.train, data.spec, data.class_names)
+    first = held_out.take(rows), other.take(np.arange(count))
+    return Real(first[0], labels, first[1], first[split == "train"], data.train, data.spec, data.class_names)
 
 
 def sample_scores(fakes: Images, real: Real, extractors: list[Extractor], watch: Watcher) -> dict[str, Any]:
@@ -69,8 +81,8 @@ def sample_scores(fakes: Images, real: Real, extractors: list[Extractor], watch:
 
     The names of the first extractor's scores are plain; those of another one end in @ and its name.
     """
-    if len(fakes) < LEAST:
-        raise refusal("samples", f"at least {LEAST}", len(fakes), "Draw or give more.")
+    if not LEAST <= len(fakes) <= MOST_FAKES:
+        raise refusal("samples", f"at least {LEAST} and at most {MOST_FAKES}", len(fakes), "Draw or give another number.")
     scores: dict[str, Entry] = {}
     result: dict[str, Any] = {"scores": scores, "extractors": {e.identity: e.facts() for e in extractors}}
     for place, extractor in enumerate(extractors):
@@ -94,7 +106,7 @@ def feature_scores(extractor: Extractor, fake: Seen, held_out: Seen, other: Seen
     f, r, o = (np.asarray(seen.features, np.float64) for seen in (fake, held_out, other))
     if not np.isfinite(f).all():
         raise refusal("features of the samples", "finite numbers", "NaN or infinity", "The run has diverged; train it anew.")
-    common = {"extractor": extractor.identity, "real": len(r)}
+    common = {"extractor": extractor.identity, "real": len(r), "floor_n": len(o)}
     advance = watch("distances of features", 3)
     few = _too_few(min(len(f), len(r)), extractor.dimensions)
     groups = GROUPS if extractor.dimensions <= WIDE else GROUPS // 2
@@ -124,7 +136,7 @@ def class_scores(extractor: Extractor, fake: Seen, other: Seen, real: Real) -> t
         raise refusal("a set asked for its class balance", "labelled (one sub-folder for each class)", real.spec)
     classes, count = len(real.class_names), len(fake.labels)
     held_out, drawn, floor = (shares(labels, classes) for labels in (real.labels, fake.labels, other.labels))
-    common = {"extractor": extractor.identity, "real": len(real.labels)}
+    common = {"extractor": extractor.identity, "real": len(real.labels), "floor_n": len(other.labels)}
     scores = {
         "class_entropy_nats": estimate_entry(entropy_estimate(fake.labels, classes), "nats", count, entropy_nats(held_out), **common),
         "class_reverse_kl_nats": estimate_entry(
@@ -147,8 +159,10 @@ def pixel_scores(fakes: Images, real: Real, watch: Watcher) -> dict[str, Entry]:
         )
     }  # fmt: skip
     advance(1)
-    looked, held_out = fakes[:LOOKED_UP], real.held_out[:LOOKED_UP]
-    distance, _ = nearest(np.concatenate([looked, held_out]), real.train.chunks())
+    # A random choice: files sorted by class would show one class only.
+    chosen = numpy_generator(0, "looked-up", len(fakes)).permutation(len(fakes))[:LOOKED_UP]
+    looked, unseen = fakes[np.sort(chosen)], real.unseen[:LOOKED_UP]
+    distance, _ = nearest(np.concatenate([looked, unseen]), real.train.chunks())
     of_fakes, of_real = distance[: len(looked)], distance[len(looked) :]
     near = float(np.quantile(of_real, COPY_QUANTILE))
     copies = share_estimate(int((of_fakes < near).sum()), len(of_fakes))

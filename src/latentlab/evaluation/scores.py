@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from latentlab.errors import refusal
 from latentlab.evaluation.elbo import vae_scores
 from latentlab.evaluation.entries import Entry, mean_entry
 from latentlab.evaluation.progress import Watcher, unwatched
-from latentlab.evaluation.quality import Split, real_images, sample_scores
+from latentlab.evaluation.quality import Split, real_images, sample_scores, too_small
 from latentlab.evaluation.representation import representation_scores
 from latentlab.extractors.base import Extractor
 from latentlab.extractors.choice import extractors_for
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 SPLITS = ("train", "val", "test")
 NLL_SAMPLES, NLL_IMAGES = 500, 1_000  # importance samples for each image, and images, unless more are asked for
 CHUNK = 500
+RATE_DISTORTION = (("rate", "kl_nats"), ("distortion", "reconstruction_nats"))  # Alemi et al. 2018
 
 
 def evaluate_run(
@@ -49,26 +50,37 @@ def evaluate_run(
     """
     check_split(split)
     data = run.data() if data is None else data
-    real = real_images(data, split, samples)
     images: ImageSet = getattr(data, split)
+    result = _result(data, split, images) | {"step": run.step, "extractors": {}}
     scores: dict[str, Entry] = {}
     if run.config.family != "gan":
         scores |= reconstruction_scores(run, images, watch)
     if run.config.family == "vae":
         scores |= vae_scores(run, images, nll_samples, nll_images, watch)
+        result["rate_distortion"] = {f"{axis}_nats": scores[name]["value"] for axis, name in RATE_DISTORTION}
     if split != "train":  # the probes learn from training images, and are told nothing by measuring them there
         watch("what codes know of the classes", 1)
         scores |= representation_scores(run, data, images)
-    count = samples or len(real.other)
-    watch(f"{count} samples", 1)
-    started = time.perf_counter()
-    fakes = run.sample(count, seed=run.config.train.seed + 1)
-    seconds = time.perf_counter() - started
-    result = _result(data, split, images) | {"step": run.step, "samples": count, "samples_per_second": count / seconds}
-    found = sample_scores(fakes, real, list(extractors or extractors_for(data)), watch)
-    result |= found | {"scores": scores | found["scores"]}
+    if (few := too_small(data, split)) is not None:
+        result["left_out"] = f"{few} Nothing is said of samples."
+    else:
+        real = real_images(data, split, samples)
+        count = samples or len(real.other)
+        watch(f"{count} samples", 1)
+        started = time.perf_counter()
+        fakes = run.sample(count, seed=run.config.train.seed + 1)
+        result |= {"samples": count, "samples_per_second": count / (time.perf_counter() - started)}
+        found = sample_scores(fakes, real, list(extractors or extractors_for(data)), watch)
+        scores |= found.pop("scores")
+        result |= found | {"headline": headline(scores)}
+    result["scores"] = scores
     replace_json(run.path / "scores.json", result)
     return result
+
+
+def headline(scores: Mapping[str, Entry]) -> str:
+    """The measure to go by: KID where images are too few for a Frechet distance, which then says so."""
+    return "kid" if "note" in scores["frechet"] else "frechet"
 
 
 def evaluate_images(
@@ -87,6 +99,7 @@ def evaluate_images(
     real = real_images(data, split, len(images))
     result = _result(data, split, getattr(data, split)) | {"source": "images", "samples": len(images)}
     result |= sample_scores(images, real, list(extractors or extractors_for(data)), watch)
+    result["headline"] = headline(result["scores"])
     if out is not None:
         replace_json(out, result)
     return result

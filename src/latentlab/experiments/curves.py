@@ -39,6 +39,9 @@ class Curves:
 def read_curves(folders: Sequence[Path]) -> Curves:
     """The curves of one arm. Raises LabError when its runs were not measured at the same steps."""
     rows = [[row for row in RunFolder(path).metrics() if row["split"] == "val" and "kid" in row] for path in folders]
+    seen = {row["extractor"] for run in rows for row in run}
+    if len(seen) > 1:
+        raise LabError(f"the runs of an arm must be seen by one extractor, but {' and '.join(sorted(seen))} looked. Give --fresh.")
     steps = [[row["step"] for row in run] for run in rows]
     if not steps[0] or any(other != steps[0] for other in steps):
         raise LabError(f"the runs of an arm must be measured at the same steps. {folders[0]} and its siblings were not. Give --fresh.")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from latentlab.experiments.curves import HIGHER_IS_BETTER
 
 Doubles = NDArray[np.float64]
 Sign = Literal["lower", "higher", "unclear"]
@@ -44,3 +47,12 @@ def paired(arm: Doubles, reference: Doubles) -> Paired | None:
 
     reach = float(t.ppf(0.975, count - 1) * difference.std(ddof=1) / math.sqrt(count))
     return Paired(value, (value - reach, value + reach), count)
+
+
+def sign(difference: Mapping[str, Any] | None, measure: str) -> Literal["better", "worse", "unclear", "unknown"]:
+    """How a paired difference out of experiment.json reads; unknown without an interval."""
+    if difference is None or difference["ci95"] is None:
+        return "unknown"
+    if difference["sign"] == "unclear":
+        return "unclear"
+    return "better" if difference["sign"] == ("higher" if measure in HIGHER_IS_BETTER else "lower") else "worse"

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from latentlab.data import Data, load_data
-from latentlab.errors import refusal
+from latentlab.errors import Busy, refusal
 from latentlab.experiments.curves import ARMS
 from latentlab.experiments.vae_to_gan_result import gather
 from latentlab.experiments.vae_to_gan_words import write_words
@@ -29,7 +29,8 @@ from latentlab.files import replace_json, replace_text
 from latentlab.jobs import StopFlag, adopt_decoder
 from latentlab.machine import core_count, fastest_threads
 from latentlab.presets import preset
-from latentlab.sweep import prepare
+from latentlab.runs import RunFolder
+from latentlab.sweep import held, prepare
 from latentlab.sweep.grid import Cell
 from latentlab.sweep.workers import Evaluation, Failure, Machine, run_cells
 
@@ -118,11 +119,10 @@ def run_vae_to_gan(
     shared = {**data_options, "train.threads": machine.threads}
     vaes = plan.vaes(shared, folder)
     data = load_data(vaes[0].config.data)
-    if fresh:
-        forget(folder, plan)
-    folder.mkdir(parents=True, exist_ok=True)
     flag = StopFlag()
-    with flag.installed():
+    with held(folder), flag.installed():
+        if fresh:
+            forget(folder, plan)
         failures = _bring(vaes, data, machine, flag, say)
         if not failures and flag.signal is None:
             failures = _bring(plan.gans(shared, folder, len(data.train)), data, machine, flag, say)
@@ -142,7 +142,10 @@ def forget(folder: Path, plan: Plan) -> None:
     """Remove the runs of this experiment and nothing else."""
     for arm in ("vae", *ARMS):
         for seed in range(plan.seeds):
-            if (folder / f"{arm}-seed-{seed}" / "config.json").is_file():
+            path = folder / f"{arm}-seed-{seed}"
+            if RunFolder(path).is_locked():
+                raise Busy(f"{path} is being trained by another process. Stop it with `latentlab stop {path}` first.")
+            if (path / "config.json").is_file():
                 shutil.rmtree(folder / f"{arm}-seed-{seed}")
 
 

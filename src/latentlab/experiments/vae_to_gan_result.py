@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from latentlab.experiments.curves import ARMS, HIGHER_IS_BETTER, POINTS, Curves, Doubles, extractor_of, read_curves
-from latentlab.experiments.paired import paired
+from latentlab.experiments.curves import ARMS, POINTS, Curves, Doubles, extractor_of, read_curves
+from latentlab.experiments.paired import paired, sign
 from latentlab.runs import RunFolder
 
 PAIRS = (("warm", "scratch"), ("frozen", "scratch"), ("frozen", "warm"))
@@ -106,15 +106,8 @@ def verdict(differences: Mapping[str, Any], headline: str, points: list[float], 
     found = {}
     for arm in ("warm", "frozen"):
         at = differences[f"{arm} - scratch"][headline]
-        found[arm] = "unknown" if seeds < 2 else decide([_sign(at[f"{point:g}"], headline) for point in points])
+        found[arm] = "unknown" if seeds < 2 else decide([sign(at[f"{point:g}"], headline) for point in points])
     return found
-
-
-def _sign(difference: Mapping[str, Any] | None, measure: str) -> str:
-    if difference is None:
-        return "unknown"
-    better = "higher" if measure in HIGHER_IS_BETTER else "lower"
-    return "unclear" if difference["sign"] == "unclear" else "better" if difference["sign"] == better else "worse"
 
 
 def decide(signs: list[str]) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from latentlab.experiments.curves import ARMS, HIGHER_IS_BETTER
+from latentlab.experiments.curves import ARMS
+from latentlab.experiments.paired import sign
 from latentlab.texts import duration, number, significant, text
 
 
@@ -55,7 +56,8 @@ def verdict_sentences(result: Mapping[str, Any], lang: str) -> list[str]:
     sentences = []
     for arm, key in result["verdict"].items():
         at = result["differences"][f"{arm} - scratch"][headline]
-        clear = [p for p in points if at[f"{p:g}"] and at[f"{p:g}"]["sign"] != "unclear"]
+        told = {"head_start": "better", "early_loss": "worse"}.get(key)
+        clear = [point for point in points if told is not None and sign(at[f"{point:g}"], headline) == told]
         values: dict[str, str] = {}
         for name, point in (("end", points[-1]), ("then", clear[0] if clear else points[0])):
             held = at[f"{point:g}"]
@@ -117,12 +119,7 @@ def _interval(found: Mapping[str, Any] | None, lang: str) -> str:
 
 
 def _read(found: Mapping[str, Any] | None, measure: str, lang: str) -> str:
-    if found is None or found["ci95"] is None:
-        return text("experiments.sign.unknown", lang)
-    if found["sign"] == "unclear":
-        return text("experiments.sign.unclear", lang)
-    better = found["sign"] == ("higher" if measure in HIGHER_IS_BETTER else "lower")
-    return text("experiments.sign.better" if better else "experiments.sign.worse", lang)
+    return text(f"experiments.sign.{sign(found, measure)}", lang)
 
 
 def _totals(result: Mapping[str, Any], lang: str) -> str:

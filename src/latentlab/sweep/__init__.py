@@ -63,7 +63,7 @@ def run_sweep(
     data = load_data(planned[0].config.data)
     for cell in planned:
         cell.check(data)
-    with _held(folder):
+    with held(folder):
         replace_json(folder / "sweep.json", _asked(preset, grid))
         prepare(data, say)
         flag = StopFlag()
@@ -108,13 +108,21 @@ def _default_folder(preset: str, grid: Mapping[str, Sequence[Any]]) -> Path:
             asked = json.loads((path / "sweep.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-        if asked == _asked(preset, grid) and not (path / "comparison.json").exists():
+        if asked == _asked(preset, grid) and not _is_whole(path):
             return path
     return Path("runs") / f"{stem}{(numbered[-1][0] if numbered else 0) + 1:03d}"
 
 
+def _is_whole(folder: Path) -> bool:
+    """Whether a sweep came to its end with nothing failed."""
+    try:
+        return not json.loads((folder / "comparison.json").read_text(encoding="utf-8")).get("failed")
+    except (OSError, ValueError):
+        return False
+
+
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
+def held(folder: Path) -> Iterator[None]:
     """The sweep's folder, made if need be, for this process alone. Raises LabError when it cannot be, or another has it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -124,9 +132,7 @@ def _held(folder: Path) -> Iterator[None]:
         try:
             lock.enter_context(RunFolder(folder).locked())
         except Busy:
-            raise Busy(
-                f"{folder} must be free for this sweep, but another `latentlab sweep` works in it. Wait for it, or stop it."
-            ) from None
+            raise Busy(f"{folder} must be free, but another process works in it. Wait for it, or stop it.") from None
         yield
 
 
@@ -146,6 +152,7 @@ def finish(
     swept = {name: [plain(value) for value in values] for name, values in grid.items() if len(values) > 1 and name != "train.seed"}
     changes = {cell.name: cell.changes for cell in measured}
     compared["swept"] = swept
+    compared["failed"] = sorted(failures)
     for group in compared["groups"].values():
         group["settings"] |= {field: plain(changes[group["runs"][0]][field]) for field in swept}
     notes = [text("compare.note.side_by_side", lang, jobs=machine.jobs, threads=machine.threads)] if machine.jobs > 1 else []

@@ -13,11 +13,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from latentlab.evaluation.quality import MOST
+from latentlab.evaluation.scores import NLL_SAMPLES
 from latentlab.runs import RunFolder
 from latentlab.sweep.grid import Cell, is_debris
 from latentlab.texts import duration
@@ -40,6 +42,19 @@ class Evaluation:
         given = {"--count": self.count, "--nll-samples": self.nll_samples}
         options = [f"{name}={value}" for name, value in given.items() if value is not None]
         return ["evaluate", str(path), f"--split={SPLIT}", f"--threads={threads}", *options]
+
+    def fits(self, scores: Mapping[str, Any], environment: Mapping[str, Any]) -> bool:
+        """Whether scores are what this evaluation would give: of these images, so many samples and importance samples."""
+        if scores.get("data_fingerprint") != environment.get("data_fingerprint"):
+            return False
+        images = environment.get("images", {}).get("train")
+        wanted_samples = self.count if self.count is not None or images is None else min(MOST, images)
+        if "left_out" not in scores and scores.get("samples") != wanted_samples:
+            return False
+        if "negative_elbo_nats" not in scores.get("scores", {}):
+            return True
+        wanted = NLL_SAMPLES if self.nll_samples is None else self.nll_samples
+        return bool(scores["scores"].get("nll_nats", {}).get("k", 0) == wanted)
 
 
 @dataclass(frozen=True)
@@ -72,7 +87,7 @@ def state(cell: Cell, evaluation: Evaluation) -> State:
     if status.get("state") != "finished":
         return "unfinished"
     measured = scores.get("step") == status.get("step") and scores.get("split") == SPLIT
-    return "measured" if measured and evaluation.count in (None, scores.get("samples")) else "trained"
+    return "measured" if measured and evaluation.fits(scores, folder.environment()) else "trained"
 
 
 def command(cell: Cell, at: State, machine: Machine) -> list[str]:
