@@ -19,7 +19,8 @@ from pathlib import Path
 from common import report
 
 import latentlab as ll
-from latentlab.evaluation.scores import held_out_values
+from latentlab.evaluation.elbo import vae_scores
+from latentlab.evaluation.progress import unwatched
 from latentlab.metrics.reconstruction import mean_squared_error
 
 ROWS = (
@@ -43,7 +44,7 @@ def main() -> None:
                 config = ll.preset(preset, data="mnist", seed=seed, precision=options.precision, **changes)
                 run = ll.train(config, Path(folder) / f"{number}-{seed}")
                 if score == "negative_elbo_nats":
-                    values[f"seed {seed}"] = float(held_out_values(run, data, "test")["loss_nats"].mean())
+                    values[f"seed {seed}"] = vae_scores(run, data.test, 0, 0, unwatched)["negative_elbo_nats"]["value"]
                 else:
                     values[f"seed {seed}"] = float(mean_squared_error(data.test.images, run.reconstruct(data.test.images)).mean())
             seconds = run.metrics()[-1]["seconds"]
