@@ -148,5 +148,9 @@ def test_pruning_keeps_the_last_three_whole_the_best_and_step_0(tmp_path_factory
 def test_there_is_no_pickle(tmp_path: Path) -> None:
     path = save(tmp_path, 1)
     assert {p.name for p in path.iterdir()} == {checkpoints.TENSORS, checkpoints.STATE, checkpoints.MANIFEST}
-    source = (Path(checkpoints.__file__).parent).rglob("*.py")
-    assert not [p for p in source if "import pickle" in p.read_text() or "torch.load" in p.read_text()]
+    for file in (Path(checkpoints.__file__).parent).rglob("*.py"):
+        text = file.read_text()
+        assert "import pickle" not in text, file
+        # A weights file that the user brings in torch's own form is read without running code; nothing else is.
+        expected = 1 if file.name == "inception.py" else 0
+        assert (text.count("torch.load("), text.count("weights_only=True")) == (expected, expected), file
