@@ -246,11 +246,11 @@ def test_the_headline_is_kid_where_images_are_few(results) -> None:
 
 
 def test_a_run_s_own_scores_are_not_overwritten_by_others(runs, results, tmp_path: Path, capsys) -> None:
-    path = runs["sn-gan"].path
+    path, before = runs["sn-gan"].path, runs["sn-gan"].scores
     np.savez(path / "s.npz", images=np.zeros((30, 28, 28, 1), np.uint8))
     told = refusal_here(capsys, "evaluate", "--images", path / "s.npz", "--data", "digits", "--out", path / "scores.json")
     assert "another file than a run's own scores.json" in told
-    assert runs["sn-gan"].scores == results["sn-gan"]
+    assert runs["sn-gan"].scores == before != {}
 
 
 def test_a_broken_array_file_is_one_line(tmp_path: Path, capsys) -> None:
