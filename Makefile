@@ -14,7 +14,7 @@ endif
 help:
 	@echo "make lab       train AE, VAE, GAN and VAE -> GAN on the embedded digits into runs/lab (at most 3 minutes on 2 cores)"
 	@echo "make test      the test suite (at most 10 minutes on 2 cores)"
-	@echo "make test-all  the slow proofs too (about 15 minutes)"
+	@echo "make test-all  the slow proofs too (about half an hour)"
 	@echo "make check     lint, types and import contract (about 1 minute)"
 	@echo "make bench     the programs under benchmarks/ that show speed and quality (half an hour)"
 	@echo "make clean     remove .venv and caches; runs/ stays"
@@ -45,7 +45,7 @@ test: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -m "not slow"
 
 test-all: $(VENV)/.installed-dev
-	@echo "running all tests, the slow proofs too: about 15 minutes on 2 cores …"
+	@echo "running all tests, the slow proofs too: about half an hour on 2 cores …"
 	@$(BIN)/python -m pytest
 
 check: $(VENV)/.installed-dev

@@ -90,6 +90,7 @@ def test_runs_of_another_configuration_are_refused_and_fresh_starts_over(lab: Pa
     assert (out / "mine.txt").read_text() == "kept"
 
 
+@pytest.mark.slow
 def test_an_interrupted_lab_is_resumed_by_the_same_command(lab: Path, tmp_path: Path) -> None:
     from test_resume import final_sha256
 
