@@ -32,6 +32,7 @@ from latentlab.texts import text
 RUNS = ("ae", "vae", "gan", "gan-from-vae")
 LATENT_DIM = 32
 WALKS, STEPS, SIDE = 6, 8, 12
+EVALUATIONS = 20  # at most about so many of one run
 FULL: dict[str, Any] = {"nll_samples": 100}  # a convolutional decoder's 500 would take as long as its training
 QUICK: dict[str, Any] = {"samples": 200, "nll_samples": 20, "nll_images": 50}  # of an evaluation that only shows that it works
 # Lengths in steps: at least so many, else so many epochs. Measured to fit 3 minutes on digits and 15 on MNIST, 2 cores.
@@ -45,7 +46,9 @@ def plan(data: Data, config: dict[str, Any], quick: bool, out: Path) -> dict[str
     def length(least: int, epochs: float, batch: int) -> dict[str, Any]:
         if quick:
             return {"train.steps": 30}
-        return {"train.epochs": float(max(epochs, math.ceil(least * batch / len(data.train))))}
+        total = float(max(epochs, math.ceil(least * batch / len(data.train))))
+        # A small set has many short epochs: to look at samples after each would cost a third of the training.
+        return {"train.epochs": total, "train.evaluate_epochs": max(1.0, float(round(total / EVALUATIONS)))}
 
     coder = config | {"model.latent_dim": LATENT_DIM} | length(CODER_STEPS, CODER_EPOCHS, 128)
     gan = config | {"model.latent_dim": LATENT_DIM} | length(GAN_STEPS, GAN_EPOCHS, 64)
