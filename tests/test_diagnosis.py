@@ -297,7 +297,7 @@ def test_a_remedy_names_options_that_exist(case, capsys):
 # Real runs, spoilt in earnest.
 
 
-def called(happened: list[Event], key: str, folder: Path) -> None:
+def assert_called(happened: list[Event], key: str, folder: Path) -> None:
     """The key was found within two evaluations, and status.json and the folder say the same at the end."""
     assert alarms(happened).get(key, 99) <= 2, alarms(happened)
     assert key in status_keys(RunFolder(folder))
@@ -311,7 +311,7 @@ def digits(name: str, **changes: Any) -> Any:
 @pytest.mark.parametrize("name", ["mlp-vae", pytest.param("conv-vae", marks=pytest.mark.slow)])
 def test_beta_of_50_collapses_the_posterior(name, tmp_path):
     happened = trained(digits(name, train__beta=50.0, train__steps=33), tmp_path / "run")
-    called(happened, "posterior_collapse", tmp_path / "run")
+    assert_called(happened, "posterior_collapse", tmp_path / "run")
 
 
 @pytest.mark.parametrize("name", ["sn-gan", pytest.param("conv-gan", marks=pytest.mark.slow)])
@@ -325,7 +325,7 @@ def test_a_generator_with_one_output_has_collapsed(name, tmp_path):
         first.weight.data.zero_()
         if network is session.learner.networks["generator"]:
             first.weight.register_hook(torch.zeros_like)
-    called(list(events(session)), "mode_collapse", tmp_path / "run")
+    assert_called(list(events(session)), "mode_collapse", tmp_path / "run")
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))])
@@ -348,7 +348,7 @@ def test_a_discriminator_that_learns_100_times_too_fast_on_each_set(name, data, 
         request.getfixturevalue("mnist_root")
     rate = 100 * preset(name).train.discriminator_learning_rate
     changes = data | {"train.discriminator_learning_rate": rate, "train.steps": 60}
-    called(trained(preset(name, **ONE_MACHINE, **changes), tmp_path / "run"), "discriminator_wins", tmp_path / "run")
+    assert_called(trained(preset(name, **ONE_MACHINE, **changes), tmp_path / "run"), "discriminator_wins", tmp_path / "run")
 
 
 @pytest.mark.parametrize("noise", [0.0, 2.0])
@@ -357,7 +357,7 @@ def test_a_constant_data_set(name, noise, tmp_path):
     spec = drawn_folder(tmp_path / "images", 30, size=16, noise=noise)
     config = digits(name, data__spec=spec, data__image_size=16, train__steps=6, train__batch_size=8)
     happened = trained(config, tmp_path / "run")
-    called(happened, "constant_data", tmp_path / "run")
+    assert_called(happened, "constant_data", tmp_path / "run")
     assert status_keys(RunFolder(tmp_path / "run")) == ["constant_data"]
 
 
@@ -397,7 +397,7 @@ def test_an_autoencoder_that_is_stuck_or_learns_by_heart(key, changes, tmp_path)
 
 def test_a_gradient_that_explodes(tmp_path):
     small = {"model__channels": (8, 16), "model__hidden": (64,)}
-    called(
+    assert_called(
         trained(digits("conv-ae", train__learning_rate=0.05, train__steps=24, **small), tmp_path / "run"),
         "exploding_gradient",
         tmp_path / "run",
