@@ -323,6 +323,17 @@ def test_wrong_input_gets_one_line(arguments: tuple[str, ...], told: str, runs, 
     assert told in refusal_here(capsys, "evaluate", *(path if word == "RUN" else word for word in arguments))
 
 
+def test_a_split_without_images_is_refused(runs, results, digits: Data) -> None:
+    from dataclasses import replace
+
+    empty = replace(digits, test=replace(digits.test, indices=digits.test.indices[:0]))
+    run = runs["conv-vae"]
+    before = (run.path / "scores.json").read_bytes()
+    with pytest.raises(LabError, match=r"--split must be a split that holds images. Got 'test'"):
+        evaluate_run(run, "test", empty)
+    assert (run.path / "scores.json").read_bytes() == before
+
+
 def test_a_run_without_a_checkpoint_is_refused(runs, tmp_path: Path, capsys) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").write_bytes((runs["sn-gan"].path / "config.json").read_bytes())

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from latentlab.errors import LabError
 from latentlab.metrics.balance import entropy_estimate, entropy_nats, reverse_kl_estimate, reverse_kl_nats, shares
 from latentlab.metrics.frechet import frechet_distance, frechet_estimate, moments
-from latentlab.metrics.intervals import Estimate, delete_groups, jackknife, jackknife2, mean_estimate, share_estimate, wilson
+from latentlab.metrics.intervals import Estimate, delete_groups, half_width, jackknife, jackknife2, mean_estimate, share_estimate, wilson
 from latentlab.metrics.kernel import kernel_distance, kernel_estimate
 from latentlab.metrics.manifold import Manifold, manifold, manifold_estimate, radii
 from latentlab.metrics.neighbours import mean_pair_distance, nearest
@@ -396,11 +396,18 @@ def test_balance_intervals_are_the_delete_one_jackknife() -> None:
         (entropy_estimate(labels, 4), entropy_nats),
         (reverse_kl_estimate(labels, real), lambda p: reverse_kl_nats(p, real)),
     ):
-        expected = jackknife(statistic(shares(labels, 4)), [statistic(shares(np.delete(labels, i), 4)) for i in range(60)])
-        assert estimate == pytest.approx(expected)
-    assert entropy_estimate(np.arange(1000) % 10, 10) == pytest.approx((math.log(10),) * 3)
+        first = jackknife(statistic(shares(labels, 4)), [statistic(shares(np.delete(labels, i), 4)) for i in range(60)])
+        quantile = half_width(1.0, 59)
+        half = math.sqrt(((first.high - first.value) / quantile) ** 2 + 3 / (2 * 60**2)) * quantile  # and the χ² term of 4 classes
+        assert tuple(estimate) == pytest.approx((first.value, max(0, first.value - half), min(math.log(4), first.value + half)))
+    balanced = entropy_estimate(np.arange(1000) % 10, 10)
+    assert (balanced.value, balanced.high) == pytest.approx((math.log(10), math.log(10)))
+    # 2N·KL ~ χ² with 9 degrees of freedom: sd √18, so that half a 95 % interval is 1.96 √18 / 2000 nats.
+    assert balanced.value - balanced.low == pytest.approx(1.9623 * math.sqrt(18) / 2000, rel=1e-3)
     assert entropy_estimate(np.append(np.arange(1000) % 10, 0), 10).high <= math.log(10)
-    assert entropy_estimate(np.zeros(50, int), 10) == (0.0, 0.0, 0.0)
+    alone = entropy_estimate(np.zeros(50, int), 10)
+    assert (alone.value, alone.low) == (0.0, 0.0)
+    assert 3 / 50 < alone.high < 15 / 50  # some twentieth of what was not drawn may be other classes
     assert reverse_kl_estimate(np.array([0, 1, 2]), np.array([0.5, 0.5, 0.0])) == (math.inf,) * 3
     assert reverse_kl_estimate(np.arange(100) % 4, np.full(4, 0.25)).low == 0.0
     with pytest.raises(LabError, match="labels"):

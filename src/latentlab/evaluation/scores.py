@@ -51,6 +51,8 @@ def evaluate_run(
     check_split(split)
     data = run.data() if data is None else data
     images: ImageSet = getattr(data, split)
+    if not len(images):
+        raise refusal("--split", "a split that holds images", split, f"{data.spec} has none in it: name another, or give the set more images.")
     result = _result(data, split, images) | {"step": run.step, "extractors": {}}
     scores: dict[str, Entry] = {}
     if run.config.family != "gan":

@@ -34,10 +34,7 @@ def reverse_kl_nats(p: Doubles, real: Doubles) -> float:
 
 
 def entropy_estimate(labels: NDArray[Any], classes: int) -> Estimate:
-    """Entropy in nats of the classes of labels [N], cut to [0, log classes]; delete-one jackknife.
-
-    Samples of one class only give 0 with an interval of no width. Raises LabError when N < 2.
-    """
+    """Entropy in nats of the classes of labels [N], cut to [0, log classes]; delete-one jackknife. Raises LabError when N < 2."""
     return _jackknife(labels, classes, entropy_nats).within(0.0, math.log(classes))
 
 
@@ -51,7 +48,12 @@ def reverse_kl_estimate(labels: NDArray[Any], real_shares: Doubles) -> Estimate:
 
 def _jackknife(labels: NDArray[Any], classes: int, statistic: Callable[[Doubles], float]) -> Estimate:
     """The delete-one jackknife of a statistic of the shares: without a sample of one class the value is always the same,
-    so that `classes` values stand for all N."""
+    so that `classes` values stand for all N.
+
+    Where the statistic is at its extreme (all classes alike, or one class only) its slope vanishes and the jackknife sees no
+    spread at all. The second-order term is there: 2N·KL of shares against their own expectation is χ² with classes − 1
+    degrees of freedom (Wilks 1938), whose variance adds (classes − 1) / (2N²) to that of an entropy or a KL.
+    """
     count = len(labels)
     if count < 2:
         raise refusal("labels", "at least 2 of them", count)
@@ -62,5 +64,5 @@ def _jackknife(labels: NDArray[Any], classes: int, statistic: Callable[[Doubles]
     held = counts[counts > 0]
     without = np.array([statistic((counts - (np.arange(len(counts)) == c)) / (count - 1)) for c in np.flatnonzero(counts)])
     spread = held @ np.square(without - held @ without / count)
-    half = half_width((count - 1) / count * float(spread), count - 1)
+    half = half_width((count - 1) / count * float(spread) + (classes - 1) / (2 * count**2), count - 1)
     return around(value, value - half, value + half)

@@ -101,7 +101,10 @@ def manifold_estimate(
         variance = jackknife_variance(a) + jackknife_variance(b)
         inner = (v * count + 2.0) / (count + 4.0)  # nearer the middle: a share of 1 that falls without a group still varies
         effective = min(inner * (1.0 - inner) / variance, count) if variance > 0.0 else count
-        result[name] = jackknife2(v, a, b).within(0.0, len(real) / k) if name == "density" else wilson(v, effective)
+        spread = jackknife2(v, a, b).within(0.0, len(real) / k)
+        if name == "density" and not v:  # none was drawn inside any ball, so few may lie there, each counting about 1 as real ones do
+            spread = wilson(0.0, count)
+        result[name] = spread if name == "density" else wilson(v, effective)
     return result
 
 
