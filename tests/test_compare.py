@@ -21,6 +21,7 @@ from latentlab.compare import comparison, markdown, opened, table, write_compari
 from latentlab.compare.entries import distinct_names
 from latentlab.compare.groups import best, interval, over_seeds
 from latentlab.compare.measures import ordered
+from latentlab.compare.words import note_words
 from latentlab.errors import LabError
 from latentlab.figures import draw_swept
 from latentlab.figures.measures import panels, shortened
@@ -390,3 +391,48 @@ def test_nobody_wins_by_a_frechet_distance_of_too_few_images():
     for found in groups.values():
         found["scores"]["frechet"]["note"] = "96 images for 128 features"
     assert best("frechet", groups) is None
+
+
+def test_what_scores_say_in_english_is_told_in_french(tmp_path):
+    found = fake_run(tmp_path / "vae", "vae")
+    content = found.scores()
+    content["scores"]["frechet"] = {
+        "value": 30.0, "ci95": [20.0, 40.0], "unit": "squared distance of features", "n": 180,
+        "note": "180 images for 12345 features: the distance is far too high; compare with its floor, and go by KID",
+    }  # fmt: skip
+    content["scores"]["recall"] = {"value": 0.9, "ci95": [0.8, 0.95], "unit": "share, k = 5", "n": 180}
+    content["scores"]["psnr"] = {"value": 20.0, "ci95": [19.0, 21.0], "unit": "dB of another program", "n": 180}
+    (found.path / "scores.json").write_text(json.dumps(content))
+    found.write_status("finished", 40, diagnosis=[{"key": "posterior_collapse"}, {"key": "of_another_version"}])
+    told = markdown(comparison({"vae": found}), "fr")
+    assert "carré d’une distance entre caractéristiques" in told
+    assert "part, k = 5" in told
+    assert "180 images pour 12\u202f345 caractéristiques" in told
+    assert "dB of another program" in told
+    assert "Effondrement de la loi a posteriori, of_another_version" in told
+    assert "squared" not in told
+
+
+def test_every_unit_and_note_that_an_evaluation_writes_is_known():
+    """The units are taken from the sources: each string that ends up as a unit has a French text, or is the same in both."""
+    import ast
+
+    import latentlab
+    from latentlab.compare.words import unit_words
+    from latentlab.evaluation.elbo import NOT_A_LIKELIHOOD
+    from latentlab.evaluation.quality import _too_few
+
+    calls = [
+        node
+        for path in (Path(latentlab.__file__).parent / "evaluation").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "").endswith("_entry") and len(node.args) > 1
+    ]
+    units = {ast.literal_eval(node.args[1]) for node in calls if isinstance(node.args[1], ast.Constant)}
+    assert len(units) >= 6
+    for unit in units | {"share, k = 5", "of 32 latent units"}:
+        assert unit in ("nats", "dB") or unit_words(unit, "fr") != unit, unit
+    for note in (NOT_A_LIKELIHOOD, _too_few(50, 128), _too_few(180, 128)):
+        assert note is not None
+        assert note_words(note, "fr") != note
+        assert note_words(note, "en").split(":")[0] == note.split(":")[0]

@@ -8,6 +8,7 @@ from typing import Any
 
 from latentlab.compare.alike import SHORT
 from latentlab.compare.measures import COSTS, present
+from latentlab.compare.words import diagnosis_words, note_words, unit_words
 from latentlab.figures.measures import title
 from latentlab.texts import duration, number, significant, text
 
@@ -98,7 +99,7 @@ def _measure_rows(compared: Mapping[str, Any], names: Sequence[str], lang: str, 
         way = held[0].get("better")
         row = [
             title(measure, lang),
-            " / ".join(dict.fromkeys(str(score.get("unit", "")) for score in held)),
+            " / ".join(dict.fromkeys(unit_words(str(score.get("unit", "")), lang) for score in held)),
             text(f"compare.better.{way}", lang) if way else "",
             _floor(held, lang),
         ]
@@ -110,8 +111,13 @@ def _measure_rows(compared: Mapping[str, Any], names: Sequence[str], lang: str, 
         if any(cost in found["costs"] for found in groups.values()):
             rows.append([title(cost, lang), "", "", "", *(_cost(cost, found["costs"].get(cost), lang) for found in groups.values())])
     if any(found["diagnosis"] for found in groups.values()):
-        rows.append([text("compare.diagnosis", lang), "", "", "", *(", ".join(g["diagnosis"]) or NONE for g in groups.values())])
+        rows.append([text("compare.diagnosis", lang), "", "", "", *(_diagnosed(g, lang) or NONE for g in groups.values())])
     return rows
+
+
+def _diagnosed(found: Mapping[str, Any], lang: str) -> str:
+    """The names of a run's findings, or of a group's."""
+    return ", ".join(diagnosis_words(key, lang) for key in found["diagnosis"])
 
 
 def _head(name: str, group: Mapping[str, Any], lang: str) -> str:
@@ -168,7 +174,7 @@ def explained(compared: Mapping[str, Any], lang: str) -> list[str]:
         notes.append(text("compare.note.best" if any(found["best"] for found in groups.values()) else "compare.note.none", lang))
     for note in _notes(groups):
         held = [m for m in present(groups.values()) if any(g["scores"].get(m, {}).get("note") == note for g in groups.values())]
-        notes.append(f"{', '.join(title(measure, lang) for measure in held)}: {note}")
+        notes.append(text("compare.noted", lang, measures=", ".join(title(measure, lang) for measure in held), note=note_words(note, lang)))
     for name, entry in compared["runs"].items():
         if entry.get("trained_on_to") is not None:
             notes.append(text("compare.note.stale", lang, run=name, step=entry["steps"], now=entry["trained_on_to"]))
@@ -183,7 +189,7 @@ def _run_rows(compared: Mapping[str, Any], lang: str) -> list[list[str]]:
             rows.append([name, text("compare.foreign", lang), *[NONE] * 6])
             continue
         numbers = [number(entry["steps"], lang), significant(entry["epochs"], lang, 3), number(entry["images_seen"], lang)]
-        rows.append([name, entry["preset"], str(entry["seed"]), *numbers, duration(entry["seconds"], lang), ", ".join(entry["diagnosis"])])
+        rows.append([name, entry["preset"], str(entry["seed"]), *numbers, duration(entry["seconds"], lang), _diagnosed(entry, lang)])
     return rows
 
 
