@@ -26,9 +26,10 @@ _HOMES = {
     "train": "latentlab.jobs",
 }
 
-__all__ = ["__version__", *sorted(_HOMES)]
+__all__ = ["__version__", "questions", *sorted(_HOMES)]
 
 if TYPE_CHECKING:
+    from latentlab import questions as questions
     from latentlab.config import Config as Config
     from latentlab.data import Data as Data
     from latentlab.data import ImageSet as ImageSet
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "questions":
+        return importlib.import_module("latentlab.questions")
     if name not in _HOMES:
         raise AttributeError(f"module 'latentlab' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from latentlab.cards.card import FOLDER, found_cards
 from latentlab.compare import write_comparison
 from latentlab.config import Config
 from latentlab.data import Data, load_data
 from latentlab.errors import LabError, refusal
 from latentlab.evaluation.quality import MOST
 from latentlab.evaluation.scores import evaluate_run
-from latentlab.figures import draw_figures, draw_overview
+from latentlab.figures import compare_losses, compare_reconstructions, draw_figures, draw_overview
 from latentlab.files import is_full
 from latentlab.images import grid, save_png
 from latentlab.jobs import adopt_decoder, create, reopen, settle
@@ -171,9 +172,27 @@ def finish(folder: Path, data: Data, lang: str, say: Callable[[str], None], quic
     folders = {name: run.folder for name, run in runs.items()}
     short = {name: text(f"run.{name}.short", lang) for name in folders}
     compared = write_comparison(folder, folders, lang, short)
-    draw_overview({short[name]: run for name, run in folders.items()}, folder / "figures" / "overview.png", lang)
+    draw_together(folder / "figures", {short[name]: run for name, run in folders.items()}, lang)
     say("writing lab.html …")
-    return compared, write_page(folder / "lab.html", folders, compared, lang)
+    return compared, write_page(folder / "lab.html", folders, compared, lang, questions=questions_to_show(say))
+
+
+def questions_to_show(say: Callable[[str], None]) -> Path | None:
+    """The folder of questions that were run; None when there is none, or a card in it cannot be read."""
+    try:
+        return FOLDER if found_cards(FOLDER) else None
+    except LabError as error:
+        say(f"the page is written without questions: {error}")
+        return None
+
+
+def draw_together(figures: Path, runs: dict[str, RunFolder], lang: str) -> None:
+    """The figures of several runs, given by their display names: overview, reconstructions and losses side by side."""
+    draw_overview(runs, figures / "overview.png", lang)
+    encoders = {name: run for name, run in runs.items() if run.config().family != "gan"}
+    compare_reconstructions(encoders, figures / "reconstructions.png", lang)
+    ae, vae = (next(run for run in encoders.values() if run.config().family == family) for family in ("ae", "vae"))
+    compare_losses(ae, vae, figures / "loss-comparison.png", lang)
 
 
 def draw_walks(run: Run, data: Data) -> None:

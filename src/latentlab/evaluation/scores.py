@@ -52,7 +52,7 @@ def evaluate_run(
     data = run.data() if data is None else data
     images: ImageSet = getattr(data, split)
     if not len(images):
-        raise refusal("--split", "a split that holds images", split, f"{data.spec} has none in it: name another, or give the set more images.")
+        raise refusal("--split", "a split that holds images", split, f"{data.spec} has none in it: name another.")
     result = _result(data, split, images) | {"step": run.step, "extractors": {}}
     scores: dict[str, Entry] = {}
     if run.config.family != "gan":

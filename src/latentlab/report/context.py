@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from latentlab.answers.sheet import Answers
+from latentlab.cards.card import Card
+from latentlab.panels import Phrase
 from latentlab.report.facts import Facts, Score, read_facts, real_edges
 from latentlab.report.markup import escape, tag
+from latentlab.report.shared import Shared
 from latentlab.runs import RunFolder
 from latentlab.texts import catalogue, measured, number, significant, text
 
@@ -22,6 +26,32 @@ class Context:
     runs: Mapping[str, RunFolder]
     comparison: Mapping[str, Any]
     lang: str
+    shared: Shared
+    first: bool = True  # whether this is the page's first tree, which holds the pictures
+    cards: Mapping[str, Card] = field(default_factory=dict)
+    answers: Answers | None = None
+
+    @cached_property
+    def _rows(self) -> dict[str, list[dict[str, Any]]]:
+        return {name: folder.metrics() for name, folder in self.runs.items()}
+
+    def rows(self, run: str) -> list[dict[str, Any]]:
+        """The lines of a run's metrics.jsonl, read once."""
+        return self._rows[run]
+
+    def kind(self, run: str) -> str:
+        """What colour a run has: "ae", "vae", "gan", or "gan-from-vae" for a GAN that started as a decoder."""
+        config = self.runs[run].config()
+        return "gan-from-vae" if getattr(config.train, "generator_from", None) else config.family
+
+    def role(self, kind: str) -> str | None:
+        """The first run of a kind, which sentences speak of; None where there is none."""
+        return next((name for name in self.runs if self.kind(name) == kind), None)
+
+    def phrase(self, run: str) -> Phrase:
+        """How a run is called, in any language."""
+        key = f"run.{run}.short"
+        return Phrase(key) if key in catalogue(self.lang) else Phrase("page.verbatim", {"words": run})
 
     @cached_property
     def facts(self) -> dict[str, Facts]:
@@ -66,8 +96,7 @@ class Context:
 
     def label(self, run: str) -> str:
         """A run's short name as HTML, with its colour."""
-        kind = run if run in ("ae", "vae", "gan", "gan-from-vae") else self.facts[run].family
-        return tag("span", tag("span", class_=f"swatch {kind}", aria_hidden="true"), escape(self.name(run)), class_="run")
+        return tag("span", tag("span", class_=f"swatch {self.kind(run)}", aria_hidden="true"), escape(self.name(run)), class_="run")
 
     def number(self, value: float, decimals: int | None = None) -> str:
         """A number as the language writes it."""

@@ -24,6 +24,15 @@ class Score(NamedTuple):
     stderr: float | None
     floor: float | None = None
     note: str | None = None
+    ci95: tuple[float, float] | None = None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % confidence interval: as it was measured, else from the standard error."""
+        if self.ci95 is not None or self.stderr is None or not self.stderr > 0:
+            return self.ci95
+        reach = NORMAL_975 * self.stderr
+        return self.value - reach, self.value + reach
 
 
 Verdict = Literal["lower", "higher", "unclear"]
@@ -101,9 +110,10 @@ def _score(value: Any) -> Score | None:
     if not isinstance(value, Mapping) or value.get("value") is None:
         return None
     stderr, interval = value.get("stderr"), value.get("ci95")
-    if stderr is None and interval and None not in interval:
-        stderr = (interval[1] - interval[0]) / (2 * NORMAL_975)
-    return Score(float(value["value"]), stderr, value.get("floor"), value.get("note"))
+    known = (float(interval[0]), float(interval[1])) if interval and None not in interval else None
+    if stderr is None and known is not None:
+        stderr = (known[1] - known[0]) / (2 * NORMAL_975)
+    return Score(float(value["value"]), stderr, value.get("floor"), value.get("note"), known)
 
 
 def _shares(value: Any) -> Shares | None:

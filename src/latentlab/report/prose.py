@@ -19,7 +19,7 @@ def summary(c: Context) -> str:
     """The results in a few sentences, before anything else."""
     lines: list[str] = []
     if found := _against(c, "ae", "vae", "reconstruction_mse"):
-        values = {name: c.measured(name, "reconstruction_mse") for name in ("ae", "vae")}
+        values = {kind: c.measured(c.role(kind) or kind, "reconstruction_mse") for kind in ("ae", "vae")}
         lines.append(c.say(f"summary.reconstruct.{found}", **values))
     ranked = _ranked(c, "class_reverse_kl_nats")
     if len(ranked) > 1:
@@ -42,10 +42,11 @@ def _ranked(c: Context, score: str) -> list[tuple[str, float]]:
 
 
 def _against(c: Context, a: str, b: str, score: str) -> Verdict | None:
-    """Whether run a's score is lower or higher than run b's; None where one of them has none."""
-    if a not in c.facts or b not in c.facts:
+    """Whether the score of the run of kind a is lower or higher than that of kind b; None where one of them has none."""
+    this, other = c.role(a), c.role(b)
+    if this is None or other is None:
         return None
-    first, second = c.facts[a].score(score), c.facts[b].score(score)
+    first, second = c.facts[this].score(score), c.facts[other].score(score)
     return None if first is None or second is None else verdict(first, second)
 
 
@@ -59,7 +60,7 @@ def families(c: Context) -> str:
     }
     parts = []
     for name, facts in c.facts.items():
-        strengths, limits = writers[name if name in writers else facts.family](c, facts)
+        strengths, limits = writers[c.kind(name)](c, facts)
         columns = [
             tag("div", tag("h4", c.say(f"family.{side}")), tag("ul", *(tag("li", item) for item in items)))
             for side, items in (("strengths", strengths), ("limits", limits))
@@ -76,9 +77,10 @@ def _item(c: Context, claim: str, *evidence: str | None) -> str:
 
 
 def _compared(c: Context, key: str, run: str, other: str, score: str, show: Callable[[str, str], str]) -> str | None:
-    """Evidence from one score of two runs: the text key.lower, key.higher or key.unclear."""
+    """Evidence from one score of the runs of two kinds: the text key.lower, key.higher or key.unclear."""
     found = _against(c, run, other, score)
-    return None if found is None else c.say(f"{key}.{found}", this=show(run, score), other=show(other, score))
+    this, that = c.role(run) or run, c.role(other) or other
+    return None if found is None else c.say(f"{key}.{found}", this=show(this, score), other=show(that, score))
 
 
 def _edges(c: Context, run: str, score: str) -> str:
@@ -128,10 +130,11 @@ def _adversarial(c: Context, facts: Facts) -> tuple[list[str], list[str]]:
     sharp = _compared(c, "family.gan.sharp.here", "gan", "vae", "edge_step", lambda run, score: _edges(c, run, score))
     against = _compared(c, "family.gan.modes.here", "gan", "vae", "class_reverse_kl_nats", c.measured)
     cost = None
-    if "vae" in c.facts and c.facts["vae"].seconds > 0 and facts.seconds > 0:
-        ratio = facts.seconds / c.facts["vae"].seconds
+    vae = c.role("vae")
+    if vae is not None and c.facts[vae].seconds > 0 and facts.seconds > 0:
+        ratio = facts.seconds / c.facts[vae].seconds
         key = "family.gan.cost.more" if ratio > 1.1 else "family.gan.cost.less"
-        cost = c.say(key, seconds=duration(facts.seconds, c.lang), vae=duration(c.facts["vae"].seconds, c.lang), ratio=c.figures(ratio, 2))
+        cost = c.say(key, seconds=duration(facts.seconds, c.lang), vae=duration(c.facts[vae].seconds, c.lang), ratio=c.figures(ratio, 2))
     limits = [
         _item(c, "family.gan.modes", _rarest(c, facts), against),
         _item(c, "family.gan.blind"),
@@ -161,8 +164,8 @@ def _rarest(c: Context, facts: Facts) -> str | None:
 def _warm_started(c: Context, facts: Facts) -> tuple[list[str], list[str]]:
     start = _compared(c, "family.warm.start.here", "gan-from-vae", "gan", "class_reverse_kl_nats", c.measured)
     sharper = _compared(c, "family.warm.edges.here", "gan-from-vae", "vae", "edge_step", lambda run, score: _edges(c, run, score))
-    extra = None
-    if "vae" in c.facts:
-        extra = c.say("family.warm.cost.here", seconds=duration(facts.seconds, c.lang), vae=duration(c.facts["vae"].seconds, c.lang))
+    extra, vae = None, c.role("vae")
+    if vae is not None:
+        extra = c.say("family.warm.cost.here", seconds=duration(facts.seconds, c.lang), vae=duration(c.facts[vae].seconds, c.lang))
     limits = [_item(c, "family.warm.forgets", _rarest(c, facts)), _item(c, "family.warm.cost", extra)]
     return [_item(c, "family.warm.start", start), _item(c, "family.warm.edges", sharper)], limits

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from latentlab.report.context import Context
-from latentlab.report.facts import Facts, verdict
+from latentlab.report.facts import Facts, Score
 from latentlab.report.markup import escape, table, tag
 from latentlab.texts import duration
 
@@ -57,11 +59,13 @@ def scoreboard(c: Context) -> str:
 
 
 def _row(c: Context, score: str, lower: bool | None) -> list[str]:
-    best = _best(c, score, lower)
+    best = _best(c, score)
     label = c.say(f"measure.{score}")
     notes = []
     found = [facts.score(score) for facts in c.facts.values()]
     floors = [value.floor for value in found if value and value.floor is not None]
+    if lower is not None:
+        notes.append(c.say("measure.lower" if lower else "measure.higher"))
     if any(value and value.note for value in found):
         notes.append(c.say("measure.few" if score == "frechet" else "measure.grey"))
     if floors:
@@ -70,26 +74,34 @@ def _row(c: Context, score: str, lower: bool | None) -> list[str]:
         notes.append(c.say("measure.edge_step.real", real=c.figures(c.real_edges.value, 3)))
     if notes:
         label += tag("small", " · ".join(notes))
-    return [label, *(_cell(c, name, score, name == best) for name in c.runs)]
+    return [label, *(_cell(c, name, score, name in best) for name in c.runs)]
 
 
 def _cell(c: Context, name: str, score: str, best: bool) -> str:
+    """The value, in bold where no other run's interval meets its own, and its 95 % interval."""
     found = c.facts[name].score(score)
     if found is None:
         return tag("span", "–", title=c.plain("measure.undefined"), class_="none")
-    value, _, error = c.measured(name, score).partition("\u00a0±\u00a0")
-    shown = tag("b", escape(value)) if best else escape(value)
-    return shown + (tag("small", f"±&nbsp;{escape(error)}") if error else "")
+    value = _written(c, found)
+    shown = tag("b", escape(value), tag("span", " " + c.say("measure.best"), class_="hidden")) if best else escape(value)
+    if found.interval is None:
+        return shown
+    decimals = len(value.replace(",", ".").partition(".")[2])
+    low, high = (c.number(end, decimals) for end in found.interval)
+    return shown + tag("small", escape(c.plain("measure.interval", low=low, high=high)))
 
 
-def _best(c: Context, score: str, lower: bool | None) -> str | None:
-    """The run that is better than every other by more than two standard errors."""
-    found = {name: value for name, facts in c.facts.items() if (value := facts.score(score)) is not None}
-    if lower is None or len(found) < 2:
-        return None
-    best = min(found, key=lambda name: found[name].value * (1 if lower else -1))
-    wanted = "lower" if lower else "higher"
-    return best if all(verdict(found[best], other) == wanted for name, other in found.items() if name != best) else None
+def _written(c: Context, score: Score) -> str:
+    """The value to the second figure of half its interval; to four figures without one."""
+    if score.interval is None or not score.interval[1] > score.interval[0]:
+        return c.figures(score.value, 4)
+    return c.number(score.value, max(0, 1 - math.floor(math.log10((score.interval[1] - score.interval[0]) / 2))))
+
+
+def _best(c: Context, score: str) -> list[str]:
+    """The runs that the comparison calls best: those of a group whose interval meets no other's."""
+    groups = c.comparison.get("groups", {}).values()
+    return [name for group in groups if score in group.get("best", []) for name in group.get("runs", [])]
 
 
 def _cost_rows(c: Context) -> list[list[str]]:
@@ -149,8 +161,7 @@ def balance(c: Context) -> str:
         strip = tag(
             "ol",
             *marks,
-            class_=f"strip {name if name in ('ae', 'vae', 'gan', 'gan-from-vae') else c.facts[name].family}"
-            + (" many" if len(marks) > 12 else ""),
+            class_=f"strip {c.kind(name)}" + (" many" if len(marks) > 12 else ""),
         )
         panels.append(tag("div", tag("h4", c.label(name)), strip))
     shares = next(iter(held.values()))

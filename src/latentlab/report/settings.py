@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shlex
 from pathlib import Path
@@ -12,7 +13,8 @@ from latentlab.config import Config
 from latentlab.errors import LabError
 from latentlab.presets import preset
 from latentlab.report.context import Context
-from latentlab.report.markup import escape, table, tag
+from latentlab.report.markup import data_uri, escape, table, tag
+from latentlab.runs import RunFolder
 
 ENVIRONMENT = (
     "device",
@@ -100,6 +102,22 @@ def commands(c: Context) -> str:
         if command is not None:
             lines.append(_command(command))
     return "".join(lines)
+
+
+def downloads(c: Context) -> str:
+    """Each run's configuration as a file to save: `latentlab.Config.from_json` reads it, and the options of `train` set its fields."""
+    links = []
+    for name, folder in c.runs.items():
+        file = f"{name.replace('/', '-')}-config.json"
+        links.append(tag("li", tag("a", c.say("settings.download", run=c.name(name)), href=_configuration(folder), download=file)))
+    return c.paragraph("settings.downloads") + tag("ul", *links, class_="downloads")
+
+
+def _configuration(folder: RunFolder) -> str:
+    """config.json as an address that holds it, without where data lie on one machine."""
+    values = json.loads(folder.config().to_json())
+    values["data"]["root"] = None
+    return data_uri((json.dumps(values, indent=2) + "\n").encode(), "application/json")
 
 
 def _command(words: list[str]) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from latentlab.report.context import Context
-from latentlab.report.markup import escape, small_picture, tag
+from latentlab.report.markup import embedded_json, escape, small_picture, tag
 from latentlab.runs import RunFolder
 
 
@@ -35,7 +34,8 @@ def viewer(c: Context) -> str:
         "share": c.plain("viewer.share", share="{share}"),
         "where": c.plain("viewer.where", step="{step}", epoch="{epoch}", place="{place}", all="{all}"),
     }
-    content = json.dumps({"runs": list(kept.values()), "words": words, "lang": c.lang}).replace("<", "\\u003c")
+    # The last picture of each run stands in its panel already; the script takes it from there.
+    stored = c.shared.put_json([[*frames[:-1], frames[-1] | {"src": None}] for frames in kept.values()])
     controls = tag(
         "div",
         tag("button", tag("span", "▶", aria_hidden="true"), " ", tag("span", c.say("viewer.play")), type="button", class_="play"),
@@ -45,17 +45,16 @@ def viewer(c: Context) -> str:
         hidden=True,
     )
     caption = tag("figcaption", c.say("viewer.caption"), " ", tag("span", c.say("viewer.keys"), class_="screen"))
-    data = f'<script type="application/json" class="frames">{content}</script>'
-    return tag("figure", controls, tag("div", *panels, class_="panels"), caption, data, class_="wide viewer")
+    data = embedded_json({"words": words, "lang": c.lang}, class_="words")
+    return tag("figure", controls, tag("div", *panels, class_="panels"), caption, data, class_="wide viewer", data_frames=stored)
 
 
 def _panel(c: Context, name: str, list_: list[dict[str, Any]]) -> str:
     last = list_[-1]
     count = c.runs[name].config().train.sample_count
     alt = c.plain("viewer.alt", n=count, run=c.name(name), step=c.number(last["step"]), epoch=c.number(round(last["epoch"], 1)))
-    picture = tag(
-        "img", src=last["src"], alt=alt, data_alt=c.plain("viewer.alt", n=count, run=c.name(name), step="{step}", epoch="{epoch}")
-    )
+    pattern = c.plain("viewer.alt", n=count, run=c.name(name), step="{step}", epoch="{epoch}")
+    shown = c.shared.image(last["src"], alt, data_alt=pattern)
     where = tag(
         "span",
         c.say("viewer.where", step=c.number(last["step"]), epoch=c.number(round(last["epoch"], 1)), place=len(list_), all=len(list_)),
@@ -65,4 +64,4 @@ def _panel(c: Context, name: str, list_: list[dict[str, Any]]) -> str:
         tag("button", escape(sign), type="button", data_by=by, aria_label=c.plain(key, run=c.name(name)), hidden=True)
         for sign, by, key in (("‹", -1, "viewer.previous"), ("›", 1, "viewer.next"))
     ]
-    return tag("div", tag("h4", c.label(name)), picture, tag("div", steps[0], where, steps[1], class_="stepper"), class_="panel")
+    return tag("div", tag("h4", c.label(name)), shown, tag("div", steps[0], where, steps[1], class_="stepper"), class_="panel")

@@ -1,9 +1,9 @@
 // The sample grids of every run under one slider. The slider stops at each share of training at which some run kept a
 // grid; every run shows its kept grid nearest to that share, so each grid is seen. A stepper moves one run alone.
-"use strict";
-
-for (const viewer of document.querySelectorAll(".viewer")) {
-  const { runs, words, lang } = JSON.parse(viewer.querySelector(".frames").textContent);
+function mountViewer(viewer, shared) {
+  const { words, lang } = JSON.parse(viewer.querySelector(".words").textContent);
+  const last = [...viewer.querySelectorAll(".panel img")].map((picture) => picture.src);
+  const runs = shared[viewer.dataset.frames].map((frames, run) => frames.map((frame) => ({ ...frame, src: frame.src ?? last[run] })));
   const panels = [...viewer.querySelectorAll(".panel")];
   const time = viewer.querySelector(".time");
   const play = viewer.querySelector(".play");
@@ -87,4 +87,12 @@ for (const viewer of document.querySelectorAll(".viewer")) {
   });
   viewer.querySelector(".controls").hidden = false;
   go(stops.length - 1);
+  return {
+    state: () => ({ time: Number(time.value), shown: [...shown] }),
+    restore: (state) => {
+      go(state.time);
+      state.shown.forEach((place, run) => show(run, place));
+    },
+    rest: pause,
+  };
 }

@@ -1,0 +1,1 @@
+"""What a student hands in: answers as a Markdown file, and the reports that they were put into."""

@@ -1,0 +1,248 @@
+"""`latentlab report`: runs as one HTML file; `latentlab grade`: such files, handed in, as one table. No torch is loaded."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from latentlab.cli.parser import Parser
+from latentlab.errors import LabError, refusal
+from latentlab.panels import Phrase
+from latentlab.runs import RunFolder, open_folder
+from latentlab.texts import languages
+
+if TYPE_CHECKING:
+    from latentlab.answers.seal import HandedIn
+
+QUESTIONS = Path("runs/questions")  # where `latentlab question` puts cards unless it is told otherwise
+WEIGHTS = ("int8", "fp16")
+
+
+def command_report(arguments: list[str]) -> int:
+    """Write one HTML file that shows runs."""
+    parser = Parser(
+        "report",
+        "Write one HTML file that shows runs: how they were trained, what they reached, their live decoders, the questions with "
+        "their answers. English and French inside; it opens without a network.",
+    )
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="run folders, or folders that hold runs, such as runs/lab")
+    parser.add_argument("--out", required=True, metavar="FILE.html", help="the file to write; an earlier report there is replaced")
+    parser.add_argument("--answers", metavar="FILE", help="your own answers (Markdown); `latentlab question --sheet FILE` writes a sheet")
+    parser.add_argument("--questions", metavar="DIR", help=f"folder of questions that were run ({QUESTIONS.as_posix()} where there is one)")
+    parser.add_argument(
+        "--weights", default="int8", metavar="int8|fp16", help="precision of the live decoders (int8); fp16 is twice as large"
+    )
+    parser.add_argument("--lang", default="en", metavar="en|fr", help="language in which it opens (en)")
+    found = parser.parse(arguments)
+    check_lang(found.lang)
+    if found.weights not in WEIGHTS:
+        raise refusal("--weights", "one of " + ", ".join(WEIGHTS), found.weights)
+    from latentlab.answers.sheet import read_answers
+    from latentlab.report.page import write_page
+
+    out = report_file(found.out)
+    folders = opened_runs(found.runs)
+    questions = question_folder(found.questions)
+    answers = read_answers(Path(found.answers)) if found.answers is not None else None
+    compared = comparison_of(folders)
+    for remark in compared.get("remarks", []):
+        _say(Phrase.from_json(remark).say("en"))
+    if answers is not None and not answers.name:
+        _say(f"{found.answers} names nobody: its line `name:` is empty.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_page(out, folders, compared, found.lang, answers=answers, questions=questions, precision=found.weights)
+    print(f"{len(folders)} {'runs' if len(folders) > 1 else 'run'}, {out.stat().st_size / 1e6:.2f} MB")
+    print(out)
+    return 0
+
+
+def check_lang(lang: str) -> None:
+    """Raise LabError for a language that there is none of."""
+    if lang not in languages():
+        raise refusal("--lang", "one of " + ", ".join(languages()), lang)
+
+
+def report_file(name: str) -> Path:
+    """Where the report goes. Raises LabError unless it is a new .html file or an earlier report."""
+    from latentlab.answers.seal import is_report
+
+    out = Path(name)
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise refusal("--out", "a file that ends in .html", name)
+    check_parent(out, "--out")
+    if out.exists() and not is_report(out):
+        raise refusal("--out", "a new file or an earlier report, which is then replaced", name, "Name another file: nothing is lost here.")
+    return out
+
+
+def check_parent(path: Path, option: str) -> None:
+    """Raise LabError when a file stands where a folder has to be made for `path`."""
+    nearest = next(parent for parent in path.absolute().parents if parent.exists())
+    if not nearest.is_dir():
+        raise refusal(option, "a file in a folder", str(path), f"{nearest} is no folder.")
+
+
+def opened_runs(paths: Sequence[str]) -> dict[str, RunFolder]:
+    """The runs to show by name: each folder that is a run, and the runs directly in one that is none, the lab's first.
+
+    Raises LabError for none at all, a folder without a run, and one that is named twice.
+    """
+    from latentlab.answers.record import RUNS
+    from latentlab.compare.entries import distinct_names
+
+    if not paths:
+        raise LabError("there must be at least one run to report. Got none. Try `latentlab report runs/lab --out lab.html`.")
+    found: list[Path] = []
+    for path in map(Path, paths):
+        inner = [] if (path / "config.json").is_file() else sorted(config.parent for config in path.glob("*/config.json"))
+        if not inner and not (path / "config.json").is_file():
+            raise refusal(
+                "a run", "a run folder (with a config.json), or a folder that holds some", str(path), "`latentlab runs` lists them."
+            )
+        found += sorted(inner, key=lambda run: RUNS.index(run.name) if run.name in RUNS else len(RUNS)) or [path]
+    return {name: open_folder(path) for name, path in zip(distinct_names(found), found, strict=True)}
+
+
+def question_folder(name: str | None) -> Path | None:
+    """The folder of cards, None without one. Raises LabError for one that is named and holds none, and for a damaged card."""
+    from latentlab.cards.card import found_cards
+
+    folder = QUESTIONS if name is None else Path(name)
+    if found_cards(folder):
+        return folder
+    if name is None:
+        return None
+    raise refusal("--questions", "a folder of questions that were run", name, "`latentlab question NAME` runs one.")
+
+
+def comparison_of(folders: Mapping[str, RunFolder]) -> dict[str, Any]:
+    """What comparison.json would hold, for any runs.
+
+    Runs that were not evaluated have no scores in it; runs that were not measured alike have none either, since their numbers
+    must not stand side by side. Both are said in "remarks", phrases as JSON. Raises LabError for a damaged run.
+    """
+    from latentlab.compare import comparison
+    from latentlab.compare.entries import read_entry
+
+    measured = {name: folder for name, folder in folders.items() if folder.scores().get("scores")}
+    entries = {name: read_entry(folder) for name, folder in folders.items()}
+    differences = unlike(folders)
+    if differences:
+        for entry in entries.values():
+            entry |= {"scores": {}, "class_shares": None, "extractors": {}}
+        specs = dict.fromkeys(folder.config().data.spec for folder in folders.values())
+        compared: dict[str, Any] = {"data": ", ".join(specs), "extractors": {}, "groups": {}}
+        remarks = [Phrase("unscored.unlike"), *differences]
+    else:
+        compared = comparison(measured or folders)
+        unmeasured = [name for name in folders if name not in measured]
+        remarks = [Phrase("unscored.runs", {"runs": ", ".join(unmeasured)})] if unmeasured else []
+    return compared | {"runs": entries, "remarks": [remark.to_json() for remark in remarks]}
+
+
+def unlike(folders: Mapping[str, RunFolder]) -> list[Phrase]:
+    """In what runs were not measured alike, and which run on which side; none where their numbers may stand side by side."""
+    from latentlab.compare.alike import yardstick
+
+    facts = {name: yardstick(folder) for name, folder in folders.items()}
+    found = []
+    for what in next(iter(facts.values())):
+        sides: dict[str, list[str]] = {}
+        for name, fact in facts.items():
+            if (value := fact[what]) is not None:
+                sides.setdefault(value, []).append(name)
+        if len(sides) > 1:
+            told = "; ".join(f"{value} ({', '.join(names)})" for value, names in sides.items())
+            found.append(Phrase(f"unscored.differs.{what.replace(' ', '-')}", {"sides": told}))
+    return found
+
+
+def command_grade(arguments: list[str]) -> int:
+    """Put handed-in reports into one table."""
+    parser = Parser(
+        "grade",
+        "Put reports that were handed in into one table: configuration, scores, questions that were run, predictions against "
+        "results, answers side by side. A report's checksum shows that it was edited since it was written; it proves no author.",
+    )
+    parser.add_argument("files", nargs="*", metavar="FILE.html", help="reports, or folders with reports")
+    parser.add_argument(
+        "--out", default="grades", metavar="STEM", help="STEM.csv and STEM.html are written (grades); earlier ones are replaced"
+    )
+    parser.add_argument("--lang", default="en", metavar="en|fr", help="language of the table (en)")
+    found = parser.parse(arguments)
+    check_lang(found.lang)
+    from latentlab.answers.grades import table, write_csv
+    from latentlab.answers.seal import open_report
+    from latentlab.report.grades_page import write_html
+
+    sheet, page = grade_files(found.out)
+    handed = [open_report(path) for path in handed_in(found.files)]
+    reports = [file for file in handed if file.record is not None]
+    if not reports:
+        first = handed[0]
+        more = f", and so of {len(handed) - 1} more" if len(handed) > 1 else ""
+        raise LabError(
+            f"a report must be a file that `latentlab report` wrote. {first.path}: {first.reason.say('en')}{more}. Nothing was written."
+        )
+    for file in handed:
+        if file.state != "sound":
+            _say(f"{file.path}: {file.state}: {file.reason.say('en')}.")
+    rows = table(handed, found.lang)
+    sheet.parent.mkdir(parents=True, exist_ok=True)
+    write_csv(sheet, rows)
+    write_html(page, handed, found.lang)
+    print(summary(handed))
+    print(sheet)
+    print(page)
+    return 0
+
+
+def grade_files(stem: str) -> tuple[Path, Path]:
+    """STEM.csv and STEM.html. Raises LabError when something that is no table of ours is there."""
+    from latentlab.answers.grades import is_table
+    from latentlab.report.grades_page import is_grades_page
+
+    if not Path(stem).name:
+        raise refusal("--out", "the beginning of two files' names, such as grades", stem)
+    sheet, page = (Path(f"{stem}.{kind}") for kind in ("csv", "html"))
+    for path, is_ours in ((sheet, is_table), (page, is_grades_page)):
+        check_parent(path, "--out")
+        if path.exists() and not is_ours(path):
+            raise refusal("--out", "a name that is free, or that of an earlier table", str(path), "Name another: nothing is lost here.")
+    return sheet, page
+
+
+def handed_in(names: Sequence[str]) -> list[Path]:
+    """The files to read: those named, and the .html files of folders that are named, but for tables of ours; each once.
+
+    Raises LabError for none at all, one that does not exist, and a folder without any.
+    """
+    from latentlab.report.grades_page import is_grades_page
+
+    if not names:
+        raise LabError("there must be at least one report to grade. Got none. Try `latentlab grade handed-in/*.html`.")
+    found: dict[Path, Path] = {}
+    for path in map(Path, names):
+        inside = [file for file in sorted(path.glob("*.html")) if file.is_file() and not is_grades_page(file)] if path.is_dir() else [path]
+        if not inside:
+            raise refusal("a report", "an .html file, or a folder with some", str(path))
+        if not path.exists():
+            raise refusal("a report", "a file that exists", str(path))
+        for file in inside:
+            found.setdefault(file.resolve(), file)
+    return list(found.values())
+
+
+def summary(handed: Sequence[HandedIn]) -> str:
+    """What was read, in two sentences."""
+    counts = [sum(file.state == state for file in handed) for state in ("sound", "edited", "foreign")]
+    return (
+        f"{len(handed)} read: {counts[0]} as written, {counts[1]} edited since, {counts[2]} foreign. "
+        "A checksum shows an edit; it proves no author."
+    )
+
+
+def _say(words: str) -> None:
+    print(f"latentlab: {words}", file=sys.stderr)

@@ -1,0 +1,176 @@
+"""What the live explorer is given: the models' decoders, the codes of held-out images, their thumbnails. No torch.
+
+The content has no language: a page that is there in two shares one. `explorer_words` are the texts beside it.
+
+    models      [{name, kind, label, latent, network, codes_of}] in the order given; `kind` is ae, vae, gan or gan-from-vae,
+                `label` a name to show instead of the kind's, `codes_of` the model whose encoder gives this one its codes
+    maps        by name of a model with an encoder: {mean, std, planes, class_means}, the codes of N shared images
+    labels, numbers, class_names, thumbnails, shape    of those N images; null where there are none
+    start       what is shown first: rows of images `image`, `a`, `b`, and `other`, a class to turn the image into
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from latentlab.explorer.pack import Precision, embed, pack_network
+from latentlab.explorer.points import (
+    Doubles,
+    Held,
+    Whole,
+    chosen,
+    class_means,
+    class_plane,
+    labels_of,
+    quantized,
+    read_held,
+    rows_of,
+    share_of_variance,
+    widest_plane,
+    written,
+)
+from latentlab.explorer.thumbnails import read_thumbnails, sprite
+from latentlab.figures.records import class_names, image_shape
+from latentlab.runs import RunFolder
+from latentlab.texts import catalogue
+
+MOST_IMAGES = 1_500
+MOST_PIXELS = MOST_IMAGES * 28 * 28  # larger images: fewer of them
+MOST_CODE_BYTES = MOST_IMAGES * 32 * 3  # more latent units, or more encoders: fewer images
+_PREFIX = "explorer."
+
+
+def explorer_words(lang: str) -> dict[str, str]:
+    """Every text of the explorer in a language, by its key without the prefix."""
+    names = [key.removeprefix(_PREFIX) for key in catalogue(lang) if key.startswith(_PREFIX)]
+    return {name: catalogue(lang)[f"explorer.{name}"] for name in names}
+
+
+def explorer_content(
+    folders: Mapping[str, RunFolder], labels: Mapping[str, str] | None = None, precision: Precision = "int8"
+) -> dict[str, Any]:
+    """The content for these runs, as JSON can hold it. Raises LabError for a run without a whole checkpoint.
+
+    `labels` are names to show in every language; without one a run is called by its kind, or by its name where two are
+    of a kind. `precision` is that of the decoders' weights. An encoder whose held-out images are not those of the first
+    one counts as none: one picture could not show both.
+    """
+    kinds = {name: kind_of(folder) for name, folder in folders.items()}
+    held = _alike(folders)
+    models = [
+        {
+            "name": name,
+            "kind": kinds[name],
+            "label": (labels or {}).get(name, name if list(kinds.values()).count(kinds[name]) > 1 else None),
+            "latent": folder.config().model.latent_dim,
+            "network": embed(pack_network(folder, precision=precision)),
+            "codes_of": name if name in held else next((other for other in held if decoder_is_from(folder, folders[other])), None),
+        }
+        for name, folder in folders.items()
+    ]
+    return {"models": models, **_images(folders, held)}
+
+
+def kind_of(folder: RunFolder) -> str:
+    """ "ae", "vae", "gan" or, for a generator that started from a decoder, "gan-from-vae"."""
+    config = folder.config()
+    return "gan-from-vae" if getattr(config.train, "generator_from", None) else config.family
+
+
+def decoder_is_from(folder: RunFolder, source: RunFolder) -> bool:
+    """Whether a GAN's generator started from the decoder of this VAE, also when the two were moved together since."""
+    origin = getattr(folder.config().train, "generator_from", None)
+    if not origin or source.config().family != "vae":
+        return False
+    beside = folder.path.resolve().parent / Path(origin).name
+    return source.path.resolve() in (Path(origin).resolve(), beside)
+
+
+def _alike(folders: Mapping[str, RunFolder]) -> dict[str, Held]:
+    """The runs with an encoder whose held-out images are those of the first, VAEs before AEs."""
+    found: dict[str, Held] = {}
+    same: tuple[Any, ...] | None = None
+    for name in sorted(folders, key=lambda name: folders[name].config().family != "vae"):
+        held = read_held(folders[name])
+        if held is None:
+            continue
+        environment = folders[name].environment()
+        data = (environment.get("data_fingerprint"), environment["image_shape"])
+        if same is None or data == same:
+            if found and not np.isin(held.number, next(iter(found.values())).number).any():
+                continue
+            same, found[name] = data, held
+    return found
+
+
+def _images(folders: Mapping[str, RunFolder], held: Mapping[str, Held]) -> dict[str, Any]:
+    """Everything that is about the shared held-out images."""
+    if not held:
+        return {"maps": {}, "labels": None, "numbers": None, "class_names": None, "thumbnails": None, "shape": None, "start": None}
+    first = next(iter(held))
+    height, width, channels = image_shape(folders[first])
+    index = chosen(list(held.values()), most_images(list(held.values()), height * width))
+    names = class_names(folders[first])
+    label = labels_of(held[first], index) if names else None
+    shape = (height, width, channels)
+    found = (read_thumbnails(folders[name], codes, index, shape) for name, codes in held.items())
+    pictures = next((images for images in found if images is not None), None)
+    return {
+        "maps": {name: _map(codes, index, len(names or [])) for name, codes in held.items()},
+        "labels": None if label is None else label.tolist(),
+        "numbers": index.tolist(),
+        "class_names": names if label is not None else None,
+        "thumbnails": None if pictures is None else sprite(pictures),
+        "shape": list(shape),
+        "start": _start(held[first], index, label, len(names or [])),
+    }
+
+
+def most_images(held: list[Held], pixels: int) -> int:
+    """How many images keep the page small: fewer where they are large or have many codes."""
+    bytes_each = sum(int(codes.mean.shape[1]) * (1 if codes.std is None else 2) for codes in held)
+    return max(1, min(MOST_IMAGES, MOST_PIXELS // pixels, MOST_CODE_BYTES // bytes_each))
+
+
+def _map(held: Held, index: Whole, classes: int) -> dict[str, Any]:
+    rows = rows_of(held, index)
+    label = held.label if classes else None
+    planes = {"classes": None if label is None else class_plane(held.mean, label), "widest": widest_plane(held.mean)}
+    means = None if label is None else class_means(held.mean, label, classes)
+    return {
+        "mean": quantized(held.mean[rows]),
+        "std": None if held.std is None else quantized(held.std[rows]),
+        "planes": {
+            plane: {"axes": written(axes.astype(np.float32)), "share": round(share_of_variance(held.mean, axes), 4)}
+            for plane, axes in planes.items()
+            if axes is not None
+        },
+        "class_means": None if means is None else written(means.astype(np.float32)),
+    }
+
+
+def _start(held: Held, index: Whole, label: Whole | None, classes: int) -> dict[str, int | None]:
+    """A first image, the most typical one of the class that lies furthest from all others; a second, of a class neither near
+    nor far from it; and the nearest class.
+
+    Typical is what lies nearest to the mean code of its class.
+    """
+    codes = held.mean[rows_of(held, index)]
+    if label is None or held.label is None or len(np.unique(label)) < 2:
+        return {"image": 0, "a": 0, "b": len(index) - 1, "other": None}
+    means = class_means(held.mean, held.label, classes)
+    present = [number for number in np.unique(label) if 0 <= number < classes]
+    gaps = np.linalg.norm(means[present][:, None] - means[present][None], axis=2)
+    first = int(gaps.sum(1).argmax())
+    others = np.argsort(gaps[first])[1:]
+    a, b = (_typical(codes, label, means, present[place]) for place in (first, others[len(others) // 2]))
+    return {"image": a, "a": a, "b": b, "other": int(present[others[0]])}
+
+
+def _typical(codes: Doubles, label: Whole, means: Doubles, number: int) -> int:
+    distance = np.linalg.norm(codes - means[number], axis=1)
+    return int(np.where(label == number, distance, np.inf).argmin())

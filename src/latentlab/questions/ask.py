@@ -1,0 +1,132 @@
+"""Run a question's experiment and keep its card: card.json, card.html and figure.png."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from latentlab.cards.card import FOLDER, NAMES, Card, read_card
+from latentlab.data import load_data
+from latentlab.errors import refusal
+from latentlab.figures.panels import draw_panels
+from latentlab.files import replace_json
+from latentlab.machine import core_count, processor
+from latentlab.presets import preset
+from latentlab.questions.bench import MOST_WORKERS, TASKS, Bench
+from latentlab.questions.findings import Findings
+from latentlab.report.card_page import write_card_page
+from latentlab.sweep import held, prepare
+from latentlab.texts import languages
+from latentlab.version import __version__
+
+TIME = "seconds.json"
+OWN = ("card.json", "card.html", "figure.png", "log.txt", TIME)
+
+
+def names() -> list[str]:
+    """The questions that there are, in the order in which they are best asked."""
+    return list(NAMES)
+
+
+def run(
+    name: str,
+    out: str | Path | None = None,
+    *,
+    data: str = "digits",
+    lang: str = "en",
+    fresh: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+    **data_options: Any,
+) -> Card:
+    """Run a question's experiment into `out` (runs/questions/NAME) and return its card.
+
+    Finished runs in that folder are kept and unfinished ones go on, so that the same call after an interruption ends
+    what was begun; `fresh` starts over. Raises LabError for wrong input, and when the folder holds other runs.
+    """
+    check_name(name)
+    if lang not in languages():
+        raise refusal("--lang", "one of " + ", ".join(languages()), lang)
+    folder = Path(out) if out is not None else FOLDER / name
+    if folder.exists() and not folder.is_dir():
+        raise refusal("--out", "a folder", str(folder))
+    shared = {"data.spec": data} | {f"data.{key}": value for key, value in data_options.items()}
+    images = load_data(preset("conv-vae", **shared).data)
+    module: Any = importlib.import_module(f"latentlab.questions.{name.replace('-', '_')}")
+    with held(folder):
+        if fresh:
+            forget(folder)
+        with timed(folder / TIME):
+            prepare(images, say)
+            bench = Bench(folder, images, shared, say)
+            found: Findings = module.experiment(bench)
+        card = Card(
+            name, data, seconds_in(folder / TIME), machine_of(bench), found.settings, found.outcome, found.claims,
+            found.panels, found.numbers, tuple(bench.trained),
+        )  # fmt: skip
+        card.save(folder)
+        draw_panels(card.panels, folder / "figure.png", lang)
+        write_card_page(card, folder / "card.html", lang)
+    return card
+
+
+def load(folder: str | Path) -> Card:
+    """The card of a question that was run. Raises LabError when the folder holds none."""
+    return read_card(Path(folder))
+
+
+def check_name(name: str) -> None:
+    """Raise LabError for a question that there is none of."""
+    if name not in NAMES:
+        raise refusal("a question", "one of " + ", ".join(NAMES), name, "`latentlab question` lists them.")
+
+
+def forget(folder: Path) -> None:
+    """Remove what an earlier call left: the runs directly below the folder, what was measured and the card, nothing else."""
+    for path in folder.iterdir():
+        if (path / "config.json").is_file() or path.name == TASKS:
+            shutil.rmtree(path)
+        elif path.name in OWN:
+            path.unlink()
+
+
+@contextmanager
+def timed(path: Path) -> Iterator[None]:
+    """Add the seconds that the block takes to those in a file, also when it is left by an exception.
+
+    So an experiment that was interrupted and went on tells its whole time; a call that finds all done adds nothing worth
+    telling, since training is what takes long.
+    """
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        replace_json(path, {"seconds": seconds_in(path) + time.perf_counter() - started})
+
+
+def seconds_in(path: Path) -> float:
+    """The seconds in a file that `timed` keeps; 0 without one."""
+    try:
+        return float(json.loads(path.read_text(encoding="utf-8"))["seconds"])
+    except (OSError, ValueError, KeyError):
+        return 0.0
+
+
+def machine_of(bench: Bench) -> dict[str, Any]:
+    """Where and on what the experiment ran."""
+    import torch
+
+    images = {"train": len(bench.data.train), "val": len(bench.data.val), "test": len(bench.data.test)}
+    return {
+        "latentlab": __version__,
+        "torch": torch.__version__,
+        "processor": processor(),
+        "workers": min(MOST_WORKERS, core_count()),
+        "data_fingerprint": bench.data.fingerprint,
+        "images": images,
+    }

@@ -1,0 +1,153 @@
+"""Where a question's experiment happens: its data, its folder, and the runs that it trains side by side."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from latentlab.data import Data
+from latentlab.errors import LabError
+from latentlab.jobs import adopt_decoder
+from latentlab.machine import core_count
+from latentlab.presets import preset
+from latentlab.run import Run
+from latentlab.runs import RunFolder
+from latentlab.sweep.grid import Cell
+
+MOST_WORKERS = 2  # the budget of a question is that of two cores, on any machine
+TASKS = "tasks"  # the folder of what tasks gave
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something to be computed in a worker process, by its name in `latentlab.questions.tasks`; its result is JSON."""
+
+    call: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run of an experiment: its folder's name, its preset and the fields that differ; how it is evaluated.
+
+    `samples` None: not evaluated. A run that starts from another's decoder names its folder in `after`. `task` is done
+    with the trained run; `Bench.result` gives what came out.
+    """
+
+    name: str
+    preset: str
+    changes: Mapping[str, Any]
+    samples: int | None = None
+    nll_samples: int = 0
+    nll_images: int = 0
+    after: str | None = None
+    task: Task | None = None
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The place of one experiment. `shared` are fields of every configuration, such as the data."""
+
+    folder: Path
+    data: Data
+    shared: Mapping[str, Any]
+    say: Callable[[str], None]
+    trained: list[str] = field(default_factory=list)
+
+    def cell(self, plan: Plan) -> Cell:
+        """The configuration and folder of a planned run."""
+        changes = {**self.shared, "train.threads": 1, **plan.changes}
+        if plan.after is not None:
+            changes["train.generator_from"] = str((self.folder / plan.after).resolve())
+        return Cell(plan.name, self.folder / plan.name, adopt_decoder(preset(plan.preset, **changes)), changes)
+
+    def train(self, plans: Sequence[Plan], tasks: Mapping[str, Task] | None = None) -> dict[str, Run]:
+        """Train and evaluate every planned run, two processes side by side; finished ones are kept, unfinished ones go on.
+
+        `tasks` without a run of their own are done beside them, by name; `result` gives what came out. Raises LabError when
+        a folder holds a run of another configuration, and when a run fails.
+        """
+        cells = [self.cell(plan) for plan in plans]
+        for cell in cells:
+            cell.check(self.data)
+        orders = deque(
+            {
+                "name": plan.name,
+                "path": str(cell.path),
+                "preset": plan.preset,
+                "changes": dict(cell.changes),
+                "samples": plan.samples,
+                "nll_samples": plan.nll_samples,
+                "nll_images": plan.nll_images,
+                "task": self._order(plan.task),
+                "result": str(self._place(plan.name)),
+            }
+            for plan, cell in zip(plans, cells, strict=True)
+        )
+        for name, task in (tasks or {}).items():
+            orders.append({"name": name, "path": None, "task": self._order(task), "result": str(self._place(name))})
+        workers = min(MOST_WORKERS, core_count(), len(orders))
+        with ThreadPoolExecutor(max(1, workers)) as side_by_side:
+            failures = [said for said in side_by_side.map(lambda _: self._work(orders), range(workers)) if said]
+        if failures:
+            raise LabError(failures[0])
+        self.trained.extend(plan.name for plan in plans)
+        return {plan.name: Run(RunFolder(self.folder / plan.name)) for plan in plans}
+
+    def result(self, name: str) -> dict[str, Any]:
+        """What the task of that name, or of the run of that name, gave."""
+        found: dict[str, Any] = json.loads(self._place(name).read_text(encoding="utf-8"))["result"]
+        return found
+
+    def _place(self, name: str) -> Path:
+        return self.folder / TASKS / f"{name}.json"
+
+    def _order(self, task: Task | None) -> dict[str, Any] | None:
+        shared = {**self.shared, "data_fingerprint": self.data.fingerprint}
+        return None if task is None else {"call": task.call, "settings": {"shared": shared, **task.settings}}
+
+    def _work(self, orders: deque[dict[str, Any]]) -> str | None:
+        """Give orders to one worker process until there are none; returns what failed."""
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        log = open(self.folder / "log.txt", "ab")  # noqa: SIM115 - closed below, after the process
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "latentlab.questions.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=os.environ | threads | {"PYTHONUTF8": "1"},
+            text=True,
+            encoding="utf-8",
+        )
+        assert worker.stdin is not None  # noqa: S101 - both are pipes
+        assert worker.stdout is not None  # noqa: S101
+        try:
+            while orders:
+                try:
+                    order = orders.popleft()
+                except IndexError:  # the other worker took it
+                    break
+                print(json.dumps(order), file=worker.stdin, flush=True)
+                answer = worker.stdout.readline()
+                if not answer:
+                    return f"{self.folder / order['name']} failed: its process ended. Its log is {self.folder / 'log.txt'}."
+                said = json.loads(answer)
+                if said["failed"]:
+                    orders.clear()
+                    return f"{self.folder / order['name']} failed: {said['failed']}"
+                self.say(f"{order['name']}: {said['done']}")
+            return None
+        finally:
+            worker.stdin.close()
+            if worker.poll() is None and sys.exc_info()[0] is not None:
+                worker.terminate()
+            worker.wait()
+            log.close()

@@ -1,0 +1,211 @@
+"""Cards: their form, their texts, their page."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from latex2mathml.converter import convert
+
+import latentlab
+from latentlab.cards.card import NAMES, Card, Claim, count, found_cards, judged, options, read_card
+from latentlab.cards.formulas import FORMULAS
+from latentlab.errors import LabError
+from latentlab.panels import Bars, Lines, Phrase, Series, spoken
+from latentlab.report.card_page import write_card_page
+from latentlab.texts import catalogue
+
+ONCE = {"title", "ask", "predict", "analogy"}
+NUMBERED = {"experiment", "answer", "formula", "next", "source"}
+NAMED = {"option", "claim", "measured", "panel"}
+
+
+def parts(question: str) -> dict[str, list[str]]:
+    """The texts of a question, part by part."""
+    found: dict[str, list[str]] = {}
+    for key in catalogue("en"):
+        if key.startswith(f"question.{question}."):
+            part, _, rest = key.removeprefix(f"question.{question}.").partition(".")
+            found.setdefault(part, []).append(rest)
+    return found
+
+
+def test_every_text_belongs_to_a_question_that_there_is():
+    for key in catalogue("en"):
+        if key.startswith("question."):
+            assert key.split(".")[1] in NAMES, key
+
+
+@pytest.mark.parametrize("question", NAMES)
+def test_a_question_is_whole(question):
+    found = parts(question)
+    assert set(found) == ONCE | NUMBERED | NAMED
+    for part in ONCE:
+        assert found[part] == [""]
+    for part in NUMBERED:
+        assert sorted(map(int, found[part])) == list(range(1, len(found[part]) + 1)), part
+        assert count(question, part) == len(found[part])
+    assert 3 <= len(options(question)) <= 8
+    assert len(found["answer"]) >= 3
+    assert len(found["next"]) >= 3
+    assert len(found["source"]) >= 2
+    assert set(found["claim"]) == set(found["measured"])
+    assert 3 <= len(found["claim"]) <= 8
+    assert len(FORMULAS[question]) == len(found["formula"]) >= 2
+
+
+@pytest.mark.parametrize("question", NAMES)
+def test_numbers_are_filled_in_and_never_typed(question):
+    """What was measured stands in placeholders: a measured sentence has some, and a claim has none."""
+    for lang in ("en", "fr"):
+        for key, words in catalogue(lang).items():
+            if key.startswith(f"question.{question}.measured."):
+                assert "{" in words, key
+                said = re.sub(r"\{\w+\}", "", words)
+                assert not set(re.findall(r"\d[.,]\d{2,}", said)) - {"0.01", "0,01"}, key  # 0.01: what an active unit is
+            elif key.startswith(f"question.{question}.claim."):
+                assert "{" not in words, key
+
+
+@pytest.mark.parametrize("question", NAMES)
+def test_every_panel_text_is_used_by_its_own_experiment(question):
+    folder = Path(latentlab.__file__).parent / "questions"
+    sources = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+    for name in parts(question)["panel"]:
+        pieces = [name, *(".".join(name.split(".")[:n]) + "." for n in range(1, name.count(".") + 1))]
+        assert any(re.search(rf"""["'.]{re.escape(piece)}["'{{]""", sources) for piece in pieces), name
+
+
+@pytest.mark.parametrize("question", NAMES)
+def test_what_to_try_next_are_commands_that_there_are(question):
+    from latentlab.cli import COMMANDS
+    from latentlab.presets import PRESETS
+
+    for lang in ("en", "fr"):
+        for n in range(1, count(question, "next") + 1):
+            for command, first in re.findall(r"latentlab (\w+) ?([\w-]*)", catalogue(lang)[f"question.{question}.next.{n}"]):
+                assert command in COMMANDS, command
+                if command in ("train", "sweep"):
+                    assert first in PRESETS, first
+
+
+@pytest.mark.parametrize("question", NAMES)
+def test_formulas_are_typeset(question):
+    for formula in FORMULAS[question]:
+        shown = convert(formula, display="block")
+        assert "<merror" not in shown
+        assert "\\" not in re.sub(r"<annotation.*?</annotation>", "", shown), formula
+
+
+numbers = st.one_of(
+    st.none(),
+    st.integers(-(10**6), 10**6),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.tuples(st.floats(-1e6, 1e6), st.floats(0, 10)),
+)
+
+
+def made(values: dict[str, object] | None = None, seconds: float = 12.5) -> Card:
+    claim = Claim("trade", "holds", values or {"rate_low": 1.0})
+    series = Series(Phrase("figure.loss.kl"), (1.0, None, 2.0), (0.0, 1.0, 10.0), kind="vae")
+    lines = Lines(Phrase("figure.loss.kl"), Phrase("figure.epoch"), Phrase("figure.nats"), (series,), Phrase("curves.units"), log_x=True)
+    bars = Bars(
+        Phrase("figure.loss.kl"),
+        Phrase("figure.nats"),
+        (Phrase("figure.epoch"),),
+        (Series(Phrase("figure.epoch"), (1.5,)),),
+        Phrase("curves.units"),
+    )
+    return Card(
+        "kl", "digits", seconds, {"images": {"train": 5}}, {"seeds": 3}, ("one",), (claim,), (lines, bars), {"kl": [1.0, 2.0]}, ("a",)
+    )
+
+
+@given(st.dictionaries(st.text("abc", min_size=1), numbers, max_size=4), st.floats(0, 1e5))
+def test_a_card_goes_to_its_file_and_back(tmp_path_factory, values, seconds):
+    folder = tmp_path_factory.mktemp("card")
+    card = made(values, seconds)
+    card.save(folder)
+    again = read_card(folder)
+    assert again == card
+    assert again.to_json() == card.to_json()
+    assert json.loads((folder / "card.json").read_text())["question"] == "kl"
+
+
+def test_cards_that_are_missing_or_damaged_are_named(tmp_path):
+    with pytest.raises(LabError, match=r"must hold a card\.json"):
+        read_card(tmp_path)
+    assert found_cards(tmp_path) == {}
+    made().save(tmp_path)
+    for damage in (
+        lambda d: d | {"format": 2},
+        lambda d: {k: v for k, v in d.items() if k != "claims"},
+        lambda d: d | {"panels": [{"kind": "pie"}]},
+    ):
+        content = damage(made().to_json())
+        (tmp_path / "card.json").write_text(json.dumps(content))
+        with pytest.raises(LabError, match=r"card\.json is damaged"):
+            read_card(tmp_path)
+    (tmp_path / "card.json").write_text("[]")
+    with pytest.raises(LabError, match="damaged"):
+        read_card(tmp_path)
+
+
+def test_a_verdict_follows_its_interval():
+    assert judged(2.0, 1.0, 3.0) == "holds"
+    assert judged(-2.0, -3.0, -1.0) == "contradicted"
+    assert judged(2.0, -0.1, 4.1) == "unclear"
+    assert judged(0.0, 0.0, 0.0) == "unclear"
+    assert judged(5.0, None, None) == "unclear"
+    assert judged(math.inf, math.inf, math.inf) == "holds"
+
+
+def test_values_are_spoken_as_the_language_writes_them():
+    assert spoken(12345, "fr") == "12\u202f345"
+    assert spoken(0.1234, "fr") == "0,123"
+    assert spoken((144.59, 1.678), "en") == "144.6\u00a0±\u00a01.7"
+    assert spoken(1.234e-7, "en") == "1.23 × 10⁻⁷"
+    assert spoken(None, "en") == "–"
+    assert spoken(Phrase("figure.epoch"), "fr") == catalogue("fr")["figure.epoch"]
+
+
+class Words(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.words, self.quiet = "", 0
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.quiet += tag in ("script", "style")
+
+    def handle_endtag(self, tag):
+        self.quiet -= tag in ("script", "style")
+
+    def handle_data(self, data):
+        if not self.quiet:
+            self.words += data
+
+
+@pytest.mark.parametrize("lang", ["en", "fr"])
+def test_a_card_is_a_page_in_both_languages(tmp_path, lang):
+    values = dict.fromkeys(re.findall(r"\{(\w+)\}", catalogue("en")["question.kl.measured.trade"]), 0.125)
+    contradicted = Claim("trade", "contradicted", values)
+    card = made()
+    card = Card(**{**card.__dict__, "claims": (contradicted,)})
+    page = write_card_page(card, tmp_path / "card.html", lang).read_text(encoding="utf-8")
+    words = Words(page).words
+    assert f'<html lang="{lang}">' in page
+    for one in ("en", "fr"):
+        assert catalogue(one)["question.kl.ask"] in words
+        assert catalogue(one)["question.kl.analogy"] in words
+        assert catalogue(one)["card.verdict.contradicted"] in words
+        assert catalogue(one)["question.kl.option.one"] in words
+    assert "0,125" in words
+    assert "{" not in words
+    assert not re.search(r"https?://", re.sub(r'xmlns="[^"]*"|http://www.w3.org/\S*', "", page))
