@@ -9,6 +9,9 @@ ifneq (,$(wildcard ../shared/data/mnist))
 export LATENTLAB_DATA ?= $(abspath ../shared/data)
 endif
 
+# Two processes of one thread each: files side by side, the tests of one file in order.
+PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
 .PHONY: help lab test test-all check bench clean
 
 help:
@@ -42,11 +45,11 @@ lab: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	@echo "running the test suite: at most 10 minutes on 2 cores …"
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(PYTEST) -m "not slow"
 
 test-all: $(VENV)/.installed-dev
 	@echo "running all tests, the slow proofs too: about half an hour on 2 cores …"
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 check: $(VENV)/.installed-dev
 	@echo "linting, checking types and the import contract: about 1 minute …"

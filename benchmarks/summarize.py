@@ -21,6 +21,9 @@ Leave the machine alone meanwhile: two busy cores make two-thread training up to
 | `bench_quality.py` | held-out losses of `mlp-vae`, `mlp-ae` and `conv-vae` |
 | `bench_gan.py` | Frechet distance and class balance of `sn-gan` after 150 seconds of training |
 | `bench_evaluate.py` | how long the importance-sampled NLL and an evaluation of 10,000 samples take |
+| `bench_explorer.py` | how long the browser's decoders take for one image: WebAssembly, blocks of JavaScript, nested loops |
+| `bench_questions.py` | how long each question's experiment takes, from start to card, on `digits` |
+| `bench_report.py` | how large the report of the lab on MNIST is, all questions included |
 
 [vae-to-gan/experiment.md](vae-to-gan/experiment.md) is the result of `latentlab experiment vae-to-gan` (about an hour, not
 part of `make bench`), as it was written.

@@ -444,7 +444,7 @@ def test_question_prompts_runs_and_tells_the_verdicts(tmp_path, capsys, monkeypa
         "name": "kl", "out": tmp_path / "kl", "data": "mnist", "lang": "fr", "fresh": True, "root": None, "offline": True,
     }  # fmt: skip
     lines = out.splitlines()
-    assert lines[0].endswith("Elle baisse, puis monte..")
+    assert lines[0].endswith("Elle baisse, puis monte.")
     assert lines[1:] == ["vrai ici: Claim first. It was 1,50.", "contredit ici: Claim second. It was –.", str(tmp_path / "kl")]
 
     def stopped(name, out, **options):

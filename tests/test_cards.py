@@ -7,6 +7,7 @@ import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -111,8 +112,13 @@ numbers = st.one_of(
 )
 
 
+def filled() -> dict[str, object]:
+    """Values for every placeholder of a measured sentence."""
+    return dict.fromkeys(re.findall(r"\{(\w+)\}", catalogue("en")["question.kl.measured.trade"]), 0.125)
+
+
 def made(values: dict[str, object] | None = None, seconds: float = 12.5) -> Card:
-    claim = Claim("trade", "holds", values or {"rate_low": 1.0})
+    claim = Claim("trade", "holds", filled() | (values or {}))
     series = Series(Phrase("figure.loss.kl"), (1.0, None, 2.0), (0.0, 1.0, 10.0), kind="vae")
     lines = Lines(Phrase("figure.loss.kl"), Phrase("figure.epoch"), Phrase("figure.nats"), (series,), Phrase("curves.units"), log_x=True)
     bars = Bars(
@@ -157,6 +163,62 @@ def test_cards_that_are_missing_or_damaged_are_named(tmp_path):
         read_card(tmp_path)
 
 
+def with_claim(**changes: object):
+    return lambda card: card | {"claims": [card["claims"][0] | changes]}
+
+
+def without_value(card: dict[str, Any]) -> dict[str, Any]:
+    del card["claims"][0]["measured"]["values"]["rate_low"]
+    return card
+
+
+def with_title(title: dict[str, object]):
+    return lambda card: card | {"panels": [card["panels"][0] | {"title": title}]}
+
+
+UNFIT = {
+    "verdict": with_claim(verdict="proved"),
+    "claim": with_claim(name="renamed"),
+    "measured": with_claim(measured={"key": "question.kl.measured.trade", "values": []}),
+    "outcome": lambda card: card | {"outcome": ["hundred"]},
+    "missing value": without_value,
+    "machine": lambda card: card | {"machine": []},
+    "images": lambda card: card | {"machine": {"images": {"train": "many"}}},
+    "settings": lambda card: card | {"settings": None},
+    "numbers": lambda card: card | {"numbers": [1]},
+    "seconds": lambda card: card | {"seconds": math.nan},
+    "data": lambda card: card | {"data": 7},
+    "no such text": with_title({"key": "question.kl.panel.nothing", "values": {}}),
+    "a text without its values": with_title({"key": "question.kl.panel.gap.summary", "values": {"images": 300}}),
+    "a phrase in a phrase": with_title({"key": "figure.loss.kl", "values": {"x": {"key": "none", "values": {}}, "rest": 1}}),
+    "a panel that is none": lambda card: card | {"panels": ["pie"]},
+    "a bar of words": lambda card: card | {"panels": [card["panels"][1] | {"series": [card["panels"][1]["series"][0] | {"y": ["x"]}]}]},
+}
+
+
+@pytest.mark.parametrize("how", UNFIT)
+def test_a_card_that_this_version_cannot_show_is_named(how, tmp_path):
+    made().save(tmp_path)
+    read_card(tmp_path)
+    (tmp_path / "card.json").write_text(json.dumps(UNFIT[how](made().to_json())))
+    with pytest.raises(LabError, match=r"card\.json is damaged or of another version\. Run the question again with --fresh\."):
+        read_card(tmp_path)
+
+
+def test_a_card_of_another_question_is_not_taken_for_its_folders(tmp_path):
+    for name in ("kl", "latent-dim"):
+        (tmp_path / name).mkdir()
+        made().save(tmp_path / name)
+    read_card(tmp_path / "latent-dim")  # a folder of any name may be asked for its card
+    with pytest.raises(LabError, match=r"latent-dim.card\.json is damaged or of another version"):
+        found_cards(tmp_path)
+    said: list[str] = []
+    assert found_cards(tmp_path, say=said.append) == {"kl": made()}
+    assert len(said) == 1
+    assert "latent-dim" in said[0]
+    assert found_cards(tmp_path, ["kl"]) == {"kl": made()}
+
+
 def test_a_verdict_follows_its_interval():
     assert judged(2.0, 1.0, 3.0) == "holds"
     assert judged(-2.0, -3.0, -1.0) == "contradicted"
@@ -194,8 +256,7 @@ class Words(HTMLParser):
 
 @pytest.mark.parametrize("lang", ["en", "fr"])
 def test_a_card_is_a_page_in_both_languages(tmp_path, lang):
-    values = dict.fromkeys(re.findall(r"\{(\w+)\}", catalogue("en")["question.kl.measured.trade"]), 0.125)
-    contradicted = Claim("trade", "contradicted", values)
+    contradicted = Claim("trade", "contradicted", filled())
     card = made()
     card = Card(**{**card.__dict__, "claims": (contradicted,)})
     page = write_card_page(card, tmp_path / "card.html", lang).read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zlib
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,12 @@ from PIL import Image
 import latentlab as ll
 from latentlab import sampling
 from latentlab.checkpoints import save
+from latentlab.errors import LabError
 from latentlab.explorer import content as explorer_content_module
 from latentlab.explorer.content import decoder_is_from, explorer_content, explorer_words, kind_of, most_images
 from latentlab.explorer.points import Held, chosen, class_plane, dequantized, quantized, read_held, rows_of, share_of_variance, widest_plane
 from latentlab.explorer.thumbnails import read_thumbnails, sprite
+from latentlab.figures.records import read_codes
 from latentlab.images import save_png
 from latentlab.learners.build import build
 from latentlab.learners.draw import encode
@@ -188,12 +191,99 @@ def test_two_runs_of_a_kind_are_called_by_their_names_and_other_data_makes_no_ma
     found = explorer_content({"color": color, "one": one, "two": two, "gan": gan}, labels={"two": "Zwei"}, precision="fp16")
     assert [model["label"] for model in found["models"]] == [None, "one", "Zwei", None]
     assert [model["codes_of"] for model in found["models"]] == [None, "one", "two", "two"]
+    assert [model["without"] for model in found["models"]] == ["images", None, None, None]
     assert list(found["maps"]) == ["one", "two"]
     assert found["thumbnails"] is None
     assert found["models"][0]["network"] == "fp16"
     gans = explorer_content({"gan": fake_run(tmp_path / "alone", "gan")})
     assert gans["maps"] == {}
+    assert gans["models"][0]["without"] == "encoder"
     assert gans["start"] is None
+
+
+def test_what_is_damaged_is_left_out_with_the_reason(tmp_path: Path, runs) -> None:
+    folders = {name: RunFolder(Path(shutil.copytree(runs[name].path, tmp_path / name))) for name in ("ae", "vae", "gan")}
+    for path in folders["gan"].path.glob("checkpoints/step-*/*.safetensors"):
+        path.write_bytes(b"x")
+    (folders["ae"].path / "latents.npz").write_bytes(b"x")
+    (folders["vae"].path / "thumbnails.png").write_bytes(b"x")
+    said: list[str] = []
+    found = explorer_content(folders, say=said.append)
+    assert [model["name"] for model in found["models"]] == ["ae", "vae"]
+    assert [(model["codes_of"], model["without"]) for model in found["models"]] == [(None, "codes"), ("vae", None)]
+    assert list(found["maps"]) == ["vae"]
+    assert found["thumbnails"] is None
+    starts = ["gan is not among the live models: ", "ae has no latent map: ", "vae gives no pictures"]
+    assert all(words.startswith(start) and "\n" not in words for words, start in zip(said, starts, strict=True))
+    assert f"{folders['ae'].path / 'latents.npz'} is damaged" in said[1]
+    assert f"{folders['vae'].path / 'thumbnails.png'} is damaged" in said[2]
+    assert explorer_content({"gan": folders["gan"]})["models"] == []
+    with pytest.raises(LabError, match="precision must be one of"):
+        explorer_content(folders, precision="int4")  # type: ignore[arg-type]
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-600])
+
+
+def turned(path: Path) -> None:
+    """One bit of an array: the archive's own checksum tells."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def rewritten(**changes: Any) -> Any:
+    """The archive with other arrays; None leaves one out."""
+
+    def rewrite(path: Path) -> None:
+        with np.load(path) as file:
+            arrays = dict(file) | changes
+        np.savez(path, **{name: values for name, values in arrays.items() if values is not None})
+
+    return rewrite
+
+
+HARMS = {
+    "no archive": lambda path: path.write_bytes(b"x"),
+    "empty": lambda path: path.write_bytes(b""),
+    "cut": cut,
+    "a bit": turned,
+    "no mean": rewritten(mean=None),
+    "no index": rewritten(index=None),
+    "short labels": rewritten(label=np.zeros(3, np.int64)),
+    "a flat mean": rewritten(mean=np.zeros(40, np.float32)),
+    "words": rewritten(mean=np.array([["a", "b"]])),
+    "objects": rewritten(index=np.array([None], dtype=object)),
+}
+
+
+@pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
+def test_damaged_codes_are_one_line_that_names_the_file(harm, tmp_path: Path) -> None:
+    run = fake_run(tmp_path / "vae", "vae")
+    for read in (read_held, read_codes):
+        assert read(run) is not None
+    harm(run.path / "latents.npz")
+    for read in (read_held, read_codes):
+        with pytest.raises(LabError) as raised:
+            read(run)
+        assert str(raised.value).startswith(f"{run.path / 'latents.npz'} is damaged (")
+        assert f"latentlab resume {run.path} --steps" in str(raised.value)
+
+
+def test_damaged_thumbnails_are_one_line_that_names_the_file(tmp_path: Path) -> None:
+    codes, index = held(np.arange(4)), np.arange(4)
+    sheet = np.random.default_rng(0).integers(0, 256, (8, 12, 1), np.uint8)
+    for wanted, shape in (("whole", (4, 6, 1)), ("too few", (8, 6, 1)), ("of another size", (5, 6, 1))):
+        save_png(sheet, tmp_path / "thumbnails.png")
+        if wanted == "whole":
+            assert read_thumbnails(RunFolder(tmp_path), codes, index, shape) is not None
+            continue
+        with pytest.raises(LabError, match=r"thumbnails\.png is damaged"):
+            read_thumbnails(RunFolder(tmp_path), codes, index, shape)
+    (tmp_path / "thumbnails.png").write_bytes((tmp_path / "thumbnails.png").read_bytes()[:90])
+    with pytest.raises(LabError, match=r"thumbnails\.png is damaged"):
+        read_thumbnails(RunFolder(tmp_path), codes, index, (4, 6, 1))
 
 
 def test_a_decoder_is_found_again_after_a_move(tmp_path: Path) -> None:
@@ -235,6 +325,7 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name=
 <style>{style}</style></head><body><main><section>{roots}</section></main>
 <script type="application/json" id="content">{content}</script>
 <script type="module">{script}
+Object.assign(window, {{ PAPER, HUES }});
 window.inner_parts = {{ curved, spell, backwards, normalDraw, explore }};
 const content = JSON.parse(document.getElementById("content").textContent);
 const words = {words};
@@ -654,6 +745,40 @@ def test_a_printer_gets_every_image_and_no_controls(browser, page_file) -> None:
     reader.context.close()
 
 
+def printed_pictures(pdf: bytes, side: int) -> list[np.ndarray]:
+    """The pictures of side x side that a PDF shows, as it holds them: uint8 [side, side, 3]."""
+    found = []
+    for start in re.finditer(rb"/Subtype /Image[^>]*", pdf):
+        head = start[0]
+        if f"/Width {side}\n".encode() not in head or f"/Height {side}\n".encode() not in head or b"/FlateDecode" not in head:
+            continue
+        data = zlib.decompressobj().decompress(pdf[pdf.index(b"stream", start.end()) + 7 :])
+        if len(data) == side * side * 3:
+            found.append(np.frombuffer(data, np.uint8).reshape(side, side, 3))
+    return found
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_a_pdf_holds_the_map_with_its_dots(scheme: str, browser, page_file) -> None:
+    reader = Reader(browser, page_file, color_scheme=scheme, viewport={"width": 1200, "height": 200})
+    reader.restore(rest="centre")  # no posterior is shaded over the dots
+    size = reader.page.evaluate("PAPER.side * PAPER.ratio")
+    (shown,) = printed_pictures(reader.page.pdf(print_background=True), size)
+    assert (shown == 255).all(2).mean() > 0.5  # on paper, in the dark too
+    hues = reader.page.evaluate("HUES")
+    for hue in hues:  # of each class half of the edge around its name at least: 6 pixels wide, 188 long
+        colour = [int(hue[start : start + 2], 16) for start in (1, 3, 5)]
+        assert (np.abs(shown.astype(int) - colour).max(2) <= 3).sum() > 6 * 188 / 2
+    coloured = np.ptp(shown.astype(int), axis=2) > 40
+    assert all(quarter.mean() > 0.001 for half in np.array_split(coloured, 2) for quarter in np.array_split(half, 2, axis=1))
+    assert (shown < 30).all(2).any()  # the ring
+    assert (shown[-9:, size // 2 - 1] < 230).all()  # the axis through the centre, down to the edge
+    reader.page.evaluate("dispatchEvent(new Event('beforeprint'))")  # also where a browser never turns the page itself to print
+    assert (reader.image(".explorer-printed") == 255).mean() > 0.5
+    assert reader.problems == []
+    reader.context.close()
+
+
 def test_without_motion_a_walk_jumps_from_step_to_step(browser, page_file) -> None:
     reader = Reader(browser, page_file, reduced_motion="reduce")
     reader.restore(walk=reader.state()["walk"] | {"t": 0})
@@ -685,6 +810,7 @@ def test_gans_alone_and_images_without_classes_have_an_explorer(browser, tmp_pat
     reader.en.get_by_role("button", name="New draw", exact=True).click()
     reader.drawn()
     assert apart(reader.draws("gan"), first) > 0
+    assert reader.en.get_by_role("slider").bounding_box()["width"] > 600
     assert reader.en.get_by_role("button", name="Another image").count() == 0
     assert reader.problems == []
     reader.context.close()
@@ -696,6 +822,24 @@ def test_gans_alone_and_images_without_classes_have_an_explorer(browser, tmp_pat
     assert reader.page.locator("#en .explorer-legend").count() == 0
     assert reader.problems == []
     reader.context.close()
+
+
+@pytest.mark.parametrize("lang", ["en", "fr"])
+def test_why_a_model_has_no_codes_is_said_truly(lang: str, browser, tmp_path: Path, content) -> None:
+    reasons = {"ae": "images", "gan": "encoder", "gan-from-vae": "codes"}
+    models = [m | ({"codes_of": None, "without": reasons[m["name"]]} if m["name"] in reasons else {}) for m in content["models"]]
+    path = write_page(tmp_path / "unlike.html", {**content, "models": models, "maps": {"vae": content["maps"]["vae"]}}, (lang,))
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    page.wait_for_selector("html[data-ready]")
+    words = explorer_words(lang)
+    for name, reason in reasons.items():
+        assert page.locator(f".explorer-walk:has([data-walk='{name}'])").inner_text().endswith(words[f"walk.arc.{reason}"])
+    said = page.locator(".explorer-sums ~ .explorer-note").all_inner_texts()
+    assert [line.partition(" ")[2] for line in said[:2]] == [words[f"sum.none.{reasons[name]}"] for name in ("ae", "gan")]
+    assert said[2].endswith(words["sum.none.codes"])
+    assert ("encod" in words["sum.none.encoder"], "encod" in words["sum.none.images"] + words["walk.arc.images"]) == (True, False)
+    page.close()
 
 
 def test_it_lives_in_a_shadow_root_without_the_pages_colours(reader) -> None:

@@ -64,10 +64,8 @@ def written(monkeypatch) -> list[dict[str, Any]]:
     """What `latentlab report` gives to the page, which is a short one."""
     calls: list[dict[str, Any]] = []
 
-    def write_page(out, runs, comparison, lang, *, answers=None, questions=None, precision="int8"):
-        calls.append(
-            {"runs": runs, "comparison": comparison, "lang": lang, "answers": answers, "questions": questions, "weights": precision}
-        )
+    def write_page(out, runs, comparison, lang, *, answers=None, cards=None, precision="int8"):
+        calls.append({"runs": runs, "comparison": comparison, "lang": lang, "answers": answers, "cards": cards, "weights": precision})
         Path(out).write_text(seal(PAGE, record(runs, comparison, {}, answers, lang)), encoding="utf-8")
         return Path(out)
 
@@ -87,7 +85,7 @@ def test_a_folder_of_runs_is_reported_in_the_labs_order(lab, tmp_path, written, 
     assert re.fullmatch(r"3 runs, 0\.0\d MB", printed.splitlines()[0])
     [call] = written
     assert list(call["runs"]) == ["ae", "vae", "gan"]
-    assert (call["lang"], call["weights"], call["questions"]) == ("fr", "fp16", tmp_path / "questions")
+    assert (call["lang"], call["weights"], list(call["cards"])) == ("fr", "fp16", ["kl"])
     assert call["answers"].parts["kl"].predicted == ("falls",)
     assert call["comparison"]["groups"]["vae"]["scores"]["kl_nats"]["value"] == 15.2
     assert call["comparison"]["remarks"] == []

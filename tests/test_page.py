@@ -178,7 +178,7 @@ def test_the_command_names_what_differs_from_the_preset(tmp_path, monkeypatch):
         "gan-from-vae",
         **{"train.generator_from": str(source), "model.hidden": (64, 32), "train.seed": 7},
     )
-    c = Context(tmp_path / "lab", {"gan-from-vae": folder}, {}, "en", Shared())
+    c = Context({"gan-from-vae": folder}, {}, "en", Shared())
     command = train_command(c, folder.config(), "gan-from-vae")
     assert command is not None
     assert " ".join(command) == (

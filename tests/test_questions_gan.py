@@ -87,7 +87,20 @@ def test_a_ratio_is_judged_on_logarithms():
     assert held.values["low"] < held.values["difference"] < held.values["high"]
     assert held.values["first"] == 10_000.0
     assert ratio_claim("x", calm, wild).verdict == "contradicted"
-    assert ratio_claim("x", [100.0, 100.0], [-1.0, 0.0]).values["difference"] == pytest.approx(1_000.0)
+    assert "times" in held.values["compared"].say("en")
+
+
+def test_where_there_is_no_ratio_the_difference_is_judged():
+    held = ratio_claim("x", [100.0, 120.0, 110.0], [-1.0, 5.0, 0.0])
+    assert held.verdict == "holds"
+    assert held.values["difference"] == pytest.approx(110.0 - 4.0 / 3.0)
+    assert "times" not in held.values["compared"].say("en")
+    assert " 109," in held.values["compared"].say("en")
+    assert "fois" not in held.values["compared"].say("fr")
+    assert ratio_claim("x", [-1.0, 5.0, 0.0], [100.0, 120.0, 110.0]).verdict == "contradicted"
+    close = ratio_claim("x", [0.1, 0.2, 0.3], [-0.1, 0.4, 0.0])
+    assert close.verdict == "unclear"
+    assert abs(close.values["difference"]) < 1
 
 
 def test_series_over_seeds():
@@ -233,7 +246,7 @@ def judged_cards() -> list[tuple[str, tuple[Claim, ...], tuple[str, ...], list[P
     return [
         ("decoder-as-generator", d.judge(kid, weights), (d.outcome(kid),), [d.course(kid), d.weights(weights), d.variety(kid)]),
         ("encoder-vs-discriminator", e.judge(nets), e.outcome(e.judge(nets)), [e.verdicts(nets), e.knowledge(nets), e.logits(nets)]),
-        ("ae-vs-vae-vs-gan", a.judge(three), (a.outcome(three),), [a.distances(three), a.errors(three), a.virtues(three)]),
+        ("ae-vs-vae-vs-gan", a.judge(three), a.outcome(three), [a.distances(three), a.errors(three), a.virtues(three)]),
         ("gan-stability", said, g.outcome(said, arms), [g.ablation(arms), g.dominance(arms), g.gradients(arms)]),
     ]
 
@@ -290,7 +303,11 @@ def test_a_head_start_lasts_fades_or_turns(end: float, expected: str, lasting: s
 
 def test_who_draws_best_follows_the_numbers():
     one, other = families(False), families(True)
-    assert (ae_vs_vae_vs_gan.outcome(one), ae_vs_vae_vs_gan.outcome(other)) == ("gan", "vae")
+    assert (ae_vs_vae_vs_gan.outcome(one), ae_vs_vae_vs_gan.outcome(other)) == (("gan",), ("vae",))
+    for seed, run in enumerate(one["vae"]):
+        run["samples"]["kid"] = (480.0, 700.0, 500.0)[seed]  # below the GAN's 500, 501, 502 with one seed, above it on average
+    assert ae_vs_vae_vs_gan.outcome(one) == ("vae", "gan")
+    one = families(False)
     first, second = (verdicts(ae_vs_vae_vs_gan.judge(found)) for found in (one, other))
     assert (first["gan-draws"], second["gan-draws"]) == ("holds", "contradicted")
     assert (first["fitted"], second["fitted"]) == ("holds", "contradicted")
@@ -317,6 +334,9 @@ def test_the_remedy_that_is_missed_most_follows_the_numbers():
     for run in both["updates"]:
         run["kid"] = 4_000.0
     assert gan_stability.outcome(gan_stability.judge(both), both) == ("spectral",)
+    for run, kid in zip(both["updates"], (8_000.0, 13_000.0, 7_000.0), strict=True):
+        run["kid"] = kid
+    assert gan_stability.outcome(gan_stability.judge(both), both) == ("updates", "spectral"), "the seeds do not settle which"
     assert gan_stability.outcome(gan_stability.judge(stability("all")), stability("all")) == ("little",)
 
 

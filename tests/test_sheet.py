@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from latentlab.answers.sheet import Answers, parsed, template
@@ -27,3 +30,11 @@ def test_the_template_has_every_question_and_is_read_as_nothing(lang):
         assert f"\n## {question}\n" in sheet
         assert all(f"> - {option}: " in sheet for option in options(question))
     assert parsed(sheet) == Answers("", "", {})
+
+
+def test_the_example_in_the_documentation_can_be_handed_in():
+    words = (Path(__file__).parents[1] / "docs" / "report.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"```markdown\n(.*?)```", words, flags=re.DOTALL)
+    found = parsed(example)
+    assert found.name == "Ada Lovelace"
+    assert found.parts["kl"].predicted == ("one",)

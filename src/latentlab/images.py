@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, features
 
 from latentlab.errors import refusal
 from latentlab.files import replace_with
@@ -66,3 +67,22 @@ def to_pil(picture: Images, zoom: int = 1) -> Image.Image:
 def save_png(picture: Images, path: Path, zoom: int = 1) -> None:
     """Write a picture uint8 [H, W, C] beside `path` and rename it, so that a reader never sees half of it."""
     replace_with(path, lambda beside: to_pil(picture, zoom).save(beside, format="PNG"))
+
+
+AVIF_QUALITY = 40  # an error of about 4 of 255 on the average pixel of a sample grid
+
+
+def compressed(picture: Image.Image) -> tuple[bytes, str]:
+    """A picture at a fraction of its size, with losses that are hardly seen, and the name of its format: "avif" or "webp".
+
+    AVIF is read by every browser that runs our decoders; WebP is for a Pillow that was built without it.
+    """
+    grey = picture.convert("L").convert("RGB").tobytes() == picture.convert("RGB").tobytes()
+    buffer = io.BytesIO()
+    if features.check("avif"):
+        picture.convert("L" if grey else "RGB").save(
+            buffer, "AVIF", quality=AVIF_QUALITY, speed=8, subsampling="4:0:0" if grey else "4:4:4"
+        )
+        return buffer.getvalue(), "avif"
+    picture.convert("RGB").save(buffer, "WEBP", quality=AVIF_QUALITY + 20, method=4)
+    return buffer.getvalue(), "webp"

@@ -174,16 +174,7 @@ def finish(folder: Path, data: Data, lang: str, say: Callable[[str], None], quic
     compared = write_comparison(folder, folders, lang, short)
     draw_together(folder / "figures", {short[name]: run for name, run in folders.items()}, lang)
     say("writing lab.html …")
-    return compared, write_page(folder / "lab.html", folders, compared, lang, questions=questions_to_show(say))
-
-
-def questions_to_show(say: Callable[[str], None]) -> Path | None:
-    """The folder of questions that were run; None when there is none, or a card in it cannot be read."""
-    try:
-        return FOLDER if found_cards(FOLDER) else None
-    except LabError as error:
-        say(f"the page is written without questions: {error}")
-        return None
+    return compared, write_page(folder / "lab.html", folders, compared, lang, cards=found_cards(FOLDER, say=say))
 
 
 def draw_together(figures: Path, runs: dict[str, RunFolder], lang: str) -> None:

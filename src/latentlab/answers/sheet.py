@@ -4,7 +4,7 @@
     group: B2
 
     ## kl
-    prediction: 1
+    prediction: one
     Free Markdown …
 
     ## notes
@@ -47,7 +47,7 @@ _WIDTH = 100
 
 @dataclass(frozen=True)
 class Part:
-    """What was written about one question: the predicted options' names with commas between ("1,4"), and Markdown."""
+    """What was written about one question: the predicted options' names with commas between ("zero,one"), and Markdown."""
 
     prediction: str | None
     text: str

@@ -19,15 +19,16 @@ card.json alone:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from latentlab.errors import LabError
 from latentlab.files import replace_json
-from latentlab.panels import Panel, Phrase, panel_json, panel_read
-from latentlab.texts import catalogue
+from latentlab.panels import Bars, Lines, Panel, Phrase, Pictures, Series, panel_json, panel_read
+from latentlab.texts import catalogue, languages
 
 # In the order in which they are best asked.
 NAMES = (
@@ -51,6 +52,10 @@ class Claim:
     name: str
     verdict: Verdict
     values: Mapping[str, Any]  # as in a Phrase
+
+    def said(self, question: str) -> Phrase:
+        """The claim itself."""
+        return Phrase(f"question.{question}.claim.{self.name}")
 
     def measured(self, question: str) -> Phrase:
         """What was measured about it."""
@@ -118,7 +123,7 @@ class Card:
 
 
 def read_card(folder: Path) -> Card:
-    """The card in a folder. Raises LabError when there is none or it is damaged."""
+    """The card in a folder. Raises LabError when there is none, it is damaged, or this version has no words for it."""
     import json
 
     path = folder / "card.json"
@@ -127,14 +132,65 @@ def read_card(folder: Path) -> Card:
         if found["format"] != FORMAT:
             raise ValueError("format")
         claims = tuple(Claim(c["name"], c["verdict"], Phrase.from_json(c["measured"]).values) for c in found["claims"])
-        return Card(
+        card = Card(
             found["question"], found["data"], float(found["seconds"]), found["machine"], found["settings"], tuple(found["outcome"]),
             claims, tuple(map(panel_read, found["panels"])), found["numbers"], tuple(found["runs"]),
         )  # fmt: skip
+        check_card(card)
     except FileNotFoundError:
         raise LabError(f"{folder} must hold a card.json. It holds none. Run the question: `latentlab question NAME`.") from None
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise LabError(f"{path} is damaged ({type(error).__name__}). Run the question again with --fresh.") from None
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, ArithmeticError, RecursionError, OSError):
+        raise unreadable(folder) from None
+    return card
+
+
+def unreadable(folder: Path) -> LabError:
+    """What is said of a card that cannot be shown."""
+    return LabError(f"{folder / 'card.json'} is damaged or of another version. Run the question again with --fresh.")
+
+
+def check_card(card: Card) -> None:
+    """Raise ValueError, KeyError or TypeError for a card that this version cannot show in every language."""
+    tables = (card.machine, card.settings, card.numbers, card.machine.get("images", {}))
+    texts = (card.data, *card.runs, *(series.kind for panel in card.panels for series in getattr(panel, "series", ())))
+    if not all(isinstance(table, Mapping) for table in tables) or not all(isinstance(one, str) for one in texts):
+        raise TypeError("settings")
+    if not all(isinstance(count, int) for count in tables[-1].values()):
+        raise TypeError("images")
+    if not (math.isfinite(card.seconds) and card.seconds >= 0):
+        raise ValueError("seconds")
+    if not set(card.outcome) <= set(options(card.question)):
+        raise ValueError("outcome")
+    if not all(claim.verdict in get_args(Verdict) for claim in card.claims):
+        raise ValueError("verdict")
+    drawn = (value for panel in card.panels for value in plotted(panel))
+    if not all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in drawn):
+        raise TypeError("a value of a panel")
+    said = [phrase for panel in card.panels for phrase in phrases(panel)]
+    said += [phrase for claim in card.claims for phrase in (claim.said(card.question), claim.measured(card.question))]
+    for lang in languages():
+        for phrase in said:
+            phrase.say(lang)  # KeyError for a text that there is none of, and for a value that is missing
+
+
+def phrases(part: Any) -> Iterator[Phrase]:
+    """Every phrase of a panel, whatever part of it holds it."""
+    match part:
+        case Phrase():
+            yield part
+        case tuple():
+            for each in part:
+                yield from phrases(each)
+        case Series() | Lines() | Bars() | Pictures():
+            for name in vars(part):
+                yield from phrases(getattr(part, name))
+
+
+def plotted(panel: Panel) -> Iterator[Any]:
+    """Every number that a panel draws."""
+    for series in getattr(panel, "series", ()):
+        yield from (*series.y, *series.x, *series.low, *series.high)
+    yield from (at for at, _ in (*getattr(panel, "marks", ()), *getattr(panel, "lines", ())))
 
 
 def options(question: str) -> list[str]:
@@ -149,6 +205,24 @@ def count(question: str, part: str) -> int:
     return sum(key.startswith(start) for key in catalogue("en"))
 
 
-def found_cards(folder: Path, names: Sequence[str] = NAMES) -> dict[str, Card]:
-    """The cards below a folder of questions, by name; those that were not run are left out."""
-    return {name: read_card(folder / name) for name in names if (folder / name / "card.json").is_file()}
+def found_cards(folder: Path, names: Sequence[str] = NAMES, say: Callable[[str], None] | None = None) -> dict[str, Card]:
+    """The cards below a folder of questions, by name; those that were not run are left out.
+
+    Raises LabError for one that cannot be shown or is of another question than its folder; with `say`, that is said and the
+    card left out.
+    """
+    found: dict[str, Card] = {}
+    for name in names:
+        if not (folder / name / "card.json").is_file():
+            continue
+        try:
+            card = read_card(folder / name)
+            if card.question != name:
+                raise unreadable(folder / name)
+        except LabError as error:
+            if say is None:
+                raise
+            say(str(error))
+        else:
+            found[name] = card
+    return found

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from latentlab.cards.card import NAMES, options
+from latentlab.cards.card import FOLDER, NAMES, options
 from latentlab.cli.parser import Parser
 from latentlab.cli.report import check_lang, check_parent
 from latentlab.errors import LabError, refusal
@@ -25,11 +25,11 @@ def command_question(arguments: list[str]) -> int:
         "--sheet writes a file to put it down in.",
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="one of " + ", ".join(NAMES))
-    parser.add_argument("--data", default="digits", metavar="SPEC", help="digits (default) or mnist")
+    parser.add_argument("--data", default="digits", metavar="SPEC", help="digits (default), mnist, fashion-mnist or kmnist")
     parser.add_argument("--data-root", metavar="DIR", help="where named sets lie; default LATENTLAB_DATA, else the cache folder")
     parser.add_argument("--offline", action="store_true", help="never download")
     parser.add_argument("--out", metavar="DIR", help="where it goes (runs/questions/NAME); finished runs in it are kept")
-    parser.add_argument("--fresh", action="store_true", help="start over in a DIR that exists")
+    parser.add_argument("--fresh", action="store_true", help="start over: remove what this question left in DIR")
     parser.add_argument("--sheet", metavar="FILE", help="write a sheet for answers and predictions, for `latentlab report --answers`")
     parser.add_argument("--lang", default="en", metavar="en|fr", help="language of what is printed, of the card and of the sheet (en)")
     found = parser.parse(arguments)
@@ -42,9 +42,10 @@ def command_question(arguments: list[str]) -> int:
         width = max(map(len, NAMES))
         print("\n".join(f"{name:<{width}}  {text(f'question.{name}.title', found.lang)}" for name in NAMES))
         return 0
-    if found.name not in NAMES:
-        raise refusal("a question", "one of " + ", ".join(NAMES), found.name, "`latentlab question` lists them.")
-    folder = Path(found.out) if found.out is not None else Path("runs/questions") / found.name
+    from latentlab.questions.place import check
+
+    folder = Path(found.out) if found.out is not None else FOLDER / found.name
+    check(found.name, folder, found.data)
     _say(prompt(found.name, found.lang))
     from latentlab.cli import Interrupted
     from latentlab.questions import run

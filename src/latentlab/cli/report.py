@@ -15,8 +15,9 @@ from latentlab.texts import languages
 
 if TYPE_CHECKING:
     from latentlab.answers.seal import HandedIn
+    from latentlab.cards.card import Card
 
-QUESTIONS = Path("runs/questions")  # where `latentlab question` puts cards unless it is told otherwise
+LARGE_MB = 5.0
 WEIGHTS = ("int8", "fp16")
 
 
@@ -30,7 +31,7 @@ def command_report(arguments: list[str]) -> int:
     parser.add_argument("runs", nargs="*", metavar="RUN", help="run folders, or folders that hold runs, such as runs/lab")
     parser.add_argument("--out", required=True, metavar="FILE.html", help="the file to write; an earlier report there is replaced")
     parser.add_argument("--answers", metavar="FILE", help="your own answers (Markdown); `latentlab question --sheet FILE` writes a sheet")
-    parser.add_argument("--questions", metavar="DIR", help=f"folder of questions that were run ({QUESTIONS.as_posix()} where there is one)")
+    parser.add_argument("--questions", metavar="DIR", help="folder of questions that were run (runs/questions, where there is one)")
     parser.add_argument(
         "--weights", default="int8", metavar="int8|fp16", help="precision of the live decoders (int8); fp16 is twice as large"
     )
@@ -44,7 +45,7 @@ def command_report(arguments: list[str]) -> int:
 
     out = report_file(found.out)
     folders = opened_runs(found.runs)
-    questions = question_folder(found.questions)
+    cards = question_cards(found.questions)
     answers = read_answers(Path(found.answers)) if found.answers is not None else None
     compared = comparison_of(folders)
     for remark in compared.get("remarks", []):
@@ -52,8 +53,11 @@ def command_report(arguments: list[str]) -> int:
     if answers is not None and not answers.name:
         _say(f"{found.answers} names nobody: its line `name:` is empty.")
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_page(out, folders, compared, found.lang, answers=answers, questions=questions, precision=found.weights)
-    print(f"{len(folders)} {'runs' if len(folders) > 1 else 'run'}, {out.stat().st_size / 1e6:.2f} MB")
+    write_page(out, folders, compared, found.lang, answers=answers, cards=cards, precision=found.weights)
+    size = out.stat().st_size / 1e6
+    if size > LARGE_MB:
+        _say(f"{out} has {size:.1f} MB, more than some mail programs take. Fewer runs or `--weights int8` make it smaller.")
+    print(f"{len(folders)} {'runs' if len(folders) > 1 else 'run'}, {size:.2f} MB")
     print(out)
     return 0
 
@@ -105,15 +109,18 @@ def opened_runs(paths: Sequence[str]) -> dict[str, RunFolder]:
     return {name: open_folder(path) for name, path in zip(distinct_names(found), found, strict=True)}
 
 
-def question_folder(name: str | None) -> Path | None:
-    """The folder of cards, None without one. Raises LabError for one that is named and holds none, and for a damaged card."""
-    from latentlab.cards.card import found_cards
+def question_cards(name: str | None) -> dict[str, Card]:
+    """The cards of questions that were run.
 
-    folder = QUESTIONS if name is None else Path(name)
-    if found_cards(folder):
-        return folder
+    Raises LabError for a folder that is named and holds none, or a card that cannot be shown; in the default folder such
+    a card is said and left out.
+    """
+    from latentlab.cards.card import FOLDER, found_cards
+
     if name is None:
-        return None
+        return found_cards(FOLDER, say=_say)
+    if cards := found_cards(Path(name)):
+        return cards
     raise refusal("--questions", "a folder of questions that were run", name, "`latentlab question NAME` runs one.")
 
 
@@ -204,7 +211,7 @@ def grade_files(stem: str) -> tuple[Path, Path]:
     from latentlab.answers.grades import is_table
     from latentlab.report.grades_page import is_grades_page
 
-    if not Path(stem).name:
+    if not Path(stem).name or stem.endswith(("/", "\\")) or Path(stem).is_dir():
         raise refusal("--out", "the beginning of two files' names, such as grades", stem)
     sheet, page = (Path(f"{stem}.{kind}") for kind in ("csv", "html"))
     for path, is_ours in ((sheet, is_table), (page, is_grades_page)):

@@ -2,8 +2,10 @@
 
 The content has no language: a page that is there in two shares one. `explorer_words` are the texts beside it.
 
-    models      [{name, kind, label, latent, network, codes_of}] in the order given; `kind` is ae, vae, gan or gan-from-vae,
-                `label` a name to show instead of the kind's, `codes_of` the model whose encoder gives this one its codes
+    models      [{name, kind, label, latent, network, codes_of, without}] in the order given; `kind` is ae, vae, gan or
+                gan-from-vae, `label` a name to show instead of the kind's, `codes_of` the model whose encoder gives this one
+                its codes, `without` why it has none of the map's images: "encoder" (it has no encoder), "images" (its own are
+                others), "codes" (its run folder holds none that can be read); null where it has
     maps        by name of a model with an encoder: {mean, std, planes, class_means}, the codes of N shared images
     labels, numbers, class_names, thumbnails, shape    of those N images; null where there are none
     start       what is shown first: rows of images `image`, `a`, `b`, and `other`, a class to turn the image into
@@ -11,13 +13,14 @@ The content has no language: a page that is there in two shares one. `explorer_w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from latentlab.explorer.pack import Precision, embed, pack_network
+from latentlab.errors import LabError
+from latentlab.explorer.pack import Precision, check_precision, embed, pack_network
 from latentlab.explorer.points import (
     Doubles,
     Held,
@@ -35,13 +38,16 @@ from latentlab.explorer.points import (
 )
 from latentlab.explorer.thumbnails import read_thumbnails, sprite
 from latentlab.figures.records import class_names, image_shape
+from latentlab.images import Images
 from latentlab.runs import RunFolder
 from latentlab.texts import catalogue
 
-MOST_IMAGES = 1_500
+MOST_IMAGES = 1_000
 MOST_PIXELS = MOST_IMAGES * 28 * 28  # larger images: fewer of them
 MOST_CODE_BYTES = MOST_IMAGES * 32 * 3  # more latent units, or more encoders: fewer images
 _PREFIX = "explorer."
+
+Say = Callable[[str], object]  # is told what is left out, and why: a line that begins with the run's name
 
 
 def explorer_words(lang: str) -> dict[str, str]:
@@ -51,28 +57,76 @@ def explorer_words(lang: str) -> dict[str, str]:
 
 
 def explorer_content(
-    folders: Mapping[str, RunFolder], labels: Mapping[str, str] | None = None, precision: Precision = "int8"
+    folders: Mapping[str, RunFolder],
+    labels: Mapping[str, str] | None = None,
+    precision: Precision = "int8",
+    say: Say = lambda words: None,
 ) -> dict[str, Any]:
-    """The content for these runs, as JSON can hold it. Raises LabError for a run without a whole checkpoint.
+    """The content for these runs, as JSON can hold it. Raises LabError for a precision that there is not.
+
+    A run without a whole checkpoint is left out, one with damaged codes has no map: `say` is told. Where no run is left,
+    "models" is empty.
 
     `labels` are names to show in every language; without one a run is called by its kind, or by its name where two are
     of a kind. `precision` is that of the decoders' weights. An encoder whose held-out images are not those of the first
     one counts as none: one picture could not show both.
     """
-    kinds = {name: kind_of(folder) for name, folder in folders.items()}
-    held = _alike(folders)
+    check_precision(precision)
+    networks = _networks(folders, precision, say)
+    whole = {name: folders[name] for name in networks}
+    kinds = {name: kind_of(folder) for name, folder in whole.items()}
+    codes = _codes(whole, say)
+    held = _alike(whole, codes)
+    sources = {name: _source(name, whole, held) for name in whole}
     models = [
         {
             "name": name,
             "kind": kinds[name],
             "label": (labels or {}).get(name, name if list(kinds.values()).count(kinds[name]) > 1 else None),
             "latent": folder.config().model.latent_dim,
-            "network": embed(pack_network(folder, precision=precision)),
-            "codes_of": name if name in held else next((other for other in held if decoder_is_from(folder, folders[other])), None),
+            "network": networks[name],
+            "codes_of": sources[name],
+            "without": None if sources[name] else _lack(folder, name in codes),
         }
-        for name, folder in folders.items()
+        for name, folder in whole.items()
     ]
-    return {"models": models, **_images(folders, held)}
+    return {"models": models, **_images(whole, held, say)}
+
+
+def _networks(folders: Mapping[str, RunFolder], precision: Precision, say: Say) -> dict[str, dict[str, Any]]:
+    """The decoder or generator of every run that has a whole checkpoint."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, folder in folders.items():
+        try:
+            found[name] = embed(pack_network(folder, precision=precision))
+        except LabError as error:
+            say(f"{name} is not among the live models: {error}")
+    return found
+
+
+def _codes(folders: Mapping[str, RunFolder], say: Say) -> dict[str, Held]:
+    """The codes of every run that has some."""
+    found: dict[str, Held] = {}
+    for name, folder in folders.items():
+        try:
+            held = read_held(folder)
+        except LabError as error:
+            say(f"{name} has no latent map: {error}")
+        else:
+            found |= {} if held is None else {name: held}
+    return found
+
+
+def _source(name: str, folders: Mapping[str, RunFolder], held: Mapping[str, Held]) -> str | None:
+    """The model whose encoder gives this one its codes."""
+    return name if name in held else next((other for other in held if decoder_is_from(folders[name], folders[other])), None)
+
+
+def _lack(folder: RunFolder, has_codes: bool) -> str:
+    """Why a model has no codes of the map's images."""
+    if folder.config().family == "gan":
+        return "encoder"
+    return "images" if has_codes else "codes"
 
 
 def kind_of(folder: RunFolder) -> str:
@@ -90,14 +144,12 @@ def decoder_is_from(folder: RunFolder, source: RunFolder) -> bool:
     return source.path.resolve() in (Path(origin).resolve(), beside)
 
 
-def _alike(folders: Mapping[str, RunFolder]) -> dict[str, Held]:
+def _alike(folders: Mapping[str, RunFolder], codes: Mapping[str, Held]) -> dict[str, Held]:
     """The runs with an encoder whose held-out images are those of the first, VAEs before AEs."""
     found: dict[str, Held] = {}
     same: tuple[Any, ...] | None = None
-    for name in sorted(folders, key=lambda name: folders[name].config().family != "vae"):
-        held = read_held(folders[name])
-        if held is None:
-            continue
+    for name in sorted(codes, key=lambda name: folders[name].config().family != "vae"):
+        held = codes[name]
         environment = folders[name].environment()
         data = (environment.get("data_fingerprint"), environment["image_shape"])
         if same is None or data == same:
@@ -107,7 +159,7 @@ def _alike(folders: Mapping[str, RunFolder]) -> dict[str, Held]:
     return found
 
 
-def _images(folders: Mapping[str, RunFolder], held: Mapping[str, Held]) -> dict[str, Any]:
+def _images(folders: Mapping[str, RunFolder], held: Mapping[str, Held], say: Say) -> dict[str, Any]:
     """Everything that is about the shared held-out images."""
     if not held:
         return {"maps": {}, "labels": None, "numbers": None, "class_names": None, "thumbnails": None, "shape": None, "start": None}
@@ -117,8 +169,7 @@ def _images(folders: Mapping[str, RunFolder], held: Mapping[str, Held]) -> dict[
     names = class_names(folders[first])
     label = labels_of(held[first], index) if names else None
     shape = (height, width, channels)
-    found = (read_thumbnails(folders[name], codes, index, shape) for name, codes in held.items())
-    pictures = next((images for images in found if images is not None), None)
+    pictures = _pictures(folders, held, index, shape, say)
     return {
         "maps": {name: _map(codes, index, len(names or [])) for name, codes in held.items()},
         "labels": None if label is None else label.tolist(),
@@ -128,6 +179,21 @@ def _images(folders: Mapping[str, RunFolder], held: Mapping[str, Held]) -> dict[
         "shape": list(shape),
         "start": _start(held[first], index, label, len(names or [])),
     }
+
+
+def _pictures(
+    folders: Mapping[str, RunFolder], held: Mapping[str, Held], index: Whole, shape: tuple[int, int, int], say: Say
+) -> Images | None:
+    """The images with these indices, uint8 [N, H, W, C], from the first run that has them."""
+    for name, codes in held.items():
+        try:
+            images = read_thumbnails(folders[name], codes, index, shape)
+        except LabError as error:
+            say(f"{name} gives no pictures of held-out images: {error}")
+        else:
+            if images is not None:
+                return images
+    return None
 
 
 def most_images(held: list[Held], pixels: int) -> int:

@@ -72,8 +72,7 @@ def pack_network(folder: RunFolder, name: str | None = None, precision: Precisio
     From the newest whole checkpoint, averaged where the run averages. Raises LabError for a name or a precision that
     there is not, and for a checkpoint that is not of the run's configuration.
     """
-    if precision not in get_args(Precision):
-        raise refusal("precision", "one of " + ", ".join(get_args(Precision)), precision)
+    check_precision(precision)
     config = folder.config()
     checkpoint = checkpoints.newest(folder.checkpoints, lambda text: print(f"latentlab: {text}", file=sys.stderr))
     height, width, channels = checkpoints.read_state(checkpoint)["image_shape"]
@@ -96,6 +95,12 @@ def pack_network(folder: RunFolder, name: str | None = None, precision: Precisio
     for layer in described[name]:
         shape = shape_after(layer, shape)
     return pack(head | {"output": list(shape)}, parts, prior, precision)
+
+
+def check_precision(precision: str) -> None:
+    """Raises LabError for a precision that there is not."""
+    if precision not in get_args(Precision):
+        raise refusal("precision", "one of " + ", ".join(get_args(Precision)), precision)
 
 
 def pack(head: dict[str, Any], parts: Sequence[Part], prior: Tensors, precision: Precision) -> Packed:

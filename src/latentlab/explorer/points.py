@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from latentlab.figures.records import read_latents
 from latentlab.runs import RunFolder
 
 LEVELS = 255
@@ -32,17 +33,13 @@ class Held(NamedTuple):
 
 
 def read_held(folder: RunFolder) -> Held | None:
-    """latents.npz; None for a GAN and before the run has finished."""
-    path = folder.path / "latents.npz"
-    if not path.is_file():
+    """latents.npz; None for a GAN and before the run has finished. Raises Damaged for one that cannot be read."""
+    arrays = read_latents(folder)
+    if arrays is None:
         return None
-    with np.load(path) as arrays:
-        mean = arrays["mean"].astype(np.float64)
-        good = np.isfinite(mean).all(1)
-        std = arrays["std"].astype(np.float64)[good] if "std" in arrays else None
-        label = arrays["label"].astype(np.int64)[good] if "label" in arrays else None
-        index = arrays["index"].astype(np.int64)[good]
-    return Held(mean[good], std, label, index, np.flatnonzero(good)) if good.any() else None
+    good = np.isfinite(arrays["mean"]).all(1)
+    kept = {name: values[good] for name, values in arrays.items()}
+    return Held(kept["mean"], kept.get("std"), kept.get("label"), kept["index"], np.flatnonzero(good)) if good.any() else None
 
 
 def scattered(index: Whole) -> NDArray[np.uint64]:

@@ -5,12 +5,16 @@ Axes: N images, H height, W width, C channels, Z latent.
 
 from __future__ import annotations
 
+import zipfile
+import zlib
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
+from latentlab.errors import Damaged, LabError
 from latentlab.images import Images
 from latentlab.runs import RunFolder
 
@@ -37,17 +41,46 @@ def line(rows: list[dict[str, Any]], split: str, name: str) -> tuple[Doubles, Do
     return x, np.array([np.nan if row[name] is None else row[name] for row in held], np.float64)
 
 
-def read_codes(folder: RunFolder) -> Codes | None:
-    """The run's codes, those that are finite; None before the run has finished and for a GAN."""
+def read_latents(folder: RunFolder) -> dict[str, NDArray[Any]] | None:
+    """latents.npz as it is: mean [N, Z], index [N], of a VAE std [N, Z], of labelled images label [N].
+
+    None before the run has finished and for a GAN. Raises Damaged for a file that is not of that form.
+    """
     path = folder.path / "latents.npz"
     if not path.is_file():
         return None
-    with np.load(path) as arrays:
-        mean = arrays["mean"].astype(np.float64)
-        std = arrays["std"].astype(np.float64) if "std" in arrays else None
-        label = arrays["label"].astype(np.int64) if "label" in arrays else None
-    good = np.isfinite(mean).all(1)
-    return Codes(mean[good], None if std is None else std[good], None if label is None else label[good])
+    kinds = {"mean": np.float64, "std": np.float64, "label": np.int64, "index": np.int64}
+    try:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+            arrays = {name: file[name].astype(kind) for name, kind in kinds.items() if name in file.files}
+        count, size = arrays["mean"].shape
+        expected = {"mean": (count, size), "std": (count, size), "label": (count,), "index": (count,)}
+        wrong = [name for name in (*arrays, "index") if name not in arrays or arrays[name].shape != expected[name]]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, RuntimeError) as error:
+        raise damaged(path, type(error).__name__) from None
+    except (SyntaxError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        raise damaged(path, type(error).__name__) from None
+    if wrong:
+        raise damaged(path, f"its array {wrong[0]} is missing or of another shape")
+    return arrays
+
+
+def damaged(path: Path, why: str) -> Damaged:
+    """What is said of latents.npz or thumbnails.png: a run writes both when it reaches its last step, and not before."""
+    return Damaged(
+        f"{path} is damaged ({why}). Restore it from a copy of the run, or delete it to go without, or train on, which writes "
+        f"it anew: `latentlab resume {path.parent} --steps N` with a larger N."
+    )
+
+
+def read_codes(folder: RunFolder) -> Codes | None:
+    """The run's codes, those that are finite; None before the run has finished and for a GAN. Raises Damaged as `read_latents`."""
+    arrays = read_latents(folder)
+    if arrays is None:
+        return None
+    good = np.isfinite(arrays["mean"]).all(1)
+    std, label = arrays.get("std"), arrays.get("label")
+    return Codes(arrays["mean"][good], None if std is None else std[good], None if label is None else label[good])
 
 
 def unit_kl_nats(codes: Codes) -> Doubles | None:
@@ -85,8 +118,12 @@ def cells(folder: RunFolder, kind: str, at: int = -1) -> Images:
     height, width, channels = image_shape(folder)
     if not pictures:
         return np.empty((0, height, width, channels), np.uint8)
-    with Image.open(pictures[at][1]) as file:
-        sheet = np.asarray(file.convert("L" if channels == 1 else "RGB")).reshape(file.height, file.width, channels)
+    path = pictures[at][1]
+    try:
+        with Image.open(path) as file:
+            sheet = np.asarray(file.convert("L" if channels == 1 else "RGB")).reshape(file.height, file.width, channels)
+    except (UnidentifiedImageError, SyntaxError, OSError) as error:
+        raise LabError(f"{path} is damaged ({type(error).__name__}). Delete it: the grid before it is then the last.") from None
     rows, columns = (sheet.shape[0] - GAP) // (height + GAP), (sheet.shape[1] - GAP) // (width + GAP)
     inner = sheet[GAP : GAP + rows * (height + GAP), GAP : GAP + columns * (width + GAP)]
     padded = np.zeros((rows * (height + GAP), columns * (width + GAP), channels), np.uint8)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,15 +17,13 @@ from latentlab.figures.panels import draw_panels
 from latentlab.files import replace_json
 from latentlab.machine import core_count, processor
 from latentlab.presets import preset
-from latentlab.questions.bench import MOST_WORKERS, TASKS, Bench
+from latentlab.questions.bench import MOST_WORKERS, Bench
 from latentlab.questions.findings import Findings
+from latentlab.questions.place import TIME, check, claim_folder, forget
 from latentlab.report.card_page import write_card_page
 from latentlab.sweep import held, prepare
 from latentlab.texts import languages
 from latentlab.version import __version__
-
-TIME = "seconds.json"
-OWN = ("card.json", "card.html", "figure.png", "log.txt", TIME)
 
 
 def names() -> list[str]:
@@ -47,20 +44,20 @@ def run(
     """Run a question's experiment into `out` (runs/questions/NAME) and return its card.
 
     Finished runs in that folder are kept and unfinished ones go on, so that the same call after an interruption ends
-    what was begun; `fresh` starts over. Raises LabError for wrong input, and when the folder holds other runs.
+    what was begun; `fresh` starts over. Raises LabError for wrong input, and for a folder that is not empty and not this
+    question's.
     """
-    check_name(name)
+    folder = Path(out) if out is not None else FOLDER / name
+    check(name, folder, data)
     if lang not in languages():
         raise refusal("--lang", "one of " + ", ".join(languages()), lang)
-    folder = Path(out) if out is not None else FOLDER / name
-    if folder.exists() and not folder.is_dir():
-        raise refusal("--out", "a folder", str(folder))
     shared = {"data.spec": data} | {f"data.{key}": value for key, value in data_options.items()}
     images = load_data(preset("conv-vae", **shared).data)
     module: Any = importlib.import_module(f"latentlab.questions.{name.replace('-', '_')}")
     with held(folder):
         if fresh:
             forget(folder)
+        claim_folder(name, folder)
         with timed(folder / TIME):
             prepare(images, say)
             bench = Bench(folder, images, shared, say)
@@ -78,21 +75,6 @@ def run(
 def load(folder: str | Path) -> Card:
     """The card of a question that was run. Raises LabError when the folder holds none."""
     return read_card(Path(folder))
-
-
-def check_name(name: str) -> None:
-    """Raise LabError for a question that there is none of."""
-    if name not in NAMES:
-        raise refusal("a question", "one of " + ", ".join(NAMES), name, "`latentlab question` lists them.")
-
-
-def forget(folder: Path) -> None:
-    """Remove what an earlier call left: the runs directly below the folder, what was measured and the card, nothing else."""
-    for path in folder.iterdir():
-        if (path / "config.json").is_file() or path.name == TASKS:
-            shutil.rmtree(path)
-        elif path.name in OWN:
-            path.unlink()
 
 
 @contextmanager

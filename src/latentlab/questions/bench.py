@@ -9,6 +9,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,12 @@ from latentlab.errors import LabError
 from latentlab.jobs import adopt_decoder
 from latentlab.machine import core_count
 from latentlab.presets import preset
+from latentlab.questions.place import TASKS, plan_runs
 from latentlab.run import Run
 from latentlab.runs import RunFolder
 from latentlab.sweep.grid import Cell
 
 MOST_WORKERS = 2  # the budget of a question is that of two cores, on any machine
-TASKS = "tasks"  # the folder of what tasks gave
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Bench:
         cells = [self.cell(plan) for plan in plans]
         for cell in cells:
             cell.check(self.data)
+        plan_runs(self.folder, [plan.name for plan in plans])
         orders = deque(
             {
                 "name": plan.name,
@@ -95,8 +97,15 @@ class Bench:
         for name, task in (tasks or {}).items():
             orders.append({"name": name, "path": None, "task": self._order(task), "result": str(self._place(name))})
         workers = min(MOST_WORKERS, core_count(), len(orders))
+        processes: list[subprocess.Popen[str]] = []
         with ThreadPoolExecutor(max(1, workers)) as side_by_side:
-            failures = [said for said in side_by_side.map(lambda _: self._work(orders), range(workers)) if said]
+            try:
+                failures = [said for said in side_by_side.map(lambda _: self._work(orders, processes), range(workers)) if said]
+            except BaseException:  # Ctrl-C: the threads that wait for a worker would wait for its run to end
+                orders.clear()
+                for process in processes:
+                    process.terminate()
+                raise
         if failures:
             raise LabError(failures[0])
         self.trained.extend(plan.name for plan in plans)
@@ -114,8 +123,8 @@ class Bench:
         shared = {**self.shared, "data_fingerprint": self.data.fingerprint}
         return None if task is None else {"call": task.call, "settings": {"shared": shared, **task.settings}}
 
-    def _work(self, orders: deque[dict[str, Any]]) -> str | None:
-        """Give orders to one worker process until there are none; returns what failed."""
+    def _work(self, orders: deque[dict[str, Any]], processes: list[subprocess.Popen[str]]) -> str | None:
+        """Give orders to one worker process until there are none; returns what failed. The process is put into `processes`."""
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         log = open(self.folder / "log.txt", "ab")  # noqa: SIM115 - closed below, after the process
         worker = subprocess.Popen(
@@ -127,6 +136,7 @@ class Bench:
             text=True,
             encoding="utf-8",
         )
+        processes.append(worker)
         assert worker.stdin is not None  # noqa: S101 - both are pipes
         assert worker.stdout is not None  # noqa: S101
         try:
@@ -138,6 +148,7 @@ class Bench:
                 print(json.dumps(order), file=worker.stdin, flush=True)
                 answer = worker.stdout.readline()
                 if not answer:
+                    orders.clear()
                     return f"{self.folder / order['name']} failed: its process ended. Its log is {self.folder / 'log.txt'}."
                 said = json.loads(answer)
                 if said["failed"]:
@@ -145,9 +156,13 @@ class Bench:
                     return f"{self.folder / order['name']} failed: {said['failed']}"
                 self.say(f"{order['name']}: {said['done']}")
             return None
+        except BrokenPipeError:  # it ended between two orders
+            return f"{self.folder} failed: a worker process ended. Its log is {self.folder / 'log.txt'}."
         finally:
-            worker.stdin.close()
+            with suppress(BrokenPipeError):
+                worker.stdin.close()
             if worker.poll() is None and sys.exc_info()[0] is not None:
                 worker.terminate()
             worker.wait()
+            worker.stdout.close()
             log.close()

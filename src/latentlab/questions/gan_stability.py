@@ -15,8 +15,9 @@ from latentlab.cards.card import Claim
 from latentlab.panels import Bars, Lines, Panel, Phrase, Pictures
 from latentlab.questions.bench import Bench, Plan, Task
 from latentlab.questions.findings import Findings
-from latentlab.questions.seeds import claim, range_bars, range_line, ratio_claim, table
+from latentlab.questions.seeds import claim, comparable, range_bars, range_line, ratio_claim, table
 from latentlab.questions.sheets import sheet
+from latentlab.questions.swept_values import tied_best
 from latentlab.run import Run
 
 SEEDS = 4
@@ -82,9 +83,11 @@ def judge(found: Measured) -> tuple[Claim, ...]:
 
 
 def outcome(claims: Sequence[Claim], found: Measured) -> tuple[str, ...]:
-    """The remedy whose absence costs most, among those whose interval leaves 0 out; "little" where there is none."""
+    """The remedies that are missed and whose absence costs most, as far as the seeds settle it; "little" where none is missed."""
     needed = [c.name for c in claims if c.name in REMEDIES and c.verdict == "holds"]
-    return (max(needed, key=lambda name: float(np.mean(of(found, name, "kid")))),) if needed else ("little",)
+    if not needed:
+        return ("little",)
+    return tuple(needed[row] for row in tied_best(-comparable([of(found, name, "kid") for name in needed])))
 
 
 def ablation(found: Measured) -> Bars:

@@ -98,8 +98,9 @@ def _slopes(value: Tensor, mean: Tensor, spread: Tensor) -> tuple[Tensor, Tensor
 def compared(estimates: Tensor, exact: Tensor) -> dict[str, Any]:
     """Estimates [K, P] against the exact gradient [P].
 
-    `share` is the mean of ⟨g, exact⟩ / |exact|², which is 1 for an unbiased estimator; `low` and `high` its 95 % interval.
-    `error` is |mean of n estimates − exact| / |exact|, root mean square over disjoint groups of n.
+    `share` is the mean of ⟨g, exact⟩ / |exact|², `low` and `high` its 95 % interval. `error` is
+    |mean of n estimates − exact| / |exact|, root mean square over disjoint groups of n; `distance` is that of the mean of all K.
+    `excess` is what `excess_over_noise` gives.
     """
     size = exact.square().sum()
     along = mean_estimate((estimates @ exact / size).numpy())
@@ -107,4 +108,24 @@ def compared(estimates: Tensor, exact: Tensor) -> dict[str, Any]:
     for count in AVERAGED:
         means = estimates[: len(estimates) // count * count].view(-1, count, len(exact)).mean(1)  # [K / n, P]
         errors.append(float(((means - exact).square().sum(1).mean() / size).sqrt()))
-    return {"share": along.value, "low": along.low, "high": along.high, "error": errors}
+    distance = float(((estimates.mean(0) - exact).square().sum() / size).sqrt())
+    found = {"share": along.value, "low": along.low, "high": along.high, "error": errors, "distance": distance}
+    return found | {"excess": excess_over_noise(estimates, exact)}
+
+
+def excess_over_noise(estimates: Tensor, exact: Tensor) -> dict[str, float | None]:
+    """Whether the mean of K estimates [K, P] is further from the exact gradient [P] than its own noise explains, in any direction.
+
+    `ratio` is |mean − exact|² / (tr C / K), C the estimates' covariance: about 1 without a bias, None without noise. `usual` and
+    `extreme` are what it stays below 95 and 99.9 times of 100 without one: the mean is then Gaussian and the ratio a weighted
+    sum of χ²₁, nearly χ²_ν / ν with ν = (tr C)² / tr C² (Satterthwaite 1946).
+    """
+    covariance = torch.cov(estimates.T)
+    noise = float(covariance.trace()) / len(estimates)
+    if noise == 0:
+        return {"ratio": None, "usual": None, "extreme": None}
+    from scipy.stats import chi2
+
+    freedom = float(covariance.trace().square() / covariance.square().sum())
+    usual, extreme = (float(chi2.ppf(level, freedom)) / freedom for level in (0.95, 0.999))
+    return {"ratio": float((estimates.mean(0) - exact).square().sum()) / noise, "usual": usual, "extreme": extreme}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,16 +50,26 @@ def claim(name: str, larger: Values, smaller: Values, **values: Any) -> Claim:
 def ratio_claim(name: str, larger: Values, smaller: Values, **values: Any) -> Claim:
     """As `claim` for positive values of very different size: judged by the interval of the mean logarithm of their ratio.
 
-    `difference`, `low` and `high` are then factors. A value of 0 or less (KID is unbiased and can be) counts as a
-    thousandth of the largest one.
+    `difference`, `low` and `high` are then factors. KID is unbiased and can be 0 or less, where there is no ratio: then the
+    claim is judged by the difference. `compared` is the sentence that says which of the two was done.
     """
     sides = [np.asarray(side, np.float64) for side in (larger, smaller)]
-    least = 1e-3 * float(np.abs(np.concatenate(sides)).max())
-    logs = [np.log(np.maximum(side, least)) for side in sides]
-    found = claim(name, *logs)
-    factors = {key: None if found.values[key] is None else float(np.exp(found.values[key])) for key in ("difference", "low", "high")}
-    means = {"first": finite(float(np.mean(larger))), "second": finite(float(np.mean(smaller))), "seeds": len(larger)}
-    return Claim(name, found.verdict, means | factors | values)
+    positive = all((side > 0).all() for side in sides)
+    found = claim(name, *map(comparable, sides)) if positive else claim(name, *sides)
+    told = {key: found.values[key] for key in ("difference", "low", "high")}
+    if positive:
+        told = {key: None if value is None else float(np.exp(value)) for key, value in told.items()}
+    way: Literal["times", "difference"] = "times" if positive else "difference"
+    compared = Phrase(f"card.compared.{way}", told | {"seeds": len(sides[0])})
+    means = {"first": finite(float(np.mean(larger))), "second": finite(float(np.mean(smaller))), "seeds": len(sides[0])}
+    return Claim(name, found.verdict, means | told | {"compared": compared} | values)
+
+
+def comparable(values: Values | Sequence[Values]) -> NDArray[np.float64]:
+    """Values of very different size on the scale on which they are compared: their logarithms, where all are above 0."""
+    held = np.asarray(values, np.float64)
+    compared: NDArray[np.float64] = np.log(held) if (held > 0).all() else held
+    return compared
 
 
 def bars(name: Phrase, groups: Iterable[Values | None], kind: str = "", scale: float = 1.0) -> Series:

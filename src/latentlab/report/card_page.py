@@ -18,7 +18,7 @@ def write_card_page(card: Card, out: Path, lang: str) -> Path:
     """Write card.html: the question, what to predict, the experiment's figure and verdicts, the answer."""
     shared, trees = Shared(), []
     for place, one in enumerate([lang, *(other for other in languages() if other != lang)]):
-        c = Context(out.absolute().parent, {}, {}, one, shared, place == 0, {card.question: card})
+        c = Context({}, {}, one, shared, place == 0, {card.question: card})
         head = tag("header", tag("p", "latentlab", class_="kicker"))
         body = tag("section", article(c, card.question), data_section="question")
         trees.append(tree(c, head + body, c.plain(f"question.{card.question}.title")))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from latentlab.answers.sheet import Answers
@@ -20,9 +19,8 @@ from latentlab.texts import catalogue, measured, number, significant, text
 
 @dataclass(frozen=True)
 class Context:
-    """One page to be written. `folder` is where it goes."""
+    """One page to be written, in one language."""
 
-    folder: Path
     runs: Mapping[str, RunFolder]
     comparison: Mapping[str, Any]
     lang: str
@@ -57,7 +55,16 @@ class Context:
     def facts(self) -> dict[str, Facts]:
         """The numbers of each run."""
         entries = self.comparison.get("runs", {})
-        return {name: read_facts(folder, entries.get(name, {})) for name, folder in self.runs.items()}
+        found = {name: read_facts(folder, entries.get(name, {})) for name, folder in self.runs.items()}
+        if not self.alike:  # how steep edges are depends on the images
+            for facts in found.values():
+                facts.scores.pop("edge_step", None)
+        return found
+
+    @cached_property
+    def alike(self) -> bool:
+        """Whether every run learned from the same images."""
+        return len({folder.environment().get("data_fingerprint") for folder in self.runs.values()}) < 2
 
     @cached_property
     def real_edges(self) -> Score | None:
@@ -85,14 +92,6 @@ class Context:
         """A run inside a sentence: "an autoencoder (AE)"."""
         key = f"run.{run}.one"
         return text(key, self.lang) if key in catalogue(self.lang) else run
-
-    @property
-    def shown_folder(self) -> str:
-        """The page's folder as a command names it: from the working folder where it lies below, else by its name."""
-        try:
-            return self.folder.relative_to(Path.cwd()).as_posix()
-        except ValueError:
-            return self.folder.name
 
     def label(self, run: str) -> str:
         """A run's short name as HTML, with its colour."""

@@ -14,6 +14,7 @@ from latentlab.figures.records import Codes, active_units, edge_steps, last_samp
 from latentlab.runs import RunFolder
 
 NEIGHBOUR_POINTS = 2_000
+QUIET_NATS = 0.1  # a unit that says less than this of an image is called nearly silent
 NORMAL_975 = 1.959963984540054  # half a 95 % interval in standard errors
 
 
@@ -71,6 +72,7 @@ class Facts:
     shares: Shares | None
     classifier_accuracy: float | None
     active: int | None
+    quiet: int | None  # latent units that carry less than QUIET_NATS
     nearest_same_class: float | None
     code_count: int
 
@@ -83,6 +85,7 @@ def read_facts(folder: RunFolder, entry: Mapping[str, Any]) -> Facts:
     """A run's facts from its entry in comparison.json and what its folder adds."""
     config = folder.config()
     codes = read_codes(folder)
+    per_unit = None if codes is None else unit_kl_nats(codes)
     scores = {name: found for name, value in (entry.get("scores") or {}).items() if (found := _score(value))}
     shares = _shares(entry.get("class_shares"))
     if (edges := sample_edges(folder)) is not None:
@@ -100,7 +103,8 @@ def read_facts(folder: RunFolder, entry: Mapping[str, Any]) -> Facts:
         scores=scores,
         shares=shares,
         classifier_accuracy=next((float(a) for a in accuracies if a is not None), None),
-        active=active_units(codes) if codes is not None and unit_kl_nats(codes) is not None else None,
+        active=None if codes is None or per_unit is None else active_units(codes),
+        quiet=None if per_unit is None else int((per_unit < QUIET_NATS).sum()),
         nearest_same_class=None if codes is None else nearest_same_class(codes),
         code_count=0 if codes is None else len(codes.mean),
     )

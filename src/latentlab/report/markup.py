@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, features
+from PIL import Image, UnidentifiedImageError
+
+from latentlab.errors import LabError
+from latentlab.images import compressed
 
 _VOID = {"img", "input", "meta", "br"}
-QUALITY = 50  # of AVIF: an error of about 4 of 255 on the average pixel of a sample grid
 
 
 def escape(words: object) -> str:
@@ -56,9 +58,12 @@ def small_picture(path: Path) -> str:
 
 @lru_cache(maxsize=4096)
 def _read_small(path: Path, changed: int) -> str:
-    """Read once for both languages of a page."""
-    with Image.open(path) as file:
-        return _small(file)
+    """Read once for both languages of a page. Raises LabError for a file that is no whole picture."""
+    try:
+        with Image.open(path) as file:
+            return _small(file)
+    except (UnidentifiedImageError, SyntaxError, OSError) as error:
+        raise LabError(f"{path} is damaged ({type(error).__name__}). Delete it: the page is then written without that grid.") from None
 
 
 def small_pixels(pixels: NDArray[np.uint8]) -> str:
@@ -73,17 +78,8 @@ def small_bytes(content: bytes) -> str:
 
 
 def _small(picture: Image.Image) -> str:
-    """AVIF, which every browser reads that can unpack the decoders; WebP where this Pillow was built without it."""
-    buffer = io.BytesIO()
-    grey = (
-        picture.mode in ("1", "L", "P") and picture.convert("RGB").convert("L").convert("RGB").tobytes() == picture.convert("RGB").tobytes()
-    )
-    whole = picture.convert("L" if grey else "RGB")
-    if features.check("avif"):
-        whole.save(buffer, "AVIF", quality=QUALITY, speed=8, subsampling="4:0:0" if grey else "4:4:4")
-        return data_uri(buffer.getvalue(), "image/avif")
-    whole.convert("RGB").save(buffer, "WEBP", quality=QUALITY + 20, method=4)
-    return data_uri(buffer.getvalue(), "image/webp")
+    content, kind = compressed(picture)
+    return data_uri(content, f"image/{kind}")
 
 
 def embedded_json(value: object, **attributes: object) -> str:

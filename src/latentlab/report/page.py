@@ -11,12 +11,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from latentlab import checkpoints
 from latentlab.answers.record import record
 from latentlab.answers.seal import seal
 from latentlab.answers.sheet import Answers
-from latentlab.cards.card import found_cards
-from latentlab.errors import LabError
+from latentlab.cards.card import Card
 from latentlab.explorer.content import explorer_content
 from latentlab.explorer.pack import Precision
 from latentlab.files import replace_text
@@ -49,37 +47,32 @@ def write_page(
     lang: str,
     *,
     answers: Answers | None = None,
-    questions: Path | None = None,
+    cards: Mapping[str, Card] | None = None,
     precision: Precision = "int8",
 ) -> Path:
     """Write the report of some runs to `out` and return it; it opens in `lang` and holds both languages.
 
-    `runs` are folders by name, `comparison` is what comparison.json holds, `questions` a folder of cards (those that are
-    there are shown), `answers` a student's own. Raises LabError when a card is damaged.
+    `runs` are folders by name, `comparison` is what comparison.json holds, `cards` those of the questions that were run,
+    `answers` a student's own. Raises LabError when a file of a run that the page needs is damaged.
     """
     out = Path(out)
-    cards = found_cards(Path(questions)) if questions is not None else {}
+    cards = cards or {}
     shared, trees = Shared(), []
     content = _live(runs, lang, precision)
     for place, one in enumerate([lang, *(other for other in languages() if other != lang)]):
-        c = Context(out.absolute().parent, runs, comparison, one, shared, place == 0, cards, answers)
+        c = Context(runs, comparison, one, shared, place == 0, cards, answers)
         trees.append(_tree(c, content))
     replace_text(out, seal(document(lang, trees, shared), record(runs, comparison, cards, answers, lang)))
     return out
 
 
-def _live(runs: Mapping[str, RunFolder], lang: str, precision: Precision) -> dict[str, Any] | None:
-    """What the live decoders need; None where no run has a whole checkpoint."""
-    held = {name: folder for name, folder in runs.items() if checkpoints.listed(folder.checkpoints)}
-    labels = {name: name for name in held if f"run.{name}.short" not in catalogue(lang)}
-    try:
-        return explorer_content(held, labels, precision) if held else None
-    except LabError as error:
-        print(f"latentlab: the report has no live decoders: {error}", file=sys.stderr)
-        return None
+def _live(runs: Mapping[str, RunFolder], lang: str, precision: Precision) -> dict[str, Any]:
+    """What the live decoders need; a run without a whole checkpoint is left out, which is said on stderr and on the page."""
+    labels = {name: name for name in runs if f"run.{name}.short" not in catalogue(lang)}
+    return explorer_content(runs, labels, precision, lambda words: print(f"latentlab: {words}", file=sys.stderr))
 
 
-def _tree(c: Context, content: dict[str, Any] | None) -> str:
+def _tree(c: Context, content: dict[str, Any]) -> str:
     """Everything that is read in one language."""
     writers: tuple[tuple[str, Callable[[Context], str]], ...] = (
         ("comparison", scores_section),
@@ -119,13 +112,24 @@ def _data_name(c: Context) -> str:
 
 
 def _opening(c: Context) -> str:
+    title = tag("h1", escape(_heading(c, "heading")))
+    head = tag("p", "latentlab", class_="kicker") + title + tag("p", _lede(c), class_="lede") + _author(c)
+    short = tag("section", tag("h2", c.say("page.short")), summary(c), class_="short")
+    return tag("header", head) + short
+
+
+def _lede(c: Context) -> str:
+    """What was trained, on what."""
+    runs = c.list([c.one(name) for name in c.runs])
+    if not c.alike:
+        return c.say("page.lede.unlike", runs=runs, data=_data_name(c))
     environment = next((folder.environment() for folder in c.runs.values()), {})
     height, width, channels = environment.get("image_shape", (0, 0, 0))
     images = c.comparison.get("images") or environment.get("images") or {}
     latent = sorted({facts.latent_dim for facts in c.facts.values()})
-    lede = c.say(
+    return c.say(
         "page.lede",
-        runs=c.list([c.one(name) for name in c.runs]),
+        runs=runs,
         data=_data_name(c),
         train=c.number(images.get("train", 0)),
         test=c.number(images.get("test", 0)),
@@ -134,10 +138,6 @@ def _opening(c: Context) -> str:
         kind=c.plain("page.grey" if channels == 1 else "page.color"),
         latent=c.list([str(size) for size in latent]),
     )
-    title = tag("h1", escape(_heading(c, "heading")))
-    head = tag("p", "latentlab", class_="kicker") + title + tag("p", lede, class_="lede") + _author(c)
-    short = tag("section", tag("h2", c.say("page.short")), summary(c), class_="short")
-    return tag("header", head) + short
 
 
 def _heading(c: Context, which: str) -> str:

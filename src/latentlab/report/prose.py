@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from latentlab.report.context import Context
-from latentlab.report.facts import Facts, Verdict, verdict
+from latentlab.report.facts import QUIET_NATS, Facts, Verdict, verdict
 from latentlab.report.markup import escape, tag
 from latentlab.texts import duration, measured
 
@@ -21,10 +21,8 @@ def summary(c: Context) -> str:
     if found := _against(c, "ae", "vae", "reconstruction_mse"):
         values = {kind: c.measured(c.role(kind) or kind, "reconstruction_mse") for kind in ("ae", "vae")}
         lines.append(c.say(f"summary.reconstruct.{found}", **values))
-    ranked = _ranked(c, "class_reverse_kl_nats")
-    if len(ranked) > 1:
-        (best, low), (worst, high) = ranked[0], ranked[-1]
-        lines.append(c.say("summary.balance", best=c.name(best), worst=c.name(worst), low=c.figures(low, 2), high=c.figures(high, 2)))
+    if said := _sample_distances(c):
+        lines.append(said)
     ranked = _ranked(c, "edge_step")
     if ranked and c.real_edges:
         each = c.list([f"{c.name(name)} {c.percent(value / c.real_edges.value)}\u00a0%" for name, value in ranked])
@@ -33,6 +31,17 @@ def summary(c: Context) -> str:
     each = c.list([f"{c.name(name)} {duration(facts.seconds, c.lang)}" for name, facts in c.facts.items()])
     lines.append(c.say("summary.time", total=duration(seconds, c.lang), each=each))
     return tag("ul", *(tag("li", line) for line in lines), class_="summary")
+
+
+def _sample_distances(c: Context) -> str | None:
+    """How far each run's samples are from real images: by KID where images are too few for a Frechet distance."""
+    frechet = [found for facts in c.facts.values() if (found := facts.score("frechet"))]
+    measure = "frechet" if frechet and not any(found.note for found in frechet) else "kid"
+    ranked = _ranked(c, measure)
+    if len(ranked) < 2:
+        return None
+    each = c.list([f"{c.name(name)} {c.figures(value, 3)}" for name, value in ranked])
+    return c.say("summary.samples", measure=c.plain(f"summary.{measure}"), each=each)
 
 
 def _ranked(c: Context, score: str) -> list[tuple[str, float]]:
@@ -114,8 +123,9 @@ def _variational(c: Context, facts: Facts) -> tuple[list[str], list[str]]:
     if kl and facts.active is not None:
         shown = measured(kl.value, kl.stderr, c.lang)
         code = c.say("family.vae.prior.here", kl=shown, active=facts.active, all=facts.latent_dim)
-        silent = facts.latent_dim - facts.active
-        idle = c.say("family.vae.balance.idle" if silent else "family.vae.balance.none", idle=silent, all=facts.latent_dim)
+    if facts.quiet is not None:
+        key = "family.vae.balance.idle" if facts.quiet else "family.vae.balance.none"
+        idle = c.say(key, idle=facts.quiet, all=facts.latent_dim, least=c.number(QUIET_NATS))
     if elbo:
         key = "family.vae.bound.grey" if elbo.note else "family.vae.bound.here"
         bound = c.say(key, elbo=measured(elbo.value, elbo.stderr, c.lang), floor=c.number(elbo.floor or 0.0, 1))

@@ -30,10 +30,12 @@ def scores_section(c: Context) -> str:
     return told + c.paragraph("scoreboard.intro") + scoreboard(c) + balance(c)
 
 
-def explorer_section(c: Context, content: dict[str, Any] | None) -> str:
+def explorer_section(c: Context, content: dict[str, Any]) -> str:
     """The live decoders: the map, one z for all models, interpolation, arithmetic. Drawn by explorer.js."""
-    if not content or not content["models"]:
+    if not content["models"]:
         return c.paragraph("page.no_decoder")
+    without = [c.name(name) for name in c.runs if name not in {model["name"] for model in content["models"]}]
+    missing = c.paragraph("page.without_decoder", runs=c.list(without)) if without else ""
     known = [(name, facts.nearest_same_class) for name, facts in c.facts.items() if facts.nearest_same_class is not None]
     each = c.list([f"{c.name(name)} {c.percent(share)}\u00a0%" for name, share in known])
     said = c.paragraph("latent.neighbours", each=each) if known else ""
@@ -41,7 +43,7 @@ def explorer_section(c: Context, content: dict[str, Any] | None) -> str:
     place = tag(
         "div", data, tag("noscript", c.paragraph("page.no_script")), class_="explorer wide", data_content=c.shared.put_json(content)
     )
-    return c.paragraph("page.explorer") + said + place
+    return c.paragraph("page.explorer") + missing + said + place
 
 
 def samples_section(c: Context) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shlex
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ ENVIRONMENT = (
     "source_revision",
     "data_fingerprint",
 )
+LAB = {"ae", "vae", "gan", "gan-from-vae"}  # the names of the lab's runs
 HEAVY = ("data.root", "data.offline")  # where files lie on one machine: shown, but no part of a command
 
 
@@ -67,11 +67,12 @@ def _shown(c: Context, config: Config, part: str, name: str) -> str:
 
 
 def _near(c: Context, path: str) -> str:
-    """A path below the page's folder, as a command names it; another one is kept."""
+    """A run folder as commands name it: by its place below the working folder; else, as no reader has that path, runs/NAME."""
+    there = Path(path)
     try:
-        return f"{c.shown_folder}/{Path(path).resolve().relative_to(c.folder.resolve()).as_posix()}"
+        return there.resolve().relative_to(Path.cwd().resolve()).as_posix()
     except ValueError:
-        return path
+        return f"runs/{there.name}"
 
 
 def machine(c: Context) -> str:
@@ -93,14 +94,16 @@ def machine(c: Context) -> str:
 
 
 def commands(c: Context) -> str:
-    """The command that makes the whole page, and one for each run."""
-    spec = str(c.comparison.get("data") or next(iter(c.runs.values())).config().data.spec)
-    whole = ["latentlab", "lab", "--data", spec, "--out", c.shown_folder, "--lang", c.lang]
-    lines = [c.paragraph("commands.lab"), _command(whole), c.paragraph("commands.each")]
-    for name, folder in c.runs.items():
-        command = train_command(c, folder.config(), name)
-        if command is not None:
-            lines.append(_command(command))
+    """The command that makes the lab's four runs and their page, where these are they, and one for each run."""
+    lines = []
+    parents = {folder.path.resolve().parent for folder in c.runs.values()}
+    if set(c.runs) == LAB and len(parents) == 1:
+        spec = next(iter(c.runs.values())).config().data.spec
+        folder = _near(c, str(parents.pop()))
+        lines += [c.paragraph("commands.lab"), _command(["latentlab", "lab", "--data", spec, "--out", folder, "--lang", c.lang])]
+    lines.append(c.paragraph("commands.each"))
+    trained = {name: train_command(c, folder.config(), name) for name, folder in c.runs.items()}
+    lines += [_command(command) for command in trained.values() if command is not None]
     return "".join(lines)
 
 
@@ -146,7 +149,7 @@ def train_command(c: Context, config: Config, name: str) -> list[str] | None:
             if value == usual or value is None or key in HEAVY:
                 continue
             words += [f"--{key}", _argument(c, key, value)]
-    return [*words, "--out", f"{c.shown_folder}/{name}"]
+    return [*words, "--out", _near(c, str(c.runs[name].path))]
 
 
 def _argument(c: Context, key: str, value: Any) -> str:
@@ -154,4 +157,4 @@ def _argument(c: Context, key: str, value: Any) -> str:
         return ",".join(map(str, value))
     if isinstance(value, bool):
         return str(value).lower()
-    return _near(c, value).replace(os.sep, "/") if key == "train.generator_from" else str(value)
+    return _near(c, value) if key == "train.generator_from" else str(value)

@@ -17,6 +17,7 @@ const PASS_MS = 4000; // of a walk that plays
 const NEAR_PX = 9; // so near to a dot is on it
 const HUES = ["#3f90da", "#bd1f01", "#5d7a2f", "#832db6", "#e76300", "#717581", "#a96b59", "#0a8a8a", "#d94fa0", "#b38600"]; // Petroff 2021
 const DRAWS = "draws"; // the map of a plane without an encoder
+const PAPER = { side: 400, ratio: 3, ink: "#000", soft: "#444", rule: "#bbb", accent: "#5c430f", ground: "#fff" }; // of a printed map
 
 // -------------------------------------------------------------------------------------------------- words and elements
 
@@ -360,9 +361,10 @@ class Pad {
     this.fingers = new Map();
     this.below = make("canvas", { class: "explorer-dots", "aria-hidden": "true" });
     this.canvas = make("canvas", { class: "explorer-pad", tabindex: "0", role: "application" });
+    this.printed = make("canvas", { class: "explorer-printed", "aria-hidden": "true" });
     this.thumb = picture("explorer-thumb", { "aria-hidden": "true" });
     this.tip = make("div", { class: "explorer-tip", hidden: true }, this.thumb, make("span"));
-    this.node = make("div", { class: "explorer-box" }, this.below, this.canvas, this.tip);
+    this.node = make("div", { class: "explorer-box" }, this.below, this.canvas, this.printed, this.tip);
     const on = (name, act) => this.canvas.addEventListener(name, act, { passive: false });
     on("pointerdown", (event) => this.press(event));
     on("pointermove", (event) => this.move(event));
@@ -535,9 +537,9 @@ class Pad {
 
   // -------------------------------------------------------------------------------------------------------------- drawing
 
-  /** Both canvases as large as they are shown, in the screen's own pixels. */
+  /** A canvas as large as it is shown, in the screen's own pixels, or as it is printed. */
   sized(canvas) {
-    const ratio = window.devicePixelRatio || 1;
+    const ratio = this.printing ? PAPER.ratio : window.devicePixelRatio || 1;
     const wanted = Math.round(this.side * ratio);
     if (canvas.width !== wanted) [canvas.width, canvas.height] = [wanted, wanted];
     const context = canvas.getContext("2d");
@@ -547,7 +549,7 @@ class Pad {
   }
 
   get side() {
-    return this.node.clientWidth;
+    return this.printing ? PAPER.side : this.node.clientWidth;
   }
 
   /** Colours as the style sheet has them now. */
@@ -555,22 +557,44 @@ class Pad {
     const { filled } = this.desk.state;
     const style = getComputedStyle(this.node);
     const value = (name) => style.getPropertyValue(`--explorer-${name}`).trim();
-    const dark = value("dark") === "1" && !matchMedia("print").matches;
+    const dark = value("dark") === "1" && !this.printing && !matchMedia("print").matches;
     const hue = (label) => (dark || filled ? lightened : String)(HUES[label % HUES.length]);
     const font = value("sans");
     if (filled) return { ink: "#fff", soft: "#bbb", rule: "#777", accent: "#ffc94d", ground: "#000", font, hue }; // on black pictures
+    if (this.printing) return { ...PAPER, font, hue };
     const [ink, soft, rule, accent] = ["ink", "soft", "rule", "accent"].map(value);
     return { ink, soft, rule, accent, ground: style.backgroundColor, font, hue };
   }
 
-  drawDots() {
+  drawDots(canvas = this.below) {
     if (!this.side) return;
-    const context = this.sized(this.below);
+    const context = this.sized(canvas);
     const colours = this.colours();
     this.drawTiles(context);
     this.drawPrior(context, colours);
     this.drawImages(context, colours);
     this.drawNames(context, colours);
+  }
+
+  /**
+   * Both layers as one canvas for paper. Chromium prints a canvas by the strokes that it remembers, and of this many it
+   * remembers only the last; pixels that were put there are printed as they are, and there is no image that is yet to load.
+   */
+  drawPrinted(point) {
+    if (!this.side) return;
+    this.printing = true;
+    const layers = [0, 1].map(() => document.createElement("canvas"));
+    this.drawDots(layers[0]);
+    this.drawPoint(point, layers[1]);
+    this.printing = false;
+    const size = PAPER.side * PAPER.ratio;
+    const sheet = Object.assign(document.createElement("canvas"), { width: size, height: size });
+    const context = sheet.getContext("2d", { willReadFrequently: true });
+    context.fillStyle = PAPER.ground;
+    context.fillRect(0, 0, size, size);
+    layers.forEach((layer) => context.drawImage(layer, 0, 0));
+    [this.printed.width, this.printed.height] = [size, size];
+    this.printed.getContext("2d").putImageData(context.getImageData(0, 0, size, size), 0, 0);
   }
 
   /** Axes through the centre, and the prior one and two standard deviations away from it. */
@@ -688,10 +712,10 @@ class Pad {
   }
 
   /** The point, the image that it left, what that image's posterior allows, and the dot under the pointer. */
-  drawPoint(point) {
+  drawPoint(point, canvas = this.canvas) {
     if (!this.side) return;
     const { state } = this.desk;
-    const context = this.sized(this.canvas);
+    const context = this.sized(canvas);
     const colours = this.colours();
     const [x, y] = this.pixel(point.at);
     if (state.rest === "image" && this.plane.codes) this.drawOrigin(context, colours, point.from, [x, y]);
@@ -796,6 +820,8 @@ class Part {
     this.node = make("div", { class: "explorer-part", role: "group", "aria-label": title }, make("h3", { class: "explorer-title" }, title));
     desk.parts.push(this);
   }
+
+  print() {}
 }
 
 class PlanePart extends Part {
@@ -1011,6 +1037,11 @@ class PlanePart extends Part {
     if (has("point", "rest", "image")) this.drawCards();
   }
 
+  /** What only paper shows, drawn after everything else. */
+  print() {
+    this.pad.drawPrinted(pointAt(this.desk.scene, this.desk.state, this.plane, this.desk.state.at));
+  }
+
   nameOriginal() {
     const { desk } = this;
     const image = desk.described(desk.state.image);
@@ -1212,7 +1243,7 @@ class WalkPart extends Part {
 
   way(model) {
     const { desk } = this;
-    if (!model.codes) return desk.say("walk.arc");
+    if (!model.codes) return desk.say(`walk.arc.${model.without}`);
     return model.codes_of === model.name ? desk.say("walk.line") : desk.say("walk.borrowed", { name: desk.named(model.codes_of) });
   }
 
@@ -1321,7 +1352,7 @@ class SumPart extends Part {
     this.rows = scene.models.filter((model) => model.codes).map((model) => this.makeRow(model));
     const without = scene.models
       .filter((model) => !model.codes)
-      .map((model) => make("p", { class: "explorer-note" }, titled(desk, model), ` ${desk.say("sum.none")}`));
+      .map((model) => make("p", { class: "explorer-note" }, titled(desk, model), " ", desk.say(`sum.none.${model.without}`)));
     this.node.append(this.slots, make("div", { class: "explorer-sums" }, ...this.rows), ...without);
   }
 
@@ -1481,11 +1512,12 @@ function watchPage(desk) {
   desk.parts.forEach((part) => sight.observe(part.node));
   const media = ["(prefers-color-scheme: dark)", "print"].map((query) => matchMedia(query));
   const recolour = () => desk.changed("recolour");
-  const print = () => {
+  const print = ({ type, matches }) => {
     recolour();
     desk.flush(true);
     desk.work(() => true);
     desk.flush(true);
+    if (type === "beforeprint" || matches) desk.parts.forEach((part) => part.print());
   };
   media.forEach((query) => query.addEventListener("change", query.media === "print" ? print : recolour));
   window.addEventListener("beforeprint", print);
