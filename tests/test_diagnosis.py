@@ -515,7 +515,7 @@ def test_the_page_tells_alarms_and_that_there_are_none(lang, alarm, none, tmp_pa
     page = write_page(tmp_path / "lab.html", {"vae": ill, "gan": well}, comparison({"vae": ill, "gan": well}), lang).read_text(
         encoding="utf-8"
     )
-    section = re.search(r'<section id="diagnosis">.*?</section>', page, re.DOTALL)
+    section = re.search(r'<section id="diagnosis"[^>]*>.*?</section>', page, re.DOTALL)
     assert section
     assert section[0].index(alarm) < section[0].index(none)
     assert "--beta" in section[0]

@@ -79,7 +79,7 @@ def test_latent_spaces_of_few_dimensions(tmp_path, size):
 def test_collapsed_codes_unlabelled_images_and_odd_class_names_are_drawn(tmp_path):
     folder = fake_run(tmp_path / "vae", "vae", names=["$x^$", "_b", "<script>", *(f"class {i}" for i in range(40))])
     draw_figures(folder)
-    np.savez(folder.path / "latents.npz", mean=np.zeros((40, 8), np.float32), std=np.ones((40, 8), np.float32))
+    np.savez(folder.path / "latents.npz", mean=np.zeros((40, 8), np.float32), std=np.ones((40, 8), np.float32), index=np.arange(40))
     draw_figures(folder)
     assert shades(folder.figures / "latent.png") > 20
 
