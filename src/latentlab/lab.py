@@ -38,7 +38,7 @@ FULL: dict[str, Any] = {"nll_samples": 100}  # a convolutional decoder's 500 wou
 QUICK: dict[str, Any] = {"samples": 200, "nll_samples": 20, "nll_images": 50}  # of an evaluation that only shows that it works
 # Lengths in steps: at least so many, else so many epochs. Measured to fit 3 minutes on digits and 15 on MNIST, 2 cores.
 CODER_STEPS, CODER_EPOCHS = 450, 10.0
-GAN_STEPS, GAN_EPOCHS = 1_200, 6.0
+GAN_STEPS, GAN_EPOCHS = 1_100, 6.0
 
 
 def plan(data: Data, config: dict[str, Any], quick: bool, out: Path) -> dict[str, Config]:
