@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import shutil
 import sys
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +18,8 @@ import torch
 # Two busy cores make two-threaded torch up to 15 times slower than one: also in the commands that tests start.
 os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 # Small enough for a second, large enough to hold every part: warm-up, averaging, several epochs.
 TINY = {"data.train_images": 96, "train.batch_size": 16, "train.threads": 1, "train.log_steps": 3, "train.checkpoint_seconds": 0.0}
@@ -86,3 +90,17 @@ def fidelity() -> Iterator[types.SimpleNamespace]:
             if name.split(".")[0] in ("torch_fidelity", "torchvision"):
                 del sys.modules[name]
         sys.modules |= {name: module for name, module in before.items() if name.split(".")[0] == "torchvision"}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, for pages from file://; where there is none, the tests that need it are skipped and say so."""
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium on this machine: install it to test pages in a browser")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        found = started.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+        )
+        yield found
+        found.close()

@@ -4,35 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 from commands import run
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 # Visible and enabled things that a keyboard must reach.
 CONTROLS = "a[href], button, input, select, summary, [tabindex='0']"
 
 
 @pytest.fixture(scope="module")
-def lab_page(tmp_path_factory) -> Path:
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium on this machine: install it to test the page in a browser")
+def lab_page(browser, tmp_path_factory) -> Path:
+    """A quick lab's page; asked for after the browser, so that nothing is trained where there is none."""
     out = tmp_path_factory.mktemp("lab") / "lab"
     run("lab", "--quick", "--out", out)
     return out / "lab.html"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
 
 
 class Opened:

@@ -6,7 +6,7 @@ import base64
 import json
 import shutil
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from latentlab.explorer.pack import Packed
 from latentlab.nets.build import to_unit
 from latentlab.seeding import latents
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 POLICY = "default-src 'none'; script-src 'unsafe-inline'"  # of a page on which WebAssembly is not allowed
 
 SMALL = {"model.hidden": (24,), "model.channels": (6, 10), "model.latent_dim": 5}
@@ -131,17 +130,9 @@ class Page:
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory) -> Iterator[Callable[..., Page]]:
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium on this machine: install it to test the explorer in a browser")
-    playwright = pytest.importorskip("playwright.sync_api")
+def pages(browser, tmp_path_factory) -> Callable[..., Page]:
     folder = tmp_path_factory.mktemp("page")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-        )
-        yield lambda policy="": Page(browser, folder / "page.html", policy)
-        browser.close()
+    return lambda policy="": Page(browser, folder / "page.html", policy)
 
 
 @pytest.fixture(scope="module")

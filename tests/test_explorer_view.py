@@ -37,7 +37,6 @@ from latentlab.recording import Recorder
 from latentlab.runs import RunFolder, create_folder
 from latentlab.texts import catalogue, number
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NAMES = ("ae", "vae", "gan", "gan-from-vae")
 LATENT = 4
 CLOSE = 4  # of 255: what int8 weights may change
@@ -357,19 +356,6 @@ def write_page(path: Path, content: dict[str, Any], langs: tuple[str, ...] = ("e
     words = safe({lang: explorer_words(lang) for lang in langs})
     path.write_text(PAGE.format(style=style, roots=roots, content=safe(content), script=script(), words=words), encoding="utf-8")
     return path
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium on this machine: install it to test the explorer in a browser")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
 
 
 class Reader:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 from commands import refusal_here, run
+from conftest import CHROMIUM
 from fakeruns import fake_run
 from handins import PAGE, card, handed_in, short_questions
 from hypothesis import given, settings
@@ -26,7 +26,6 @@ from latentlab.cli import main
 from latentlab.panels import Phrase
 from latentlab.runs import RunFolder
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 LONG = "The discriminator wins when nothing holds its logits back, so that the generator learns nothing."
 HOSTILE = (
     "name: =HYPERLINK(\"https://x.org\")\ngroup: <script>document.title='run'</script>\n## kl\n"
@@ -328,31 +327,24 @@ def test_the_page_shows_everybody_and_lets_nobody_in(lang, class_of, tmp_path, c
     assert page.count("<article") >= 7
 
 
-def test_the_page_in_a_browser_runs_nothing_asks_nobody_and_fits(class_of, tmp_path, capsys):
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium on this machine: install it to test the page in a browser")
-    playwright = pytest.importorskip("playwright.sync_api")
+def test_the_page_in_a_browser_runs_nothing_asks_nobody_and_fits(browser, class_of, tmp_path, capsys):
     said(capsys, "grade", tmp_path / "handed", "--out", tmp_path / "all")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-        )
-        for width, scheme in ((1200, "light"), (390, "dark")):
-            page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
-            problems, asked = [], []
-            page.on("console", lambda message, problems=problems: problems.append(message.text))
-            page.on("pageerror", lambda error, problems=problems: problems.append(str(error)))
-            page.on("request", lambda request, asked=asked: asked.append(request.url))
-            for file in (tmp_path / "all.html", class_of["hostile"]):
-                page.goto(file.as_uri())
-                assert page.title() != "run"
-                assert page.evaluate("document.documentElement.scrollWidth") <= width, file
-            assert problems == []
-            assert all(url.startswith("file://") for url in asked)
-            page.goto((tmp_path / "all.html").as_uri())
-            assert page.evaluate("document.querySelectorAll('script, img, iframe, object').length") == 0
-            assert "<script>document.title='run'</script>" in page.inner_text("main")
-        browser.close()
+    for width, scheme in ((1200, "light"), (390, "dark")):
+        page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
+        problems, asked = [], []
+        page.on("console", lambda message, problems=problems: problems.append(message.text))
+        page.on("pageerror", lambda error, problems=problems: problems.append(str(error)))
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        for file in (tmp_path / "all.html", class_of["hostile"]):
+            page.goto(file.as_uri())
+            assert page.title() != "run"
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, file
+        assert problems == []
+        assert all(url.startswith("file://") for url in asked)
+        page.goto((tmp_path / "all.html").as_uri())
+        assert page.evaluate("document.querySelectorAll('script, img, iframe, object').length") == 0
+        assert "<script>document.title='run'</script>" in page.inner_text("main")
+        page.context.close()
 
 
 def test_a_page_that_a_browser_saved_is_edited_and_still_read(class_of, tmp_path):

@@ -6,7 +6,6 @@ import io
 import json
 import math
 import re
-import shutil
 from importlib import resources
 
 import numpy as np
@@ -23,7 +22,6 @@ from latentlab.report.panels import panel_figure
 from latentlab.report.shared import Shared
 from latentlab.texts import number
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 EPOCH, NATS = Phrase("figure.epoch"), Phrase("figure.nats")
 
 
@@ -221,19 +219,6 @@ def test_odd_panels_are_drawn_too(tmp_path, coarse, open_page):
 
 
 # -------------------------------------------------------------------------------------------------------------- the page
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium on this machine: install it to test the charts in a browser")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
 
 
 def document(panels, langs=("en", "fr"), start: str = "latentlabCharts.mount();") -> str:

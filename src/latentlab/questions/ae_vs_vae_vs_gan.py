@@ -14,7 +14,7 @@ from latentlab.panels import Bars, Panel, Phrase, Pictures
 from latentlab.questions.bench import Bench, Plan, Task
 from latentlab.questions.family_measures import copies
 from latentlab.questions.findings import Findings
-from latentlab.questions.seeds import bars, claim, comparable, ratio_claim, table
+from latentlab.questions.seeds import bars, claim, column, comparable, ratio_claim, table
 from latentlab.questions.sheets import sheet
 from latentlab.questions.swept_values import tied_best
 from latentlab.run import Run
@@ -46,7 +46,7 @@ def experiment(bench: Bench) -> Findings:
     claims = judge(found)
     panels: tuple[Panel, ...] = (faces(bench, runs), distances(found), errors(found), virtues(found))
     settings = {"seeds": SEEDS, "steps": STEPS, "batch_size": BATCH, "latent_dim": LATENT_DIM, "images": STEPS * BATCH}
-    numbers = {family: table({name: of(found, family, *name.split(".")) for name in names(found[family][0])}) for family in PRESETS}
+    numbers = {family: table({name: column(found[family], *name.split(".")) for name in names(found[family][0])}) for family in PRESETS}
     return Findings(settings, outcome(found), claims, panels, dict(numbers))
 
 
@@ -63,38 +63,27 @@ def names(found: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def of(found: Measured, family: str, *path: str) -> list[float]:
-    """One measure of a family, seed by seed."""
-    values = []
-    for run in found[family]:
-        at: Any = run
-        for name in path:
-            at = at[name]
-        values.append(float(at))
-    return values
-
-
 def judge(found: Measured) -> tuple[Claim, ...]:
     """What each family is better at than another."""
-    kid = {family: of(found, family, "samples", "kid") for family in PRESETS}
-    mse = {family: [1000 * value for value in of(found, family, "mse")] for family in PRESETS}
+    kid = {family: column(found[family], "samples", "kid") for family in PRESETS}
+    mse = {family: [1000 * value for value in column(found[family], "mse")] for family in PRESETS}
     claims = [
         claim("ae-copies", mse["vae"], mse["ae"]),
-        ratio_claim("prior", of(found, "ae", "standard", "kid"), kid["vae"]),
+        ratio_claim("prior", column(found["ae"], "standard", "kid"), kid["vae"]),
         ratio_claim("fitted", kid["vae"], kid["ae"]),
         ratio_claim("gan-draws", kid["vae"], kid["gan"]),
-        ratio_claim("ways", of(found, "vae", "midpoints", "kid"), of(found, "ae", "midpoints", "kid")),
+        ratio_claim("ways", column(found["vae"], "midpoints", "kid"), column(found["ae"], "midpoints", "kid")),
         claim("no-way-back", mse["gan"], mse["vae"]),
     ]
     if "knn_accuracy" in found["vae"][0]:
-        accuracy = {family: [100 * value for value in of(found, family, "knn_accuracy")] for family in ("ae", "vae")}
+        accuracy = {family: [100 * value for value in column(found[family], "knn_accuracy")] for family in ("ae", "vae")}
         claims.append(claim("organised", accuracy["vae"], accuracy["ae"]))
     return tuple(claims)
 
 
 def outcome(found: Measured) -> tuple[str, ...]:
     """The family whose samples are nearest to real images; several where the seeds do not settle it."""
-    kid = comparable([of(found, family, "samples", "kid") for family in PRESETS])
+    kid = comparable([column(found[family], "samples", "kid") for family in PRESETS])
     return tuple(tuple(PRESETS)[row] for row in tied_best(kid))
 
 
@@ -115,21 +104,21 @@ def distances(found: Measured) -> Bars:
     """KID of samples and of half-way images; an AE's samples once more with z from the standard normal."""
     groups = tuple(say(f"distances.{group}") for group in ("samples", "midpoints", "standard"))
     series = tuple(
-        bars(name(family), [of(found, family, group, "kid") if group in found[family][0] else None
+        bars(name(family), [column(found[family], group, "kid") if group in found[family][0] else None
                             for group in ("samples", "midpoints", "standard")], family)
         for family in PRESETS
     )  # fmt: skip
-    floor = float(np.mean(of(found, "vae", "floor", "kid")))
-    values = {family: float(np.mean(of(found, family, "samples", "kid"))) for family in PRESETS}
-    standard = float(np.mean(of(found, "ae", "standard", "kid")))
+    floor = float(np.mean(column(found["vae"], "floor", "kid")))
+    values = {family: float(np.mean(column(found[family], "samples", "kid"))) for family in PRESETS}
+    standard = float(np.mean(column(found["ae"], "standard", "kid")))
     summary = say("distances.summary", standard=standard, floor=floor, **values)
     return Bars(say("distances.title"), say("kid"), groups, series, summary, lines=((floor, say("floor")),))
 
 
 def errors(found: Measured) -> Bars:
     """Squared error of the images that each family gives back."""
-    series = (bars(say("mse"), [of(found, family, "mse") for family in PRESETS], "", 1000),)
-    values = {family: 1000 * float(np.mean(of(found, family, "mse"))) for family in PRESETS}
+    series = (bars(say("mse"), [column(found[family], "mse") for family in PRESETS], "", 1000),)
+    values = {family: 1000 * float(np.mean(column(found[family], "mse"))) for family in PRESETS}
     return Bars(say("errors.title"), say("mse"), tuple(map(name, PRESETS)), series, say("errors.summary", **values))
 
 
@@ -138,11 +127,11 @@ def virtues(found: Measured) -> Bars:
     groups = tuple(say(f"virtues.{group}") for group in ("precision", "recall", "knn"))
 
     def shares(family: str) -> list[list[float] | None]:
-        knn = of(found, family, "knn_accuracy") if "knn_accuracy" in found[family][0] else None
-        return [of(found, family, "samples", "precision"), of(found, family, "samples", "recall"), knn]
+        knn = column(found[family], "knn_accuracy") if "knn_accuracy" in found[family][0] else None
+        return [column(found[family], "samples", "precision"), column(found[family], "samples", "recall"), knn]
 
     series = tuple(bars(name(family), shares(family), family, 100) for family in PRESETS)
-    seconds = {family: float(np.mean(of(found, family, "seconds"))) for family in PRESETS}
+    seconds = {family: float(np.mean(column(found[family], "seconds"))) for family in PRESETS}
     return Bars(say("virtues.title"), say("virtues.share"), groups, series, say("virtues.summary", **seconds))
 
 

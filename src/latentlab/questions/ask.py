@@ -6,7 +6,7 @@ import importlib
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,8 @@ def run(
         if fresh:
             forget(folder)
         claim_folder(name, folder)
-        with timed(folder / TIME):
+        # Where a card is, the experiment ended before: to read it again takes no time that belongs to it.
+        with nullcontext() if (folder / "card.json").is_file() else timed(folder / TIME):
             prepare(images, say)
             bench = Bench(folder, images, shared, say)
             found: Findings = module.experiment(bench)
@@ -81,8 +82,7 @@ def load(folder: str | Path) -> Card:
 def timed(path: Path) -> Iterator[None]:
     """Add the seconds that the block takes to those in a file, also when it is left by an exception.
 
-    So an experiment that was interrupted and went on tells its whole time; a call that finds all done adds nothing worth
-    telling, since training is what takes long.
+    So an experiment that was interrupted and went on tells its whole time.
     """
     started = time.perf_counter()
     try:

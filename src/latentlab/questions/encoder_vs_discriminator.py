@@ -13,7 +13,7 @@ from latentlab.panels import Bars, Lines, Panel, Phrase, Pictures, Series
 from latentlab.questions.bench import Bench, Plan, Task
 from latentlab.questions.findings import Findings
 from latentlab.questions.network_measures import QUANTILES
-from latentlab.questions.seeds import Mean, bars, claim, table
+from latentlab.questions.seeds import Mean, bars, claim, column, table
 from latentlab.questions.sheets import sheet
 from latentlab.run import Run
 
@@ -67,17 +67,6 @@ def gan(seed: int, bench: Bench) -> Plan:
     changes = {**COMMON, **TWIN, "train.seed": seed, "train.evaluate_epochs": BATCH * STEPS / len(bench.data.train)}
     task = Task("network-measures", {"vae": str((bench.folder / f"vae-seed-{seed}").resolve())})
     return Plan(f"gan-seed-{seed}", "sn-gan", changes | {"train.measure_samples": 0}, task=task)
-
-
-def column(found: Measured, *path: str) -> list[float]:
-    """One number of every seed."""
-    values = []
-    for run in found:
-        at: Any = run
-        for name in path:
-            at = at[name]
-        values.append(float(at))
-    return values
 
 
 def judge(found: Measured) -> tuple[Claim, ...]:

@@ -98,3 +98,14 @@ def range_line(name: Phrase, x: Sequence[float], values: Sequence[Values], kind:
 def table(rows: Mapping[str, Values]) -> dict[str, Any]:
     """Each measure as numbers keep it: its mean, its interval and every seed's value."""
     return {name: Mean.of(values)._asdict() | {"seeds": [float(value) for value in values]} for name, values in rows.items()}
+
+
+def column(runs: Sequence[Mapping[str, Any]], *path: str) -> list[float]:
+    """One number of every seed, by its keys."""
+    values = []
+    for run in runs:
+        at: Any = run
+        for name in path:
+            at = at[name]
+        values.append(float(at))
+    return values

@@ -35,7 +35,6 @@ def carry_out(order: dict[str, Any]) -> str:
 
 def do_task(order: dict[str, Any]) -> str:
     """Do the task and write its result, unless the same task's result is there; returns what was done."""
-    import json
     from pathlib import Path
 
     from latentlab.files import replace_json

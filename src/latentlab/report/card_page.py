@@ -11,7 +11,7 @@ from latentlab.report.context import Context
 from latentlab.report.document import document, tree
 from latentlab.report.markup import tag
 from latentlab.report.shared import Shared
-from latentlab.texts import languages
+from latentlab.texts import languages, text
 
 
 def write_card_page(card: Card, out: Path, lang: str) -> Path:
@@ -22,5 +22,5 @@ def write_card_page(card: Card, out: Path, lang: str) -> Path:
         head = tag("header", tag("p", "latentlab", class_="kicker"))
         body = tag("section", article(c, card.question), data_section="question")
         trees.append(tree(c, head + body, c.plain(f"question.{card.question}.title")))
-    replace_text(out, document(lang, trees, shared))
+    replace_text(out, document(lang, text(f"question.{card.question}.title", lang), trees, shared))
     return out

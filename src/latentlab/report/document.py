@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from importlib import resources
 
@@ -26,15 +25,14 @@ def tree(c: Context, body: str, title: str) -> str:
     return tag("main", body, lang=c.lang, data_title=title, hidden=not c.first)
 
 
-def document(lang: str, trees: Sequence[str], shared: Shared) -> str:
-    """The whole page, opened in `lang`; the first of `trees` is in that language."""
-    title = re.search(r'data-title="([^"]*)"', trees[0])
+def document(lang: str, title: str, trees: Sequence[str], shared: Shared) -> str:
+    """The whole page, opened in `lang`; `title` and the first of `trees` are in that language."""
     head = "".join([
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        f"<title>{title[1] if title else 'latentlab'}</title>",
+        tag("title", escape(title)),
         f"<style>{''.join(map(_static, STYLES))}{explorer.style()}</style>",
     ])  # fmt: skip
     script = "\n".join([explorer.module(), *map(_static, SCRIPTS)])

@@ -57,12 +57,12 @@ def write_page(
     """
     out = Path(out)
     cards = cards or {}
-    shared, trees = Shared(), []
+    shared = Shared()
     content = _live(runs, lang, precision)
-    for place, one in enumerate([lang, *(other for other in languages() if other != lang)]):
-        c = Context(runs, comparison, one, shared, place == 0, cards, answers)
-        trees.append(_tree(c, content))
-    replace_text(out, seal(document(lang, trees, shared), record(runs, comparison, cards, answers, lang)))
+    order = [lang, *(other for other in languages() if other != lang)]
+    contexts = [Context(runs, comparison, one, shared, place == 0, cards, answers) for place, one in enumerate(order)]
+    page = document(lang, _heading(contexts[0], "title"), [_tree(c, content) for c in contexts], shared)
+    replace_text(out, seal(page, record(runs, comparison, cards, answers, lang)))
     return out
 
 

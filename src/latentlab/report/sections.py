@@ -58,12 +58,12 @@ def reconstructions_section(c: Context) -> str:
     if len(rows) < 2:
         return ""
     errors = c.list([f"{c.name(name)} {c.measured(name, 'reconstruction_mse')}" for name in folders])
-    count = min(BAND * BANDS, min(len(images) for _, images in rows))
+    count = min(BAND * BANDS, min(len(images) for _, _, images in rows))
     bands = []
     for start in range(0, count, BAND):
         lines = []
-        for label, images in rows:
-            alt = c.plain("reconstructions.row", which=_plain(label), first=start + 1, last=min(start + BAND, count))
+        for which, label, images in rows:
+            alt = c.plain("reconstructions.row", which=which, first=start + 1, last=min(start + BAND, count))
             strip = grid(images[start : min(start + BAND, count)], BAND, gap=1)
             lines.append(tag("div", tag("span", label, class_="who"), c.shared.image(small_pixels(strip), alt), class_="row"))
         bands.append(tag("div", *lines, class_="band"))
@@ -71,25 +71,19 @@ def reconstructions_section(c: Context) -> str:
     return c.paragraph("reconstructions.intro") + tag("figure", *bands, caption, class_="copies wide")
 
 
-def _plain(label: str) -> str:
-    """The words of a label without its markup."""
-    import html
-    import re
-
-    return html.unescape(re.sub(r"<[^>]*>", "", label))
-
-
-def _reconstruction_rows(c: Context, folders: dict[str, RunFolder]) -> list[tuple[str, Images]]:
-    """(label as HTML, images) of the originals and of each run that copied the same ones."""
+def _reconstruction_rows(c: Context, folders: dict[str, RunFolder]) -> list[tuple[str, str, Images]]:
+    """(name, label as HTML, images) of the originals and of each run that copied the same ones."""
     pairs = {name: reconstructed(folder) for name, folder in folders.items()}
     pairs = {name: pair for name, pair in pairs.items() if len(pair[0])}
     if not pairs:
         return []
     originals = next(iter(pairs.values()))[0]
     same = [
-        (c.label(name), copies) for name, (own, copies) in pairs.items() if own.shape == originals.shape and bool((own == originals).all())
+        (c.name(name), c.label(name), copies)
+        for name, (own, copies) in pairs.items()
+        if own.shape == originals.shape and bool((own == originals).all())
     ]
-    return [(c.say("figure.original"), originals), *same]
+    return [(c.plain("figure.original"), c.say("figure.original"), originals), *same]
 
 
 def losses_section(c: Context) -> str:
