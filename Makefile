@@ -12,14 +12,16 @@ endif
 # Two processes of one thread each: files side by side, the tests of one file in order.
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: help lab test test-all check bench clean
+.PHONY: help lab studio test test-all check bench screenshots clean
 
 help:
 	@echo "make lab       train AE, VAE, GAN and VAE -> GAN on the embedded digits into runs/lab (at most 3 minutes on 2 cores)"
+	@echo "make studio    the page in the browser: train, watch, explore, generate, compare, learn"
 	@echo "make test      the test suite (at most 10 minutes on 2 cores)"
 	@echo "make test-all  the slow proofs too (about half an hour)"
 	@echo "make check     lint, types and import contract (about 1 minute)"
 	@echo "make bench     the programs under benchmarks/ that show speed and quality (half an hour)"
+	@echo "make screenshots  pictures of every page of the studio, in both languages and themes, into screenshots/"
 	@echo "make clean     remove .venv and caches; runs/ stays"
 
 $(BIN)/python:
@@ -34,10 +36,18 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "installing what tests and checks need …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[dev]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[dev,studio]"
 	@# torch-fidelity is what our measures are compared with; of its dependencies torchvision is not needed for that.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt torch-fidelity
 	@touch $@
+
+$(VENV)/.installed-studio: $(VENV)/.installed
+	@echo "installing the studio's page (Streamlit) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[studio]"
+	@touch $@
+
+studio: $(VENV)/.installed-studio
+	@$(BIN)/latentlab studio
 
 lab: $(VENV)/.installed
 	@echo "training AE, VAE, GAN and VAE -> GAN on real digits into runs/lab: at most 3 minutes on 2 cores …"
@@ -53,14 +63,18 @@ test-all: $(VENV)/.installed-dev
 
 check: $(VENV)/.installed-dev
 	@echo "linting, checking types and the import contract: about 1 minute …"
-	@$(BIN)/ruff check src tests benchmarks
-	@$(BIN)/ruff format --check src tests benchmarks
+	@$(BIN)/ruff check src tests benchmarks docs
+	@$(BIN)/ruff format --check src tests benchmarks docs
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
 bench: $(VENV)/.installed-dev
 	@echo "measuring speed and quality on MNIST: about half an hour; leave the machine alone …"
 	@for program in benchmarks/bench_*.py; do $(BIN)/python $$program || exit 1; done; $(BIN)/python benchmarks/summarize.py
+
+screenshots: $(VENV)/.installed-dev
+	@echo "drawing every page of the studio into screenshots/: some minutes …"
+	@$(BIN)/python docs/screenshots.py screenshots
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build src/*.egg-info

@@ -15,7 +15,6 @@ import argparse
 import base64
 import shutil
 import tempfile
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from common import report
 from playwright.sync_api import sync_playwright
 
 from latentlab.explorer.folding import folded
+from latentlab.explorer.module import module
 from latentlab.explorer.pack import Packed, embed, pack
 from latentlab.layers import fit_model, networks, parameter_count
 from latentlab.nets.build import Decoder
@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=200)
     options = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    script = resources.files("latentlab.explorer").joinpath("static/explorer.js").read_text(encoding="utf-8")
+    script = module()
     with sync_playwright() as started, tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "page.html"
         path.write_text(f'<!doctype html><meta charset="utf-8"><script type="module">{script}\n{LOOPS}</script>', encoding="utf-8")

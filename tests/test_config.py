@@ -93,12 +93,12 @@ def test_any_json_is_read_or_refused_but_never_crashes(value: object) -> None:
 
 
 def test_none_on_the_command_line_is_nothing_where_nothing_is_allowed() -> None:
-    from latentlab.cli.parser import parse_value
     from latentlab.config import DataConfig, hints
+    from latentlab.options import read_value
 
     kinds = hints(DataConfig)
-    assert parse_value("none", kinds["root"], "--data-root", {}) is None
-    assert parse_value("./none", kinds["root"], "--data-root", {}) == "./none"
-    assert parse_value("none", kinds["image_size"], "--data.image-size", {"minimum": 8}) is None
+    assert read_value("none", kinds["root"], "--data-root", {}) is None
+    assert read_value("./none", kinds["root"], "--data-root", {}) == "./none"
+    assert read_value("none", kinds["image_size"], "--data.image-size", {"minimum": 8}) is None
     with pytest.raises(LabError, match=r"--data must be|--data\.fit must be"):
-        parse_value("none", kinds["fit"], "--data.fit", {})
+        read_value("none", kinds["fit"], "--data.fit", {})

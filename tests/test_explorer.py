@@ -7,7 +7,6 @@ import json
 import shutil
 import zlib
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from PIL import Image
 import latentlab as ll
 from latentlab.errors import LabError
 from latentlab.explorer import base85, embed, pack_network
+from latentlab.explorer.module import module
 from latentlab.explorer.pack import Packed
 from latentlab.nets.build import to_unit
 from latentlab.seeding import latents
@@ -71,13 +71,12 @@ def runs(tmp_path_factory) -> Callable[[str], ll.Run]:
 
 
 class Page:
-    """A page from file:// with explorer.js in it."""
+    """A page from file:// with the explorer's scripts in it."""
 
     def __init__(self, browser: Any, path: Path, policy: str = "") -> None:
-        script = resources.files("latentlab.explorer").joinpath("static/explorer.js").read_text(encoding="utf-8")
         meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">' if policy else ""
         path.write_text(
-            f'<!doctype html><meta charset="utf-8">{meta}<script type="module">{script}\nwindow.explorer = {{ network, open }};</script>',
+            f'<!doctype html><meta charset="utf-8">{meta}<script type="module">{module()}\nwindow.explorer = {{ network, open }};</script>',
             encoding="utf-8",
         )
         self.page, self.problems = browser.new_page(), []

@@ -27,6 +27,7 @@ from latentlab.checkpoints import save
 from latentlab.errors import LabError
 from latentlab.explorer import content as explorer_content_module
 from latentlab.explorer.content import MOST_IMAGES, decoder_is_from, explorer_content, explorer_words, kind_of, most_images
+from latentlab.explorer.module import module
 from latentlab.explorer.points import Held, chosen, class_plane, dequantized, quantized, read_held, rows_of, share_of_variance, widest_plane
 from latentlab.explorer.thumbnails import read_thumbnails, sprite
 from latentlab.figures.records import read_codes
@@ -324,7 +325,7 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name=
 <style>{style}</style></head><body><main><section>{roots}</section></main>
 <script type="application/json" id="content">{content}</script>
 <script type="module">{script}
-Object.assign(window, {{ PAPER, HUES }});
+Object.assign(window, {{ PRINTED, HUES }});
 window.inner_parts = {{ curved, spell, backwards, normalDraw, explore }};
 const content = JSON.parse(document.getElementById("content").textContent);
 const words = {words};
@@ -344,9 +345,8 @@ def static(package: str, name: str) -> str:
 
 
 def script() -> str:
-    """explorer.js and view.js as the one module that a page holds."""
-    both = static("latentlab.explorer", "explorer.js") + static("latentlab.explorer", "view.js")
-    return re.sub(r"^import .*$|^export (?=async|function|const|class)", "", both, flags=re.MULTILINE)
+    """The explorer's scripts as the one module that a page holds."""
+    return module()
 
 
 def write_page(path: Path, content: dict[str, Any], langs: tuple[str, ...] = ("en",)) -> Path:
@@ -367,7 +367,7 @@ class Reader:
         self.en = self.page.locator("#en")
         self.problems: list[str] = []
         self.page.on("console", self.heard)
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("pageerror", lambda error: self.problems.append(str(error.stack)))
         self.page.goto(path.as_uri())
         self.page.wait_for_selector("html[data-ready]")
         self.drawn()
@@ -748,7 +748,7 @@ def printed_pictures(pdf: bytes, side: int) -> list[np.ndarray]:
 def test_a_pdf_holds_the_map_with_its_dots(scheme: str, browser, page_file) -> None:
     reader = Reader(browser, page_file, color_scheme=scheme, viewport={"width": 1200, "height": 200})
     reader.restore(rest="centre")  # no posterior is shaded over the dots
-    size = reader.page.evaluate("PAPER.side * PAPER.ratio")
+    size = reader.page.evaluate("PRINTED.side * PRINTED.ratio")
     (shown,) = printed_pictures(reader.page.pdf(print_background=True), size)
     assert (shown == 255).all(2).mean() > 0.5  # on paper, in the dark too
     hues = reader.page.evaluate("HUES")
@@ -870,13 +870,3 @@ def test_a_damaged_network_is_said_in_words(browser, tmp_path: Path, content) ->
     page.goto(path.as_uri())
     assert "99" in page.get_by_role("alert").inner_text()
     context.close()
-
-
-def test_the_two_files_can_be_one_module() -> None:
-    """Their names at the top of the module differ, and view.js imports nothing but explorer.js."""
-    view = static("latentlab.explorer", "view.js")
-    top = r"^(?:export )?(?:async )?(?:function\*?|class|const|let) (\w+)|^const \{(.*)\}"
-    names = [{m[0] for m in re.findall(top, text, flags=re.MULTILINE)} for text in (static("latentlab.explorer", "explorer.js"), view)]
-    assert not names[0] & names[1]
-    assert not view or re.findall(r"^import .*from \"(.*)\"", view, flags=re.MULTILINE) == ["./explorer.js"]
-    assert not view or re.findall(r"^export .*function (\w+)", view, flags=re.MULTILINE) == ["explore"]

@@ -99,6 +99,28 @@ def test_looking_does_not_touch_training(config: Config) -> None:
     assert same(looked.tensors(), blind.tensors())
 
 
+def test_looking_back_at_a_phase_changes_nothing_and_tells_its_losses_with_the_new_weights(config: Config) -> None:
+    looked, blind = make(config), make(config)
+    batch, moment = images(looked.images_per_step, 7), Moment(0, 0)
+    for phase in looked.phases:
+        for learner in (looked, blind):
+            learner.run_phase(phase, batch, moment)
+        before, random = snapshot(looked), torch.get_rng_state()
+        after = {name: float(value) for name, value in looked.after_phase(phase, batch, moment).items()}
+        assert same(before, snapshot(looked))
+        assert torch.equal(random, torch.get_rng_state())
+        still = copy.deepcopy(looked)  # at a learning rate of 0 the same phase again computes with these weights all along
+        for name in ("learning_rate", "generator_learning_rate", "discriminator_learning_rate"):
+            if hasattr(config.train, name):
+                still.set(name, 0.0)
+        again = still.run_phase(phase, batch, moment)
+        assert after.keys() >= {name for name in again if not name.endswith("gradient_norm")}
+        for name, value in after.items():  # spectral norm estimates a layer's norm better at each pass
+            assert value == pytest.approx(float(again[name]), rel=0.1 if "sn-gan" in config.preset else 1e-5), name
+    assert run(looked, 2, 1) == run(blind, 2, 1)
+    assert same(looked.tensors(), blind.tensors())
+
+
 def test_an_image_is_the_same_alone_and_among_many(config: Config) -> None:
     learner = make(config)
     run(learner, 2)

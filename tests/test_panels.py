@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from latentlab.charts import module
 from latentlab.figures import style
 from latentlab.figures.looks import HUES, looks
 from latentlab.figures.panels import draw_panels
@@ -135,10 +136,9 @@ def contrast(one: str, other: str) -> float:
 
 
 def test_every_hue_stands_out_in_both_themes():
-    sheet = resources.files("latentlab.report").joinpath("static", "charts.css").read_text(encoding="utf-8")
-    light, dark = sheet.split("@media screen and (prefers-color-scheme: dark)")
+    light, dark = module.style().split("@media screen and (prefers-color-scheme: dark)")
     for part, paper in ((light, "#fbfaf7"), (dark.partition("}\n}")[0], "#17181b")):
-        hues = dict(re.findall(r"--hue-(\d): (#[0-9a-f]{6})", part))
+        hues = dict(re.findall(r"--hue-(\d): var\(--chart-hue-\d, (#[0-9a-f]{6})\)", part))
         assert len(hues) == 6
         assert all(contrast(hue, paper) >= 3 for hue in hues.values()), hues
         if part is light:
@@ -230,10 +230,8 @@ def document(panels, langs=("en", "fr"), start: str = "latentlabCharts.mount();"
         + "</main>"
         for lang in langs
     )
-    css, more, js = (
-        resources.files("latentlab.report").joinpath("static", name).read_text(encoding="utf-8")
-        for name in ("lab.css", "charts.css", "charts.js")
-    )
+    css = resources.files("latentlab.report").joinpath("static", "lab.css").read_text(encoding="utf-8")
+    more, js = module.style(), module.script()
     meta = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
     allowed = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
     policy = f'<meta http-equiv="Content-Security-Policy" content="{allowed}">'

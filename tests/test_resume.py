@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from conftest import FAMILIES
 
 import latentlab as ll
-from latentlab import checkpoints
+from latentlab import checkpoints, control
 from latentlab.errors import LabError
 from latentlab.events import Stepped
 from latentlab.jobs import create, events, reopen
@@ -128,9 +129,98 @@ def test_pause_step_and_resume(tiny, tmp_path: Path) -> None:
     assert asked == [(0, "pause"), (0, "step"), (1, "step"), (2, "resume")]
 
 
-def test_another_configuration_beside_the_checkpoint_is_refused(straight, tmp_path: Path) -> None:
-    import shutil
+def by_hand(session, asked: dict[int, tuple[str, ...]]) -> None:
+    """Train; at the start, and whenever a step was done, ask for what `asked` has under its number."""
+    start = session.progress.step
+    for action in asked.get(start, ()):
+        session.folder.request(action)
+    for event in events(session):
+        for action in asked.get(event.step, ()) if isinstance(event, Stepped) else ():
+            session.folder.request(action)
 
+
+def lines(path: Path, split: str) -> list[dict]:
+    return [row for row in curves(path) if row["split"] == split and "request" not in row]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_phases_steps_pauses_and_stops_in_the_middle_change_no_bit(name: str, straight, tiny, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(control, "SLOW_SECONDS", 0.0)
+    path = tmp_path / "run"
+    # Half a step, the rest of it, a whole one, on at full speed from a middle; slow motion; a stop in a middle.
+    by_hand(
+        create(tiny(name), path), {0: ("pause", "phase", "step", "step", "phase", "resume"), 3: ("slow",), 4: ("pause", "phase", "stop")}
+    )
+    assert RunFolder(path).status()["step"] == 5
+    by_hand(reopen(path), {5: ("pause", "phase", "slow"), 6: ("pause", "phase", "resume"), 8: ("slow",)})
+    assert RunFolder(path).status()["state"] == "finished"
+    assert final_sha256(path) == final_sha256(straight[name].path)
+    assert lines(path, "val") == lines(straight[name].path, "val")
+
+
+@pytest.mark.parametrize("name", ["mlp-ae", "sn-gan"])
+def test_lines_of_steps_by_hand_change_neither_checkpoints_nor_what_is_told(name: str, tiny, tmp_path: Path) -> None:
+    """The run ends between two lines, so its checkpoint holds the sums since the last; all lines tell of the same steps."""
+    config = tiny(name, **{"train.log_steps": 5})
+    straight = ll.train(config, tmp_path / "straight")
+    asked = {6: ("pause", "step", "step", "resume"), 16: ("pause", "step", "resume")}
+    by_hand(create(config, tmp_path / "whole"), asked)
+    by_hand(create(config, tmp_path / "stopped"), asked | {9: ("stop",)})
+    assert RunFolder(tmp_path / "stopped").status()["step"] == 9
+    by_hand(reopen(tmp_path / "stopped"), asked)
+    told = lines(tmp_path / "whole", "train")
+    assert [row["step"] for row in told] == [5, 7, 8, 10, 15, 17]
+    assert lines(tmp_path / "stopped", "train") == told
+    assert final_sha256(tmp_path / "stopped") == final_sha256(tmp_path / "whole") == final_sha256(straight.path)
+    losses = [key for key in told[0] if key not in ("step", "epoch", "images_seen", "split")]
+    for row in lines(straight.path, "train"):
+        parts = [
+            (b["step"] - a["step"], b)
+            for a, b in zip([{"step": 0}, *told], told, strict=False)
+            if row["step"] - 5 < b["step"] <= row["step"]
+        ]
+        assert sum(count for count, _ in parts) == 5
+        for key in losses:
+            assert sum(count * part[key] for count, part in parts) / 5 == pytest.approx(row[key], rel=1e-5)
+
+
+@pytest.mark.parametrize("moment", ["stopped", "killed"])
+def test_a_change_right_after_a_checkpoint_is_kept(moment: str, tiny, tmp_path: Path) -> None:
+    """Step 6 ends an epoch: its checkpoint is written before the request of that step is taken."""
+    changed, path = {"train.learning_rate": 5e-3}, tmp_path / "run"
+    for event in events(session := create(tiny("mlp-ae"), tmp_path / "straight")):
+        if isinstance(event, Stepped) and event.step == 6:
+            session.folder.request("set", changed)
+    for event in events(session := create(tiny("mlp-ae"), tmp_path / "first")):
+        if isinstance(event, Stepped) and event.step == 6:
+            assert session.saved_at == 6
+            session.folder.request("set", changed)
+            if moment == "stopped":
+                session.folder.request("stop")
+        if moment == "killed" and isinstance(event, Stepped) and event.step == 8:
+            shutil.copytree(session.folder.path, path)  # as a kill would leave it
+    if moment == "stopped":
+        path = tmp_path / "first"
+    newest = checkpoints.newest(path / "checkpoints", print)
+    assert newest.name == "step-00000006"
+    assert checkpoints.read_state(newest)["changes"] == (changed if moment == "stopped" else {})
+    ll.resume(path)
+    assert final_sha256(path) == final_sha256(tmp_path / "straight")
+    assert [(row["step"], row["request"]["set"]) for row in curves(path) if row.get("request", {}).get("action") == "set"] == [(6, changed)]
+
+
+def test_a_change_before_the_first_step_is_kept_with_its_line(tiny, tmp_path: Path) -> None:
+    session = create(tiny("conv-vae"), tmp_path / "run")
+    session.folder.request("set", {"train.beta": 0.25})
+    session.folder.request("stop")
+    list(events(session))
+    resumed = reopen(tmp_path / "run")
+    assert resumed.learner.beta == 0.25
+    list(events(resumed))
+    assert [row["request"]["set"] for row in curves(tmp_path / "run") if row.get("request", {}).get("set")] == [{"train.beta": 0.25}]
+
+
+def test_another_configuration_beside_the_checkpoint_is_refused(straight, tmp_path: Path) -> None:
     shutil.copytree(straight["mlp-ae"].path, tmp_path / "run")
     values = json.loads((tmp_path / "run" / "config.json").read_text())
     values["train"]["learning_rate"] = 0.5

@@ -37,7 +37,7 @@ def written_keys() -> set[str]:
                 continue
             pattern = "".join(parts)
             space, dot, rest = pattern.partition(r"\.")
-            if dot and rest and space in spaces and " " not in rest and rest not in ("png", "json", "py", "html", "js", "css", "csv"):
+            if dot and rest and space in spaces and " " not in rest and rest not in ("png", "json", "py", "html", "js", "css", "csv", "md"):
                 found.add(pattern)
     return found
 

@@ -43,6 +43,17 @@ def listed(folder: Path) -> list[Path]:
     return sorted((p for p in folder.glob("step-*") if step_of(p) is not None), key=lambda p: step_of(p) or 0)
 
 
+def stamp(folder: Path) -> tuple[str, int, int]:
+    """Which checkpoint is the newest: its name, and its manifest's inode and time, since names come again; ("", 0, 0) for none."""
+    for path in reversed(listed(folder)):
+        try:
+            about = (path / MANIFEST).stat()
+        except OSError:
+            continue
+        return path.name, about.st_ino, about.st_mtime_ns
+    return "", 0, 0
+
+
 def _manifest_text(files: Mapping[str, Mapping[str, Any]]) -> str:
     body = '{\n  "files": ' + json.dumps(files, sort_keys=True) + ',\n  "sha256": "'
     return body + hashlib.sha256(body.encode()).hexdigest() + '"\n}\n'

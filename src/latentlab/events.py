@@ -28,6 +28,23 @@ class Stepped:
 
 
 @dataclass(frozen=True)
+class Halved:
+    """One phase of step `step` was done by hand or in slow motion: its losses, and under "after" those that it left behind."""
+
+    step: int
+    phase: str
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Paced:
+    """The run goes on "fast", "slow" or, "paused", not until it is asked to."""
+
+    mode: str
+    step: int
+
+
+@dataclass(frozen=True)
 class Logged:
     """A line of metrics.jsonl, of split "train" or "val"."""
 
@@ -72,4 +89,4 @@ class Ended:
     step: int
 
 
-Event = Started | Stepped | Logged | Pictured | Saved | Warned | Diagnosed | Ended
+Event = Started | Stepped | Halved | Paced | Logged | Pictured | Saved | Warned | Diagnosed | Ended

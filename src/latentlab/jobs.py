@@ -172,7 +172,7 @@ def reopen(path: str | Path, epochs: float | None = None, steps: int | None = No
     folder = runs.open_folder(path)
     with ExitStack() as lock:
         lock.enter_context(folder.locked())
-        (folder.path / "control.json").unlink(missing_ok=True)  # what was asked of an earlier process
+        folder.forget_requests()  # what was asked of an earlier process
         config = folder.config()
         if epochs is not None or steps is not None:
             config = config.replace(**{"train.epochs": config.train.epochs if epochs is None else epochs, "train.steps": steps})

@@ -96,11 +96,20 @@ class Run:
         """
         return {name: network.eval() for name, network in self._opened.learner.averaged.items()}
 
-    def sample(self, count: int, seed: int = 0, label: int | None = None, prior: Literal["standard", "gmm"] = "standard") -> Images:
+    def sample(
+        self,
+        count: int,
+        seed: int = 0,
+        label: int | None = None,
+        prior: Literal["standard", "gmm"] = "standard",
+        truncation: float | None = None,
+    ) -> Images:
         """`count` new images uint8 [count, H, W, C]; image i depends on (seed, i) alone.
 
         A VAE and a GAN draw z ~ N(0, I); an autoencoder draws from the Gaussian fitted to its codes. "gmm" draws from a
-        mixture fitted to the codes of held-out images.
+        mixture fitted to the codes of held-out images. `truncation` T brings every component of that z into [−T, T]
+        (`sampling.truncated`): the smaller, the more typical the images and the less varied; an autoencoder's z is
+        truncated before it becomes a code.
         """
         if count < 1:
             raise refusal("--count", "an integer of at least 1", count)
@@ -110,9 +119,12 @@ class Run:
             raise refusal("--label", "left out: this run is not conditional on a class", label)
         size = self.config.model.latent_dim
         if prior == "standard":
-            return self.decode(self._opened.prior(latents(count, size, seed)))
+            z = latents(count, size, seed)
+            return self.decode(self._opened.prior(z if truncation is None else sampling.truncated(z, truncation)))
         if prior != "gmm":
             raise refusal("--prior", "one of standard, gmm", prior)
+        if truncation is not None:
+            raise refusal("--truncation", "left out with --prior gmm, whose draws have no standard normal z", truncation)
         if self.config.family == "gan":
             raise refusal("--prior", "standard for a GAN, which has no encoder", prior)
         path = self.path / "latents.npz"

@@ -9,20 +9,23 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from latentlab.config import Config
 from latentlab.errors import Busy, LabError, refusal
 from latentlab.files import is_full, replace_json, replace_text
+from latentlab.locks import held
+from latentlab.tail import Tail, parsed
 
 STATES = ("starting", "running", "paused", "finished", "stopped", "failed")
-ACTIONS = ("stop", "pause", "resume", "step", "set")
+ACTIONS = ("stop", "pause", "resume", "step", "phase", "slow", "set")
+KEPT_REQUESTS = 100
+REQUEST_PATIENCE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -92,44 +95,46 @@ class RunFolder:
             status |= {"state": "stopped", "message": "its process ended without saying so (killed?); `latentlab resume` goes on"}
         return status
 
-    def write_status(self, state: str, step: int, message: str = "", diagnosis: list[dict[str, Any]] | None = None) -> None:
-        """Replace status.json, keeping its diagnosis where none is given; a full disk is no reason to stop training."""
+    def write_status(
+        self,
+        state: str,
+        step: int,
+        message: str = "",
+        diagnosis: list[dict[str, Any]] | None = None,
+        live: dict[str, Any] | None = None,
+    ) -> None:
+        """Replace status.json, keeping its diagnosis where none is given; a full disk is no reason to stop training.
+
+        `live` are further keys, of a run that trains (docs/run-folder.md lists them).
+        """
         assert state in STATES, state  # noqa: S101 - a fault of ours, not the user's
         if diagnosis is None:
             try:
                 diagnosis = self.read_json("status.json").get("diagnosis", [])
             except LabError:  # damaged: the next evaluation writes it anew
                 diagnosis = []
+        told = {"state": state, "step": step, "pid": os.getpid(), "message": message, "diagnosis": diagnosis}
         try:
-            replace_json(
-                self.path / "status.json",
-                {"state": state, "step": step, "pid": os.getpid(), "message": message, "diagnosis": diagnosis},
-            )
+            replace_json(self.path / "status.json", told | (live or {}))
         except OSError as error:
             if not is_full(error):
                 raise
 
     def metrics(self) -> list[dict[str, Any]]:
         """Every line of metrics.jsonl, oldest first; a torn last line (a killed writer) is left out."""
-        try:
-            lines = self.metrics_file.read_bytes().split(b"\n")
-        except FileNotFoundError:
-            return []
-        rows = []
-        for number, line in enumerate(lines, 1):
-            if not line:
-                continue
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                if number < len(lines):
-                    raise LabError(f"{self.metrics_file} line {number} is damaged. Restore the file from a copy.") from None
-        return rows
+        tail = self.tail()
+        rows, _ = tail.read()
+        last = parsed(tail.rest)
+        return rows if last is None else [*rows, last]
+
+    def tail(self) -> Tail:
+        """metrics.jsonl for one who watches: each read gives the new rows alone."""
+        return Tail(self.metrics_file)
 
     def truncate_metrics(self, step: int) -> None:
-        """Forget the lines after `step`, which a resumed run is about to write again."""
+        """Forget the lines after `step`, which a resumed run is about to write again; −1 keeps only requests, of step 0."""
         if self.metrics_file.exists():
-            kept = [json.dumps(row) for row in self.metrics() if row["step"] <= step]
+            kept = [json.dumps(row) for row in self.metrics() if row["step"] <= (max(step, 0) if "request" in row else step)]
             replace_text(self.metrics_file, "".join(line + "\n" for line in kept))
 
     def pictures(self, kind: str) -> list[tuple[int, Path]]:
@@ -152,27 +157,20 @@ class RunFolder:
         if not (self.path / "lock").exists():
             return False
         try:
-            with self.locked(patience=0.0):
+            with self.locked(patience=0.0, shared=True):
                 return False
         except Busy:
             return True
 
     @contextmanager
-    def locked(self, patience: float = 0.5) -> Iterator[None]:
-        """Hold the run's lock; the system frees it when the process dies, however it dies. Raises Busy.
+    def locked(self, patience: float = 0.5, shared: bool = False) -> Iterator[None]:
+        """Hold the run's lock. Raises Busy. `shared` is for those who only look whether the run is locked.
 
-        `patience` in seconds outlasts those who only look whether the run is locked.
+        `patience` in seconds outlasts them.
         """
-        with open(self.path / "lock", "a+b") as file:
-            until = time.monotonic() + patience
-            while not (held := _try_lock(file)) and time.monotonic() < until:
-                time.sleep(0.02)
-            if not held:
-                raise Busy(f"{self.path} is being trained by another process. Stop it with `latentlab stop {self.path}` first.")
-            try:
-                yield
-            finally:
-                _unlock(file)
+        busy = f"{self.path} is being trained by another process. Stop it with `latentlab stop {self.path}` first."
+        with held(self.path / "lock", patience, busy, shared):
+            yield
 
     def requests(self) -> list[dict[str, Any]]:
         """The requests in control.json; a half-written or foreign file counts as none."""
@@ -183,42 +181,37 @@ class RunFolder:
         return [r for r in requests if isinstance(r, dict) and r.get("action") in ACTIONS] if isinstance(requests, list) else []
 
     def request(self, action: str, settings: dict[str, float] | None = None) -> str:
-        """Ask the process that trains this run for something; returns the request's id."""
+        """Ask the process that trains this run for something; returns the request's id.
+
+        Any number of processes may ask at once. Those taken long ago are dropped from the file. Raises LabError.
+        """
         if action not in ACTIONS:
             raise refusal("an action", "one of " + ", ".join(ACTIONS), action)
         entry: dict[str, Any] = {"id": uuid.uuid4().hex, "action": action}
         if settings is not None:
             entry["set"] = settings
-        replace_json(self.path / "control.json", {"requests": [*self.requests(), entry]})
+        with self._asking():
+            replace_json(self.path / "control.json", {"requests": [*self._recent_requests(), entry]})
         return str(entry["id"])
 
+    def forget_requests(self) -> None:
+        """Drop what was asked of an earlier process, before another one begins."""
+        with self._asking():
+            (self.path / "control.json").unlink(missing_ok=True)
 
-def _try_lock(file: IO[bytes]) -> bool:
-    try:
-        if os.name == "nt":
-            import msvcrt
+    def _asking(self) -> AbstractContextManager[None]:
+        busy = f"{self.path / 'control.json'} must be free to be written, but another process holds it. Try again."
+        return held(self.path / "control.lock", REQUEST_PATIENCE_SECONDS, busy)
 
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _unlock(file: IO[bytes]) -> None:
-    if os.name == "nt":
-        import msvcrt
-
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-    else:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_UN)
+    def _recent_requests(self) -> list[dict[str, Any]]:
+        """The requests not yet taken, and before them as many taken ones as make up KEPT_REQUESTS."""
+        found = self.requests()
+        try:
+            newest = self.read_json("status.json").get("taken")
+        except LabError:  # damaged: nothing is known to be taken
+            newest = None
+        taken = next((n for n, request in enumerate(found, 1) if request.get("id") == newest), 0) if newest else 0
+        return found[max(0, min(taken, len(found) + 1 - KEPT_REQUESTS)) :]
 
 
 def open_folder(path: str | Path) -> RunFolder:
@@ -252,9 +245,14 @@ def next_folder(preset: str, spec: str, under: Path = Path("runs")) -> Path:
 
 
 def list_runs(under: str | Path) -> list[RunFolder]:
-    """Every run folder at most three levels below a folder, by path."""
+    """Every run folder at most three levels below a folder, by path; those in folders whose name begins with a dot are left out."""
     root = Path(under)
     if not root.is_dir():
         raise refusal("a runs folder", "a folder", str(under), "Train something first: `latentlab train mlp-vae`.")
-    found = {p.parent for depth in ("", "*/", "*/*/", "*/*/*/") for p in root.glob(depth + "config.json")}
+    found = {p.parent for depth in ("", "*/", "*/*/", "*/*/*/") for p in root.glob(depth + "config.json") if not _is_hidden(p, root)}
     return [RunFolder(path) for path in sorted(found)]
+
+
+def _is_hidden(path: Path, root: Path) -> bool:
+    """Whether a folder between a root and a path begins with a dot, such as the studio's trash."""
+    return any(part.startswith(".") for part in path.relative_to(root).parts)

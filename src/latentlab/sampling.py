@@ -80,6 +80,27 @@ def corner_sheet(corners: Floats, side: int) -> Floats:
     return np.concatenate([arc(a, b, side) for a, b in zip(left, right, strict=True)])
 
 
+def truncated(z: Floats, bound: float) -> Floats:
+    """Standard normal z [N, Z], each component brought into [−bound, bound] as a draw of the normal truncated there.
+
+    The map is Φ⁻¹(Φ(−bound) + (Φ(bound) − Φ(−bound)) Φ(z)), monotone, odd, and for a large bound the identity. Brock et al.
+    2019 (section 3.1) sample from the same distribution but draw anew what lies outside; here the same z moves smoothly
+    with the bound. Raises LabError for a bound that is not above 0.
+    """
+    from scipy.special import erf, erfinv, log_ndtr, ndtri_exp
+
+    if not 0 < bound < np.inf:
+        raise refusal("--truncation", "a number of more than 0, in standard deviations", bound)
+    size = np.abs(z.astype(np.float64))  # the map is odd
+    share = erf(bound / np.sqrt(2))  # Φ(bound) − Φ(−bound)
+    near = np.sqrt(2) * erfinv(share * erf(np.minimum(size, 1) / np.sqrt(2)))  # keeps its digits around 0, where Φ is near ½
+    far = -ndtri_exp(np.logaddexp(log_ndtr(-bound), np.log(share) + log_ndtr(-size)))  # and this one where Φ is near 1
+    moved = np.where(size < 1, near, far)
+    edge = np.float32(bound)
+    edge = edge if float(edge) <= bound else np.nextafter(edge, np.float32(0))  # the nearest float32 that is not outside
+    return _floats(np.copysign(np.minimum(moved, edge), z))
+
+
 def mixture_codes(means: Floats, count: int, seed: int, components: int = 10) -> Floats:
     """Draws from a Gaussian mixture fitted to codes [N, Z] (Ghosh et al. 2020 sample autoencoders so): [count, Z].
 

@@ -8,7 +8,6 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +16,17 @@ import torch
 
 from latentlab import checkpoints
 from latentlab.config import Config
-from latentlab.control import Requests, live_settings
+from latentlab.control import Pace, Requests, live_fields, live_settings
 from latentlab.data import Data, batch_indices
 from latentlab.diagnosis import Diagnosis, Finding, facts_of
 from latentlab.errors import LabError
-from latentlab.learners.base import Learner, Losses
+from latentlab.learners.base import Learner, Moment
+from latentlab.progress import Begun, Progress, Window
 from latentlab.recording import Recorder
 from latentlab.runs import RunFolder
 from latentlab.watching import Watch
 
 PRIOR_IMAGES = 2_000  # training images to which an autoencoder's prior is fitted
-
-
-@dataclass
-class Progress:
-    """Where the run is; all of it is in the checkpoint."""
-
-    step: int = 0
-    images_seen: int = 0
-    seconds: float = 0.0  # spent in updates
-    best_step: int | None = None
-    best_loss: float | None = None
-    changes: dict[str, float] = field(default_factory=dict)  # live fields, as changed while training
-    window: Losses = field(default_factory=dict)  # sums since the last line of metrics
-    window_steps: int = 0
 
 
 class Session:
@@ -54,7 +40,12 @@ class Session:
         self.feed = feed(data, config.train.seed, device)
         self.evaluation_images = max(1, round(config.train.evaluate_epochs * len(data.train)))
         self.lock = ExitStack()  # holds the run's lock once it is opened
-        self.requests = Requests(folder)
+        self.requests, self.pace = Requests(folder), Pace()
+        self.begun: Begun | None = None  # the step in the middle of which the run is
+        self.images_read = 0  # by the last step
+        self.waiting: list[dict[str, Any]] = []  # "set" requests taken in the middle of a step: for the next one
+        self.half: dict[str, Any] | None = None  # what the last phase by hand did
+        self.refused: tuple[str, str] = "", ""  # the last request, when it was refused: its id, and why
         self.evaluated_at = self.saved_at = -1  # steps
         self.watch: Watch | None = None  # made at the first evaluation that draws samples
         self.val_loss: float | None = None  # of the last evaluation
@@ -72,7 +63,8 @@ class Session:
             "best_step": p.best_step,
             "best_loss": p.best_loss,
             "changes": p.changes,
-            "window_steps": p.window_steps,
+            "window_steps": p.window.steps,
+            "since": None if p.since is None else {"steps": p.since.steps, "sums": {k: float(v) for k, v in p.since.sums.items()}},
             "val_loss": val_loss if val_loss is not None and math.isfinite(val_loss) else None,
             "config_sha256": fingerprint(self.config),
             "image_shape": list(self.data.shape),
@@ -82,7 +74,7 @@ class Session:
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """What tensors.safetensors of a checkpoint holds."""
-        return self.learner.tensors() | {f"window.{name}": value for name, value in self.progress.window.items()}
+        return self.learner.tensors() | {f"window.{name}": value for name, value in self.progress.window.sums.items()}
 
     def restore(self, path: Path) -> None:
         """Go back to a checkpoint. Raises LabError when it belongs to another configuration."""
@@ -92,8 +84,15 @@ class Session:
         window = {name[7:]: tensors.pop(name).to(self.device) for name in list(tensors) if name.startswith("window.")}
         self.learner.load_tensors(tensors)
         self.progress = Progress(
-            **{k: state[k] for k in ("step", "images_seen", "seconds", "best_step", "best_loss", "changes", "window_steps")}, window=window
+            **{k: state[k] for k in ("step", "images_seen", "seconds", "best_step", "best_loss", "changes")},
+            window=Window(window, state["window_steps"]),
         )
+        if since := state.get("since"):  # a float of JSON is the float32 that it was written from
+            sums = {name: torch.tensor(value, device=self.device) for name, value in since["sums"].items()}
+            self.progress.since = Window(sums, since["steps"])
+        for row in self.folder.metrics():  # changed at this very step, but after it was saved
+            if row["step"] == self.progress.step and row.get("request", {}).get("action") == "set":
+                self.progress.changes |= row["request"]["set"]
         for name, value in self.progress.changes.items():
             self.learner.set(name.partition(".")[2], value)
 
@@ -120,9 +119,30 @@ class Session:
         self.told, self.last_status = found, -math.inf
         return found
 
-    def write_status(self, state: str, message: str = "") -> None:
+    def write_status(self, state: str, message: str = "", live: dict[str, Any] | None = None) -> None:
         """Replace status.json, with the findings."""
-        self.folder.write_status(state, self.progress.step, message, [finding.to_json() for finding in self.diagnosis.findings()])
+        found = [finding.to_json() for finding in self.diagnosis.findings()]
+        self.folder.write_status(state, self.progress.step, message, found, live)
+
+    def tell(self) -> None:
+        """Write status.json at once: how the run goes, what the last phase by hand did, which requests were taken."""
+        self.last_status = time.monotonic()
+        refused, why = self.refused
+        waiting = {name: value for request in self.waiting for name, value in request["set"].items()}
+        live = {
+            "mode": self.pace.mode,
+            "phase": self.begun.done if self.begun and self.pace.mode != "fast" else None,
+            "half": self.half,
+            "settings": live_fields(self.config) | self.progress.changes | waiting,
+            "taken": self.requests.newest,
+            "refused": refused or None,
+        }
+        self.write_status("paused" if self.pace.mode == "paused" else "running", why, live)
+
+    def tell_now_and_then(self) -> None:
+        """`tell`, at most once a second; at once when there are new findings."""
+        if time.monotonic() - self.last_status > 1.0:
+            self.tell()
 
     def save(self) -> bool:
         """Write a checkpoint of this step; False when the disk is full."""
@@ -145,31 +165,39 @@ class Session:
             rows = np.arange(min(PRIOR_IMAGES, len(self.data.train)))
             self.learner.prepare_sampling(torch.from_numpy(self.data.train.take(rows)).to(self.device))
 
-    def advance(self, losses: Losses, images: int, seconds: float) -> None:
-        """Count a step and add its losses to the window. Sums stay on the device: reading one back would wait for it."""
-        p = self.progress
+    def begin(self) -> Begun:
+        """The step in the middle of which the run is, or a new one."""
+        if self.begun is None:
+            p, learner = self.progress, self.learner
+            images = self.feed(p.images_seen, learner.images_per_step)
+            self.begun = Begun(images, Moment(p.step, p.images_seen), list(learner.phases))
+        return self.begun
+
+    def advance(self) -> None:
+        """Count the step that was begun, all of whose phases are done, and add its losses to the window."""
+        if self.begun is None:
+            raise RuntimeError("there is no step to count")
+        p, begun, self.begun = self.progress, self.begun, None
+        self.images_read = len(begun.images)
         p.step += 1
-        p.images_seen += images
-        p.seconds += seconds
-        p.window_steps += 1
-        for name, value in losses.items():
-            if name in p.window:
-                p.window[name] += value
-            else:
-                p.window[name] = value.detach().clone()
+        p.images_seen += self.images_read
+        p.seconds += begun.seconds
+        p.window.add(begun.losses)
+        if p.since is not None:
+            p.since.add(begun.losses)
 
-    def log(self) -> dict[str, Any]:
-        """A line of metrics with the means since the last one."""
+    def log(self, by_hand: bool = False) -> dict[str, Any]:
+        """A line of metrics with the means since the last one.
+
+        A line written for a step `by_hand` leaves the window as it is: checkpoints are those of the run without it.
+        """
         p = self.progress
-        values = {name: float(value) / p.window_steps for name, value in p.window.items()}
-        p.window, p.window_steps = {}, 0
+        values = (p.window if p.since is None else p.since).means()
+        if by_hand:
+            p.since = Window()
+        else:
+            p.window, p.since = Window(), None
         return self.row("train", values)
-
-    def tell(self, state: str) -> None:
-        """Refresh status.json, at most once a second; at once when there are new findings."""
-        if time.monotonic() - self.last_status > 1.0:
-            self.last_status = time.monotonic()
-            self.write_status(state)
 
     def is_done(self) -> bool:
         """Whether the run has its full length."""
@@ -184,27 +212,43 @@ class Session:
         missing = self.config.train.epochs * len(self.data.train) - self.progress.images_seen
         return self.progress.step + max(0, math.ceil(missing / self.learner.images_per_step))
 
-    def crossed(self, interval: float, images: int) -> bool:
-        """Whether the last step, which read `images`, passed a multiple of `interval` images."""
+    def crossed(self, interval: float) -> bool:
+        """Whether the last step passed a multiple of `interval` images."""
         seen = self.progress.images_seen
-        return seen // interval > (seen - images) // interval
+        return seen // interval > (seen - self.images_read) // interval
 
     def take_request(self) -> str | None:
-        """The action of the next request, written down as a line of metrics; a "set" is applied here, or refused."""
+        """The action of the next request, written down as a line of metrics; None where there is none.
+
+        A "set" is refused here, or applied, in the middle of a step at its end.
+        """
         request = self.requests.next()
         if request is None:
             return None
-        if request["action"] == "set":
-            try:
-                settings = live_settings(self.config, request.get("set"))
-            except LabError as error:
-                self.warnings.append(str(error))
-                return None
-            for name, value in settings.items():
+        if request["action"] != "set":
+            self.row("train", {"request": request})
+            return str(request["action"])
+        try:
+            live_settings(self.config, request.get("set"))
+        except LabError as error:
+            self.warnings.append(str(error))
+            self.refused = request["id"], str(error)
+        else:
+            self.refused = "", ""
+            self.waiting.append(request)
+            if self.begun is None:
+                self.apply_settings()
+        return "set"
+
+    def apply_settings(self) -> None:
+        """Change what was asked for since the last step, from the next one on."""
+        for request in self.waiting:
+            for name, value in request["set"].items():
                 self.learner.set(name.partition(".")[2], value)
-            self.progress.changes |= settings
-        self.row("train", {"request": request})
-        return str(request["action"])
+            self.progress.changes |= request["set"]
+            self.row("train", {"request": request})
+            self.saved_at = -1  # a checkpoint of this step does not hold the change
+        self.waiting.clear()
 
 
 def fingerprint(config: Config) -> str:

@@ -6,6 +6,7 @@ checkpoint, the first time as after a kill -9: there is one path, not one for ne
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,10 +17,11 @@ import torch
 from latentlab import checkpoints
 from latentlab.config import GANTrain, VAETrain
 from latentlab.errors import NonFinite, OutOfSpace
-from latentlab.events import Diagnosed, Ended, Event, Logged, Pictured, Saved, Started, Stepped, Warned
-from latentlab.learners.base import Moment
+from latentlab.events import Diagnosed, Ended, Event, Halved, Logged, Paced, Pictured, Saved, Started, Stepped, Warned
+from latentlab.learners.base import Losses
 from latentlab.learners.draw import decode, draw, encode
 from latentlab.machine import keep_freed_memory, threads
+from latentlab.progress import Begun
 from latentlab.session import Session
 from latentlab.watching import CODED, LEAST_REAL, LEAST_SHOWN, Watch, active_units, known_watcher
 
@@ -33,49 +35,112 @@ def run_loop(session: Session, should_stop: Callable[[], bool]) -> Iterator[Even
 
     Events are yielded when everything due at their step is done, so that a consumer may stop listening at any of them.
     """
-    p, folder = session.progress, session.folder
+    p, folder, pace = session.progress, session.folder, session.pace
     session.diagnosis.extend(folder.metrics())  # of before it was stopped, so that a resumed run sees the same
-    session.write_status("running")
+    session.tell()
     before = [*picture(session), *evaluate(session)] if p.step == 0 else []
     yield from [Started(folder, p.step, session.total_steps()), *before, *diagnose(session), *drain(session)]
-    paused = asked_to_stop = False
+    state = "finished"
     while not session.is_done():
-        action = "stop" if should_stop() else session.take_request()
-        yield from drain(session)
-        if action in ("pause", "resume"):
-            paused = action == "pause"
-            session.write_status("paused" if paused else "running")
-        if action == "stop":
-            asked_to_stop = True
+        asked, told = obey(session)
+        yield from [*told, *drain(session)]
+        if asked == "stop" or should_stop():
+            state = "stopped"
             break
-        if paused and action != "step":
+        if asked in ("phase", "step") or pace.is_due():
+            yield from by_hand(session, whole=asked == "step")
+        elif pace.mode == "fast":
+            done = step(session)
+            session.tell_now_and_then()
+            yield from done
+        else:
             time.sleep(POLL_SECONDS)
-            continue
-        done = step(session)
-        session.tell("paused" if paused else "running")
-        yield from done
-    yield from finish(session, "stopped" if asked_to_stop else "finished")
+    if session.begun:
+        yield from step(session)
+    yield from finish(session, state)
+
+
+def obey(session: Session) -> tuple[str | None, list[Event]]:
+    """Take requests until one asks for something to be done now: "stop", or while the run is paused or slow "step" or "phase"."""
+    told: list[Event] = []
+    while action := session.take_request():
+        if session.pace.take(action):
+            session.half = None if session.pace.mode == "fast" else session.half
+            told.append(Paced(session.pace.mode, session.progress.step))
+        if action in ("step", "phase") and session.pace.mode != "fast":
+            return action, told  # its status is told when it has been done
+        session.tell()
+        if action == "stop":
+            return action, told
+    return None, told
 
 
 def step(session: Session) -> list[Event]:
-    """One update, then what is due after it: a line of metrics, pictures, an evaluation, a checkpoint."""
-    p, learner, train = session.progress, session.learner, session.config.train
-    images = session.feed(p.images_seen, learner.images_per_step)
+    """One update, or what is left of a step that was begun, then what is due after it."""
+    begun = session.begin()
+    if begun.done is None:
+        started = time.perf_counter()
+        begun.losses = session.learner.update(begun.images, begun.moment)
+        begun.seconds = time.perf_counter() - started
+        session.advance()
+    while session.begun:
+        phase(session, begun)
+    return after_step(session)
+
+
+def phase(session: Session, begun: Begun) -> Losses:
+    """The next phase of a step that was begun. After the last one the step is counted, as if it had been one update."""
+    begun.done = begun.phases.pop(0)
     started = time.perf_counter()
-    losses = learner.update(images, Moment(p.step, p.images_seen))
-    session.advance(losses, len(images), time.perf_counter() - started)
+    losses = session.learner.run_phase(begun.done, begun.images, begun.moment)
+    begun.seconds += time.perf_counter() - started
+    begun.losses |= losses
+    if not begun.phases:
+        session.advance()
+    return losses
+
+
+def by_hand(session: Session, whole: bool) -> list[Event]:
+    """The next phase alone, or with `whole` those left of the step, each with the losses before and after it."""
+    begun, found = session.begin(), list[Event]()
+    while begun.phases:
+        losses = phase(session, begun)
+        after = session.learner.after_phase(str(begun.done), begun.images, begun.moment)
+        told = Halved(begun.moment.step + 1, str(begun.done), numbers(losses) | {"after": numbers(after)})
+        session.half = {"phase": told.phase, "step": told.step} | told.values
+        found.append(told)
+        if not whole:
+            break
+    if session.begun is None:
+        found += after_step(session, by_hand=True)
+    session.pace.rest()
+    session.tell()
+    return found
+
+
+def numbers(losses: Losses) -> dict[str, float | None]:
+    """Losses as JSON can hold them."""
+    values = {name: float(value) for name, value in losses.items()}
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+
+def after_step(session: Session, by_hand: bool = False) -> list[Event]:
+    """What is due after a step: a line of metrics, pictures, an evaluation, a checkpoint. By hand, the first two always."""
+    p, train = session.progress, session.config.train
     found: list[Event] = [Stepped(p.step, p.images_seen)]
-    if logged := p.step % train.log_steps == 0:
-        found.append(Logged(session.log()))
-    due = session.crossed(session.evaluation_images, len(images))
+    regular = p.step % train.log_steps == 0
+    if regular or by_hand:
+        found.append(Logged(session.log(by_hand=not regular)))
+    due = session.crossed(session.evaluation_images)
     early = p.images_seen < session.evaluation_images and p.step & (p.step - 1) == 0  # 1, 2, 4, 8 … in the first epoch
-    if due or early:
+    if due or early or by_hand:
         found += picture(session)
     if due:
         found += evaluate(session)
-    if due or logged:
+    if due or regular or by_hand:
         found += diagnose(session)
-    epoch_ended = session.crossed(len(session.data.train), len(images))
+    session.apply_settings()
+    epoch_ended = session.crossed(len(session.data.train))
     if epoch_ended and time.monotonic() - session.last_checkpoint >= train.checkpoint_seconds and session.save():
         found.append(Saved(p.step))
     return [*found, *drain(session)]
@@ -177,6 +242,8 @@ def train_events(session: Session, should_stop: Callable[[], bool] = lambda: Fal
             yield from diagnose(session)
             raise NonFinite(f"{error} {folder.path} keeps {last.name} as its last good checkpoint.") from None
         except GeneratorExit:
+            if session.begun:
+                step(session)
             if session.saved_at != p.step:
                 session.save()
             session.write_status("stopped")

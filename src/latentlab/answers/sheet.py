@@ -20,8 +20,9 @@ from __future__ import annotations
 import re
 import textwrap
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
@@ -31,7 +32,7 @@ from latentlab.cards.card import NAMES, options
 from latentlab.errors import LabError, refusal
 from latentlab.texts import languages, text
 
-__all__ = ["NOTES", "SECTIONS", "Answers", "Part", "as_html", "parsed", "read_answers", "template"]
+__all__ = ["NOTES", "SECTIONS", "Answers", "Part", "as_html", "as_kept", "parsed", "read_answers", "template", "written"]
 
 NOTES = "notes"
 SECTIONS = (*NAMES, NOTES)
@@ -42,6 +43,7 @@ _KEYWORDS = {"name": "name", "nom": "name", "group": "group", "groupe": "group",
 _KEYWORD = re.compile(r"\s*([^\W\d_]+)\s*:\s*(.*?)\s*$")
 _HEADING = re.compile(r" {0,3}##(?!#)\s*(.*?)\s*#*\s*$")
 _FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)$")
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _WIDTH = 100
 
 
@@ -85,7 +87,7 @@ def read_answers(path: Path) -> Answers:
 
 def parsed(words: str, source: str = "the sheet") -> Answers:
     """The answers in the text of a sheet. `source` is what a refusal calls it."""
-    lines = re.split(r"\r\n|\r|\n", words)
+    lines = _LINE_END.split(words)
     starts = _headings(lines, source)
     head = _head(lines[: starts[0][0]] if starts else lines, source)
     parts: dict[str, Part] = {}
@@ -124,23 +126,32 @@ def _read(path: Path) -> str:
 def _headings(lines: list[str], source: str) -> list[tuple[int, str]]:
     """(line, section) of each section's heading, outside of code blocks."""
     found: list[tuple[int, str]] = []
-    fence, opened = "", 0
+    coded, opened, fence = _coded(lines)
+    if fence:
+        _refuse(source, opened, f"a code block that is closed by a line {fence}", "one that runs to the end of the sheet", "Close it.")
     for at, line in enumerate(lines):
-        mark = _FENCE.match(line)
-        if fence:
-            if mark and mark[1][0] == fence[0] and len(mark[1]) >= len(fence) and not mark[2].strip():
-                fence = ""
-        elif mark:
-            fence, opened = mark[1], at
-        elif heading := _HEADING.match(line):
+        heading = None if coded[at] else _HEADING.match(line)
+        if heading:
             section = {"remarques": NOTES}.get(_folded(heading[1]), _folded(heading[1]))
             if section not in SECTIONS:
                 must = "a section named " + ", ".join(NAMES) + " or notes"
                 _refuse(source, at, must, heading[1], "Headings of your own begin with ###.")
             found.append((at, section))
-    if fence:
-        _refuse(source, opened, f"a code block that is closed by a line {fence}", "one that runs to the end of the sheet", "Close it.")
     return found
+
+
+def _coded(lines: Sequence[str]) -> tuple[list[bool], int, str]:
+    """Whether each line is one of a fenced code block; the line that opened the last one, and its marks unless it is closed."""
+    coded: list[bool] = []
+    fence, opened = "", 0
+    for at, line in enumerate(lines):
+        mark = _FENCE.match(line)
+        coded.append(bool(fence or mark))
+        if not fence and mark:
+            fence, opened = mark[1], at
+        elif fence and mark and mark[1][0] == fence[0] and len(mark[1]) >= len(fence) and not mark[2].strip():
+            fence = ""
+    return coded, opened, fence
 
 
 def _head(lines: list[str], source: str) -> dict[str, str]:
@@ -224,23 +235,69 @@ def _refuse(source: str, at: int, must_be: str, got: str, remedy: str = "") -> N
     raise refusal(f"{source} line {at + 1}", must_be, got if len(got) <= 80 else got[:79] + "…", remedy)
 
 
+def written(answers: Answers, lang: str) -> str:
+    """A sheet in which these answers are filled in: the reverse of `parsed`, with each text as `as_kept` gives it.
+
+    Raises LabError for what a sheet cannot hold: another section, a prediction that there is none of, a name that is too
+    long, more than 1 MB.
+    """
+    for section, part in answers.parts.items():
+        if section not in SECTIONS or (section == NOTES and part.prediction):
+            raise refusal("a section", "one of " + ", ".join(SECTIONS) + ", the last without a prediction", section)
+    sheet = _filled(answers, lang)
+    parsed(sheet)
+    if (size := len(sheet.encode())) > LARGEST_BYTES:
+        raise LabError(f"a sheet must be a text of at most 1 MB. Got {size / 1e6:.2f} MB. Write less.")
+    return sheet
+
+
+def as_kept(words: str) -> str:
+    """A text as a sheet can hold it: it looks alike, but a heading of the second level, which would begin a section, becomes
+    one of the third, and a code block that is never closed is closed. Blank lines around it are left out.
+    """
+    lines = _trimmed(_LINE_END.split(_storable(words))).split("\n")
+    coded, _, fence = _coded(lines)
+    kept = [line if inside else _lowered(line) for line, inside in zip(lines, coded, strict=True)]
+    return "\n".join([*kept, fence] if fence else kept)
+
+
+def _storable(words: str) -> str:
+    """Words with a mark for what no text file holds: zero bytes and halves of letters."""
+    return words.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _lowered(line: str) -> str:
+    """A line that is no section's heading: "## A" as "### A"; "##A", which is no heading in Markdown, as the same letters."""
+    if _HEADING.match(line) is None:
+        return line
+    return line.replace("##", "###" if re.match(r" {0,3}##(?:[ \t]|$)", line) else r"\##", 1)
+
+
 def template(lang: str) -> str:
     """A sheet to fill in, with every question and the options of its prediction."""
+    return _filled(Answers("", "", {}), lang)
 
+
+def _filled(answers: Answers, lang: str) -> str:
     def say(key: str) -> str:
         return text(key, lang)
 
+    def written_in(section: str) -> Part:
+        return answers.parts.get(section, Part(None, ""))
+
     lines = [f"# {say('answers.sheet.title')}", "", *_quoted(say("answers.sheet.how")), ""]
-    lines += [f"{say('answers.sheet.name')}: ", f"{say('answers.sheet.group')}: "]
+    for key, words in (("name", answers.name), ("group", answers.group)):
+        lines.append(f"{say(f'answers.sheet.{key}')}: {' '.join(_storable(words).split())}")
     for name in NAMES:
-        own = f"question.{name}"
+        own, part = f"question.{name}", written_in(name)
         lines += ["", f"## {name}", "", *_quoted(f"**{say(f'{own}.title')}** {say(f'{own}.ask')}"), ">"]
         lines += _quoted(say(f"{own}.predict"))
         for option in options(name):
             lines += _quoted(f"- {option}: {say(f'{own}.option.{option}')}")
-        lines += ["", f"{say('answers.sheet.prediction')}: ", "", ""]
-    return "\n".join([*lines, f"## {say('answers.sheet.notes')}", "", ""])
+        lines += ["", f"{say('answers.sheet.prediction')}: {part.prediction or ''}", "", as_kept(part.text)]
+    return "\n".join([*lines, "", f"## {say('answers.sheet.notes')}", "", as_kept(written_in(NOTES).text)])
 
 
+@cache
 def _quoted(words: str) -> list[str]:
     return textwrap.wrap(words, _WIDTH, initial_indent="> ", subsequent_indent="> ", break_on_hyphens=False)

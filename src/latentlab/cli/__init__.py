@@ -29,6 +29,7 @@ COMMANDS = {
     "question": ("question", "a question of the labs, answered by its experiment; without a name: the list"),
     "report": ("report", "runs as one HTML file that opens without a network"),
     "grade": ("report", "handed-in reports as one table"),
+    "studio": ("studio", "the page in the browser: train, watch, explore, generate, compare, learn"),
     "runs": ("show", "list the runs in a folder"),
     "show": ("show", "one run: state, numbers, configuration"),
     "verify": ("show", "check every file of a run"),

@@ -59,16 +59,18 @@ def command_sample(arguments: list[str]) -> int:
     parser.add_argument("--seed", default="0", metavar="S", help="seed of z (0)")
     parser.add_argument("--label", metavar="K", help="class, for a conditional run")
     parser.add_argument("--prior", default="standard", metavar="standard|gmm", help="gmm: a mixture fitted to held-out codes (standard)")
+    parser.add_argument("--truncation", metavar="T", help="bring each component of z into [-T, T]: more typical images, less varied")
     parser.add_argument("--out", metavar="FILE", help=".png grid, or .npz with images uint8 [N, H, W, C]")
     found = parser.parse(arguments)
     out = _target(found.out, (".png", ".npz"))
     count, seed = whole(found.count, "--count", 1, 1_000_000), whole(found.seed, "--seed", 0, 2**31 - 1)
     label = whole(found.label, "--label") if found.label is not None else None
+    truncation = number(found.truncation, "--truncation", above=0) if found.truncation is not None else None
     if found.prior not in ("standard", "gmm"):
         raise refusal("--prior", "one of standard, gmm", found.prior)
     if out.suffix.lower() == ".png" and count > 10_000:
         raise refusal("--count", "at most 10000 in a .png", count, "Use --out FILE.npz for more.")
-    images = _open(found.run).sample(count, seed, label, found.prior)
+    images = _open(found.run).sample(count, seed, label, found.prior, truncation)
     if out.suffix.lower() == ".npz":
         _save_arrays(out, {"images": images})
     else:

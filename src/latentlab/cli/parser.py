@@ -23,6 +23,7 @@ from latentlab.config import (
     hints,
 )
 from latentlab.errors import LabError, refusal
+from latentlab.options import read_value
 
 # The contract's short names; every field also has its dotted name.
 SHORT = {
@@ -135,7 +136,7 @@ def _metavar(kind: Any) -> str:
 
 def config_changes(found: argparse.Namespace, config: Any) -> dict[str, Any]:
     """The options that were given, as values for `Config.replace`. Raises LabError for what the preset does not have."""
-    changes = {name: parse_value(text, kind, option, info) for name, text, kind, option, info in _given(found, config)}
+    changes = {name: read_value(text, kind, option, info) for name, text, kind, option, info in _given(found, config)}
     return _one_length(changes)
 
 
@@ -148,7 +149,7 @@ def config_alternatives(found: argparse.Namespace, config: Any) -> dict[str, lis
     for name, text, kind, option, info in _given(found, config):
         mark = "/" if get_origin(kind) is tuple else ","
         texts = [text] if name.startswith("data.") else [part.strip() for part in text.split(mark)]
-        values = [parse_value(part, kind, option, info) for part in texts]
+        values = [read_value(part, kind, option, info) for part in texts]
         twice = next((value for place, value in enumerate(values) if value in values[:place]), None)
         if len(set(values)) < len(values):
             raise LabError(f"{option} must name each alternative once. Got {text!r}, with {twice} twice. Leave one out.")
@@ -183,32 +184,3 @@ def _one_length(changes: dict[str, Any]) -> dict[str, Any]:
     if "train.epochs" in changes and "train.steps" in changes:
         raise LabError("--epochs and --steps were both given; the length must be one of them. Leave one out.")
     return changes
-
-
-def parse_value(text: str, kind: Any, option: str, info: typing.Mapping[str, Any]) -> Any:
-    """A field's value from its text on the command line. Raises LabError in the one form."""
-    from latentlab.config import conforms
-
-    for candidate in _readings(text, kind):
-        if conforms(candidate, kind, info):
-            return candidate
-    raise refusal(option, describe(kind, info).replace("nothing", "none"), text)
-
-
-def _readings(text: str, kind: Any) -> list[Any]:
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        return [text]
-    if origin in (types.UnionType, typing.Union):
-        # "none" is nothing where nothing is allowed, also for a text: a folder of that name is ./none.
-        nothing: list[Any] = [None] if type(None) in arguments and text == "none" else []
-        return nothing + [reading for a in arguments if a is not type(None) for reading in _readings(text, a)]
-    if origin is tuple:
-        parts = [p.strip() for p in text.split(",") if p.strip()]
-        return [tuple(map(int, parts))] if all(re.fullmatch(r"-?\d{1,18}", p) for p in parts) else []
-    if kind is bool:
-        return [{"true": True, "false": False}[text]] if text in ("true", "false") else []
-    try:
-        return [kind(text)]
-    except ValueError:
-        return []

@@ -9,9 +9,10 @@ from typing import Any
 from tqdm import tqdm
 
 from latentlab.diagnosis import Finding, line
-from latentlab.events import Diagnosed, Ended, Event, Logged, Saved, Started, Stepped, Warned
+from latentlab.events import Diagnosed, Ended, Event, Logged, Paced, Saved, Started, Stepped, Warned
 
 PLAIN_SECONDS = 5.0
+PACES = {"paused": "paused", "slow": "in slow motion", "fast": "at full speed"}
 
 
 def headline(row: dict[str, Any]) -> str:
@@ -32,6 +33,7 @@ class Progress:
         self.step = self.first = self.total = 0
         self.images = 0
         self.told = self.started = time.monotonic()
+        self.mode, self.left_pace, self.left_step = "fast", 0.0, 0  # when and where it was last at full speed
         self.known: set[tuple[str, int, bool]] = set()  # findings that were said
 
     def show(self, event: Event) -> None:
@@ -54,6 +56,8 @@ class Progress:
                 else:
                     self.train_text = headline(event.row)
                 self._tell()
+            case Paced():
+                self.paced(event.mode)
             case Warned():
                 self.say(event.message)
             case Diagnosed():
@@ -74,6 +78,17 @@ class Progress:
             self.bar.write(f"latentlab: {message}", file=sys.stderr)
         else:
             print(f"latentlab: {message}", file=sys.stderr, flush=True)
+
+    def paced(self, mode: str) -> None:
+        """Say that the run was paused, slowed or let go on; the time it stood still or crept counts for no rate."""
+        self.say(f"{self.label}: {PACES[mode]} at step {self.step}.")
+        now = time.monotonic()
+        if mode == "fast":
+            self.started += now - self.left_pace
+            self.first += self.step - self.left_step
+        else:
+            self.left_pace, self.left_step = (now, self.step) if self.mode == "fast" else (self.left_pace, self.left_step)
+        self.mode = mode
 
     def _alarm(self, findings: tuple[Finding, ...]) -> None:
         """Each finding on a line of its own, once when it is seen and once when it is over."""

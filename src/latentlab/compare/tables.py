@@ -70,7 +70,7 @@ def markdown(compared: Mapping[str, Any], lang: str = "en", labels: Mapping[str,
     groups = list(compared["groups"])
     lines = [f"# {text('compare.title', lang)}", "", provenance(compared, lang)]
     for start in range(0, len(groups), WIDEST):
-        lines += ["", *_grid(_measure_rows(compared, groups[start : start + WIDEST], lang, labels))]
+        lines += ["", *_grid(measure_rows(compared, groups[start : start + WIDEST], lang, labels))]
     lines += ["", *(f"- {note}" for note in explained(compared, lang))]
     lines += ["", f"## {text('compare.runs', lang)}", "", *_grid(_run_rows(compared, lang))]
     return "\n".join(lines) + "\n"
@@ -90,7 +90,8 @@ def provenance(compared: Mapping[str, Any], lang: str) -> str:
     return " · ".join(parts)
 
 
-def _measure_rows(compared: Mapping[str, Any], names: Sequence[str], lang: str, labels: Mapping[str, str]) -> list[list[str]]:
+def measure_rows(compared: Mapping[str, Any], names: Sequence[str], lang: str, labels: Mapping[str, str]) -> list[list[str]]:
+    """A head and a row for each measure: title, unit, which way is better, floor, then each group's value; the best between **."""
     groups = {name: compared["groups"][name] for name in names}
     heads = [_head(labels.get(name, name), found, lang) for name, found in groups.items()]
     rows = [[text(f"compare.column.{column}", lang) for column in ("measure", "unit", "better", "floor")] + heads]

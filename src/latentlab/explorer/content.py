@@ -2,7 +2,8 @@
 
 The content has no language: a page that is there in two shares one. `explorer_words` are the texts beside it.
 
-    models      [{name, kind, label, latent, network, codes_of, without}] in the order given; `kind` is ae, vae, gan or
+    models      [{name, kind, label, latent, network, codes_of, without}] in the order given, and `encoder` beside `network`
+                where the explorer has a drawing pad and the model an encoder; `kind` is ae, vae, gan or
                 gan-from-vae, `label` a name to show instead of the kind's, `codes_of` the model whose encoder gives this one
                 its codes, `without` why it has none of the map's images: "encoder" (it has no encoder), "images" (its own are
                 others), "codes" (its run folder holds none that can be read); null where it has
@@ -61,6 +62,7 @@ def explorer_content(
     labels: Mapping[str, str] | None = None,
     precision: Precision = "int8",
     say: Say = lambda words: None,
+    encoders: bool = False,
 ) -> dict[str, Any]:
     """The content for these runs, as JSON can hold it. Raises LabError for a precision that there is not.
 
@@ -68,11 +70,12 @@ def explorer_content(
     "models" is empty.
 
     `labels` are names to show in every language; without one a run is called by its kind, or by its name where two are
-    of a kind. `precision` is that of the decoders' weights. An encoder whose held-out images are not those of the first
-    one counts as none: one picture could not show both.
+    of a kind. `precision` is that of the weights. With `encoders` the explorer has a pad to draw on, whose drawings they
+    encode: the content is half as large again. An encoder whose held-out images are not those of the first one counts as
+    none on the map: one picture could not show both.
     """
     check_precision(precision)
-    networks = _networks(folders, precision, say)
+    networks = _networks(folders, precision, say, encoders)
     whole = {name: folders[name] for name in networks}
     kinds = {name: kind_of(folder) for name, folder in whole.items()}
     codes = _codes(whole, say)
@@ -84,23 +87,27 @@ def explorer_content(
             "kind": kinds[name],
             "label": (labels or {}).get(name, name if list(kinds.values()).count(kinds[name]) > 1 else None),
             "latent": folder.config().model.latent_dim,
-            "network": networks[name],
             "codes_of": sources[name],
             "without": None if sources[name] else _lack(folder, name in codes),
         }
+        | networks[name]
         for name, folder in whole.items()
     ]
     return {"models": models, **_images(whole, held, say)}
 
 
-def _networks(folders: Mapping[str, RunFolder], precision: Precision, say: Say) -> dict[str, dict[str, Any]]:
-    """The decoder or generator of every run that has a whole checkpoint."""
+def _networks(folders: Mapping[str, RunFolder], precision: Precision, say: Say, encoders: bool) -> dict[str, dict[str, Any]]:
+    """{"network"}, the decoder or generator, of every run that has a whole checkpoint; and its "encoder", where it is asked for."""
     found: dict[str, dict[str, Any]] = {}
     for name, folder in folders.items():
         try:
-            found[name] = embed(pack_network(folder, precision=precision))
+            packed = {"network": embed(pack_network(folder, precision=precision))}
+            if encoders and folder.config().family != "gan":
+                packed["encoder"] = embed(pack_network(folder, "encoder", precision=precision))
         except LabError as error:
             say(f"{name} is not among the live models: {error}")
+        else:
+            found[name] = packed
     return found
 
 

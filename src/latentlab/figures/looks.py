@@ -14,7 +14,7 @@ from latentlab.panels import Series
 
 KINDS = ("ae", "vae", "gan", "gan-from-vae", "real")
 # For series of no family: apart from the families' hues, from each other also for colour-blind readers (by lightness
-# too), each at least 3:1 on white. `report/static/charts.css` has the same, and lighter ones for dark pages.
+# too), each at least 3:1 on white. `charts/static/charts.css` has the same, and lighter ones for dark pages.
 FREE = ("#473ba3", "#a87208", "#0d8087", "#8c2250", "#66707e", "#6b7a12")
 HUES = {**style.FAMILY, "real": style.INK} | {str(place): hue for place, hue in enumerate(FREE, 1)}
 DASHES = 6  # dash 0 is a solid line

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from latentlab.config import AutoencoderModel, AutoencoderTrain
 from latentlab.layers import Layers
 from latentlab.learners.adam import Adam
-from latentlab.learners.base import Losses, Moment, Parts, descend
+from latentlab.learners.base import Losses, Moment, Parts, buffers_held, descend
 from latentlab.learners.ema import STRIDE, Average
 from latentlab.learners.precision import Compute
 from latentlab.nets.build import Decoder, Encoder, initialized, to_bytes, to_unit
@@ -50,15 +50,25 @@ class AutoencoderLearner:
         return self.run_phase("reconstruction", images, moment)
 
     def run_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
-        encode, decode = (compute.begin() for compute in self.computes)
-        x = to_unit(images)  # [N, C, H, W]
-        logits = decode(encode(x)).float()  # [N, C, H, W]
-        loss = self.objective(logits, x).mean()
+        loss, logits, x = self._objective(images)
         norm = descend(loss, self.adam, moment.step, "reconstruction", self.computes)
         for average in self.averages.values():
             average.update(moment.step + 1, self.batch, moment.images_seen + self.batch)
         mean_squared_error = squared_error(logits.detach(), x).mean()
         return {"loss_nats": loss.detach(), "mse": mean_squared_error, "gradient_norm": norm}
+
+    def _objective(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The loss, the logits and the images in [0, 1], both [N, C, H, W]."""
+        encode, decode = (compute.begin() for compute in self.computes)
+        x = to_unit(images)  # [N, C, H, W]
+        logits = decode(encode(x)).float()  # [N, C, H, W]
+        return self.objective(logits, x).mean(), logits, x
+
+    @torch.no_grad()
+    def after_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
+        with buffers_held(self.networks["encoder"]), buffers_held(self.networks["decoder"]):
+            loss, logits, x = self._objective(images)
+        return {"loss_nats": loss, "mse": squared_error(logits, x).mean()}
 
     def set(self, name: str, value: float) -> None:
         self.adam.learning_rate = {"learning_rate": value}[name]

@@ -45,6 +45,12 @@ class Learner(Protocol):
     def run_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
         """One half of a step, by name, on the images that the whole step was given."""
 
+    def after_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
+        """The losses of the batch and the noise of the phase's last update, with the weights as that update left them.
+
+        Nothing is changed or recorded: it shows what the phase has just done.
+        """
+
     def set(self, name: str, value: float) -> None:
         """Change a live field of the training configuration, such as learning_rate."""
 

@@ -74,7 +74,8 @@ class GANLearner:
         source = torch_generator(self.device, self.seed, stream, moment.step, number)
         return torch.randn(self.batch, self.latent_dim, generator=source, device=self.device)  # [N, Z]
 
-    def _update_discriminator(self, images: Tensor, moment: Moment, number: int) -> Losses:
+    def _judge(self, images: Tensor, moment: Moment, number: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The discriminator's loss on real images and on as many fakes, and the logits of both [N]."""
         generator, discriminator = self.networks["generator"], self.networks["discriminator"]
         x = to_unit(images)  # [N, C, H, W]
         z = self._noise("discriminator", moment, number)
@@ -88,25 +89,35 @@ class GANLearner:
             on_real, on_fake = hinge_discriminator(real_logit, fake_logit)
         else:
             on_real, on_fake = non_saturating_discriminator(real_logit, fake_logit, self.real_target)
-        loss = on_real.mean() + on_fake.mean()
+        return on_real.mean() + on_fake.mean(), real_logit, fake_logit
+
+    def _fool(self, moment: Moment, number: int) -> Tensor:
+        """The generator's loss: how little the discriminator takes its images for real."""
+        z = self._noise("generator", moment, number)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            logit = self.networks["discriminator"](torch.sigmoid(self.networks["generator"](z).float()))  # [N]
+        return (hinge_generator(logit) if self.loss == "hinge" else non_saturating_generator(logit)).mean()
+
+    def _update_discriminator(self, images: Tensor, moment: Moment, number: int) -> Losses:
+        loss, real_logit, fake_logit = self._judge(images, moment, number)
         norm = descend(loss, self.discriminator_adam, moment.step, "discriminator")
-        return {
-            "discriminator_loss": loss.detach(),
-            "real_logit": real_logit.detach().mean(),
-            "fake_logit": fake_logit.detach().mean(),
-            "discriminator_gradient_norm": norm,
-        }
+        return _judged(loss, real_logit, fake_logit) | {"discriminator_gradient_norm": norm}
 
     def _update_generator(self, moment: Moment, number: int, held: bool) -> Losses:
         """One update, or with `held` only its loss and gradient: the generator keeps weights, moments and statistics."""
-        generator, discriminator = self.networks["generator"], self.networks["discriminator"]
-        z = self._noise("generator", moment, number)
-        with frozen(discriminator), buffers_held(generator) if held else nullcontext():
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-                logit = discriminator(torch.sigmoid(generator(z).float()))  # [N]
-            loss = (hinge_generator(logit) if self.loss == "hinge" else non_saturating_generator(logit)).mean()
+        with frozen(self.networks["discriminator"]), buffers_held(self.networks["generator"]) if held else nullcontext():
+            loss = self._fool(moment, number)
             norm = descend(loss, self.generator_adam, moment.step, "generator", hold=held)
         return {"generator_loss": loss.detach(), "gradient_norm": norm}
+
+    @torch.no_grad()
+    def after_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
+        with buffers_held(self.networks["discriminator"]), buffers_held(self.networks["generator"]):
+            if phase == "discriminator":
+                batches = torch.split(images, self.batch)
+                return _judged(*self._judge(batches[-1], moment, len(batches) - 1))
+            held = moment.images_seen < self.frozen_images
+            return {"generator_loss": self._fool(moment, 0 if held else self.generator_updates - 1)}
 
     def set(self, name: str, value: float) -> None:
         match name:
@@ -139,3 +150,8 @@ class GANLearner:
     @torch.no_grad()
     def decode(self, z: Tensor) -> Tensor:
         return to_bytes(torch.sigmoid(self.average.sampler()(z)))
+
+
+def _judged(loss: Tensor, real_logit: Tensor, fake_logit: Tensor) -> Losses:
+    means = {"real_logit": real_logit.detach().mean(), "fake_logit": fake_logit.detach().mean()}
+    return {"discriminator_loss": loss.detach()} | means

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from latentlab.config import VAEModel, VAETrain
 from latentlab.layers import Layers
 from latentlab.learners.adam import Adam
-from latentlab.learners.base import Losses, Moment, Parts, descend
+from latentlab.learners.base import Losses, Moment, Parts, buffers_held, descend
 from latentlab.learners.ema import STRIDE, Average
 from latentlab.learners.precision import Compute
 from latentlab.nets.build import Decoder, GaussianEncoder, Posterior, initialized, to_bytes, to_unit
@@ -50,6 +50,14 @@ class VAELearner:
         return self.run_phase("elbo", images, moment)
 
     def run_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
+        loss, reconstruction, kl = self._objective(images, moment)
+        norm = descend(loss, self.adam, moment.step, "VAE", self.computes)
+        for average in self.averages.values():
+            average.update(moment.step + 1, self.batch, moment.images_seen + self.batch)
+        return _parts(loss, reconstruction, kl) | {"gradient_norm": norm}
+
+    def _objective(self, images: Tensor, moment: Moment) -> tuple[Tensor, Tensor, Tensor]:
+        """The loss with β as at this moment, and its two parts, in nats per image."""
         encode, decode = (compute.begin() for compute in self.computes)
         x = to_unit(images)  # [N, C, H, W]
         if self.binarized:
@@ -61,17 +69,12 @@ class VAELearner:
         logits = decode(z).float()  # [N, C, H, W]
         reconstruction = bernoulli_nats(logits, x).mean()
         kl = kl_to_standard_normal(q.mean, q.log_var).sum(1).mean()
-        beta = self.beta_at(moment.step)
-        loss = reconstruction + beta * kl
-        norm = descend(loss, self.adam, moment.step, "VAE", self.computes)
-        for average in self.averages.values():
-            average.update(moment.step + 1, self.batch, moment.images_seen + self.batch)
-        return {
-            "loss_nats": loss.detach(),
-            "reconstruction_nats": reconstruction.detach(),
-            "kl_nats": kl.detach(),
-            "gradient_norm": norm,
-        }
+        return reconstruction + self.beta_at(moment.step) * kl, reconstruction, kl
+
+    @torch.no_grad()
+    def after_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
+        with buffers_held(self.networks["encoder"]), buffers_held(self.networks["decoder"]):
+            return _parts(*self._objective(images, moment))
 
     def set(self, name: str, value: float) -> None:
         if name == "beta":
@@ -136,3 +139,7 @@ class VAELearner:
     @torch.no_grad()
     def decode(self, z: Tensor) -> Tensor:
         return to_bytes(torch.sigmoid(self.averages["decoder"].sampler()(z)))
+
+
+def _parts(loss: Tensor, reconstruction: Tensor, kl: Tensor) -> Losses:
+    return {"loss_nats": loss.detach(), "reconstruction_nats": reconstruction.detach(), "kl_nats": kl.detach()}

@@ -9,6 +9,7 @@ from typing import Any
 
 from latentlab.answers.sheet import Answers
 from latentlab.cards.card import Card
+from latentlab.charts.columns import Columns
 from latentlab.panels import Phrase
 from latentlab.report.facts import Facts, Score, read_facts, real_edges
 from latentlab.report.markup import escape, tag
@@ -36,6 +37,16 @@ class Context:
     def rows(self, run: str) -> list[dict[str, Any]]:
         """The lines of a run's metrics.jsonl, read once."""
         return self._rows[run]
+
+    @cached_property
+    def _columns(self) -> dict[str, Columns]:
+        return {}
+
+    def columns(self, run: str) -> Columns:
+        """The numbers of a run's metrics.jsonl, made once."""
+        if run not in self._columns:
+            self._columns[run] = Columns(self.rows(run))
+        return self._columns[run]
 
     def kind(self, run: str) -> str:
         """What colour a run has: "ae", "vae", "gan", or "gan-from-vae" for a GAN that started as a decoder."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import resources
 
+from latentlab.charts import module as charts
 from latentlab.explorer import module as explorer
 from latentlab.report.context import Context
 from latentlab.report.markup import escape, tag
@@ -16,8 +17,7 @@ POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'wasm-unsafe-eval'; "
     "base-uri 'none'; form-action 'none'"
 )
-STYLES = ("lab.css", "charts.css")
-SCRIPTS = ("charts.js", "viewer.js", "report.js")
+SCRIPTS = ("viewer.js", "report.js")
 
 
 def tree(c: Context, body: str, title: str) -> str:
@@ -33,9 +33,9 @@ def document(lang: str, title: str, trees: Sequence[str], shared: Shared) -> str
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
         tag("title", escape(title)),
-        f"<style>{''.join(map(_static, STYLES))}{explorer.style()}</style>",
+        f"<style>{_static('lab.css')}{charts.style()}{explorer.style()}</style>",
     ])  # fmt: skip
-    script = "\n".join([explorer.module(), *map(_static, SCRIPTS)])
+    script = "\n".join([explorer.module(), charts.script(), *map(_static, SCRIPTS)])
     body = f'{_switch(lang)}{"".join(trees)}\n{shared.script()}\n<script type="module">\n{script}\n</script>'
     return f'<!doctype html>\n<html lang="{escape(lang)}">\n<head>{head}</head>\n<body>{body}</body>\n</html>\n'
 

@@ -1,4 +1,4 @@
-"""What both languages of a page need is in the file once: the store that `charts.js` reads.
+"""What both languages of a page need is in the file once: the store that the page's scripts read.
 
 A page has one tree of elements for each language. The first tree holds a picture itself, so that it is seen without
 JavaScript; in the others it is named, and filled in when its tree is first shown.

@@ -10,15 +10,9 @@ function mountViewer(viewer, shared) {
   const share = viewer.querySelector(".share");
   const stops = [...new Set(runs.flatMap((frames) => frames.map((frame) => frame.share)))].sort((a, b) => a - b);
   const shown = runs.map((frames) => frames.length - 1);
-  let timer = null;
 
-  // Numbers as texts.py writes them: thousands apart from 10 000 on, the language's decimal mark.
-  const written = (value, digits = 0) => {
-    const [whole, part] = String(Number(value.toFixed(digits))).split(".");
-    const grouped = whole.length > 4 ? whole.replace(/\B(?=(\d{3})+$)/g, "\u202f") : whole;
-    return part ? grouped + (lang === "fr" ? "," : ".") + part : grouped;
-  };
-  const fill = (pattern, values) => pattern.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+  const { fill, number, player } = latentlabCharts;
+  const written = (value, digits = 0) => number(Number(value.toFixed(digits)), lang);
 
   function show(run, place) {
     const frames = runs[run];
@@ -50,28 +44,18 @@ function mountViewer(viewer, shared) {
     runs.forEach((frames, run) => show(run, nearest(frames, stops[stop])));
   }
 
-  function pause() {
-    clearInterval(timer);
-    timer = null;
-    play.firstElementChild.textContent = "▶";
-    play.lastElementChild.textContent = words.play;
-  }
-
-  function start() {
-    if (Number(time.value) >= stops.length - 1) go(0);
-    play.firstElementChild.textContent = "❚❚";
-    play.lastElementChild.textContent = words.pause;
-    timer = setInterval(() => {
-      go(Number(time.value) + 1);
-      if (Number(time.value) >= stops.length - 1) pause();
-    }, Math.max(90, Math.min(400, 14000 / stops.length)));
-  }
+  const { pause } = player(play, {
+    at: () => Number(time.value),
+    last: () => stops.length - 1,
+    go,
+    wait: () => Math.max(90, Math.min(400, 14000 / stops.length)),
+    words: () => words,
+  });
 
   time.min = 0;
   time.max = stops.length - 1;
   time.step = 1;
   time.addEventListener("input", () => { pause(); go(Number(time.value)); });
-  play.addEventListener("click", () => (timer === null ? start() : pause()));
   viewer.addEventListener("keydown", (event) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (by === undefined || event.target === time) return; // the slider has its own arrow keys

@@ -1,0 +1,45 @@
+// A button that plays something stop by stop, until its last one or until a reader takes over.
+
+/**
+ * `at()` and `last()` say where it stands and ends, `go(stop)` shows a stop and may return a promise of that, `wait()` gives
+ * the milliseconds from stop to stop, `words()` what the button says: {play, pause}. A stop that takes longer to be shown
+ * is waited for, so that none is left out.
+ *
+ * Returns `start`, `pause` and `toggle`; `playing()`; `rename()`, which says the button's words anew.
+ */
+export function player(button, { at, last, go, wait, words }) {
+  let turn = null; // of the play that is going on
+
+  function rename() {
+    button.firstElementChild.textContent = turn ? "❚❚" : "▶";
+    button.lastElementChild.textContent = turn ? words().pause : words().play;
+  }
+
+  function pause() {
+    clearTimeout(turn?.timer);
+    turn = null;
+    rename();
+  }
+
+  function start() {
+    pause();
+    const own = { timer: 0 };
+    turn = own;
+    rename();
+    const next = (milliseconds) => { own.timer = setTimeout(on, Math.max(0, milliseconds)); };
+    async function on() {
+      const since = performance.now();
+      await go(at() + 1);
+      if (turn !== own) return;
+      if (at() >= last()) pause();
+      else next(wait() - (performance.now() - since));
+    }
+    if (at() >= last()) go(0);
+    next(wait());
+  }
+
+  const toggle = () => (turn ? pause() : start());
+  button.addEventListener("click", toggle);
+  rename();
+  return { start, pause, toggle, rename, playing: () => turn !== null };
+}

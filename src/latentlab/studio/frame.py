@@ -1,0 +1,141 @@
+"""The bar at the top of every page: the pages, the language; and the page below it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from functools import cache, partial, wraps
+from html import escape
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+from PIL import Image, ImageDraw
+
+from latentlab.errors import LabError
+from latentlab.studio.address import params, put, shown
+from latentlab.studio.words import KEY, lang, plain, say
+from latentlab.texts import languages
+
+# Drawn in this order; each is a module of latentlab.studio.views with a function `draw()`.
+PAGES = {
+    "train": ":material/model_training:",
+    "explore": ":material/explore:",
+    "generate": ":material/imagesmode:",
+    "compare": ":material/compare_arrows:",
+    "learn": ":material/school:",
+    "runs": ":material/folder_open:",
+}
+NAMES = {"en": "English", "fr": "Français"}
+
+
+def draw() -> None:
+    """Everything that a reader sees."""
+    # The icon is a picture of ours: for a named one the page would ask an outside host.
+    st.set_page_config(page_title="latentlab", page_icon=_icon(), layout="wide", initial_sidebar_state="collapsed")
+    pages = {
+        name: st.Page(_body(name), title=say(f"studio.page.{name}"), url_path=name, default=name == "train")
+        for name in PAGES
+        if name == "train" or shown(name)
+    }
+    current = st.navigation(list(pages.values()), position="hidden")
+    st.set_page_config(page_title=f"{current.title} · latentlab")
+    st.html(f"<style>{_style()}</style>")
+    st.session_state["pages"] = pages
+    with st.container(horizontal=True, vertical_alignment="center", key="bar", gap="small"):
+        home = escape("/?" + urlencode(params()))
+        st.html(f'<a class="latentlab-mark" href="{home}" target="_self">latentlab</a>', width="content")
+        for name, page in pages.items():
+            st.page_link(page, icon=PAGES[name], query_params=params())
+        st.space("stretch")
+        _language()
+    _spoken("page")(
+        data={"lang": lang(), "bar": say("studio.bar"), "page": current.url_path}, key=f"spoken-{current.url_path}", height="content"
+    )
+    current.run()
+
+
+def go(page: str, **parameters: str | list[str] | None) -> None:
+    """Leave for another page with these parameters in the address."""
+    st.switch_page(st.session_state["pages"][page], query_params=params(**parameters))
+
+
+def link(page: str, label: str, icon: str | None = None, **parameters: str | list[str] | None) -> None:
+    """A link to another page; nothing where that page is hidden."""
+    if page in st.session_state["pages"]:
+        st.page_link(st.session_state["pages"][page], label=label, icon=icon, query_params=params(**parameters))
+
+
+def _language() -> None:
+    """The choice of the language, which is kept in the address."""
+    if st.session_state.get("language") != lang():
+        st.session_state["language"] = lang()
+    st.segmented_control(
+        say("studio.language"),
+        languages(),
+        key="language",
+        required=True,
+        format_func=NAMES.__getitem__,
+        label_visibility="collapsed",
+        on_change=lambda: put({KEY: st.session_state["language"]}),
+    )
+
+
+def announce(words: str) -> None:
+    """Words for a screen reader, spoken when they change."""
+    _spoken("said")(data=words, key="said", height="content")
+
+
+def waits(words: str) -> None:
+    """A line about something that takes its time, nobody knows how much."""
+    st.markdown(f":material/progress_activity: {words}")
+
+
+@cache
+def _spoken(name: str) -> Any:
+    """A component without a picture, for screen readers: "page" tells the page's language and parts, "said" what happens."""
+    return st.components.v2.component(f"latentlab_{name}", js=_static(f"spoken-{name}.js"))
+
+
+def _body(name: str) -> Callable[[], None]:
+    """The function of a page, loaded when it is first opened; a refusal becomes one line on it."""
+    return partial(_run, name)
+
+
+def _run(name: str) -> None:
+    in_one_line(importlib.import_module(f"latentlab.studio.views.{name}").draw)()
+
+
+def in_one_line(draw: Callable[..., None]) -> Callable[..., None]:
+    """The same function, which says on the page why it was refused; of a fragment, the rest of the page stands."""
+
+    @wraps(draw)
+    def drawn(*arguments: Any) -> None:
+        try:
+            draw(*arguments)
+        except LabError as error:
+            st.error(plain(str(error)), icon=":material/error:")
+
+    return drawn
+
+
+@st.cache_resource
+def _icon() -> Image.Image:
+    """A two-dimensional latent space in the colours of the families."""
+    picture = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
+    pen = ImageDraw.Draw(picture)
+    pen.rounded_rectangle((0, 0, 63, 63), 14, fill="#fbfaf7", outline="#7a5a17", width=3)
+    for x, y, colour in ((20, 22, "#c94f00"), (43, 19, "#0072b2"), (24, 45, "#00805e"), (45, 43, "#a8487f")):
+        pen.ellipse((x - 8, y - 8, x + 8, y + 8), fill=colour)
+    return picture
+
+
+@st.cache_resource
+def _style() -> str:
+    return _static("studio.css")
+
+
+def _static(name: str) -> str:
+    from importlib import resources
+
+    return resources.files("latentlab.studio").joinpath("static", name).read_text(encoding="utf-8")

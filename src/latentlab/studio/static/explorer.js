@@ -1,0 +1,64 @@
+
+/** The explorer of some runs, fetched once; another language shows the same point in other words. */
+class Hosted {
+  constructor(place) {
+    Object.assign(this, { place, asked: 0, address: null, lang: null, handle: null, content: null });
+  }
+
+  async show({ address, words, lang, failed }) {
+    if (address === this.address && lang === this.lang) {
+      this.handle?.recolour();
+      return;
+    }
+    const asked = ++this.asked;
+    const state = address === this.address ? this.handle?.state() : null;
+    [this.lang, this.address, this.content] = [lang, address, address === this.address ? this.content : null];
+    this.place.setAttribute("aria-busy", "true");
+    try {
+      this.content ??= await read(address);
+      if (asked !== this.asked) return;
+      this.handle?.destroy();
+      this.handle = null;
+      this.place.replaceChildren();
+      if (!this.content.models.length) throw new Error(this.content.left_out.join(" "));
+      this.handle = await explore(this.place, this.content, words, { lang });
+      this.place.append(...this.content.left_out.map(noted));
+      if (state) this.handle.restore(state);
+    } catch (error) {
+      if (asked !== this.asked) return;
+      this.address = null; // so that the next try asks again
+      const said = document.createElement("p");
+      said.setAttribute("role", "alert");
+      said.textContent = `${failed} ${error.message}`;
+      this.place.replaceChildren(said);
+    } finally {
+      if (asked === this.asked) this.place.removeAttribute("aria-busy");
+    }
+  }
+
+  destroy() {
+    this.asked += 1;
+    this.handle?.destroy();
+  }
+}
+
+/** One line about what cannot be shown. */
+function noted(words) {
+  const line = document.createElement("p");
+  line.className = "explorer-note";
+  line.textContent = words;
+  return line;
+}
+
+async function read(address) {
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(await answer.text());
+  return answer.json();
+}
+
+export default function ({ parentElement, data }) {
+  const place = placeOf(parentElement, "explorer");
+  const [hosted, goes] = once(parentElement, place, () => new Hosted(place));
+  hosted.show(data);
+  return goes;
+}

@@ -1,0 +1,222 @@
+"""What the studio starts: `latentlab` commands in processes of their own, which go on when the page is closed.
+
+A task is a folder: task.json (what was started, and how it ended), log (what it said), lock (held while it lives). So it is
+found again after a reload, in a second tab, or by another server, and its end is known however it came.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from latentlab.errors import LabError
+from latentlab.files import replace_json
+from latentlab.runs import RunFolder
+from latentlab.studio.place import Place
+
+Kind = Literal["train", "resume", "evaluate", "question", "report"]
+State = Literal["running", "done", "failed", "lost"]
+OF_RUNS: tuple[Kind, ...] = ("train", "resume", "evaluate")  # whose subject is a run
+GRACE_SECONDS = 5.0  # a process that was started takes the lock within that time
+_children: dict[str, subprocess.Popen[bytes]] = {}  # of this server, to be reaped
+_ended: dict[
+    Path, tuple[int, Task]
+] = {}  # by when they were written; what will not change any more, so that a long list is not read again and again
+
+
+@dataclass(frozen=True)
+class Task:
+    """A command that was started about a `subject`: a run's name, or a question's."""
+
+    path: Path
+    kind: Kind
+    subject: str
+    arguments: tuple[str, ...]
+    started: float  # seconds since 1970
+    status: int | None  # its exit status, once it has ended by itself
+    pid: int | None = None  # of its process, once that has begun
+    run: str | None = None  # the `identity` of the run that it was about; None for one that it was to make
+
+    @property
+    def id(self) -> str:
+        """Its folder's name."""
+        return self.path.name
+
+    @property
+    def state(self) -> State:
+        """ "running"; "done" or "failed" by its exit status; "lost" when it ended without saying how (kill -9)."""
+        child = _children.get(self.id)
+        alive = child is not None and child.poll() is None
+        if self.status is not None:
+            return "done" if self.status in (0, 130, 143) else "failed"
+        if alive or RunFolder(self.path).is_locked():
+            return "running"
+        if child is None and time.time() - self.started < GRACE_SECONDS:
+            return "running"
+        return "done" if (self.path / "stopped").exists() else "lost"
+
+    def log(self) -> list[str]:
+        """The lines that it wrote; of a line that was drawn over and over (a progress bar), the last state."""
+        try:
+            text = (self.path / "log").read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return []
+        return [line.rsplit("\r", 1)[-1].rstrip() for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
+
+    def said(self) -> str:
+        """The last line in which latentlab told why it ended; "" where it said nothing."""
+        return next((line.partition(": ")[2] for line in reversed(self.log()) if line.startswith("latentlab: ")), "")
+
+
+def start(place: Place, kind: Kind, subject: str, arguments: Sequence[str]) -> Task:
+    """Start `latentlab ARGUMENTS` detached from this process; it works beside the folder of runs and leaves the page a core."""
+    path = place.own / "tasks" / f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:8]}"
+    path.mkdir(parents=True)
+    task = Task(path, kind, subject, tuple(arguments), time.time(), None, None, identity(place, subject) if kind in OF_RUNS else None)
+    _write(task)
+    with open(path / "log", "wb") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "latentlab.cli.detached", str(path)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=_environment(),
+            **_detached(),
+        )
+    _children[task.id] = child
+    return task
+
+
+def stop(task: Task) -> None:
+    """Ask a task's process to end, as Ctrl-C would: what it has made so far is kept. Nothing for one that does not run."""
+    now, child = read(task.path), _children.get(task.id)
+    if now is None or now.state != "running":
+        return
+    (task.path / "stopped").touch()  # while it loads its libraries it ends without a word
+    if now.pid is None or not RunFolder(task.path).is_locked():  # without the lock the number may be another process's by now
+        if child is not None:
+            child.terminate()
+        return
+    try:
+        os.kill(now.pid, signal.CTRL_BREAK_EVENT if os.name == "nt" else signal.SIGTERM)  # type: ignore[attr-defined,unused-ignore]
+    except ProcessLookupError:
+        pass  # it ended in this moment
+
+
+def _write(task: Task) -> None:
+    values = {"kind": task.kind, "subject": task.subject, "arguments": list(task.arguments), "started": task.started}
+    replace_json(task.path / "task.json", values | {"status": task.status, "pid": task.pid, "run": task.run})
+
+
+def _environment() -> dict[str, str]:
+    """With one core left to the page where there are two; a thread count that the user asks for goes before."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    changed = {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+    if "OMP_NUM_THREADS" not in os.environ:
+        changed["OMP_NUM_THREADS"] = str(max(1, cores - 1))
+    return {**os.environ, **changed}
+
+
+def _detached() -> Mapping[str, Any]:
+    """How a process is started that no closed terminal, Ctrl-C or end of this server reaches."""
+    if os.name == "nt":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW  # type: ignore[attr-defined,unused-ignore]
+        return {"creationflags": flags}
+    return {"start_new_session": True}
+
+
+def read(path: Path) -> Task | None:
+    """The task in a folder; None for one that is not whole."""
+    try:
+        written = (path / "task.json").stat().st_mtime_ns
+        if path in _ended and _ended[path][0] == written:
+            return _ended[path][1]
+        found = json.loads((path / "task.json").read_text(encoding="utf-8"))
+        words, started = tuple(found["arguments"]), float(found["started"])
+        task = Task(path, found["kind"], found["subject"], words, started, found["status"], found.get("pid"), found.get("run"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if task.status is not None:
+        _ended[path] = written, task
+    return task
+
+
+def began(path: Path) -> None:
+    """Write down which process runs a task: this one."""
+    task = read(path)
+    if task is not None:
+        _write(replace(task, pid=os.getpid()))
+
+
+def ended(path: Path, status: int) -> None:
+    """Write down how a task ended."""
+    task = read(path)
+    if task is not None:
+        made = identity(Place(path.parents[2]), task.subject) if task.kind == "train" else task.run
+        _write(replace(task, status=status, run=made))
+
+
+def renamed(place: Place, name: str, new: str) -> None:
+    """A run has another name: what was started about it is about that name now."""
+    for task in tasks(place, OF_RUNS, name):
+        if concerns(place, replace(task, subject=new)):
+            _write(replace(task, subject=new))
+
+
+def identity(place: Place, name: str) -> str | None:
+    """What tells the run that has a name from others that had it; None where there is no run.
+
+    It is of environment.json: that is written once, when a run is made, and a rename takes it along.
+    """
+    try:
+        about = (place.path(name) / "environment.json").stat()
+    except (LabError, OSError):
+        return None
+    return f"{about.st_ino}:{about.st_mtime_ns}"
+
+
+def concerns(place: Place, task: Task) -> bool:
+    """Whether a task is about the run that has its subject's name now, and not about one that had the name before."""
+    if task.kind not in OF_RUNS:
+        return True
+    now = identity(place, task.subject)
+    if task.run is not None or now is None:
+        return task.run == now
+    if task.kind == "train":  # one that has ended wrote down what it made, so this one made nothing
+        return task.status is None and task.started <= int(now.partition(":")[2]) / 1e9
+    return True
+
+
+def tasks(place: Place, kinds: Sequence[Kind] = (), subject: str | None = None) -> list[Task]:
+    """The tasks of these kinds (all of them without one) about a subject, the last one first."""
+    folder = place.own / "tasks"
+    if not folder.is_dir():
+        return []
+    found = (task for path in folder.iterdir() if (task := read(path)) is not None)
+    chosen = [task for task in found if (not kinds or task.kind in kinds) and subject in (None, task.subject)]
+    return sorted(chosen, key=lambda task: task.started, reverse=True)
+
+
+def latest(place: Place, kinds: Sequence[Kind], subject: str) -> Task | None:
+    """The last task of these kinds about a subject, where it is about the run that has this name now."""
+    return newest(place, kinds, subject, tasks(place, kinds, subject))
+
+
+def newest(place: Place, kinds: Sequence[Kind], subject: str, among: Sequence[Task]) -> Task | None:
+    """The same of tasks that were read already, the last one first."""
+    found = next((task for task in among if task.kind in kinds and task.subject == subject), None)
+    return found if found is not None and concerns(place, found) else None
+
+
+def running(place: Place, subject: str) -> list[Task]:
+    """What works on a run now."""
+    return [task for task in tasks(place, OF_RUNS, subject) if task.state == "running"]

@@ -1,0 +1,1 @@
+"""One module a page of the studio, each with a function `draw()`."""

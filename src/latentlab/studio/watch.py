@@ -1,0 +1,222 @@
+"""A run on the page Train: how far it is, what it learned, and the controls of a run that trains. The same in every tab,
+because all of it stands in the run's folder.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from latentlab.charts.curves import run_curves, run_objective
+from latentlab.charts.film import Kept
+from latentlab.diagnosis import Finding, in_words
+from latentlab.errors import LabError
+from latentlab.panels import Phrase
+from latentlab.studio import parts, tasks
+from latentlab.studio.address import params, shown
+from latentlab.studio.controls import controls, stopping
+from latentlab.studio.frame import announce, in_one_line, link, waits
+from latentlab.studio.live import watched
+from latentlab.studio.overview import Gone, Overview, overview
+from latentlab.studio.place import here
+from latentlab.studio.words import lang, plain, say
+from latentlab.texts import duration, number, significant
+
+TICK_SECONDS = 1.0
+REST_SECONDS = 3.0  # between two looks at a run at rest, which another tab may go on with
+MOST_POINTS = 400  # of a line while a run trains: each tick sends the curves anew
+ICONS = {
+    "starting": ":material/hourglass_top:",
+    "running": ":material/play_arrow:",
+    "paused": ":material/pause:",
+    "finished": ":material/check_circle:",
+    "stopped": ":material/stop_circle:",
+    "failed": ":material/error:",
+    "damaged": ":material/broken_image:",
+}
+COLORS = {
+    "starting": "gray",
+    "running": "green",
+    "paused": "orange",
+    "finished": "blue",
+    "stopped": "gray",
+    "failed": "red",
+    "damaged": "red",
+}
+
+
+def draw(name: str) -> None:
+    """Everything about one run. Raises LabError for a text that is no name."""
+    try:
+        found = overview(here(), name)
+    except Gone:
+        st.error(say("studio.watch.gone", run=plain(name)), icon=":material/error:")
+        link("runs", say("studio.page.runs"), ":material/folder_open:")
+        return
+    st.set_page_config(page_title=f"{name} · {say(f'studio.state.{standing(found)}')} · latentlab")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title(plain(name), anchor=False, width="content")
+        st.space("stretch")
+        if shown("new") and st.button(say("studio.watch.new"), icon=":material/add:", key="watch:new"):
+            st.query_params.from_dict(params())
+            st.rerun()
+    live, state = found.live, standing(found)
+    st.fragment(in_one_line(_head), run_every=TICK_SECONDS if live else None)(name, state)
+    st.fragment(in_one_line(_pictures), run_every=2 * TICK_SECONDS if live else None)(name, state)
+    st.fragment(in_one_line(_curves), run_every=2 * TICK_SECONDS if live else None)(name, state)
+    if not live:
+        st.fragment(_looked_at, run_every=REST_SECONDS)(name, state)
+
+
+def standing(found: Overview) -> str:
+    """The state as it is told: that of a run in slow motion has a name of its own."""
+    return "slow" if found.state == "running" and found.status.get("mode") == "slow" else found.state
+
+
+def _looked_at(name: str, state: str) -> None:
+    """Nothing but a look at a run at rest, and a redrawing when it is no more what it was."""
+    _seen(name, state)
+
+
+def _seen(name: str, state: str) -> Overview:
+    """The run as it is now. When its state is another or it has gone, also by another tab, the whole page is drawn anew."""
+    try:
+        found = overview(here(), name)
+    except LabError:
+        st.rerun()
+    if standing(found) != state:
+        st.rerun()
+    return found
+
+
+def _head(name: str, state: str) -> None:
+    """State, progress, controls, diagnosis."""
+    found = _seen(name, state)
+    _state(found)
+    announce(f"{name}: {say(f'studio.state.{state}')}")
+    if found.config is None:
+        if found.state == "starting":
+            waits(say("studio.watch.loading"))
+            if shown("controls"):
+                stopping(name)
+            _log(name)
+        return
+    _numbers(found, _speed(found))
+    if shown("controls"):
+        controls(found)
+    _diagnosis(found)
+
+
+def _state(found: Overview) -> None:
+    """The state in a word and a sign, and why, where something is to be said."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        word = say(f"studio.state.{standing(found)}")
+        st.badge(word, icon=ICONS[found.state], color=COLORS[found.state])  # type: ignore[arg-type]
+        if found.config is not None:
+            st.caption(plain(f"{found.config.preset} · {found.config.data.spec.rpartition('/')[2]}"))
+        if found.trained and not found.live:
+            link("explore", say("studio.page.explore"), ":material/explore:", run=found.name)
+            link("generate", say("studio.page.generate"), ":material/imagesmode:", run=found.name)
+    if found.state in ("failed", "damaged"):
+        st.error(plain(found.message or say("studio.watch.no_reason")), icon=":material/error:")
+        _log(found.name)
+    elif found.message and (found.live or found.state == "stopped"):
+        st.warning(plain(found.message), icon=":material/info:")
+
+
+def _log(name: str) -> None:
+    """The last lines that the process wrote."""
+    task = tasks.latest(here(), ("train", "resume"), name)
+    lines = task.log()[-8:] if task is not None else []
+    if lines:
+        with st.expander(say("studio.watch.log"), icon=":material/terminal:"):
+            st.code("\n".join(lines), language=None, wrap_lines=True)
+
+
+def _speed(found: Overview) -> float | None:
+    """Training images per second; None while it is held back, and where the numbers are damaged, which the curves say."""
+    if standing(found) != "running":
+        return None
+    try:
+        return watched(found.folder).images_per_second()
+    except LabError:
+        return None
+
+
+def _numbers(found: Overview, speed: float | None) -> None:
+    """How far the run is, how fast, how long it takes."""
+    share, rest = progress(found)
+    left = rest / speed if speed and rest else None
+    st.progress(share, say("studio.watch.progress", percent=number(100 * share, lang(), 0)))
+    values = [
+        (say("studio.watch.step"), number(found.step, lang())),
+        (say("studio.watch.epoch"), number(found.epoch, lang(), 2)),
+        (say("studio.watch.time"), duration(float(found.last.get("seconds", 0)), lang())),
+    ]
+    if found.live:
+        values.append((say("studio.watch.speed"), "–" if speed is None else significant(speed, lang(), 3)))
+        values.append((say("studio.watch.left"), "–" if left is None else duration(left, lang())))
+    with st.container(horizontal=True):
+        for name, value in values:
+            st.metric(name, value, width=190)  # room for "10 min 05 s"; no wider with each digit
+
+
+def progress(found: Overview) -> tuple[float, float]:
+    """The share of its length that a run has behind it, from 0 to 1, and the training images that it has still to read."""
+    config, done = found.config, float(found.last.get("images_seen", 0))
+    if config is None:
+        return 0.0, 0.0
+    if config.train.steps is not None:
+        share = min(1.0, found.step / config.train.steps)
+        return share, done * (1 - share) / share if share else 0.0
+    total = config.train.epochs * found.folder.environment().get("images", {}).get("train", 0)
+    return (min(1.0, done / total), max(0.0, total - done)) if total else (0.0, 0.0)
+
+
+def _diagnosis(found: Overview) -> None:
+    """What is wrong, since when, what to change; or that nothing is."""
+    entries = found.status.get("diagnosis", [])
+    try:
+        findings = [(one, in_words(one, lang())) for one in map(Finding.from_json, entries)]
+    except (TypeError, KeyError, ValueError, AttributeError, LabError):  # of another version
+        return
+    for finding, words in findings:
+        said = f"**{plain(words.name)}** ({plain(words.when)}). " + plain(f"{words.meaning} {words.evidence} {words.remedy}")
+        if finding.over:
+            st.info(said, icon=":material/history:")
+        else:
+            st.warning(said, icon=":material/warning:")
+    if not findings and found.step > 0:
+        st.caption(":material/check: " + say("studio.watch.no_alarm"))
+
+
+def _curves(name: str, state: str) -> None:
+    """Every curve of the run, with a mark where something was changed."""
+    found = _seen(name, state)
+    if found.config is None or not found.folder.environment():
+        return
+    panels = run_curves(
+        watched(found.folder).columns, found.config.family, run_objective(found.folder), Phrase("page.verbatim", {"words": name}),
+        found.kind, *([MOST_POINTS] if found.live else []),
+    )  # fmt: skip
+    if not panels:
+        return
+    st.header(say("studio.watch.curves"), anchor=False)
+    for start in range(0, len(panels), 2):
+        for place, (column, panel) in enumerate(zip(st.columns(2), panels[start : start + 2], strict=False)):
+            with column:
+                parts.chart(panel, key=f"watch:{name}:{start + place}")
+
+
+def _pictures(name: str, state: str) -> None:
+    """The sample grids and the reconstructions, the newest first in view."""
+    found = _seen(name, state)
+    if found.config is None:
+        return
+    both: tuple[Kept, ...] = ("samples", "reconstructions")
+    kinds = [kind for kind in both if found.folder.pictures(kind)]
+    if not kinds:
+        return
+    for column, kind in zip(st.columns(2) if len(kinds) > 1 else [st.container()], kinds, strict=True):
+        with column:
+            st.header(say(f"studio.watch.{kind}"), anchor=False)
+            parts.film([name], kind, key=f"watch:{name}:{kind}")

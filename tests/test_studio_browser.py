@@ -1,0 +1,257 @@
+"""The whole studio in a real browser: languages, narrow screens, the keyboard, links, and nobody else asked."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from commands import wait_until
+from fakeruns import fake_run
+from PIL import Image
+from readers import Server, Tab, served, tabs
+from test_explorer_view import untrained_run
+
+import latentlab as ll
+from latentlab.runs import RunFolder
+from latentlab.texts import text
+
+pytest.importorskip("streamlit")
+expect = pytest.importorskip("playwright.sync_api").expect
+expect.set_options(timeout=60_000)
+
+TITLES = {
+    "": "studio.train.title", "explore": "studio.explore.title", "generate": "studio.generate.title",
+    "compare": "studio.compare.title", "learn": "studio.page.learn", "runs": "studio.page.runs",
+}  # fmt: skip
+# Each page by its address, and what must have come before it is looked at.
+PAGES = {
+    "": "[data-testid=stMain] table >> nth=0",
+    "?run=lab/vae": ".film img >> nth=0",
+    "explore?runs=lab/vae,lab/gan": ".explorer-card canvas >> nth=1",
+    "generate?run=lab/gan": "[data-testid=stImage] img, [data-testid=stImageContainer] img",
+    "compare?runs=lab/vae,lab/gan": ".latentlab-scores",
+    "learn": "[data-testid=stMain] h1",
+    "learn?question=kl": "[data-testid=stMain] h1",
+    "runs": "[data-testid=stMain] h1",
+}
+MAIN_ACTIONS = {
+    "": "button:has-text('Start training'):visible",
+    "explore?runs=lab/vae,lab/gan": ".explorer-pad",
+    "generate?run=lab/gan": "button:has-text('Download PNG'):visible",
+    "compare?runs=lab/vae,lab/gan": ".film-play >> nth=0",
+    "learn": "[data-testid=stMain] a[href*='question='] >> nth=0",
+    "runs": "[data-testid=stMain] a[href*='run='] >> nth=0",
+}
+
+
+def at_rest(folder: RunFolder) -> None:
+    (folder.path / "status.json").write_text(json.dumps({"state": "finished", "step": folder.metrics()[-1]["step"]}), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """lab/: two runs with everything, their networks too."""
+    runs = tmp_path_factory.mktemp("browser") / "runs"
+    data = ll.load_data("digits")
+    for name, preset, more in (("vae", "conv-vae", {}), ("gan", "sn-gan", {"model.discriminator_channels": (4, 8)})):
+        untrained_run(runs / "made" / name, preset, data, **more)
+        fake_run(runs / "lab" / name, name)
+        for part in ("config.json", "environment.json", "checkpoints", "latents.npz", "thumbnails.png"):
+            if (runs / "made" / name / part).exists():
+                target = runs / "lab" / name / part
+                target.unlink(missing_ok=True)
+                (runs / "made" / name / part).rename(target)
+        at_rest(RunFolder(runs / "lab" / name))
+    shutil.rmtree(runs / "made")
+    with served(runs) as found:
+        yield found
+
+
+@pytest.fixture
+def tab(browser: Any, server: Server) -> Iterator[Tab]:
+    with tabs(browser, server) as opened:
+        yield opened()
+
+
+def looked_at(tab: Tab, path: str, lang: str) -> Any:
+    """A page in a language, when all of it is there."""
+    page = tab.open(f"{path}{'&' if '?' in path else '?'}lang={lang}")
+    page.locator(PAGES[path]).first.wait_for()
+    for part in page.locator(".explorer-part").all():
+        part.scroll_into_view_if_needed()  # what is out of sight is neither drawn nor named yet
+    page.wait_for_load_state("networkidle")
+    return page
+
+
+NAMELESS = """(all) => all.filter((e) => e.checkVisibility() && !e.closest('[aria-hidden=true]') && !e.getAttribute('aria-label')
+  && !e.closest('[role=img][aria-label]')).map((e) => e.outerHTML.slice(0, 200))"""
+
+
+@pytest.mark.parametrize("lang", ["en", "fr"])
+def test_every_page_asks_nobody_else_and_says_what_it_shows(tab: Tab, lang: str) -> None:
+    """(At its end every tab is asked for errors in its console, requests to other hosts, and what the policy refused.)"""
+    for path in PAGES:
+        page = looked_at(tab, path, lang)
+        key = TITLES[path.partition("?")[0]]
+        if path == "?run=lab/vae" or "question" in path:
+            assert page.locator("h1").count() == 1
+        else:
+            assert page.locator("h1").all_inner_texts() == [text(key, lang)]
+        assert page.get_by_test_id("stException").count() == 0
+        without = "(all) => all.filter((e) => !e.hidden && !e.hasAttribute('alt')).map((e) => e.outerHTML.slice(0, 200))"
+        assert page.locator("img").evaluate_all(without) == [], path
+        wait_until(lambda page=page: page.locator("canvas:not([data-near] canvas)").evaluate_all(NAMELESS) == [])
+        for chart in page.locator("figure.plot").all():
+            summary = chart.locator("figcaption").inner_text()
+            assert len(summary) > 20
+            assert chart.get_by_role("application").get_attribute("aria-label").startswith(summary)
+            assert chart.locator(".plot-chart").get_attribute("aria-label") == summary
+    assert len(tab.asked) > 50
+
+
+def test_the_walk_would_see_another_host(tab: Tab) -> None:
+    page = tab.open("?lang=en")
+    page.evaluate("document.body.append(Object.assign(new Image(), { src: 'http://203.0.113.7/x.png' }))")
+    page.wait_for_function("refused.length")
+    assert any("203.0.113.7" in url for url in tab.outside())
+    wait_until(lambda: page.wait_for_timeout(20) or tab.problems)
+    tab.problems.clear()
+    tab.asked.clear()
+    page.evaluate("refused = []")
+
+
+def test_french_is_switched_at_run_time_and_kept(tab: Tab) -> None:
+    page = tab.open("?lang=en")
+    page.get_by_role("radio", name="Français").click()
+    expect(page.locator("h1")).to_have_text(text("studio.train.title", "fr"))
+    expect(page).to_have_url(re.compile("lang=fr"))
+    page.reload()
+    tab.settled()
+    expect(page.locator("h1")).to_have_text(text("studio.train.title", "fr"))
+    for name, title in TITLES.items():
+        page.locator(".st-key-bar").get_by_role("link", name=text(f"studio.page.{name or 'train'}", "fr"), exact=True).click()
+        expect(page.locator("h1")).to_have_text(text(title, "fr"))
+        expect(page).to_have_url(re.compile("lang=fr"))
+        assert text(title, "fr") != text(title, "en")
+    page.get_by_role("radio", name="English").click()
+    expect(page.locator("h1")).to_have_text(text("studio.page.runs", "en"))
+
+
+def test_without_a_language_in_the_address_it_is_the_browsers(browser: Any, server: Server) -> None:
+    with tabs(browser, server, locale="fr-CA") as opened:
+        assert opened().open("compare").locator("h1").inner_text() == text("studio.compare.title", "fr")
+
+
+def test_the_way_back_leads_back(tab: Tab) -> None:
+    """No page writes into the address what it began with: that would put itself in the way."""
+    page = tab.open("?preset=mlp-vae&train.epochs=3&lang=en")
+    page.get_by_role("button", name="Start training").wait_for()
+    for name in ("Explore", "Compare", "Generate"):
+        page.locator(".st-key-bar").get_by_role("link", name=name, exact=True).click()
+        expect(page.locator("h1")).to_have_text(re.compile(name))
+        tab.settled()
+    page.get_by_role("img", name=re.compile("seed 0$")).wait_for()
+    page.get_by_role("button", name="Next seed").click()
+    page.get_by_role("img", name=re.compile("seed 1$")).wait_for()
+    page.go_back()
+    page.get_by_role("img", name=re.compile("seed 0$")).wait_for()
+    for name in ("Compare", "Explore", "Train"):
+        page.go_back()
+        expect(page.locator("h1")).to_have_text(re.compile(name))
+        tab.settled()
+    expect(page.get_by_role("combobox", name="Model")).to_have_value(re.compile("mlp-vae"))
+    expect(page.get_by_label("epochs ●", exact=True)).to_have_value("3")
+
+
+def test_a_narrow_screen_shows_everything(browser: Any, server: Server) -> None:
+    wide = """(all) => all.filter((e) => e.checkVisibility() && e.getBoundingClientRect().width && !e.closest('.latentlab-scores'))
+      .map((e) => [Math.round(e.getBoundingClientRect().left), Math.round(e.getBoundingClientRect().right), e.outerHTML.slice(0, 160)])
+      .filter(([left, right]) => left < -1 || right > innerWidth + 1)"""
+    with tabs(browser, server, viewport={"width": 390, "height": 844}, has_touch=True) as opened:
+        one = opened()
+        for path in PAGES:
+            page = looked_at(one, path, "en")
+            assert one.overflow() <= 0, path
+            assert page.get_by_test_id("stMain").locator("button, input, a, select, canvas").evaluate_all(wide) == [], path
+            if path in MAIN_ACTIONS:
+                page.locator(MAIN_ACTIONS[path]).click(trial=True)  # it can be scrolled to, and nothing lies on it
+
+
+def test_a_teachers_link_fills_the_form_and_hides_controls(browser: Any, server: Server) -> None:
+    with tabs(browser, server) as opened:
+        one = opened()
+        page = one.open("?preset=mlp-vae&model.latent_dim=5&train.seed=7&hide=train.seed,advanced,generate&lang=en")
+        field = lambda page, name: page.get_by_label(re.compile(f"^{name}( ●)?$"))  # noqa: E731
+        assert field(page, "latent_dim").first.input_value() == "5"
+        assert field(page, "seed").count() == 0
+        assert page.get_by_text("All settings", exact=True).count() == 0
+        links = page.locator(".st-key-bar").get_by_role("link")
+        assert (links.filter(has_text="Compare").count(), links.filter(has_text="Generate").count()) == (1, 0)
+        links.filter(has_text="Compare").click()
+        expect(page.locator("h1")).to_have_text("Compare models")
+        assert "hide=train.seed" in page.url.replace("%2C", ",")
+        page.go_back()
+        expect(page.locator("h1")).to_have_text("Train a model")
+        assert field(page, "latent_dim").first.input_value() == "5"
+
+        field(page, "epochs").first.fill("3")
+        field(page, "epochs").first.press("Tab")
+        expect(page).to_have_url(re.compile("epochs=3"))
+        page.get_by_role("button", name="Link to this form").click()
+        one.chosen("Hide", "train.epochs")
+        code = page.get_by_test_id("stCode")
+        expect(code).to_contain_text(re.compile(r"hide=\S*train\.epochs"))
+        link = code.inner_text().strip()
+        other = opened(own=True).page
+        other.goto(link)
+        expect(other.locator("h1")).to_have_text("Train a model")
+        expect(field(other, "latent_dim").first).to_have_value("5")
+        expect(other.get_by_role("button", name="Start training")).to_be_enabled()
+        assert field(other, "epochs").count() == field(other, "seed").count() == 0
+        assert {"train.epochs=3.0", "train.seed=7", "preset=mlp-vae"} <= set(re.split("[?&]", other.url))
+
+
+def is_marked(page: Any) -> bool:
+    """Whether what has the focus can be seen to have it: by more than a shade, on more than a few pixels."""
+    box = page.evaluate(
+        "() => { globalThis.held = document.activeElement; const b = held.getBoundingClientRect(); return [b.x, b.y, b.width, b.height] }"
+    )
+    x, y, width, height = box
+    clip = {"x": max(0, x - 10), "y": max(0, y - 10), "width": min(width + 20, 1280), "height": min(height + 20, 900)}
+    shots = []
+    for act in ("held", "held.blur()"):
+        page.evaluate(act)
+        with Image.open(io.BytesIO(page.screenshot(clip=clip, animations="disabled"))) as shot:
+            shots.append(np.asarray(shot.convert("RGB")).astype(int))
+    page.evaluate("held.focus({ focusVisible: true })")
+    return bool((np.abs(shots[0] - shots[1]).max(2) > 40).sum() > 40)
+
+
+HELD = """() => { const e = document.activeElement; return `${e.tagName} ${e.getAttribute('aria-label') || e.innerText || ''}` }"""
+
+
+def test_training_is_started_with_the_keyboard_alone(browser: Any, server: Server) -> None:
+    with tabs(browser, server) as opened:
+        one = opened()
+        page = one.open("?preset=mlp-vae&model.hidden=8&train.threads=1&data.train_images=96&train.epochs=2&lang=en")
+        page.get_by_role("button", name="Start training").wait_for()
+        seen: list[str] = []
+        for _ in range(80):
+            page.keyboard.press("Tab")
+            seen.append(page.evaluate(HELD))
+            assert is_marked(page), seen[-1]
+            if seen[-1].startswith("INPUT latent_dim"):
+                page.keyboard.type("3")  # what has the focus is selected
+            if re.match("BUTTON .*Start training", seen[-1], re.DOTALL):
+                break
+        assert seen[-1].startswith("BUTTON"), seen
+        expect(page).to_have_url(re.compile("latent_dim=3"))
+        page.keyboard.press("Enter")
+        expect(page.locator(".stMarkdownBadge").first).to_have_text(re.compile("finished"))
+        assert RunFolder(server.runs / page.locator("h1").inner_text()).config().model.latent_dim == 3

@@ -1,0 +1,143 @@
+"""The form is drawn from the configuration, its values go through the address, and a link hides what a teacher hides."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from latentlab.config import Config, DataConfig
+from latentlab.errors import LabError
+from latentlab.layers import fit_model, networks, parameter_count
+from latentlab.options import arguments, read_value, written
+from latentlab.presets import PRESETS, preset
+from latentlab.studio import sources
+from latentlab.studio.fields import APART, all_fields, essential, from_address, to_address
+from latentlab.texts import catalogue
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_field_of_the_configuration_is_in_the_form(name: str):
+    config = preset(name)
+    declared = {f"{part}.{item.name}" for part, holder in config.parts() for item in dataclasses.fields(holder)}
+    shown = [one.name for one in all_fields(config)]
+    assert set(shown) | {one for one in APART if one in declared} == declared
+    assert len(shown) == len(set(shown))
+    assert {one.name for one in essential(all_fields(config))} >= {"model.latent_dim", "train.epochs", "train.batch_size", "train.seed"}
+
+
+def test_help_in_the_form_is_the_declarations_own():
+    for name in PRESETS:
+        for part, holder in preset(name).parts():
+            for item in dataclasses.fields(holder):
+                assert catalogue("en")[f"help.{part}.{item.name}"] == item.metadata["help"].replace("'", "’")
+
+
+def changed(name: str, data: st.DataObject) -> Config:
+    """A configuration with some fields changed within their bounds."""
+    config = preset(name)
+    for one in all_fields(config):
+        if not data.draw(st.booleans(), one.name):
+            continue
+        low, high = one.info.get("minimum") or 0, one.info.get("maximum")
+        if one.choices:
+            value = data.draw(st.sampled_from(one.choices))
+        elif one.kind is bool:
+            value = data.draw(st.booleans())
+        elif one.kind is int:
+            value = data.draw(st.integers(int(low), int(high if high is not None else 10**6)))
+        elif one.kind is float:
+            low = max(low, one.info.get("above") or 0)
+            value = data.draw(
+                st.floats(float(low), float(high if high is not None else 1e6), exclude_min=one.info.get("above") is not None)
+            )
+        else:
+            value = tuple(data.draw(st.lists(st.integers(1, 512), max_size=4)))
+        try:
+            config = config.replace(**{one.name: value})
+        except LabError:
+            pass  # two fields that do not go together
+    return config
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(sorted(set(PRESETS) - {"gan-from-vae"})), st.data())
+def test_a_configuration_survives_the_address_and_the_command_line(name: str, data: st.DataObject):
+    config = changed(name, data)
+    address = {key: value for key, value in to_address(config).items() if value is not None}
+    again, refused = from_address(preset(name), address)
+    assert refused == []
+    assert again == config
+    words = arguments(config)
+    values = dict(zip(words[::2], words[1::2], strict=True))
+    kinds = {one.name: one for one in all_fields(config)}
+    read = {key[2:]: read_value(value, kinds[key[2:]].type, key, kinds[key[2:]].info) for key, value in values.items()}
+    assert preset(name).replace(**read) == config
+
+
+def test_what_an_address_cannot_have_is_said_and_left_out():
+    config, refused = from_address(preset("mlp-vae"), {"model.latent_dim": "-3", "train.beta": "<script>", "train.seed": "7"})
+    assert config == preset("mlp-vae", **{"train.seed": 7})
+    assert len(refused) == 2
+    assert "'-3'" in refused[0]
+    assert all("\n" not in line for line in refused)
+
+
+def test_written_and_read_back():
+    assert written((32, 64)) == "32,64"
+    assert written(None) == "none"
+    assert written(True) == "true"
+
+
+def test_folders_below_the_data_root_are_choices_and_nothing_else_is(tmp_path: Path):
+    for name in ("cats/a.png", "cats/b.png", "art/x/one.png", ".hidden/c.png"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((20, 20, 3), 90, np.uint8)).save(path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "readme.txt").write_text("x")
+    assert sources.choices(str(tmp_path)) == ["digits", "mnist", "fashion-mnist", "kmnist", "folder:art", "folder:cats"]
+    spec = sources.spec_of("folder:cats", str(tmp_path))
+    assert spec == f"folder:{tmp_path / 'cats'}"
+    assert sources.choice_of(spec, str(tmp_path)) == "folder:cats"
+    for name in ("folder:..", "folder:/etc", "folder:empty", "folder:cats/../..", "folder:", "../cats", "folder:.hidden", "folder:C:\\"):
+        with pytest.raises(LabError):
+            sources.spec_of(name, str(tmp_path))
+
+
+def test_a_preview_shows_what_training_will_see(tmp_path: Path):
+    seen = sources.preview(DataConfig(spec="digits"))
+    assert (seen.images.shape, seen.count, seen.shape) == ((24, 28, 28, 1), 1797, (28, 28, 1))
+    assert len(seen.labels) == 24
+    for number in range(3):
+        path = tmp_path / "set" / "class" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((40, 30, 3), (number * 50, 10, 200), np.uint8)).save(path)
+    (tmp_path / "set" / "class" / "bad.png").write_bytes(b"no picture")
+    seen = sources.preview(DataConfig(spec=f"folder:{tmp_path / 'set'}", image_size=32))
+    assert (seen.images.shape, seen.count, seen.odd) == ((3, 32, 32, 3), 4, 1)
+    assert sources.shape_of(DataConfig(spec="folder:x"), None) == (64, 64, 1)
+    with pytest.raises(LabError):
+        sources.preview(DataConfig(spec=f"folder:{tmp_path / 'text'}"))
+
+
+@pytest.mark.parametrize("name", sorted(set(PRESETS) - {"gan-from-vae"}))
+def test_the_drawn_networks_count_every_parameter(name: str, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("streamlit")
+    from latentlab.studio import shapes
+
+    monkeypatch.setattr(shapes, "say", lambda key, **values: key)
+    config = preset(name)
+    for network, layers in networks(fit_model(config.model, (28, 28, 1)), (28, 28, 1)).items():
+        start = (config.model.latent_dim,) if network in ("decoder", "generator") else (1, 28, 28)
+        rows = shapes.rows(layers, start)
+        assert sum(row.parameters for row in rows) == parameter_count(layers)
+        assert rows[-1].shape == {"encoder": (config.model.latent_dim * (1 + (config.family == "vae")),), "discriminator": (1,)}.get(
+            network, (1, 28, 28)
+        )

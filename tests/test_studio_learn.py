@@ -1,0 +1,257 @@
+"""The page Learn: predict first, run, see what came true, write an answer; and both of its like in a browser."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from fakeruns import fake_run
+from PIL import Image
+
+pytest.importorskip("streamlit")
+
+from streamlit.testing.v1 import AppTest
+from studios import studio
+
+from latentlab.answers.sheet import Part
+from latentlab.cards.card import NAMES, Card, Claim
+from latentlab.panels import Bars, Phrase, Pictures, Series
+from latentlab.studio import answers_book, tasks
+from latentlab.studio.place import Place
+from latentlab.studio.question_run import arguments, progress
+from latentlab.studio.question_view import side_by_side, tall
+from latentlab.studio.views.learn import stages
+from latentlab.texts import languages, text
+
+RAN = "studio.learn.result"
+
+
+def words(said: str) -> Phrase:
+    return Phrase("page.verbatim", {"words": said})
+
+
+def save_card(place: Place, name: str = "kl", outcome: tuple[str, ...] = ("one",)) -> None:
+    """A card as an experiment leaves it: one figure, two claims."""
+    bars = Bars(words("A figure"), words("y"), (words("g"),), (Series(words("s"), (1.0,)),), words("One bar."))
+    values = {"low": 2.5, "one": 1.5, "high": 3.5}
+    claims = (Claim("elbo", "holds", values), Claim("memorising", "contradicted", values | {"images": 300}))
+    folder = place.runs / "questions" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    Card("kl", "digits", 61.0, {"images": {"train": 1437}}, {}, outcome, claims, (bars,), {}, ()).save(folder)
+
+
+def save_task(place: Place, log: str, status: int | None, *more: str) -> None:
+    path = place.own / "tasks" / "1"
+    path.mkdir(parents=True, exist_ok=True)
+    task = {"kind": "question", "subject": "kl", "arguments": ["question", "kl", *more], "started": 1.0, "status": status}
+    (path / "task.json").write_text(json.dumps(task), encoding="utf-8")
+    (path / "log").write_text(log, encoding="utf-8")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setenv("LATENTLAB_STUDIO_RUNS", str(tmp_path / "runs"))
+    return Place(tmp_path / "runs")
+
+
+def script() -> None:
+    import streamlit as st
+
+    from latentlab.studio import frame
+
+    st.session_state["pages"] = {}
+    frame._run("learn")
+
+
+def opened(**address: str) -> AppTest:
+    at = AppTest.from_function(script, default_timeout=60)
+    for name, value in {"lang": "en", **address}.items():
+        at.query_params[name] = value
+    return whole(at.run())
+
+
+def whole(at: AppTest) -> AppTest:
+    assert not at.exception, at.exception[0]
+    return at
+
+
+def texts(at: AppTest) -> str:
+    found = "\n".join(str(each.value) for kind in (at.markdown, at.caption, at.header, at.subheader, at.error) for each in kind)
+    return found.replace("\\", "")
+
+
+@pytest.mark.parametrize("lang", languages())
+def test_every_question_stands_in_the_overview_with_what_was_done(place, lang):
+    save_card(place)
+    answers_book.put(place, answers_book.Entry("text", "kl"), "so", "", "en")
+    said = texts(opened(lang=lang))
+    assert all(text(f"question.{name}.ask", lang) in said for name in NAMES)
+    for stage, count in (("run", 1), ("not_run", 6), ("answered", 1), ("not_answered", 6), ("not_predicted", 7), ("predicted", 0)):
+        assert said.count(f": {text(f'studio.learn.stage.{stage}', lang)}]") == count
+
+
+def test_the_result_stays_closed_until_there_is_a_prediction(place):
+    save_card(place)
+    at = opened(question="kl")
+    hidden = (f"3. {text(RAN, 'en')}", text("question.kl.claim.elbo", "en"), text("question.kl.answer.1", "en"), "A figure")
+    assert not any(words in texts(at) for words in hidden)
+    assert not at.text_area
+    at.radio(key="learn-prediction-kl").set_value("zero")
+    whole(at.run())
+    said = texts(at)
+    assert all(words in said for words in hidden[:2])
+    assert text("card.prediction.wrong", "en") in said
+    assert text("card.outcome", "en", each=text("question.kl.option.one", "en").rstrip(".")) in said
+    assert "Held-out negative ELBO: 2.50 nats at β = 0.1, 1.50 at β = 1, 3.50 at β = 10" in said
+    assert all(text(f"card.verdict.{verdict}", "en") in said for verdict in ("holds", "contradicted"))
+    assert answers_book.read(place).parts["kl"] == Part("zero", "")
+    at.radio(key="learn-prediction-kl").set_value("one")
+    assert text("card.prediction.right", "en") in texts(whole(at.run()))
+    again = opened(question="kl")  # after a reload
+    assert again.radio(key="learn-prediction-kl").value == "one"
+    assert hidden[0] in texts(again)
+
+
+def test_a_reader_may_look_without_predicting(place):
+    save_card(place, outcome=())
+    at = opened(question="kl")
+    whole(at.button(key="learn-show-kl").click().run())
+    said = texts(at)
+    assert text("card.outcome.none", "en") in said
+    assert text("card.prediction.wrong", "en") not in said
+    assert text("question.kl.answer.1", "en") in said
+    assert not answers_book.file(place).exists()
+
+
+def test_an_answer_is_kept_and_shown_as_the_report_shows_it(place):
+    at = opened(question="kl")
+    whole(at.button(key="learn-show-kl").click().run())
+    at.text_area(key="learn-text-kl").set_value("*So* <script>alert(1)</script> ![x](https://x.org/x.png)")
+    whole(at.run())
+    assert answers_book.read(place).parts["kl"].text.startswith("*So* <script>")
+    shown = next(html.value for html in at.html if "So" in html.value)
+    assert "<em>So</em> &lt;script&gt;" in shown
+    assert "<img" not in shown
+
+
+def test_a_card_of_another_question_or_damaged_counts_as_none(place):
+    save_card(place, "latent-dim")
+    at = opened(question="latent-dim")
+    assert at.button(key="learn-start-latent-dim").label == text("studio.learn.start", "en")
+    assert not at.get("popover")  # in which one runs it again
+    (place.runs / "questions" / "latent-dim" / "card.json").write_text("{", encoding="utf-8")
+    assert "damaged or of another version" in texts(opened(question="latent-dim"))
+
+
+def test_what_is_no_question_opens_the_overview(place):
+    for name in ("../../etc", "<script>", ""):
+        assert text("card.intro", "en") in texts(opened(question=name))
+
+
+def test_the_experiment_is_started_once(place, monkeypatch):
+    started: list[list[str]] = []
+    monkeypatch.setattr(tasks, "start", lambda place, kind, subject, words: started.append([kind, subject, *words]))
+    at = opened(question="kl", lang="fr")
+    at.segmented_control(key="learn-data-kl").set_value("mnist")
+    whole(at.button(key="learn-start-kl").click().run())
+    folder = str(place.runs / "questions" / "kl")
+    assert started == [["question", "kl", "question", "kl", "--out", folder, "--data", "mnist", "--lang", "fr"]]
+    monkeypatch.setattr("latentlab.studio.question_run.running", lambda place, name: True)
+    at.button(key="learn-start-kl").click()
+    whole(at.run())
+    assert len(started) == 1
+    assert arguments(Place(place.runs, "/data"), "kl", "digits", "en", True)[-3:] == ["--data-root", "/data", "--fresh"]
+
+
+def test_a_failure_is_said_in_one_line_and_can_be_tried_again(place, monkeypatch):
+    started: list[list[str]] = []
+    monkeypatch.setattr(tasks, "start", lambda place, kind, subject, words: started.append(words))
+    save_task(place, "latentlab: one\nlatentlab: mnist must be *there*.\n", 2, "--data", "mnist")
+    at = opened(question="kl")
+    assert "mnist must be *there*." in texts(at)
+    whole(at.button(key="learn-retry-kl").click().run())
+    whole(at.button(key="learn-afresh-kl").click().run())
+    assert [("--fresh" in words, words[words.index("--data") + 1]) for words in started] == [(False, "mnist"), (True, "mnist")]
+
+
+def test_progress_is_what_the_experiment_says_last(place):
+    lines = [text("question.kl.ask", "fr"), text("question.kl.predict", "fr"), "  one: β = 1"]
+    save_task(place, "".join(f"latentlab: {line}\n" for line in [lines[0]]) + "\n".join(lines[1:]) + "\nlatentlab: a\nlatentlab: b\n", None)
+    [task] = tasks.tasks(place)
+    assert progress(task) == ["a", "b"]
+
+
+def test_stages_tell_what_was_predicted_run_and_answered(place):
+    save_card(place)
+    answers_book.put(place, answers_book.Entry("prediction", "kl"), "one", "", "en")
+    answers = answers_book.read(place)
+    assert stages(place, "kl", answers, {}) == {"predicted": True, "run": False, "answered": False}
+
+
+def test_a_sheet_that_somebody_broke_keeps_the_question_readable(place):
+    place.own.mkdir(parents=True)
+    answers_book.file(place).write_text("name: A\n## chess\n", encoding="utf-8")
+    at = opened(question="kl")
+    assert "must be a section named" in texts(at)
+    assert not at.radio
+    assert text("question.kl.ask", "en") in texts(at)
+
+
+def test_panels_stand_in_two_columns_of_about_one_height():
+    assert side_by_side([1.0, 2.5, 1.0, 1.0]) == ([0, 2, 3], [1])
+    assert side_by_side([1.0]) == ([0], [])
+    picture = io.BytesIO()
+    Image.new("L", (100, 50)).save(picture, "PNG")
+    assert tall(Pictures(words("t"), ((words("a"), picture.getvalue()),) * 2, words("s"))) == pytest.approx(0.3 + 2 * 0.6)
+
+
+@pytest.mark.slow
+def test_both_pages_in_a_browser(browser, place):
+    """Hostile names are text, a prediction opens the result, answers outlive a reload, nothing is asked of another host."""
+    from playwright.sync_api import expect
+
+    hostile = "a & b $x$ `c` _d_"
+    for name, kind in ((hostile, "ae"), ("lab/vae", "vae")):
+        fake_run(place.runs / name, kind, epochs=1).write_status("finished", 10)
+    save_card(place)
+    with studio(place.runs) as address:
+        page = browser.new_context(viewport={"width": 390, "height": 800}).new_page()
+        asked: list[str] = []
+        faults: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(f"{address}runs?lang=en")
+        assert page.get_by_role("link", name=hostile).inner_text() == hostile
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.get_by_role("button", name="More").last.press("Enter")
+        page.get_by_label("Name", exact=True).fill("mine")
+        page.get_by_label("Name", exact=True).press("Enter")
+        page.get_by_text("is now called").wait_for()
+        page.get_by_label("Name", exact=True).wait_for(state="detached")  # the menu has closed
+        assert {"mine", "lab/mine"} & set(place.names())
+        page.get_by_role("button", name="More").last.press("Enter")
+        page.get_by_role("button", name="Delete").press("Enter")
+        page.get_by_role("button", name="Undo").press("Enter")
+        page.get_by_text("is in the trash").wait_for(state="detached")
+        assert len(place.names()) == 2
+
+        page.goto(f"{address}learn?lang=en&question=kl")
+        page.get_by_text(text("studio.learn.closed", "en")).wait_for()
+        page.get_by_text(text("question.kl.option.one", "en")).click()
+        page.get_by_role("heading", name=text(RAN, "en")).wait_for()
+        page.get_by_role("textbox", name=text("studio.answers.own", "en")).fill("<img src=x onerror=alert(1)> *so*")
+        page.get_by_role("textbox", name=text("studio.answers.own", "en")).press("Control+Enter")
+        page.locator("em", has_text="so").wait_for()
+        page.get_by_text(text("card.show_answer", "en")).click()
+        page.locator(".katex-display").first.wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.locator("img[src='x']").count() == 0
+
+        page.goto(f"{address}runs?lang=fr&view=report")
+        page.get_by_text(text("question.kl.title", "fr")).click()
+        field = page.get_by_role("textbox", name=text("studio.answers.own", "fr"))
+        expect(field).to_have_value("<img src=x onerror=alert(1)> *so*")
+        assert faults == []
+        assert {url for url in asked if not url.startswith((address, address.replace("http", "ws"), "data:", "blob:"))} == set()

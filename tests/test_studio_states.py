@@ -1,0 +1,353 @@
+"""Runs that are not as they should be: damaged, gone, refused, under another's name. Each is a line on the page, and the rest stands."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakeruns import fake_run
+
+pytest.importorskip("streamlit")
+from streamlit.testing.v1 import AppTest
+
+from latentlab.errors import LabError
+from latentlab.runs import RunFolder
+from latentlab.studio import listing, tasks
+from latentlab.studio.overview import Gone, overview, scores
+from latentlab.studio.place import Place
+from latentlab.studio.stopping import stop
+
+PAGES = ("train", "explore", "generate", "compare", "learn", "runs")
+NOW = time.time()
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    found = Place(tmp_path / "runs")
+    status(fake_run(found.runs / "lab" / "vae", "vae"))
+    status(fake_run(found.runs / "lab" / "gan", "gan"))
+    monkeypatch.setenv("LATENTLAB_STUDIO_RUNS", str(found.runs))
+    monkeypatch.delenv("LATENTLAB_STUDIO_DATA", raising=False)
+    listing._kept.clear()
+    return found
+
+
+@pytest.fixture
+def vae(place: Place) -> RunFolder:
+    return place.open("lab/vae")
+
+
+def status(folder: RunFolder, **values: Any) -> None:
+    told = {"state": "finished", "step": 40, "message": "", "diagnosis": []} | values
+    (folder.path / "status.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+def started(place: Place, kind: tasks.Kind, subject: str, at: float, said: str = "", **values: Any) -> tasks.Task:
+    """What a task leaves that the studio started, without the process."""
+    path = place.own / "tasks" / f"{kind}-{len(list((place.own / 'tasks').glob('*')))}"
+    path.mkdir(parents=True)
+    told = {"kind": kind, "subject": subject, "arguments": [], "started": at, "status": 2, "pid": None}
+    run = tasks.identity(place, subject)
+    (path / "task.json").write_text(json.dumps(told | {"run": run} | values), encoding="utf-8")
+    (path / "log").write_text(f"latentlab: {said}\n" if said else "", encoding="utf-8")
+    found = tasks.read(path)
+    assert found is not None
+    return found
+
+
+def script(page: str) -> None:
+    import streamlit as st
+
+    from latentlab.studio import frame
+
+    st.session_state["pages"] = {}
+    frame._run(page)
+
+
+def opened(page: str, **address: str) -> AppTest:
+    at = AppTest.from_function(script, args=(page,), default_timeout=60)
+    for name, value in {"lang": "en", **address}.items():
+        at.query_params[name] = value
+    return whole(at.run())
+
+
+def whole(at: AppTest) -> AppTest:
+    assert not at.exception, at.exception[0]
+    return at
+
+
+def texts(at: AppTest) -> str:
+    kinds = (at.markdown, at.caption, at.error, at.info, at.warning, at.get("badge"))
+    return "\n".join(str(each.value) for kind in kinds for each in kind).replace("\\", "")
+
+
+def badges(at: AppTest) -> str:
+    return "\n".join(str(each.value) for each in at.markdown if "-badge[" in str(each.value))
+
+
+# Damage.
+
+BROKEN = {
+    "status.json": [
+        {"step": "abc"}, {"step": -1}, {"step": True}, {"step": None}, {"step": 10**400}, {"state": "weird"}, {"state": ["running"]},
+        {"message": 5}, {"diagnosis": 5}, {"settings": [1]},
+    ],
+    "environment.json": [{"images": 5}, {"image_shape": None}, {"image_shape": [1, 2]}],
+    "metrics.jsonl": [{"epoch": "x"}, {"seconds": None}, {"images_seen": [1]}, {"step": "4"}, {"epoch": float("nan")}, {"epoch": -1}],
+}  # fmt: skip
+CASES = [(file, value) for file, values in BROKEN.items() for value in values]
+
+
+def broken(folder: RunFolder, file: str, value: dict[str, Any]) -> None:
+    if file == "status.json":
+        status(folder, **value)
+        return
+    if file == "environment.json":
+        (folder.path / file).write_text(json.dumps(folder.environment() | value), encoding="utf-8")
+        return
+    with open(folder.metrics_file, "a", encoding="utf-8") as metrics:
+        metrics.write(json.dumps(folder.metrics()[0] | value) + "\n")
+
+
+@pytest.mark.parametrize(("file", "value"), CASES, ids=str)
+def test_a_value_of_another_type_is_damage_that_names_its_file(place: Place, vae: RunFolder, file: str, value: dict[str, Any]):
+    broken(vae, file, value)
+    found = overview(place, "lab/vae")
+    assert found.state == "damaged"
+    assert file in found.message
+    assert next(iter(value)) in found.message
+    assert "\n" not in found.message
+    assert overview(place, "lab/gan").state == "finished"
+
+
+@pytest.mark.parametrize(("file", "value"), [CASES[0], CASES[5], CASES[6], CASES[10], CASES[13]], ids=str)
+def test_a_damaged_run_breaks_no_page(place: Place, vae: RunFolder, file: str, value: dict[str, Any]):
+    broken(vae, file, value)
+    for page in PAGES:
+        at = opened(page, run="lab/vae", runs="lab/vae,lab/gan")
+        if page in ("train", "runs"):
+            assert file in texts(at)
+            assert "damaged" in texts(at)
+
+
+def test_what_a_page_cannot_say_of_a_diagnosis_or_a_half_is_left_out(place: Place, vae: RunFolder):
+    half = {"phase": "sideways", "step": [1], "loss_nats": 3.0, "odd|key": "x", "after": 5}
+    status(vae, state="paused", mode="paused", diagnosis=[1, {"key": "weird", "since_step": "x"}], half=half, settings={"train.beta": "x"})
+    with vae.locked():
+        said = texts(opened("train", run="lab/vae"))
+    assert "Loss" in said  # a quantity in words
+    assert "| `" not in said
+
+
+@pytest.mark.parametrize("value", [5, {"kid": 5}, {"kid": {"value": "x"}}, [1]], ids=str)
+def test_damaged_scores_are_one_line_and_the_rest_of_the_page_stands(place: Place, vae: RunFolder, value: Any):
+    told = json.loads((vae.path / "scores.json").read_text(encoding="utf-8"))
+    (vae.path / "scores.json").write_text(json.dumps(told | {"scores": value}), encoding="utf-8")
+    with pytest.raises(LabError, match=r"scores\.json"):
+        scores(vae)
+    at = opened("compare", runs="lab/vae,lab/gan")
+    assert sum("scores.json" in one.value.replace("\\", "") for one in at.error) == 1
+    assert any("latentlab-scores" in str(one.proto.body) for one in at.get("html"))  # the other run's
+    assert "Measure lab/vae" in [one.label.replace("\\", "") for one in at.button]
+    assert "scores.json" in texts(opened("runs"))
+
+
+def test_a_run_with_damaged_metrics_takes_nothing_from_the_others(place: Place, vae: RunFolder):
+    vae.metrics_file.write_text("no json\n" + vae.metrics_file.read_text(encoding="utf-8"), encoding="utf-8")
+    at = opened("compare", runs="lab/vae,lab/gan")
+    assert "metrics.jsonl" in texts(at)
+    assert any("latentlab-scores" in str(one.proto.body) for one in at.get("html"))
+    assert at.pills or at.button_group  # the other's quantities can be chosen
+    at = opened("train", run="lab/vae")  # in a fragment
+    assert "metrics.jsonl" in texts(at)
+    assert [one.label for one in at.metric][:1] == ["Step"]
+
+
+# Gone.
+
+
+def test_a_run_that_was_moved_is_gone_and_the_page_leads_to_the_list(place: Place, vae: RunFolder):
+    started(place, "train", "lab/vae", NOW - 100, status=0)
+    at = opened("train", run="lab/vae")
+    place.discard("lab/vae")
+    with pytest.raises(Gone):
+        overview(place, "lab/vae")
+    at = whole(at.run())
+    assert [one.value.replace("\\", "") for one in at.error] == ["There is no run lab/vae: it was deleted or renamed."]
+    assert not at.metric
+
+
+def test_one_that_failed_before_it_was_made_is_told(place: Place):
+    name = place.new("mlp-vae", "digits")
+    started(place, "train", name, NOW, "no images.")
+    assert (overview(place, name).state, overview(place, name).message) == ("failed", "no images.")
+
+
+# Going on.
+
+
+def test_a_refused_going_on_is_told_until_something_newer(place: Place, vae: RunFolder):
+    os.utime(vae.path / "status.json", (NOW - 50,) * 2)
+    started(place, "resume", "lab/vae", NOW - 10, "it must be longer.")
+    assert overview(place, "lab/vae").state == "finished"
+    assert "it must be longer." in texts(opened("train", run="lab/vae"))
+    assert "it must be longer." in texts(opened("runs"))
+    os.utime(vae.path / "status.json", (NOW - 5,) * 2)
+    assert "it must be longer." not in texts(opened("train", run="lab/vae"))
+    os.utime(vae.path / "status.json", (NOW - 50,) * 2)
+    started(place, "resume", "lab/vae", NOW - 2, status=0)
+    assert "it must be longer." not in texts(opened("train", run="lab/vae"))
+
+
+def test_the_new_total_is_more_than_what_is_done(place: Place, vae: RunFolder):
+    at = opened("train", run="lab/vae")
+    field = at.number_input(key="control:lab/vae:total:finished")
+    assert (field.min, field.value) == (4.0, 20.0)
+    status(vae, state="stopped", step=500)
+    with open(vae.metrics_file, "a", encoding="utf-8") as metrics:  # it was gone on with far beyond its configuration
+        metrics.write(json.dumps({"split": "train", "step": 500, "epoch": 50.0, "images_seen": 1, "seconds": 1.0}) + "\n")
+    field = opened("train", run="lab/vae").number_input(key="control:lab/vae:total:stopped")
+    assert (field.min, field.value) == (50.0, 60.0)
+    status(vae)
+    at.session_state["control:lab/vae:total:finished"] = 7.0  # from before
+    assert whole(at.run()).number_input(key="control:lab/vae:total:finished").value == 60.0
+
+
+def test_the_list_hides_going_on(place: Place, vae: RunFolder):
+    status(vae, state="stopped")
+    assert "runs-go-on-lab/vae" in [one.key for one in opened("runs").button]
+    assert "runs-go-on-lab/vae" not in [one.key for one in opened("runs", hide="runs.go_on").button]
+
+
+# Names.
+
+
+def test_what_was_said_of_a_run_is_not_said_of_the_next_of_its_name(place: Place, vae: RunFolder):
+    os.utime(vae.path / "status.json", (NOW - 50,) * 2)
+    task = started(place, "resume", "lab/vae", NOW - 10, "it must be longer.")
+    assert tasks.latest(place, ("resume",), "lab/vae") == task
+    place.discard("lab/vae")
+    status(fake_run(place.runs / "lab" / "vae", "vae"))
+    os.utime(place.path("lab/vae") / "status.json", (NOW - 50,) * 2)
+    assert tasks.latest(place, ("resume",), "lab/vae") is None
+    assert overview(place, "lab/vae").refused == ""
+
+
+def test_the_task_that_makes_a_run_is_about_it(place: Place, monkeypatch: pytest.MonkeyPatch):
+    name = place.new("mlp-vae", "digits")
+    task = started(place, "train", name, NOW - 1, status=None)
+    os.rmdir(place.path(name))
+    folder = fake_run(place.path(name), "vae")
+    assert tasks.latest(place, ("train",), name) == task
+    tasks.ended(task.path, 0)
+    assert tasks.read(task.path).run == tasks.identity(place, name) is not None
+    os.utime(folder.path / "environment.json", (NOW - 500,) * 2)  # another run's
+    assert tasks.latest(place, ("train",), name) is None
+
+
+def test_a_rename_takes_along_what_was_said(place: Place, vae: RunFolder):
+    started(place, "evaluate", "lab/vae", NOW + 100, "no classifier.")
+    other = started(place, "evaluate", "lab/vae", NOW - 900, run="another")
+    new = place.rename("lab/vae", "mine")
+    assert tasks.latest(place, ("evaluate",), new).said() == "no classifier."
+    assert tasks.read(other.path).subject == "lab/vae"
+    assert "no classifier." in texts(opened("runs"))
+
+
+def test_newer_scores_cancel_a_failed_evaluation(place: Place, vae: RunFolder):
+    started(place, "evaluate", "lab/vae", NOW - 10, "no classifier.")
+    os.utime(vae.path / "scores.json", (NOW - 60,) * 2)
+    for page in ("runs", "compare"):
+        assert "no classifier." in texts(opened(page, runs="lab/vae"))
+    os.utime(vae.path / "scores.json", (NOW,) * 2)
+    for page in ("runs", "compare"):
+        assert "no classifier." not in texts(opened(page, runs="lab/vae"))
+
+
+@pytest.mark.parametrize("kind", ["evaluate", "resume", "train"])
+def test_a_run_that_something_works_on_is_not_moved(place: Place, vae: RunFolder, kind: tasks.Kind):
+    moment = place.discard("lab/gan")
+    first = started(place, kind, "lab/vae", time.time(), status=None)
+    with RunFolder(first.path).locked():
+        for move in (lambda: place.rename("lab/vae", "x"), lambda: place.discard("lab/vae")):
+            with pytest.raises(LabError, match="at rest"):
+                move()
+    second = started(place, kind, "lab/gan", time.time(), status=None)
+    with RunFolder(second.path).locked(), pytest.raises(LabError, match="at rest"):
+        place.restore(moment, "lab/gan")
+
+
+# Controls.
+
+
+def test_pause_and_resume_are_one_button(place: Place):
+    gan = place.open("lab/gan")
+    seen = {}
+    with gan.locked():
+        for mode in ("fast", "paused", "slow"):
+            status(gan, state="paused" if mode == "paused" else "running", mode=mode)
+            at = opened("train", run="lab/gan")
+            seen[mode] = [at.button(key=f"control:lab/gan:{key}").label for key in ("pause", "slow")]
+            at.button(key="control:lab/gan:pause").click()
+            whole(at.run())
+        assert seen == {"fast": ["Pause", "Slow motion"], "paused": ["Resume", "Slow motion"], "slow": ["Resume", "Pause"]}
+        assert [one["action"] for one in gan.requests()] == ["pause", "resume", "resume"]
+
+
+def test_what_loads_can_be_stopped(place: Place, monkeypatch: pytest.MonkeyPatch):
+    name = place.new("mlp-vae", "digits")
+    task = started(place, "train", name, time.time(), status=None)
+    stopped: list[str] = []
+    monkeypatch.setattr(tasks, "stop", lambda task: stopped.append(task.subject))
+    with RunFolder(task.path).locked():
+        at = opened("train", run=name)
+        assert not at.get("progress")
+        whole(at.button(key=f"control:{name}:stop").click().run())
+        stop(place, name)
+    assert stopped == [name, name]
+
+
+def test_a_process_that_is_stopped_while_it_loads_has_not_failed(place: Place):
+    name = place.new("mlp-vae", "digits")
+    task = tasks.start(place, "train", name, ["train", "mlp-vae", "--out", str(place.path(name))])
+    tasks.stop(task)
+    tasks._children[task.id].wait()
+    assert overview(place, name).state == "stopped"
+
+
+def test_a_measurement_can_be_stopped(place: Place, monkeypatch: pytest.MonkeyPatch):
+    task = started(place, "evaluate", "lab/vae", time.time(), status=None)
+    stopped: list[str] = []
+    monkeypatch.setattr(tasks, "stop", lambda task: stopped.append(task.subject))
+    with RunFolder(task.path).locked():
+        at = opened("compare", runs="lab/vae,lab/gan")
+        assert "Measuring lab/vae" in texts(at)
+        assert not at.get("progress")
+        whole(at.button(key="compare:stop:lab/vae").click().run())
+    assert stopped == ["lab/vae"]
+
+
+def test_what_is_held_back_has_no_speed_and_its_epoch_follows_its_step(place: Place, vae: RunFolder):
+    with vae.locked():
+        for mode, state in (("slow", "running"), ("paused", "paused"), ("fast", "running")):
+            status(vae, state=state, step=45, mode=mode)
+            shown = {one.label: one.value for one in opened("train", run="lab/vae").metric}
+            assert shown["Epoch"] == "4.50"
+            assert (shown["Images per second"] == "–") == (mode != "fast")
+            assert (shown["Time left"] == "–") == (mode != "fast")
+
+
+def test_pictures_stand_above_curves(place: Place):
+    heads = [one.value for one in opened("train", run="lab/vae").header]
+    assert [one for one in heads if one in ("Samples", "Reconstructions", "Curves")] == ["Samples", "Reconstructions", "Curves"]
+
+
+def test_a_screen_reader_is_told_the_state(place: Place):
+    at = opened("train", run="lab/vae")
+    told = [str(one.proto) for one in at.main if "finished" in str(getattr(one, "proto", ""))] + [str(at.main)]
+    assert re.search("lab/vae: finished", "\n".join(told))

@@ -1,0 +1,162 @@
+"""The page Train by Streamlit's own test: what the form makes of the address and the other way round, what it starts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakeruns import fake_run
+
+pytest.importorskip("streamlit")
+from streamlit.testing.v1 import AppTest
+
+import latentlab.studio
+from latentlab.studio import tasks
+from latentlab.studio.place import Place
+
+APP = Path(latentlab.studio.__file__).with_name("app.py")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    found = Place(tmp_path / "runs")
+    found.runs.mkdir()
+    monkeypatch.setenv("LATENTLAB_STUDIO_RUNS", str(found.runs))
+    monkeypatch.delenv("LATENTLAB_STUDIO_DATA", raising=False)
+    return found
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What was started, without starting it."""
+    found: list[list[str]] = []
+
+    def start(place: Place, kind: str, subject: str, arguments: list[str]) -> None:
+        found.append(list(arguments))
+
+    monkeypatch.setattr(tasks, "start", start)
+    return found
+
+
+def opened(**address: str) -> AppTest:
+    at = AppTest.from_file(str(APP), default_timeout=60)
+    for name, value in address.items():
+        at.query_params[name.replace("__", ".")] = value
+    at.run()
+    assert not at.exception, at.exception
+    return at
+
+
+def only(value: Any) -> str:
+    return value[0] if isinstance(value, list) else value
+
+
+def test_the_form_starts_what_it_shows(place: Place, started: list[list[str]]):
+    at = opened()
+    assert at.title[0].value == "Train a model"
+    at.number_input(key="train:conv-vae:model.latent_dim").set_value(2)
+    at.number_input(key="train:conv-vae:train.beta").set_value(4.0)
+    at.text_input(key="train:conv-vae:model.hidden").set_value("64, 32").run()
+    assert not at.error
+    assert {name: only(value) for name, value in at.query_params.items()} == {
+        "model.latent_dim": "2", "train.beta": "4.0", "model.hidden": "64,32",
+    }  # fmt: skip
+    at.button(key="train:start").click().run()
+    (words,) = started
+    assert words[:2] == ["train", "conv-vae"]
+    assert words[2:8] == ["--model.latent_dim", "2", "--model.hidden", "64,32", "--train.beta", "4.0"]
+    assert Path(words[-1]).parent == place.runs
+    assert only(at.query_params["run"]) == "conv-vae-digits-001"
+
+
+def test_the_address_fills_the_form(place: Place):
+    at = opened(preset="sn-gan", train__generator_updates="3", model__latent_dim="7", lang="fr")
+    assert at.title[0].value == "Entraîner un modèle"
+    assert at.number_input(key="train:sn-gan:train.generator_updates").value == 3
+    assert at.number_input(key="train:sn-gan:model.latent_dim").value == 7
+    assert not any("beta_warmup" in str(one.key) for one in at.number_input)
+
+
+def test_a_wrong_value_is_said_and_nothing_starts(place: Place):
+    at = opened(train__batch_size="0", model__hidden="a,b")
+    assert len(at.error) == 2
+    at.text_input(key="train:conv-vae:model.hidden").set_value("12, x").run()
+    assert any("model.hidden" in one.value.replace("\\", "") for one in at.error)
+    assert at.button(key="train:start").disabled
+
+
+def test_a_link_hides_controls_and_keeps_their_values(place: Place, started: list[list[str]]):
+    at = opened(hide="train.seed,advanced,share,preset,data,generate", train__seed="11")
+    keys = {str(one.key) for one in at.number_input}
+    assert "train:conv-vae:train.seed" not in keys
+    assert not any("threads" in key for key in keys)
+    assert not [one for one in at.selectbox if one.key in ("train:preset", "train:data")]
+    at.button(key="train:start").click().run()
+    assert started[0][2:4] == ["--train.seed", "11"]
+    assert only(at.query_params["hide"]).startswith("train.seed")
+
+
+def test_what_an_address_hides_cannot_hide_a_refusal(place: Place):
+    at = opened(hide="train.seed", train__seed="-1")
+    assert "train.seed" in at.error[0].value.replace("\\", "")
+
+
+def test_a_gan_from_a_decoder_needs_one(place: Place, started: list[list[str]]):
+    at = opened(preset="gan-from-vae")
+    assert "Train conv-vae first" in at.info[0].value
+    assert not [one for one in at.button if one.key == "train:start"]
+    folder = fake_run(place.runs / "lab" / "vae", "vae", **{"model.latent_dim": 5})
+    (folder.path / "status.json").write_text(json.dumps({"state": "finished", "step": 40}))
+    at = opened(preset="gan-from-vae")
+    at.button(key="train:start").click().run()
+    words = started[0]
+    assert words[words.index("--train.generator_from") + 1] == str(folder.path)
+    assert words[words.index("--model.latent_dim") + 1] == "5"
+
+
+@pytest.mark.parametrize("name", ["../secret", "C:\\x", "nothing", "<script>alert(1)</script>", "lab/../.."])
+def test_a_run_that_there_is_not_is_one_line(place: Place, name: str):
+    at = opened(run=name)
+    assert len(at.error) == 1
+    assert "run" in at.error[0].value
+
+
+def test_a_finished_run_is_shown_and_can_go_on(place: Place, started: list[list[str]]):
+    folder = fake_run(place.runs / "vae", "vae")
+    (folder.path / "status.json").write_text(json.dumps({"state": "finished", "step": 40}))
+    at = opened(run="vae")
+    assert [one.label for one in at.metric] == ["Step", "Epoch", "Training time"]
+    assert at.metric[0].value == "40"
+    at.button(key="control:vae:go_on").click().run()
+    assert started == [["resume", str(place.runs / "vae"), "--epochs", "20"]]
+
+
+def test_requests_of_the_controls_reach_the_run(place: Place):
+    folder = fake_run(place.runs / "gan", "gan")
+    live = {"state": "running", "step": 40, "mode": "fast", "settings": {"train.generator_learning_rate": 1e-3}}
+    (folder.path / "status.json").write_text(json.dumps(live))
+    with folder.locked():
+        at = opened(run="gan")
+        assert at.button(key="control:gan:step").disabled
+        at.button(key="control:gan:pause").click().run()
+        (folder.path / "status.json").write_text(json.dumps(live | {"state": "paused", "mode": "paused"}))
+        at.run()
+        at.button(key="control:gan:phase").click().run()
+        key = next(str(one.key) for one in at.number_input if str(one.key).endswith("train.generator_learning_rate"))
+        at.number_input(key=key).set_value(5e-4)
+        next(one for one in at.button if one.label == "Apply").click().run()
+    asked = json.loads((folder.path / "control.json").read_text())["requests"]
+    assert [one["action"] for one in asked] == ["pause", "phase", "set"]
+    assert asked[-1]["set"] == {"train.generator_learning_rate": 5e-4}
+
+
+def test_a_hostile_name_of_a_folder_is_shown_as_text(place: Place):
+    name = "**b** [x](javascript:alert(1)) :red[y] $z$"
+    folder = fake_run(place.runs / "x", "vae")
+    folder.path.rename(place.runs / name.replace(":", "").replace("*", ""))
+    at = opened(run=name.replace(":", "").replace("*", ""))
+    shown = at.title[0].value
+    assert "\\[x\\]" in shown
+    assert "\\$z\\$" in shown
