@@ -29,7 +29,7 @@ from latentlab.runs import RunFolder
 from latentlab.studio.overview import last_row
 
 LINES, GRIDS = 100_000, 2_000
-PAIRS, SECONDS = 4, 20.0  # pairs of stretches without and with an open page
+PAIRS, SECONDS = 3, 12.0  # pairs of stretches without and with an open page
 STEPS = 200_000  # more than any stretch has
 
 

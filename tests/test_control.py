@@ -279,6 +279,7 @@ class TestRequests:
     def test_they_wait_for_each_other_but_not_for_ever(self, tmp_path: Path, monkeypatch) -> None:
         folder = RunFolder(tmp_path)
         monkeypatch.setattr("latentlab.runs.REQUEST_PATIENCE_SECONDS", 0.05)
+        folder.request("pause")
         with held(tmp_path / "control.lock", 0.0, "nobody else has it"):
             for call in (lambda: folder.request("stop"), folder.forget_requests):
                 with pytest.raises(Busy, match=r"control.json must be free"):

@@ -93,7 +93,7 @@ NAMELESS = """(all) => all.filter((e) => e.checkVisibility() && !e.closest('[ari
   && !e.closest('[role=img][aria-label]')).map((e) => e.outerHTML.slice(0, 200))"""
 
 
-@pytest.mark.parametrize("lang", ["en", "fr"])
+@pytest.mark.parametrize("lang", ["en", pytest.param("fr", marks=pytest.mark.slow)])
 def test_every_page_asks_nobody_else_and_says_what_it_shows(tab: Tab, lang: str) -> None:
     """(At its end every tab is asked for errors in its console, requests to other hosts, and what the policy refused.)"""
     for path in PAGES:
@@ -148,6 +148,7 @@ def test_without_a_language_in_the_address_it_is_the_browsers(browser: Any, serv
         assert opened().open("compare").locator("h1").inner_text() == text("studio.compare.title", "fr")
 
 
+@pytest.mark.slow
 def test_the_way_back_leads_back(tab: Tab) -> None:
     """No page writes into the address what it began with: that would put itself in the way."""
     page = tab.open("?preset=mlp-vae&train.epochs=3&lang=en")
@@ -236,6 +237,7 @@ def is_marked(page: Any) -> bool:
 HELD = """() => { const e = document.activeElement; return `${e.tagName} ${e.getAttribute('aria-label') || e.innerText || ''}` }"""
 
 
+@pytest.mark.slow
 def test_training_is_started_with_the_keyboard_alone(browser: Any, server: Server) -> None:
     with tabs(browser, server) as opened:
         one = opened()

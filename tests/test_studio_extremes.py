@@ -30,6 +30,7 @@ def at_rest(folder: RunFolder) -> None:
     (folder.path / "status.json").write_text(json.dumps({"state": "finished", "step": folder.metrics()[-1]["step"]}), encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_name_that_is_code_is_text_on_every_page(browser: Any, tmp_path: Path) -> None:
     """A dialog, or a script that the policy stopped, is a problem of its tab. A folder with a name that is none takes no page away."""
     for name in ("lab/gan", HOSTILE, UNFIT):
@@ -62,6 +63,7 @@ def test_a_name_that_is_code_is_text_on_every_page(browser: Any, tmp_path: Path)
                 assert page.locator("script:has-text('alert(1)'), img[onerror]").count() == 0
 
 
+@pytest.mark.slow
 def test_a_long_run_opens_with_every_line_and_every_step(browser: Any, tmp_path: Path) -> None:
     """100,000 lines of metrics and 2,000 sample grids."""
     folder = long_run(tmp_path / "runs" / "long")

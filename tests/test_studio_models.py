@@ -149,6 +149,7 @@ def test_keys_on_the_map_are_not_the_pages_own(tab: Tab) -> None:
 # -------------------------------------------------------------------------------------------------------------- generate
 
 
+@pytest.mark.slow
 def test_before_anything_is_trained_the_page_offers_training(browser: Any, tmp_path: Path) -> None:
     with served(tmp_path / "runs") as empty, tabs(browser, empty) as opened:
         one = opened()

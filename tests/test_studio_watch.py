@@ -166,6 +166,7 @@ def test_a_run_from_the_form_to_its_end(tab: Any, server: Server) -> None:
     assert [row["request"]["set"] for row in rows if row.get("request", {}).get("action") == "set"] == [{"train.learning_rate": 0.0005}]
 
 
+@pytest.mark.slow
 def test_both_halves_of_a_gans_step_apart(tab: Any, server: Server) -> None:
     first, second = tab(), tab(own=True)
     name, folder = start(first, GAN)

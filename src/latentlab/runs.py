@@ -196,6 +196,8 @@ class RunFolder:
 
     def forget_requests(self) -> None:
         """Drop what was asked of an earlier process, before another one begins."""
+        if not (self.path / "control.json").exists():
+            return
         with self._asking():
             (self.path / "control.json").unlink(missing_ok=True)
 

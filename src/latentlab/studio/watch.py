@@ -21,9 +21,10 @@ from latentlab.studio.place import here
 from latentlab.studio.words import lang, plain, say
 from latentlab.texts import duration, number, significant
 
-TICK_SECONDS = 1.0
+TICK_SECONDS = 2.0
+SLOWER_SECONDS = 5.0  # of curves and pictures: what the page computes, training has to do without
 REST_SECONDS = 3.0  # between two looks at a run at rest, which another tab may go on with
-MOST_POINTS = 400  # of a line while a run trains: each tick sends the curves anew
+MOST_POINTS = 240  # of a line while a run trains: each tick sends the curves anew
 ICONS = {
     "starting": ":material/hourglass_top:",
     "running": ":material/play_arrow:",
@@ -52,19 +53,23 @@ def draw(name: str) -> None:
         st.error(say("studio.watch.gone", run=plain(name)), icon=":material/error:")
         link("runs", say("studio.page.runs"), ":material/folder_open:")
         return
-    st.set_page_config(page_title=f"{name} · {say(f'studio.state.{standing(found)}')} · latentlab")
+    st.set_page_config(page_title=f"{name} · latentlab")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title(plain(name), anchor=False, width="content")
         st.space("stretch")
         if shown("new") and st.button(say("studio.watch.new"), icon=":material/add:", key="watch:new"):
             st.query_params.from_dict(params())
             st.rerun()
-    live, state = found.live, standing(found)
-    st.fragment(in_one_line(_head), run_every=TICK_SECONDS if live else None)(name, state)
-    st.fragment(in_one_line(_pictures), run_every=2 * TICK_SECONDS if live else None)(name, state)
-    st.fragment(in_one_line(_curves), run_every=2 * TICK_SECONDS if live else None)(name, state)
-    if not live:
-        st.fragment(_looked_at, run_every=REST_SECONDS)(name, state)
+    live = found.live
+    head, pictures, curves = st.container(), st.container(), st.container()
+    # Only the head redraws the page, and only when training begins or ends: fragments that all did it would meet each other
+    # half-way, and the browser would be told of parts that it has not got yet.
+    with head:
+        st.fragment(in_one_line(_head), run_every=TICK_SECONDS if live else REST_SECONDS)(name, live)
+    with pictures:
+        st.fragment(in_one_line(_pictures), run_every=SLOWER_SECONDS if live else None)(name)
+    with curves:
+        st.fragment(in_one_line(_curves), run_every=SLOWER_SECONDS if live else None)(name)
 
 
 def standing(found: Overview) -> str:
@@ -72,27 +77,21 @@ def standing(found: Overview) -> str:
     return "slow" if found.state == "running" and found.status.get("mode") == "slow" else found.state
 
 
-def _looked_at(name: str, state: str) -> None:
-    """Nothing but a look at a run at rest, and a redrawing when it is no more what it was."""
-    _seen(name, state)
-
-
-def _seen(name: str, state: str) -> Overview:
-    """The run as it is now. When its state is another or it has gone, also by another tab, the whole page is drawn anew."""
+def _now(name: str) -> Overview | None:
+    """The run as it is now; None when it has gone, which the head tells."""
     try:
-        found = overview(here(), name)
-    except LabError:
-        st.rerun()
-    if standing(found) != state:
-        st.rerun()
-    return found
+        return overview(here(), name)
+    except Gone:
+        return None
 
 
-def _head(name: str, state: str) -> None:
-    """State, progress, controls, diagnosis."""
-    found = _seen(name, state)
+def _head(name: str, live: bool) -> None:
+    """State, progress, controls, diagnosis. When training has begun or ended, also by another tab, the page is drawn anew."""
+    found = _now(name)
+    if found is None or found.live != live:
+        st.rerun()
     _state(found)
-    announce(f"{name}: {say(f'studio.state.{state}')}")
+    announce(f"{name}: {say(f'studio.state.{standing(found)}')}")
     if found.config is None:
         if found.state == "starting":
             waits(say("studio.watch.loading"))
@@ -189,10 +188,10 @@ def _diagnosis(found: Overview) -> None:
         st.caption(":material/check: " + say("studio.watch.no_alarm"))
 
 
-def _curves(name: str, state: str) -> None:
+def _curves(name: str) -> None:
     """Every curve of the run, with a mark where something was changed."""
-    found = _seen(name, state)
-    if found.config is None or not found.folder.environment():
+    found = _now(name)
+    if found is None or found.config is None or not found.folder.environment():
         return
     panels = run_curves(
         watched(found.folder).columns, found.config.family, run_objective(found.folder), Phrase("page.verbatim", {"words": name}),
@@ -207,10 +206,10 @@ def _curves(name: str, state: str) -> None:
                 parts.chart(panel, key=f"watch:{name}:{start + place}")
 
 
-def _pictures(name: str, state: str) -> None:
+def _pictures(name: str) -> None:
     """The sample grids and the reconstructions, the newest first in view."""
-    found = _seen(name, state)
-    if found.config is None:
+    found = _now(name)
+    if found is None or found.config is None:
         return
     both: tuple[Kept, ...] = ("samples", "reconstructions")
     kinds = [kind for kind in both if found.folder.pictures(kind)]
