@@ -251,7 +251,7 @@ def test_the_task_that_makes_a_run_is_about_it(place: Place, monkeypatch: pytest
 
 
 def test_a_rename_takes_along_what_was_said(place: Place, vae: RunFolder):
-    started(place, "evaluate", "lab/vae", NOW + 100, "no classifier.")
+    started(place, "evaluate", "lab/vae", time.time() + 100, "no classifier.")
     other = started(place, "evaluate", "lab/vae", NOW - 900, run="another")
     new = place.rename("lab/vae", "mine")
     assert tasks.latest(place, ("evaluate",), new).said() == "no classifier."
