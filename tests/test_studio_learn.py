@@ -12,6 +12,8 @@ from PIL import Image
 
 pytest.importorskip("streamlit")
 
+from apppages import opened as page_opened
+from apppages import whole
 from streamlit.testing.v1 import AppTest
 from studios import studio
 
@@ -56,25 +58,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     return Place(tmp_path / "runs")
 
 
-def script() -> None:
-    import streamlit as st
-
-    from latentlab.studio import frame
-
-    st.session_state["pages"] = {}
-    frame._run("learn")
-
-
 def opened(**address: str) -> AppTest:
-    at = AppTest.from_function(script, default_timeout=60)
-    for name, value in {"lang": "en", **address}.items():
-        at.query_params[name] = value
-    return whole(at.run())
-
-
-def whole(at: AppTest) -> AppTest:
-    assert not at.exception, at.exception[0]
-    return at
+    return page_opened("learn", **address)
 
 
 def texts(at: AppTest) -> str:

@@ -12,6 +12,8 @@ from fakeruns import fake_run
 
 pytest.importorskip("streamlit")
 
+from apppages import opened as page_opened
+from apppages import whole
 from streamlit.testing.v1 import AppTest
 
 from latentlab.answers.sheet import Part, parsed, read_answers
@@ -55,25 +57,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, list[str]]]
     return found
 
 
-def script(page: str) -> None:
-    import streamlit as st
-
-    from latentlab.studio import frame
-
-    st.session_state["pages"] = {}
-    frame._run(page)
-
-
 def opened(**address: str) -> AppTest:
-    at = AppTest.from_function(script, args=("runs",), default_timeout=60)
-    for name, value in {"lang": "en", **address}.items():
-        at.query_params[name] = value
-    return whole(at.run())
-
-
-def whole(at: AppTest) -> AppTest:
-    assert not at.exception, at.exception[0]
-    return at
+    return page_opened("runs", **address)
 
 
 def texts(at: AppTest) -> str:

@@ -13,6 +13,7 @@ import pytest
 from fakeruns import fake_run
 
 pytest.importorskip("streamlit")
+from apppages import opened, whole
 from streamlit.testing.v1 import AppTest
 
 from latentlab.errors import LabError
@@ -58,27 +59,6 @@ def started(place: Place, kind: tasks.Kind, subject: str, at: float, said: str =
     found = tasks.read(path)
     assert found is not None
     return found
-
-
-def script(page: str) -> None:
-    import streamlit as st
-
-    from latentlab.studio import frame
-
-    st.session_state["pages"] = {}
-    frame._run(page)
-
-
-def opened(page: str, **address: str) -> AppTest:
-    at = AppTest.from_function(script, args=(page,), default_timeout=60)
-    for name, value in {"lang": "en", **address}.items():
-        at.query_params[name] = value
-    return whole(at.run())
-
-
-def whole(at: AppTest) -> AppTest:
-    assert not at.exception, at.exception[0]
-    return at
 
 
 def texts(at: AppTest) -> str:

@@ -30,7 +30,7 @@ from latentlab.learners.base import Learner
 from latentlab.learners.build import build
 from latentlab.machine import environment, fastest_threads, pick_bf16, pick_device
 from latentlab.metrics.neighbours import mean_pair_distance
-from latentlab.presets import DECODERS_DATA, NEEDS_DECODER, preset
+from latentlab.presets import DECODER_FORM, DECODERS_DATA, NEEDS_DECODER, preset
 from latentlab.run import Run, open_run
 from latentlab.session import Session
 from latentlab.training import train_events
@@ -93,7 +93,7 @@ def adopt_decoder(config: Config) -> Config:
     other = folder.config()
     if other.family == "gan":
         raise refusal("--generator-from", "a run of a VAE or an autoencoder", source)
-    form = {f"model.{n}": getattr(other.model, n) for n in ("latent_dim", "hidden", "channels", "stages", "activation", "normalization")}
+    form = {f"model.{name}": getattr(other.model, name) for name in DECODER_FORM}
     default = preset(config.preset).model
     for name, value in form.items():
         leaf = name.partition(".")[2]

@@ -160,6 +160,7 @@ def gan_from_vae() -> Config:
 
 
 DECODERS_DATA = "from-run"  # stands for the data of the run that --generator-from names
+DECODER_FORM = ("latent_dim", "hidden", "channels", "stages", "activation", "normalization")  # of the model: what a generator takes over
 NEEDS_DECODER = (
     "gan-from-vae must be given a trained VAE by --generator-from RUN. Got none. "
     "Train one with `latentlab train conv-vae` and name its run folder."

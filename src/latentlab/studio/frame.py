@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 
 from latentlab.errors import LabError
 from latentlab.studio.address import params, put, shown
+from latentlab.studio.looks import static, style
 from latentlab.studio.words import KEY, lang, plain, say
 from latentlab.texts import languages
 
@@ -40,7 +41,7 @@ def draw() -> None:
     }
     current = st.navigation(list(pages.values()), position="hidden")
     st.set_page_config(page_title=f"{current.title} · latentlab")
-    st.html(f"<style>{_style()}</style>")
+    style("studio")
     st.session_state["pages"] = pages
     with st.container(horizontal=True, vertical_alignment="center", key="bar", gap="small"):
         home = escape("/?" + urlencode(params()))
@@ -53,11 +54,6 @@ def draw() -> None:
         data={"lang": lang(), "bar": say("studio.bar"), "page": current.url_path}, key=f"spoken-{current.url_path}", height="content"
     )
     current.run()
-
-
-def go(page: str, **parameters: str | list[str] | None) -> None:
-    """Leave for another page with these parameters in the address."""
-    st.switch_page(st.session_state["pages"][page], query_params=params(**parameters))
 
 
 def link(page: str, label: str, icon: str | None = None, **parameters: str | list[str] | None) -> None:
@@ -94,7 +90,7 @@ def waits(words: str) -> None:
 @cache
 def _spoken(name: str) -> Any:
     """A component without a picture, for screen readers: "page" tells the page's language and parts, "said" what happens."""
-    return st.components.v2.component(f"latentlab_{name}", js=_static(f"spoken-{name}.js"))
+    return st.components.v2.component(f"latentlab_{name}", js=static(f"spoken-{name}.js"))
 
 
 def _body(name: str) -> Callable[[], None]:
@@ -128,14 +124,3 @@ def _icon() -> Image.Image:
     for x, y, colour in ((20, 22, "#c94f00"), (43, 19, "#0072b2"), (24, 45, "#00805e"), (45, 43, "#a8487f")):
         pen.ellipse((x - 8, y - 8, x + 8, y + 8), fill=colour)
     return picture
-
-
-@st.cache_resource
-def _style() -> str:
-    return _static("studio.css")
-
-
-def _static(name: str) -> str:
-    from importlib import resources
-
-    return resources.files("latentlab.studio").joinpath("static", name).read_text(encoding="utf-8")

@@ -1,7 +1,8 @@
-"""Style sheets of single pages, beside that of all of them."""
+"""The files of static/: style sheets of all pages or of one, and the scripts of components."""
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 
 import streamlit as st
@@ -9,9 +10,10 @@ import streamlit as st
 
 def style(name: str) -> None:
     """Use static/NAME.css on this page."""
-    st.html(f"<style>{_read(name)}</style>")
+    st.html(f"<style>{static(f'{name}.css')}</style>")
 
 
-@st.cache_resource
-def _read(name: str) -> str:
-    return resources.files("latentlab.studio").joinpath("static", f"{name}.css").read_text(encoding="utf-8")
+@cache
+def static(name: str) -> str:
+    """The text of a file of static/."""
+    return resources.files("latentlab.studio").joinpath("static", name).read_text(encoding="utf-8")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from importlib import resources
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,6 +23,7 @@ from latentlab.explorer import module as explorers
 from latentlab.explorer.content import explorer_words
 from latentlab.panels import Panel, Phrase, Pictures
 from latentlab.studio.live import watched
+from latentlab.studio.looks import static
 from latentlab.studio.overview import overview
 from latentlab.studio.place import here
 from latentlab.studio.words import lang, say, spoken
@@ -31,18 +31,14 @@ from latentlab.studio.words import lang, say, spoken
 Component = Callable[..., Any]
 
 
-def _static(name: str) -> str:
-    return resources.files("latentlab.studio").joinpath("static", name).read_text(encoding="utf-8")
-
-
 @cache
 def _component(name: str) -> Component:
     """A component of the page, registered once."""
     if name == "explorer":
-        script, style = explorers.module(), explorers.style() + _static("explorer-host.css")
+        script, style = explorers.module(), explorers.style() + static("explorer-host.css")
     else:
         script, style = charts.module(), charts.host_style() + ".latentlab-place { --chart-sans: var(--st-font); }\n"
-    made: Component = st.components.v2.component(f"latentlab_{name}", css=style, js=script + _static("host.js") + _static(f"{name}.js"))
+    made: Component = st.components.v2.component(f"latentlab_{name}", css=style, js=script + static("host.js") + static(f"{name}.js"))
     return made
 
 

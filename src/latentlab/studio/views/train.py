@@ -8,7 +8,7 @@ from latentlab.config import Config, DataConfig
 from latentlab.errors import LabError
 from latentlab.images import Images
 from latentlab.options import arguments
-from latentlab.presets import PRESETS, about, preset
+from latentlab.presets import DECODER_FORM, PRESETS, about, preset
 from latentlab.studio import sources, tasks, watch
 from latentlab.studio.address import HIDE, RUN, asked, hidden, params, put, shown
 from latentlab.studio.fields import all_fields, from_address, to_address
@@ -101,11 +101,8 @@ def _with_source(place: Place, config: Config) -> Config | None:
         put({FROM: name})
     st.session_state["train:from:asked"] = asked(FROM)
     other = place.open(name).config()
-    form_of = {
-        f"model.{leaf}": getattr(other.model, leaf)
-        for leaf in ("latent_dim", "hidden", "channels", "stages", "activation", "normalization")
-    }
-    return config.replace(**form_of, **{"data": other.data, "train.generator_from": str(place.path(name))})
+    taken = {f"model.{leaf}": getattr(other.model, leaf) for leaf in DECODER_FORM}
+    return config.replace(**taken, **{"data": other.data, "train.generator_from": str(place.path(name))})
 
 
 def _has_decoder(seen: Overview) -> bool:

@@ -1,0 +1,28 @@
+"""A page of the studio by Streamlit's own test, without the bar above it."""
+
+from __future__ import annotations
+
+from streamlit.testing.v1 import AppTest
+
+
+def _script(page: str) -> None:
+    import streamlit as st
+
+    from latentlab.studio import frame
+
+    st.session_state["pages"] = {}
+    frame._run(page)
+
+
+def opened(page: str, **address: str) -> AppTest:
+    """A page after its first run, with parameters in its address."""
+    at = AppTest.from_function(_script, args=(page,), default_timeout=60)
+    for name, value in {"lang": "en", **address}.items():
+        at.query_params[name] = value
+    return whole(at.run())
+
+
+def whole(at: AppTest) -> AppTest:
+    """The same, when nothing was raised."""
+    assert not at.exception, at.exception[0]
+    return at
