@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sklearn.datasets
 
 import latentlab.data as data_package
 from latentlab.cache import cache_folder, data_root
 from latentlab.config import DataConfig
-from latentlab.data import ImageSet, canonical, entropy_floor_nats, is_binary, load_data, parse
+from latentlab.data import ImageSet, canonical, digits, entropy_floor_nats, is_binary, load_data, parse
 from latentlab.data.sets import fingerprint
 from latentlab.errors import LabError
 
@@ -68,6 +69,22 @@ def test_digits() -> None:
     assert images.dtype == np.uint8
     assert (images.max(axis=(1, 2, 3)) == 255).mean() > 0.99, "strokes are white"
     assert np.median(images) == 0, "the ground is black"
+
+
+def test_the_digits_are_those_of_scikit_learn_read_with_and_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    bunch = sklearn.datasets.load_digits()
+    for file in (digits._FILE, "moved/digits.csv.gz"):
+        monkeypatch.setattr(digits, "_FILE", file)
+        small, labels = digits.embedded()
+        assert (small.shape, small.dtype, labels.shape, labels.dtype) == ((1797, 8, 8), np.uint8, (1797,), np.int64)
+        assert np.array_equal(small, bunch.images)
+        assert np.array_equal(labels, bunch.target)
+
+
+def test_the_digits_are_there_without_the_seconds_that_scikit_learn_takes_to_import() -> None:
+    program = "import sys; from latentlab.data import load_data; print(len(load_data('digits').train), 'sklearn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[1] == "False"
 
 
 def test_digits_honour_every_setting() -> None:

@@ -279,9 +279,14 @@ def _strict(kind: type[Any], values: Any, source: str) -> Any:
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
-def hints(part: type[Any]) -> dict[str, Any]:
+def hints(part: type[Any]) -> typing.Mapping[str, Any]:
     """The resolved types of a part's fields."""
-    return get_type_hints(part)
+    if part not in _hints:
+        _hints[part] = get_type_hints(part)  # slow: it compiles each annotation
+    return _hints[part]
+
+
+_hints: dict[type[Any], typing.Mapping[str, Any]] = {}
 
 
 def describe(kind: Any, info: typing.Mapping[str, Any]) -> str:

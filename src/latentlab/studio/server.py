@@ -107,6 +107,7 @@ def options(at: Address) -> dict[str, Any]:
         "server.headless": True,  # the browser is opened here: Streamlit's way asks for an e-mail address first
         "server.fileWatcherType": "none",
         "server.runOnSave": False,
+        "runner.postScriptGC": False,  # a whole collection after each tick took most of what an open page cost the machine
         "server.enableXsrfProtection": True,
         "server.enableCORS": True,
         "server.enableStaticServing": False,

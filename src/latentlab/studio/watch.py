@@ -21,8 +21,8 @@ from latentlab.studio.place import here
 from latentlab.studio.words import lang, plain, say
 from latentlab.texts import duration, number, significant
 
-TICK_SECONDS = 2.0
-SLOWER_SECONDS = 5.0  # of curves and pictures: what the page computes, training has to do without
+TICK_SECONDS = 2.0  # a look costs the browser a tenth of a second of work, most of it Streamlit's own
+SLOWER_SECONDS = 4.0  # of curves and pictures
 REST_SECONDS = 3.0  # between two looks at a run at rest, which another tab may go on with
 MOST_POINTS = 240  # of a line while a run trains: each tick sends the curves anew
 ICONS = {
