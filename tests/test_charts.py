@@ -257,26 +257,6 @@ def test_the_scripts_stand_alone():
     assert "film" not in module.script().partition("return { mount")[2]
 
 
-@pytest.mark.parametrize(
-    ("files", "told"),
-    [
-        ({"a.js": 'import { b } from "./b.js";\nexport const a = b;\n', "b.js": "export const c = 1;\n"}, "b.js must export b, which a.js"),
-        (
-            {"a.js": 'import { b } from "./b.js";\nexport const a = 1;\n', "b.js": 'import { a } from "./a.js";\nexport const b = 1;\n'},
-            "a.js > b.js > a.js",
-        ),
-        ({"a.js": 'import * as b from "./b.js";\nexport const a = b;\n'}, "plain forms"),
-        ({"a.js": "const b = 1;\nexport const a = b;\nexport { b };\n"}, "plain forms"),
-        ({"a.js": "export let a = 1;\n"}, "a.js must export a, which a host"),
-    ],
-)
-def test_what_cannot_be_joined_is_refused(tmp_path, files, told):
-    for name, source in files.items():
-        (tmp_path / name).write_text(source)
-    with pytest.raises(ValueError, match=re.escape(told)):
-        module.joined({"a": "a.js"}, tmp_path)
-
-
 def test_a_host_has_the_palettes_of_the_page():
     page = resources.files("latentlab.report").joinpath("static", "lab.css").read_text(encoding="utf-8")
     own = resources.files("latentlab.charts").joinpath("static", "host.css").read_text(encoding="utf-8")

@@ -21,13 +21,15 @@ from latentlab import checkpoints
 from latentlab.explorer import embed, pack_network
 from latentlab.explorer.content import explorer_content, explorer_words
 from latentlab.explorer.folding import Affine, folded
-from latentlab.explorer.module import module
+from latentlab.explorer.module import folder
 from latentlab.explorer.pack import read_tensors
 from latentlab.explorer.points import dequantized
 from latentlab.layers import networks
+from latentlab.scripts import joined
 from latentlab.texts import number
 
-INNER = ["Sheet", "boundsOf", "habitOf", "massCentre", "open", "posterior", "strokeWidth", "unitNats", "majority"]
+INNER = dict.fromkeys(("Sheet", "boundsOf", "habitOf", "massCentre", "strokeWidth"), "sheet.js")
+INNER |= dict.fromkeys(("posterior", "unitNats", "majority"), "reading.js") | {"open": "network.js"}
 HALF = 2.0**-11  # the most that a number of 16 bits is off, of itself
 SUBNORMAL = 2.0**-25  # and where it is nearly zero
 
@@ -68,7 +70,7 @@ def reader(browser, page_file):
 def inner(browser, tmp_path_factory) -> Any:
     """A page with the scripts' inner functions in reach."""
     path = tmp_path_factory.mktemp("inner") / "page.html"
-    path.write_text(f'<meta charset="utf-8"><script type="module">{module()}\nwindow.inner = {{ {", ".join(INNER)} }};</script>', "utf-8")
+    path.write_text(f'<meta charset="utf-8"><script type="module">window.inner = {joined(folder(), INNER)};</script>', "utf-8")
     page = browser.new_page()
     page.goto(path.as_uri())
     page.wait_for_function("window.inner !== undefined")

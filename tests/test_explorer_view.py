@@ -27,7 +27,7 @@ from latentlab.checkpoints import save
 from latentlab.errors import LabError
 from latentlab.explorer import content as explorer_content_module
 from latentlab.explorer.content import MOST_IMAGES, decoder_is_from, explorer_content, explorer_words, kind_of, most_images
-from latentlab.explorer.module import module
+from latentlab.explorer.module import folder, public
 from latentlab.explorer.points import Held, chosen, class_plane, dequantized, quantized, read_held, rows_of, share_of_variance, widest_plane
 from latentlab.explorer.thumbnails import read_thumbnails, sprite
 from latentlab.figures.records import read_codes
@@ -36,6 +36,7 @@ from latentlab.learners.build import build
 from latentlab.learners.draw import encode
 from latentlab.recording import Recorder
 from latentlab.runs import RunFolder, create_folder
+from latentlab.scripts import joined
 from latentlab.texts import catalogue, number
 
 NAMES = ("ae", "vae", "gan", "gan-from-vae")
@@ -344,9 +345,20 @@ def static(package: str, name: str) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
+INNER = {
+    "PRINTED": "palette.js",
+    "HUES": "palette.js",
+    "curved": "algebra.js",
+    "normalDraw": "algebra.js",
+    "backwards": "algebra.js",
+    "spell": "elements.js",
+}
+
+
 def script() -> str:
-    """The explorer's scripts as the one module that a page holds."""
-    return module()
+    """The explorer's scripts, with some inner functions in reach."""
+    names = public() | INNER
+    return f"const {{ {', '.join(names)} }} = {joined(folder(), names)};\n"
 
 
 def write_page(path: Path, content: dict[str, Any], langs: tuple[str, ...] = ("en",)) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from latentlab.errors import LabError
 from latentlab.runs import RunFolder
 
 pytest.importorskip("streamlit")
+from latentlab.studio import sampler as sampler_module
 from latentlab.studio.chosen import names_in
 from latentlab.studio.live import Watched
 from latentlab.studio.sampler import Sampler
@@ -109,6 +111,22 @@ def test_the_process_that_draws_refuses_in_words_and_is_replaced(tmp_path: Path)
     finally:
         sampler.close()
     assert sampler.process is None
+
+
+def test_a_question_that_is_never_answered_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    sampler = Sampler()
+    try:
+        process = sampler._started()
+        process.send_signal(signal.SIGSTOP)
+        monkeypatch.setattr(sampler_module, "DEADLINE_SECONDS", 0.5)
+        with pytest.raises(LabError, match="more than 0 seconds"):
+            sampler.draw(tmp_path, 4, 0)
+        assert process.wait(10) == -signal.SIGKILL
+        monkeypatch.undo()
+        with pytest.raises(LabError, match="must be"):
+            sampler.draw(tmp_path / "nothing", 4, 0)
+    finally:
+        sampler.close()
 
 
 def test_a_wrong_question_does_not_end_it(tmp_path: Path):

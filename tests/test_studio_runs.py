@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from apppages import whole
 from streamlit.testing.v1 import AppTest
 
 from latentlab.answers.sheet import Part, parsed, read_answers
+from latentlab.errors import LabError
 from latentlab.runs import RunFolder
 from latentlab.studio import answers_book, listing, tasks
 from latentlab.studio.answers_book import Changed, Entry
@@ -226,6 +228,31 @@ def test_a_deleted_run_comes_back_by_undo_and_from_the_trash(place):
     whole(restore.click().run())
     assert {"lab/vae", "lab/other"} <= set(place.names())
     assert "The trash is empty" in at.info[0].value
+
+
+def test_a_damaged_run_goes_into_the_trash(place):
+    (place.runs / "lab" / "vae" / "config.json").write_text("{")
+    at = open_menu(opened(), "lab/vae")
+    whole(at.button(key="runs-discard-lab/vae").click().run())
+    assert "lab/vae" not in place.names()
+    assert place.discarded()[0][1] == "lab/vae"
+
+
+def test_a_run_that_failed_before_it_began_is_removed(place):
+    name = place.new("mlp-vae", "digits")
+    task = tasks.start(place, "train", name, ["train", "mlp-vae", "--out", str(place.path(name)), "--data", "nowhere"])
+    while (task := tasks.read(task.path)).state == "running":
+        time.sleep(0.1)
+    at = open_menu(opened(), name)
+    assert "nowhere" in texts(at)
+    assert not [field for field in at.text_input if field.key == f"runs-name-{name}"], "there is nothing to rename"
+    whole(at.button(key=f"runs-discard-{name}").click().run())
+    assert not place.path(name).exists()
+    assert f"{name} is removed: it had not begun." in texts(at).replace("\\", "")
+    assert name not in names(listed(place))
+    for other in ("lab/vae", name):  # with a run in it, and gone already
+        with pytest.raises(LabError, match="before it wrote anything"):
+            place.forget(other)
 
 
 def test_a_run_that_trains_is_neither_moved_nor_trained_twice(place, started):

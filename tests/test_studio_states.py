@@ -300,6 +300,16 @@ def test_a_process_that_is_stopped_while_it_loads_has_not_failed(place: Place):
     assert overview(place, name).state == "stopped"
 
 
+def test_only_the_newest_tasks_and_what_still_runs_are_kept(place: Place, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tasks, "MOST", 3)
+    old = [started(place, "evaluate", "lab/vae", 1000.0 + second) for second in range(5)]
+    running = started(place, "report", "all", 10.0, status=None)
+    with RunFolder(running.path).locked():
+        new = tasks.start(place, "report", "all", ["no-such-command"])
+        assert {task.id for task in tasks.tasks(place)} == {new.id, running.id, old[4].id, old[3].id}
+    tasks._children[new.id].wait()
+
+
 def test_a_measurement_can_be_stopped(place: Place, monkeypatch: pytest.MonkeyPatch):
     task = started(place, "evaluate", "lab/vae", time.time(), status=None)
     stopped: list[str] = []

@@ -21,6 +21,7 @@ LONGEST = 80  # characters of one folder's name
 # A drive, a stream (:), a wildcard or a control character means something else than a name on some system.
 _PART = re.compile(r'[^\x00-\x1f\x7f/\\:*?"<>|]+')
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
+_LOCKS = {"lock", "control.lock"}  # all that a run's folder holds before its configuration
 _RUNS, _DATA = "LATENTLAB_STUDIO_RUNS", "LATENTLAB_STUDIO_DATA"
 
 
@@ -105,6 +106,18 @@ class Place:
         target.parent.mkdir(parents=True)
         folder.path.rename(target)
         return target.relative_to(self.trash).parts[0]
+
+    def never_began(self, name: str) -> bool:
+        """Whether a name's folder was made for a run that ended before it wrote anything."""
+        path = self.path(name)
+        return path.is_dir() and not (path / "config.json").exists() and {file.name for file in path.iterdir()} <= _LOCKS
+
+    def forget(self, name: str) -> None:
+        """Remove the folder of a run that never began. Raises LabError while something works on it, or where there is more in it."""
+        if not self.never_began(name):
+            raise refusal("a run", "one that ended before it wrote anything", name)
+        self._is_idle(name)
+        shutil.rmtree(self.path(name))
 
     def discarded(self) -> list[tuple[str, str]]:
         """(when it was thrown away, its name) of each run in the trash, the last one first."""

@@ -5,6 +5,8 @@ Every action looks at the run anew: another tab may have been faster. What is re
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from latentlab.errors import LabError
@@ -29,7 +31,8 @@ def menu(place: Place, each: Listed) -> None:
         _links(run)
         if run.config is not None and run.state in ("stopped", "failed", "finished") and shown("runs.go_on"):
             _longer(run)
-        if not run.live and shown("runs.rename"):
+        empty = here().never_began(run.name)
+        if not run.live and not empty and shown("runs.rename"):
             _rename(run)
         if run.trained and not run.live:
             _measure(each)
@@ -39,10 +42,10 @@ def menu(place: Place, each: Listed) -> None:
                 say("studio.runs.config"), run.config.to_json(), f"{run.path.name}.config.json", "application/json",
                 key=f"runs-config-{run.name}", icon=":material/download:", on_click="ignore", type="tertiary",
             )  # fmt: skip
-        if not run.live and run.config is not None and shown("runs.delete"):
+        if not run.live and shown("runs.delete"):
             st.button(
                 say("studio.runs.discard"), icon=":material/delete:", key=f"runs-discard-{run.name}", type="tertiary",
-                on_click=_discard, args=(run.name,),
+                on_click=_forget if empty else _discard, args=(run.name,),
             )  # fmt: skip
         st.caption(plain(str(run.path)))
 
@@ -161,14 +164,23 @@ def _why_not(name: str, error: Exception) -> str:
 
 
 def _discard(name: str) -> None:
+    _remove(name, "discarded", here().discard)
+
+
+def _forget(name: str) -> None:
+    """Remove a run that never began: there is nothing in it to keep."""
+    _remove(name, "forgotten", here().forget)
+
+
+def _remove(name: str, done: str, act: Callable[[str], object]) -> None:
     if _at_rest(name) is None:
         return
     try:
-        here().discard(name)
+        act(name)
     except (LabError, OSError) as error:
         st.session_state[f"runs-refused-{name}"] = _why_not(name, error)
     else:
-        st.session_state[NOTICE] = ("discarded", name, "")
+        st.session_state[NOTICE] = (done, name, "")
         _close(name)
 
 

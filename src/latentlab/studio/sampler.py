@@ -8,14 +8,16 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from latentlab.errors import LabError
 from latentlab.images import Images
 
+DEADLINE_SECONDS = 300.0  # of one question: others wait for it
 IDLE_SECONDS = 600.0  # then the process is ended; the next question starts another
 
 Prior = Literal["standard", "gmm"]
@@ -52,21 +54,21 @@ class Sampler:
 
     def _ask(self, question: dict[str, Any]) -> Images | str:
         for _ in range(2):  # a process that has been killed since is replaced once
-            into, out = self._started()
+            process = self._started()
+            late = threading.Timer(DEADLINE_SECONDS, process.kill)
+            late.start()
+            began = time.monotonic()
             try:
-                into.write(json.dumps(question).encode() + b"\n")
-                into.flush()
-                head = json.loads(out.readline())
-                if "refused" in head:
-                    return str(head["refused"])
-                shape = head["shape"]
-                content = out.read(math.prod(shape))
-                return np.frombuffer(content, np.uint8).reshape(shape)
+                return _answer(process, question)
             except (OSError, ValueError, KeyError):
                 self._end()
+                if time.monotonic() - began >= DEADLINE_SECONDS:
+                    return f"the samples took more than {DEADLINE_SECONDS:.0f} seconds. Ask for fewer, or use `latentlab sample`."
+            finally:
+                late.cancel()
         return "the process that draws samples ended twice without an answer. `latentlab sample` on the command line says why."
 
-    def _started(self) -> tuple[IO[bytes], IO[bytes]]:
+    def _started(self) -> subprocess.Popen[bytes]:
         if self.process is None or self.process.poll() is not None:
             self._end()
             self.process = subprocess.Popen(
@@ -76,9 +78,7 @@ class Sampler:
                 env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"},
                 start_new_session=os.name != "nt",  # Ctrl-C is for the page; this process ends when its stdin does
             )
-        if self.process.stdin is None or self.process.stdout is None:
-            raise RuntimeError("the process was started without pipes")
-        return self.process.stdin, self.process.stdout
+        return self.process
 
     def _rest(self) -> None:
         if self.timer is not None:
@@ -99,3 +99,16 @@ class Sampler:
                     pass  # what was asked last is lost with the process
         process.terminate()
         process.wait()
+
+
+def _answer(process: subprocess.Popen[bytes], question: dict[str, Any]) -> Images | str:
+    """What a process says to a question: images, or why it refuses. Raises OSError, ValueError or KeyError when it ends instead."""
+    if process.stdin is None or process.stdout is None:
+        raise RuntimeError("the process was started without pipes")
+    process.stdin.write(json.dumps(question).encode() + b"\n")
+    process.stdin.flush()
+    head = json.loads(process.stdout.readline())
+    if "refused" in head:
+        return str(head["refused"])
+    content = process.stdout.read(math.prod(head["shape"]))
+    return np.frombuffer(content, np.uint8).reshape(head["shape"])

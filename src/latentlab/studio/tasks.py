@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from latentlab.studio.place import Place
 Kind = Literal["train", "resume", "evaluate", "question", "report"]
 State = Literal["running", "done", "failed", "lost"]
 OF_RUNS: tuple[Kind, ...] = ("train", "resume", "evaluate")  # whose subject is a run
+MOST = 500  # tasks that are kept; of older ones no page tells anything
 GRACE_SECONDS = 5.0  # a process that was started takes the lock within that time
 _children: dict[str, subprocess.Popen[bytes]] = {}  # of this server, to be reaped
 _ended: dict[
@@ -83,6 +85,7 @@ def start(place: Place, kind: Kind, subject: str, arguments: Sequence[str]) -> T
     path.mkdir(parents=True)
     task = Task(path, kind, subject, tuple(arguments), time.time(), None, None, identity(place, subject) if kind in OF_RUNS else None)
     _write(task)
+    _prune(place)
     with open(path / "log", "wb") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "latentlab.cli.detached", str(path)],
@@ -94,6 +97,15 @@ def start(place: Place, kind: Kind, subject: str, arguments: Sequence[str]) -> T
         )
     _children[task.id] = child
     return task
+
+
+def _prune(place: Place) -> None:
+    """Remove the oldest tasks that have ended, beyond those that are kept."""
+    for task in tasks(place)[MOST:]:
+        if task.state != "running":
+            shutil.rmtree(task.path, ignore_errors=True)
+            _ended.pop(task.path, None)
+            _children.pop(task.id, None)
 
 
 def stop(task: Task) -> None:

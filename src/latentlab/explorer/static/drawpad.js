@@ -4,7 +4,8 @@ import { make } from "./elements.js";
 const STEP = 1 / 28; // of the field, that an arrow key moves the pen
 const NEAR = 0.004; // of the field: a point so near to the last one adds nothing
 const ERASER = 32; // in PointerEvent.buttons
-export const [WHITE, BLACK] = ["#ffffff", "#000000"];
+export const WHITE = "#ffffff";
+export const BLACK = "#000000";
 
 const rounded = (place) => place.map((value) => Math.round(1000 * value) / 1000);
 const inside = (value) => Math.max(0, Math.min(1, value));

@@ -8,7 +8,7 @@
  * A code is a point of one model's latent space, z the standard normal input that all models share: an autoencoder's code is
  * the mean of its prior + z times a matrix, every other model's code is z itself. Letters: N images, Z latent units, K classes.
  *
- * What is exported here is public. explorer/module.py joins this file and all that it imports into one module.
+ * What is exported here is public. explorer/module.py joins all that this file needs into one module.
  */
 export { network, open } from "./network.js";
 export { explore } from "./explore.js";
