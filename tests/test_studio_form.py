@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from latentlab.config import Config, DataConfig
+from latentlab.config import Config, DataConfig, Unfit, describe
 from latentlab.errors import LabError
 from latentlab.layers import fit_model, networks, parameter_count
 from latentlab.options import arguments, read_value, written
 from latentlab.presets import PRESETS, preset
-from latentlab.studio import sources
+from latentlab.studio import refused, sources, words
 from latentlab.studio.fields import APART, all_fields, essential, from_address, to_address
-from latentlab.texts import catalogue
+from latentlab.texts import catalogue, number
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -84,8 +84,28 @@ def test_what_an_address_cannot_have_is_said_and_left_out():
     config, refused = from_address(preset("mlp-vae"), {"model.latent_dim": "-3", "train.beta": "<script>", "train.seed": "7"})
     assert config == preset("mlp-vae", **{"train.seed": 7})
     assert len(refused) == 2
-    assert "'-3'" in refused[0]
-    assert all("\n" not in line for line in refused)
+    assert "'-3'" in str(refused[0])
+    assert all("\n" not in str(error) for error in refused)
+
+
+def test_what_a_field_must_be_is_said_in_every_language(monkeypatch: pytest.MonkeyPatch):
+    """In English in the words of the command line; in French each bound is there."""
+    for lang in ("en", "fr"):
+        monkeypatch.setattr(words, "lang", lambda lang=lang: lang)
+        monkeypatch.setattr(refused, "lang", lambda lang=lang: lang)
+        for name in PRESETS:
+            for one in all_fields(preset(name)):
+                said = refused.required(one.type, one.info)
+                if lang == "en":
+                    assert said.replace("\u202f", "") == describe(one.type, one.info).replace("nothing", "none")
+                else:
+                    bounds = [one.info[bound] for bound in ("minimum", "above", "maximum") if one.info.get(bound) is not None]
+                    assert all(number(bound, lang) in said for bound in bounds)
+    error = Unfit("model.hidden", tuple[int, ...], {}, "4,x")
+    assert refused.told(error) == "model.hidden\xa0: il faut une liste dont chaque élément est un entier. Reçu\xa0: '4,x'."
+    monkeypatch.setattr(words, "lang", lambda: "en")
+    assert refused.told(error) == str(error)
+    assert refused.told(LabError("else")) == "else"
 
 
 def test_written_and_read_back():
@@ -115,10 +135,10 @@ def test_a_preview_shows_what_training_will_see(tmp_path: Path):
     seen = sources.preview(DataConfig(spec="digits"))
     assert (seen.images.shape, seen.count, seen.shape) == ((24, 28, 28, 1), 1797, (28, 28, 1))
     assert len(seen.labels) == 24
-    for number in range(3):
-        path = tmp_path / "set" / "class" / f"{number}.png"
+    for image in range(3):
+        path = tmp_path / "set" / "class" / f"{image}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full((40, 30, 3), (number * 50, 10, 200), np.uint8)).save(path)
+        Image.fromarray(np.full((40, 30, 3), (image * 50, 10, 200), np.uint8)).save(path)
     (tmp_path / "set" / "class" / "bad.png").write_bytes(b"no picture")
     seen = sources.preview(DataConfig(spec=f"folder:{tmp_path / 'set'}", image_size=32))
     assert (seen.images.shape, seen.count, seen.odd) == ((3, 32, 32, 3), 4, 1)

@@ -87,6 +87,11 @@ def test_a_wrong_value_is_said_and_nothing_starts(place: Place):
     assert at.button(key="train:start").disabled
 
 
+def test_a_wrong_value_is_said_in_french(place: Place):
+    at = opened(train__batch_size="0", lang="fr")
+    assert at.error[0].value.replace("\\", "") == "train.batch_size\xa0: il faut un entier d’au moins 1. Reçu\xa0: '0'."
+
+
 def test_a_link_hides_controls_and_keeps_their_values(place: Place, started: list[list[str]]):
     at = opened(hide="train.seed,advanced,share,preset,data,generate", train__seed="11")
     keys = {str(one.key) for one in at.number_input}

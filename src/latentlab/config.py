@@ -279,6 +279,14 @@ def _strict(kind: type[Any], values: Any, source: str) -> Any:
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
+class Unfit(LabError):
+    """A value that has not its field's type or lies outside its bounds; what it must be can be said in other languages too."""
+
+    def __init__(self, name: str, kind: Any, info: typing.Mapping[str, Any], value: object, nothing: str = "nothing") -> None:
+        self.name, self.kind, self.info, self.value = name, kind, info, value
+        super().__init__(str(refusal(name, describe(kind, info).replace("nothing", nothing), value)))
+
+
 def hints(part: type[Any]) -> typing.Mapping[str, Any]:
     """The resolved types of a part's fields."""
     if part not in _hints:
@@ -303,7 +311,7 @@ def describe(kind: Any, info: typing.Mapping[str, Any]) -> str:
     if kind in (int, float):
         for key, text in (("minimum", "at least"), ("above", "more than"), ("maximum", "at most")):
             if info.get(key) is not None:
-                bounds.append(f"{text} {info[key]:g}")
+                bounds.append(f"{text} {info[key] if kind is int else format(info[key], 'g')}")  # a count in all its digits
     return f"{words} of {' and '.join(bounds)}" if bounds else words
 
 
@@ -330,4 +338,4 @@ def check_part(name: str, part: Any) -> None:
     for item in fields(part):
         value = getattr(part, item.name)
         if not conforms(value, kinds[item.name], item.metadata):
-            raise refusal(f"{name}.{item.name}", describe(kinds[item.name], item.metadata), value)
+            raise Unfit(f"{name}.{item.name}", kinds[item.name], item.metadata, value)

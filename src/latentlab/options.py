@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Literal, get_args, get_origin
 
-from latentlab.config import Config, conforms, describe
-from latentlab.errors import refusal
+from latentlab.config import Config, Unfit, conforms
 from latentlab.presets import preset
 
 
@@ -43,7 +42,7 @@ def read_value(text: str, kind: Any, option: str, info: Mapping[str, Any]) -> An
     for candidate in _readings(text, kind):
         if conforms(candidate, kind, info):
             return candidate
-    raise refusal(option, describe(kind, info).replace("nothing", "none"), text)
+    raise Unfit(option, kind, info, text, nothing="none")
 
 
 def _readings(text: str, kind: Any) -> list[Any]:

@@ -90,15 +90,15 @@ def essential(every: list[Field]) -> list[Field]:
     return [by_name[name] for name in ESSENTIAL if name in by_name]
 
 
-def from_address(config: Config, given: Mapping[str, str]) -> tuple[Config, list[str]]:
-    """The preset's configuration with the fields that an address gives, and one line for each that it cannot have."""
+def from_address(config: Config, given: Mapping[str, str]) -> tuple[Config, list[LabError]]:
+    """The preset's configuration with the fields that an address gives, and why for each that it cannot have."""
     refused = []
     for one in all_fields(config):
         if one.name in given:
             try:
                 config = config.replace(**{one.name: read_value(given[one.name], one.type, one.name, one.info)})
             except LabError as error:
-                refused.append(str(error))
+                refused.append(error)
     return config, refused
 
 

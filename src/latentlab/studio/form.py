@@ -13,18 +13,19 @@ from latentlab.errors import LabError
 from latentlab.options import read_value, written
 from latentlab.studio.address import shown
 from latentlab.studio.fields import Field, all_fields, essential
+from latentlab.studio.refused import told
 from latentlab.studio.words import lang, plain, say
 from latentlab.texts import number
 
 COLUMNS = 3
 
 
-def form(config: Config, usual: Config) -> tuple[Config, list[str]]:
-    """The configuration as the reader changes it, and one line for each value that cannot be. `usual` is the preset's."""
+def form(config: Config, usual: Config) -> tuple[Config, list[LabError]]:
+    """The configuration as the reader changes it, and why for each value that cannot be. `usual` is the preset's."""
     every = [one for one in all_fields(config) if shown(one.name)]
     presets = {one.name: one.value for one in all_fields(usual)}
     changed: dict[str, Any] = {}
-    refused: list[str] = []
+    refused: list[LabError] = []
     first = essential(every)
     _grid(first, presets, usual.preset, changed, refused)
     rest = [one for one in every if one not in first]
@@ -39,11 +40,11 @@ def form(config: Config, usual: Config) -> tuple[Config, list[str]]:
         try:
             config = config.replace(**{name: value})
         except LabError as error:
-            refused.append(str(error))
+            refused.append(error)
     return config, refused
 
 
-def _grid(group: Sequence[Field], presets: dict[str, Any], preset: str, changed: dict[str, Any], refused: list[str]) -> None:
+def _grid(group: Sequence[Field], presets: dict[str, Any], preset: str, changed: dict[str, Any], refused: list[LabError]) -> None:
     """Widgets in rows; on a narrow screen they stand under each other."""
     for start in range(0, len(group), COLUMNS):
         for place, one in zip(st.columns(COLUMNS), group[start : start + COLUMNS], strict=False):
@@ -51,8 +52,8 @@ def _grid(group: Sequence[Field], presets: dict[str, Any], preset: str, changed:
                 try:
                     changed[one.name] = widget(one, preset, presets[one.name])
                 except LabError as error:
-                    refused.append(str(error))
-                    st.caption(f":red[{plain(str(error))}]")
+                    refused.append(error)
+                    st.caption(f":red[{plain(told(error))}]")
 
 
 def widget(one: Field, preset: str, usual: Any) -> Any:

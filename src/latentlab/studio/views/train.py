@@ -16,6 +16,7 @@ from latentlab.studio.form import form
 from latentlab.studio.frame import PAGES
 from latentlab.studio.overview import Overview, overviews
 from latentlab.studio.place import Place, here, sorted_names
+from latentlab.studio.refused import told
 from latentlab.studio.shapes import drawing
 from latentlab.studio.words import KEY, lang, plain, say
 from latentlab.texts import number
@@ -45,8 +46,8 @@ def draw() -> None:
     _forget_widgets(chosen, start)
     st.header(say("studio.train.settings"), anchor=False)
     config, refused = form(start, usual)
-    for line in [*wrong, *refused]:
-        st.error(plain(line), icon=":material/error:")
+    for error in [*wrong, *refused]:
+        st.error(plain(told(error)), icon=":material/error:")
     if not refused:
         if config != start:  # what an address means already is not written anew: the way back would lead to the same form again
             put(to_address_of(config, usual))
