@@ -199,6 +199,7 @@ def test_the_numbers_are_a_table_that_follows(opened):
     draw(opened, lines(3))
     assert opened.locator(".plot-numbers table").count() == 0
     opened.locator(".plot-numbers summary").click()
+    opened.locator(".plot-numbers tbody tr").nth(2).wait_for()  # the browser says a moment later that it is open
     assert opened.locator(".plot-numbers tbody tr").count() == 3
     update(opened, lines(5))
     assert opened.locator(".plot-numbers tbody tr").count() == 5

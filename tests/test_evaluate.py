@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -310,6 +311,8 @@ class TestForeign:
         (("RUN", "--split", "tset"), "--split must be one of train, val, test. Got 'tset'"),
         (("RUN", "--count", "5"), "--count must be an integer of at least 20"),
         (("RUN", "--nll-samples", "-1"), "--nll-samples must be an integer of at least 0"),
+        (("RUN", "--nll-samples", "5"), "--nll-samples and --nll-images go with a VAE"),
+        (("RUN", "--nll-images", "5"), "--nll-samples and --nll-images go with a VAE"),
         (("RUN", "--data", "mnist"), "--data goes with --images"),
         (("RUN", "--extractors", "vgg"), "--extractors must be some of classifier"),
         (("RUN", "--extractors", "inception-v3"), "needs --inception-weights FILE and --inception-sha256 HEX"),
@@ -321,6 +324,15 @@ class TestForeign:
 def test_wrong_input_gets_one_line(arguments: tuple[str, ...], told: str, runs, capsys) -> None:
     path = str(runs["sn-gan"].path)
     assert told in refusal_here(capsys, "evaluate", *(path if word == "RUN" else word for word in arguments))
+
+
+def test_no_importance_samples_are_what_every_family_has(runs, tmp_path: Path) -> None:
+    """As the experiment and a sweep ask for it, whatever the family."""
+    shutil.copytree(runs["sn-gan"].path, tmp_path / "gan")
+    run("evaluate", tmp_path / "gan", "--nll-samples=0", "--count", 20, "--extractors", RANDOM)
+    scores = json.loads((tmp_path / "gan" / "scores.json").read_text(encoding="utf-8"))
+    assert scores["samples"] == 20
+    assert "nll_nats" not in scores["scores"]
 
 
 def test_a_split_without_images_is_refused(runs, results, digits: Data) -> None:

@@ -153,6 +153,8 @@ def test_every_cell_is_checked_before_anything_starts(arguments, parts, tmp_path
 def test_wrong_input_is_one_line_and_leaves_nothing(tmp_path):
     line = refusal("sweep", "mlp-vae", "--latent-dim", "2,x", cwd=tmp_path)
     assert "--latent-dim must be an integer of at least 1" in line
+    line = refusal("sweep", "sn-gan", "--nll-samples", "5", cwd=tmp_path)
+    assert line.endswith("--nll-samples goes with a VAE; sn-gan has no likelihood. Leave it out.")
     line = refusal("sweep", "mlp-ae", "--hidden", "8/16384,16384,16384", cwd=tmp_path)
     assert "hidden-16384x16384x16384" in line
     assert not list(tmp_path.iterdir())

@@ -57,7 +57,7 @@ def _run(found: argparse.Namespace, bars: Bars) -> int:
     from latentlab.runs import open_folder
 
     folder = open_folder(found.run)
-    if folder.config().family != "vae" and (found.nll_samples or found.nll_images):
+    if folder.config().family != "vae" and (counts["nll_samples"] or found.nll_images):  # 0, none, is what every family has
         raise LabError(f"--nll-samples and --nll-images go with a VAE; {found.run} has no likelihood. Leave them out.")
     from latentlab.evaluation.scores import check_split, evaluate_run
     from latentlab.run import Run
@@ -103,12 +103,11 @@ def _extractors(found: argparse.Namespace, data: Any) -> Any:
     from latentlab.extractors.choice import extractors_for
 
     names = None if found.extractors is None else [name.strip() for name in found.extractors.split(",") if name.strip()]
-    if data.labelled and (names is None or "classifier" in names):
-        from latentlab.extractors.classifier import cached_classifier
 
-        if cached_classifier(data) is None:
-            print(f"latentlab: training the classifier of {data.spec}, once; it is then kept in the cache.", file=sys.stderr, flush=True)
-    return extractors_for(data, names, found.inception_weights, found.inception_sha256)
+    def training() -> None:
+        print(f"latentlab: training the classifier of {data.spec}, once; it is then kept in the cache.", file=sys.stderr, flush=True)
+
+    return extractors_for(data, names, found.inception_weights, found.inception_sha256, training)
 
 
 def _threads(text: str | None) -> Any:

@@ -40,6 +40,8 @@ def command_sweep(arguments: list[str]) -> int:
     jobs = whole(found.jobs, "--jobs", 1, 1024) if found.jobs is not None else None
     count = whole(found.count, "--count", 20, 50_000) if found.count is not None else None
     nll_samples = whole(found.nll_samples, "--nll-samples", 0, 10**6) if found.nll_samples is not None else None
+    if nll_samples and base.family != "vae":
+        raise LabError(f"--nll-samples goes with a VAE; {found.preset} has no likelihood. Leave it out.")
     from latentlab.compare import markdown
     from latentlab.sweep import run_sweep
 

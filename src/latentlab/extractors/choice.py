@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from latentlab.data import Data
 from latentlab.errors import refusal
 from latentlab.extractors.base import Extractor
-from latentlab.extractors.classifier import classifier_for
+from latentlab.extractors.classifier import cached_classifier, classifier_for
 from latentlab.extractors.random_conv import random_convolutions
 
 NAMES = ("classifier", "random-convolutions", "inception-v3")
 
 
 def extractors_for(
-    data: Data, names: Sequence[str] | None = None, inception_weights: str | Path | None = None, inception_sha256: str | None = None
+    data: Data,
+    names: Sequence[str] | None = None,
+    inception_weights: str | Path | None = None,
+    inception_sha256: str | None = None,
+    training: Callable[[], object] = lambda: None,
 ) -> list[Extractor]:
     """The extractors of those names, the first of which gives the headline numbers.
 
-    By default the classifier (labelled sets; it is trained now unless the cache has it) or random convolutions; and
-    Inception beside it when its weights are given. Raises LabError for a name or a file that cannot be had.
+    By default the classifier (labelled sets; it is trained now unless the cache has it, and `training` called before) or random
+    convolutions; and Inception beside it when its weights are given. Raises LabError for a name or a file that cannot be had.
     """
     if names is None:
         names = ["classifier" if data.labelled else "random-convolutions"] + (["inception-v3"] if inception_weights else [])
-    found: list[Extractor] = []
-    for name in dict.fromkeys(names):
+    found: dict[str, Extractor] = {}
+    for name in sorted(names, key=lambda name: name == "classifier"):  # last, because its training takes a while: refusals come first
         match name:
             case "classifier":
-                found.append(classifier_for(data))
+                if data.labelled and cached_classifier(data) is None:
+                    training()
+                found[name] = classifier_for(data)
             case "random-convolutions":
-                found.append(random_convolutions(data.shape[2]))
+                found[name] = random_convolutions(data.shape[2])
             case "inception-v3":
                 from latentlab.extractors.inception import inception
 
-                found.append(inception(inception_weights, inception_sha256))
+                found[name] = inception(inception_weights, inception_sha256)
             case _:
                 raise refusal("--extractors", "some of " + ", ".join(NAMES), name)
-    return found
+    return [found[name] for name in dict.fromkeys(names)]

@@ -4,6 +4,8 @@ because all of it stands in the run's folder.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import streamlit as st
 
 from latentlab.charts.curves import run_curves, run_objective
@@ -21,9 +23,12 @@ from latentlab.studio.place import here
 from latentlab.studio.words import lang, plain, say
 from latentlab.texts import duration, number, significant
 
-TICK_SECONDS = 2.0  # a look costs the browser a tenth of a second of work, most of it Streamlit's own
+Pace = Literal["rest", "fast", "held"]
+# Between two looks at a run: at rest, where another tab may go on with it; at full speed, where a look takes from training a
+# tenth of a second of a core, most of it Streamlit's own; and while it starts, is paused or goes half a step at a time, where
+# nothing is lost by looking and no half may be missed.
+TICK_SECONDS: dict[Pace, float] = {"rest": 3.0, "fast": 2.0, "held": 0.6}
 SLOWER_SECONDS = 4.0  # of curves and pictures
-REST_SECONDS = 3.0  # between two looks at a run at rest, which another tab may go on with
 MOST_POINTS = 240  # of a line while a run trains: each tick sends the curves anew
 ICONS = {
     "starting": ":material/hourglass_top:",
@@ -60,12 +65,12 @@ def draw(name: str) -> None:
         if shown("new") and st.button(say("studio.watch.new"), icon=":material/add:", key="watch:new"):
             st.query_params.from_dict(params())
             st.rerun()
-    live = found.live
+    pace, live = pace_of(found), found.live
     head, pictures, curves = st.container(), st.container(), st.container()
-    # Only the head redraws the page, and only when training begins or ends: fragments that all did it would meet each other
+    # Only the head redraws the page, and only when the pace is another: fragments that all did it would meet each other
     # half-way, and the browser would be told of parts that it has not got yet.
     with head:
-        st.fragment(in_one_line(_head), run_every=TICK_SECONDS if live else REST_SECONDS)(name, live)
+        st.fragment(in_one_line(_head), run_every=TICK_SECONDS[pace])(name, pace)
     with pictures:
         st.fragment(in_one_line(_pictures), run_every=SLOWER_SECONDS if live else None)(name)
     with curves:
@@ -77,6 +82,13 @@ def standing(found: Overview) -> str:
     return "slow" if found.state == "running" and found.status.get("mode") == "slow" else found.state
 
 
+def pace_of(found: Overview) -> Pace:
+    """How fast what is shown of a run grows old."""
+    if not found.live:
+        return "rest"
+    return "fast" if standing(found) == "running" else "held"
+
+
 def _now(name: str) -> Overview | None:
     """The run as it is now; None when it has gone, which the head tells."""
     try:
@@ -85,10 +97,10 @@ def _now(name: str) -> Overview | None:
         return None
 
 
-def _head(name: str, live: bool) -> None:
-    """State, progress, controls, diagnosis. When training has begun or ended, also by another tab, the page is drawn anew."""
+def _head(name: str, pace: Pace) -> None:
+    """State, progress, controls, diagnosis. When the run has another pace, also by another tab, the page is drawn anew."""
     found = _now(name)
-    if found is None or found.live != live:
+    if found is None or pace_of(found) != pace:
         st.rerun()
     _state(found)
     announce(f"{name}: {say(f'studio.state.{standing(found)}')}")
