@@ -538,6 +538,62 @@ def test_a_click_on_a_dot_chooses_it_and_a_hover_shows_it(reader, content) -> No
     assert reader.state()["at"] is None
 
 
+@pytest.mark.parametrize("map_of", ["vae", "ae", "draws"])
+def test_a_slider_turns_one_unit_and_the_others_stay(reader, runs, map_of: str) -> None:
+    reader.en.get_by_label("Map", exact=True).select_option(map_of)
+    reader.pad().focus()
+    reader.page.keyboard.press("Shift+ArrowRight")  # the point is somewhere, and the sliders begin there
+    before = reader.state()
+    units = reader.en.locator(".explorer-dialboard")
+    units.locator("summary").click()
+    dial = units.locator(".explorer-dial").nth(1)
+    assert units.locator(".explorer-dial").count() == LATENT
+    unit, low, high = int(dial.get_attribute("data-unit")), *(float(dial.get_attribute(end)) for end in ("min", "max"))
+    reader.drawn()
+    assert float(dial.input_value()) == pytest.approx(before["code"][unit], abs=1e-6)
+    set_to = low + 0.9 * (high - low)
+    dial.evaluate("(dial, value) => { dial.value = value; dial.dispatchEvent(new Event('input', { bubbles: true })) }", set_to)
+    reader.drawn()
+    after = reader.state()
+    wanted = list(before["code"])
+    wanted[unit] = set_to
+    assert after["code"] == pytest.approx(wanted, abs=1e-6)
+    assert (after["rest"], after["at"]) == ("hand", None)
+    assert reader.en.get_by_label("as the sliders set them").is_checked()
+    output = units.locator(".explorer-dial-row").nth(1).locator(".explorer-output")
+    assert output.inner_text() == number(set_to, "en", 2) == dial.get_attribute("aria-valuetext")
+    own = map_of if map_of != "draws" else "gan"
+    assert apart(reader.draws(own), torch_image(runs[own], after["code"], coded=map_of != "draws")) <= CLOSE
+    assert apart(reader.draws("vae"), torch_image(runs["vae"], after["z"])) <= CLOSE
+    dial.focus()
+    reader.page.keyboard.press("ArrowLeft")
+    assert low < reader.state()["code"][unit] < set_to
+    reader.page.evaluate("handles.fr.restore(handles.en.state())")
+    assert reader.state("fr")["code"] == reader.state()["code"]
+
+
+def test_twelve_units_stand_there_and_all_when_asked_for(browser, tmp_path) -> None:
+    run = untrained_run(tmp_path / "vae", "conv-vae", ll.load_data("digits"), **{"model.latent_dim": 15})
+    reader = Reader(browser, write_page(tmp_path / "page.html", explorer_content({"vae": run.folder})))
+    units = reader.en.locator(".explorer-dialboard")
+    units.locator("summary").click()
+    assert units.locator(".explorer-dial").count() == 12
+    units.get_by_role("button", name="Show the other 3").press("Enter")
+    reader.drawn()
+    dials = units.locator(".explorer-dial").all()
+    assert sorted(int(dial.get_attribute("data-unit")) for dial in dials) == list(range(15))
+    code = reader.state()["code"]
+    assert all(float(dial.input_value()) == pytest.approx(code[int(dial.get_attribute("data-unit"))], abs=1e-6) for dial in dials)
+    assert dials[12].evaluate("(dial) => dial === document.activeElement"), "the keyboard goes on where it was"
+    assert units.get_by_role("button").count() == 0
+    assert reader.problems == []
+    reader.context.close()
+    flat = untrained_run(tmp_path / "flat", "conv-vae", ll.load_data("digits"), **{"model.latent_dim": 2})
+    reader = Reader(browser, write_page(tmp_path / "flat.html", explorer_content({"vae": flat.folder})))
+    assert not reader.en.locator(".explorer-dialboard").is_visible(), "the plane shows both units"
+    reader.context.close()
+
+
 def test_another_image_shows_its_reconstruction_beside_itself(reader, content, runs) -> None:
     before = reader.state()["image"]
     reader.en.get_by_role("button", name="Another image").click()
@@ -689,16 +745,17 @@ def test_numbers_are_written_as_in_the_rest_of_the_page(reader) -> None:
 
 
 def test_everything_is_reached_by_keyboard_with_a_visible_focus_and_a_name(reader) -> None:
+    reader.en.locator(".explorer-dialboard").evaluate("(board) => (board.open = true)")
     reached = set()
     for _ in range(60):
         reader.page.keyboard.press("Tab")
         found = reader.page.evaluate("""() => { const node = document.activeElement; if (!node.closest('#en')) return null;
-          const all = [...document.querySelectorAll('#en button, #en select, #en input, #en [tabindex]')];
+          const all = [...document.querySelectorAll('#en button, #en select, #en input, #en summary, #en [tabindex]')];
           return [all.indexOf(node), getComputedStyle(node).outlineStyle]; }""")
         if found:
             reached.add(found[0])
             assert found[1] == "solid"
-    wanted = reader.page.evaluate("""() => [...document.querySelectorAll('#en button, #en select, #en input, #en [tabindex]')]
+    wanted = reader.page.evaluate("""() => [...document.querySelectorAll('#en button, #en select, #en input, #en summary, #en [tabindex]')]
       .map((node, k) => [node, k]).filter(([node]) => node.type !== 'radio' || node.checked).map(([, k]) => k)""")
     assert reached == set(wanted)
     nameless = """() => [...document.querySelectorAll('#en canvas[role], #en button')].filter((node) =>

@@ -119,6 +119,7 @@ function firstState({ models, start, maps, labels, shape }) {
     middle: [0, 0],
     picked: null,
     taken: null, // the codes of a drawing that became the chosen point: {mean, std} by the model's name
+    hand: null, // the code that the sliders of single units made: {map, code}
     filled: null, // the model whose images fill the plane
     walk: start ? { a: start.a, b: start.b, draw: 1, t: 0.5 } : { a: null, b: null, draw: 1, t: 0.5 },
     drawing: { strokes: [], image: null, fit: Boolean(labels) && shape[2] === 1 },

@@ -26,6 +26,7 @@ export function originOf({ rest, image, taken, map }, { codes }) {
 function baseCode(scene, state, plane) {
   const origin = originOf(state, plane);
   if (origin) return origin.mean;
+  if (state.rest === "hand" && state.hand?.map === state.map) return Float64Array.from(state.hand.code);
   if (state.rest === "draw") {
     const z = normalDraw(state.draw, plane.units);
     return plane.model?.back ? Float64Array.from(plane.model.net.code(Float32Array.from(z))) : z;

@@ -7,6 +7,7 @@ import { Pad } from "./pad.js";
 import { originOf, paintPoint, planeOf, pointAt } from "./plane.js";
 import { classLegend, planeTools, restControls } from "./planetools.js";
 import { paintOriginal } from "./scene.js";
+import { UnitSliders } from "./unitsliders.js";
 
 const TILES = 13; // images along a side of the filled plane
 const SAY_MS = 500; // a reader's ears rest before the point's place is said
@@ -26,6 +27,7 @@ export class PlanePart extends Part {
     this.tools = make("div", { class: "explorer-tools" });
     this.legend = classLegend(desk);
     this.rest = make("fieldset", { class: "explorer-rest" });
+    this.units = new UnitSliders(desk, (unit, value) => this.turn(unit, value));
     this.original = this.makeOriginal();
     this.cards = make("div", { class: "explorer-cards" }, ...desk.scene.models.map((model) => this.makeCard(model)));
     const zoom = (name, sign, factor) => {
@@ -41,14 +43,24 @@ export class PlanePart extends Part {
       make("div", { class: "explorer-under" }, this.readout, zooms),
       this.legend,
       this.rest,
+      this.units.node,
     );
     const right = make("div", { class: "explorer-side" }, this.original, this.help);
-    this.node.append(this.intro, this.tools, make("div", { class: "explorer-stage" }, left, this.cards, right), this.spoken);
+    const seen = make("div", { class: "explorer-seen" }, this.cards, right);
+    this.node.append(this.intro, this.tools, make("div", { class: "explorer-stage" }, left, seen), this.spoken);
   }
 
   /** Choose a held-out image: the point goes to its dot, and the rest of z becomes its code. */
   choose(row) {
     this.desk.set({ image: row, rest: "image", at: null }, "rest", "image", "point");
+  }
+
+  /** Set one unit of the code, and leave the others where they are. */
+  turn(unit, value) {
+    const { scene, state } = this.desk;
+    const code = [...pointAt(scene, state, this.plane, state.at).code];
+    code[unit] = value;
+    this.desk.set({ hand: { map: state.map, code }, rest: "hand", at: null }, "rest", "point");
   }
 
   makeCard(model) {
@@ -117,6 +129,7 @@ export class PlanePart extends Part {
         : desk.say("plane.intro.draws");
       if (this.original) this.original.hidden = !this.plane.codes;
       replaceKeepingFocus(this.tools, planeTools(desk, this.plane));
+      this.units.arrange(this.plane);
     }
     if (has("rest")) this.arrangeRest();
     if (has("legend")) this.legend?.childNodes.forEach((chip, label) => chip.setAttribute("aria-pressed", String(state.picked === label)));
@@ -191,6 +204,7 @@ export class PlanePart extends Part {
       length: desk.number(norm(point.z), 1),
       typical: desk.number(Math.sqrt(plane.units), 1),
     };
+    this.units.follow(point);
     this.readout.textContent = desk.say("readout", values);
     const label = () => chart.canvas.setAttribute("aria-label", desk.say("pad.label", values));
     clearTimeout(this.timer);

@@ -68,7 +68,14 @@ function axesChoices(desk, { codes }) {
 /** Where the dimensions of z outside the plane come from. */
 export function restControls(desk, plane) {
   const { state } = desk;
-  const choices = [...(plane.codes ? ["image"] : []), ...(plane.codes && state.taken?.[state.map] ? ["drawing"] : []), "centre", "draw"];
+  const offered = {
+    image: plane.codes,
+    drawing: plane.codes && state.taken?.[state.map],
+    hand: state.hand?.map === state.map,
+    centre: true,
+    draw: true,
+  };
+  const choices = Object.keys(offered).filter((choice) => offered[choice]);
   const typical = desk.number(Math.sqrt(plane.units), 1);
   const name = unique();
   const rows = choices.map((choice) => {
