@@ -29,6 +29,44 @@ WATCH = """
 """
 
 
+# Words whose contrast with what is behind them is below WCAG 2.2's AA: 4.5, for large ones 3. Disabled controls are exempt.
+FAINT = """() => {
+  const found = [];
+  const numbers = (words) => words.split(/[\\s,/]+/).map(Number);
+  const read = (colour) => {
+    const plain = colour.match(/rgba?\\(([^)]+)\\)/), wide = colour.match(/color\\(srgb ([^)]+)\\)/);
+    const [r, g, b, a = 1] = plain ? numbers(plain[1]) : numbers(wide[1]).map((part, k) => (k < 3 ? part * 255 : part));
+    return [r, g, b, a];
+  };
+  const over = (top, below) => [0, 1, 2].map((k) => top[k] * top[3] + below[k] * (1 - top[3]));
+  const around = (node) => node.parentElement || node.getRootNode().host || null;
+  const line = (node) => (node ? [node, ...line(around(node))] : []);
+  const ground = (node) => line(node).map((each) => read(getComputedStyle(each).backgroundColor)).reverse()
+    .reduce((below, colour) => over(colour, below), [255, 255, 255]);
+  const light = (colour) => {
+    const [r, g, b] = colour.map((part) => (part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+  };
+  const visit = (root) => {
+    for (const node of root.querySelectorAll("*")) {
+      if (node.shadowRoot) visit(node.shadowRoot);
+      const words = [...node.childNodes].filter((child) => child.nodeType === 3).map((child) => child.textContent.trim()).join(" ").trim();
+      const style = getComputedStyle(node);
+      if (!words || node.closest("svg, script, style, option, :disabled, [aria-disabled=true]")) continue;
+      if (!node.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
+      const below = ground(node), ink = read(style.color);
+      ink[3] *= line(node).reduce((product, each) => product * Number(getComputedStyle(each).opacity), 1);
+      const [high, low] = [light(over(ink, below)), light(below)].sort((a, b) => b - a);
+      const size = parseFloat(style.fontSize);
+      const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
+      if (high / low < (large ? 3 : 4.5)) found.push(`${(high / low).toFixed(2)} ${words.slice(0, 60)}`);
+    }
+  };
+  visit(document.body);
+  return found;
+}"""
+
+
 class Server:
     """A studio over a folder of runs, with what it printed. The runs that were started in it are ended with it."""
 
@@ -148,6 +186,11 @@ class Tab:
         own = urlsplit(self.address).netloc
         addresses = [urlsplit(url.removeprefix("blob:")) for url in self.asked if not url.startswith("data:")]
         return [url.geturl() for url in addresses if url.netloc != own] + self.page.evaluate("refused")
+
+    def faint(self) -> list[str]:
+        """Words that are hard to read against what is behind them, each behind its contrast."""
+        found: list[str] = self.page.evaluate(FAINT)
+        return found
 
     def overflow(self) -> int:
         """Pixels by which the page, or what scrolls in it, is wider than the screen."""

@@ -115,6 +115,18 @@ def test_every_page_asks_nobody_else_and_says_what_it_shows(tab: Tab, lang: str)
     assert len(tab.asked) > 50
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_stand_out_from_what_is_behind_them(browser: Any, server: Server, scheme: str) -> None:
+    with tabs(browser, server, color_scheme=scheme) as opened:
+        tab = opened()
+        for path in PAGES:
+            page = looked_at(tab, path, "en")
+            expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", scheme)
+            assert tab.faint() == [], path
+        page.evaluate("(colour) => { document.querySelector('h1').style.color = colour }", {"light": "#aaa", "dark": "#555"}[scheme])
+        assert len(tab.faint()) == 1  # and what is faint is found
+
+
 def test_the_walk_would_see_another_host(tab: Tab) -> None:
     page = tab.open("?lang=en")
     page.evaluate("document.body.append(Object.assign(new Image(), { src: 'http://203.0.113.7/x.png' }))")
