@@ -10,7 +10,7 @@ export LATENTLAB_DATA ?= $(abspath ../shared/data)
 endif
 
 # Two processes of one thread each: files side by side, the tests of one file in order.
-PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help lab studio test test-all check bench screenshots clean
 

@@ -21,6 +21,19 @@ torch.set_num_threads(1)
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
+# The files that take longest go first: the last of two processes is then not left alone with one of them.
+LONGEST = (
+    "test_lab.py", "test_recovery.py", "test_browser.py", "test_cli.py", "test_studio_watch.py", "test_evaluate.py",
+    "test_studio_browser.py", "test_questions.py", "test_questions_gan.py", "test_questions_vae.py", "test_mnist.py", "test_diagnosis.py",
+    "test_sweep.py", "test_explorer_view.py", "test_explorer.py", "test_studio_models.py", "test_run.py", "test_image_measures.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files by their length; the tests of one file in their order."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
 # Small enough for a second, large enough to hold every part: warm-up, averaging, several epochs.
 TINY = {"data.train_images": 96, "train.batch_size": 16, "train.threads": 1, "train.log_steps": 3, "train.checkpoint_seconds": 0.0}
 FAMILIES = {

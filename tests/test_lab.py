@@ -76,6 +76,7 @@ def test_a_second_call_keeps_finished_runs_and_writes_french_on_request(lab: Pat
     assert 'lang="fr"' in (lab / "lab.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_runs_of_another_configuration_are_refused_and_fresh_starts_over(lab: Path, tmp_path: Path) -> None:
     out = tmp_path / "lab"
     shutil.copytree(lab, out)

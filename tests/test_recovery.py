@@ -51,7 +51,7 @@ def test_a_run_killed_after_its_last_checkpoint_is_finished_by_resume(straight, 
     assert "must be longer to go on" in refusal("resume", path)
 
 
-@pytest.mark.parametrize("preset", ["mlp-vae", "sn-gan"])
+@pytest.mark.parametrize("preset", [pytest.param("mlp-vae", marks=pytest.mark.slow), "sn-gan"])
 def test_kill_9_at_random_moments_loses_no_checkpoint_and_no_bit(preset: str, straight, tmp_path: Path) -> None:
     path, source = tmp_path / "run", random.Random(preset)
     process = start("train", preset, *TINY, "--epochs", "40", "--out", path)
@@ -180,6 +180,7 @@ class TestFullDisk:
         straight = ll.train(tiny("mlp-ae", **{"train.epochs": 6.0}), tmp_path / "straight")
         assert final_sha256(tmp_path / "run") == final_sha256(straight.path)
 
+    @pytest.mark.slow
     def test_a_real_full_file_system(self, tmp_path: Path) -> None:
         """A small tmpfs: room for the first checkpoints, then none."""
         disk = tmp_path / "disk"
