@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latentlab.errors import LabError
-from latentlab.runs import list_runs
+from latentlab.runs import RunFolder, list_runs
 from latentlab.studio import tasks
 from latentlab.studio.overview import overview
 from latentlab.studio.place import Place
@@ -174,3 +174,12 @@ def test_a_damaged_run_is_said_to_be_so(place: Place):
     found = overview(place, "lab/vae")
     assert found.state == "damaged"
     assert "odd" in found.message
+
+
+def test_a_run_that_is_about_to_begin_is_not_removed(place: Place):
+    name = place.new("mlp-vae", "digits")
+    with RunFolder(place.path(name)).locked(), pytest.raises(LabError, match="at rest"):
+        place.forget(name)
+    assert place.path(name).is_dir()
+    place.forget(name)
+    assert not place.path(name).exists()

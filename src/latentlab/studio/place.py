@@ -116,6 +116,8 @@ class Place:
         """Remove the folder of a run that never began. Raises LabError while something works on it, or where there is more in it."""
         if not self.never_began(name):
             raise refusal("a run", "one that ended before it wrote anything", name)
+        if RunFolder(self.path(name)).is_locked():  # by `latentlab train` in a terminal
+            raise refusal("a run", "at rest to be removed", name, "Stop it first.")
         self._is_idle(name)
         shutil.rmtree(self.path(name))
 

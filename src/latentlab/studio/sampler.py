@@ -55,9 +55,10 @@ class Sampler:
     def _ask(self, question: dict[str, Any]) -> Images | str:
         for _ in range(2):  # a process that has been killed since is replaced once
             process = self._started()
-            late = threading.Timer(DEADLINE_SECONDS, process.kill)
-            late.start()
             began = time.monotonic()
+            late = threading.Timer(DEADLINE_SECONDS, process.kill)
+            late.daemon = True  # Ctrl-C does not wait for it
+            late.start()
             try:
                 return _answer(process, question)
             except (OSError, ValueError, KeyError):
