@@ -19,13 +19,13 @@ from common import report
 from torch.nn import functional as F
 
 import latentlab as ll
+from latentlab.base.machine import fastest_threads, threads
 from latentlab.data import Data
-from latentlab.evaluation.elbo import vae_scores
-from latentlab.evaluation.progress import unwatched
-from latentlab.evaluation.scores import evaluate_run
-from latentlab.extractors.classifier import classifier_for
-from latentlab.learners.vae import VAELearner
-from latentlab.machine import fastest_threads, threads
+from latentlab.measure.extractors.classifier import classifier_for
+from latentlab.measure.likelihood import vae_scores
+from latentlab.measure.scores import evaluate_run
+from latentlab.measure.table import unwatched
+from latentlab.models.vae import VAELearner
 
 PLAIN_IMAGES = 20  # what the usual script is timed on
 

@@ -23,12 +23,11 @@ import torch
 from common import report
 from playwright.sync_api import sync_playwright
 
-from latentlab.explorer.folding import folded
-from latentlab.explorer.module import module
-from latentlab.explorer.pack import Packed, embed, pack
-from latentlab.layers import fit_model, networks, parameter_count
-from latentlab.nets.build import Decoder
-from latentlab.presets import preset
+from latentlab.config.layers import fit_model, networks, parameter_count
+from latentlab.config.presets import preset
+from latentlab.models.nets import Decoder
+from latentlab.show.explorer import Packed, embed, module, pack
+from latentlab.show.explorer.folding import folded
 
 NETWORKS = (("conv-vae", (28, 28, 1), 3.0), ("conv-gan", (28, 28, 1), None), ("art-gan", (64, 64, 3), 100.0))
 

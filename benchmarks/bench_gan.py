@@ -15,11 +15,11 @@ import tempfile
 from common import report
 
 import latentlab as ll
-from latentlab.events import Stepped
-from latentlab.extractors.classifier import classifier_for
-from latentlab.jobs import create, events
-from latentlab.metrics.balance import shares
-from latentlab.metrics.frechet import frechet_distance, moments
+from latentlab.measure.extractors.classifier import classifier_for
+from latentlab.measure.metrics.classes import shares
+from latentlab.measure.metrics.features import frechet_distance, moments
+from latentlab.train.events import Stepped
+from latentlab.train.start import create, events
 
 SAMPLES = 10_000
 

@@ -19,9 +19,9 @@ from pathlib import Path
 from common import report
 
 import latentlab as ll
-from latentlab.evaluation.elbo import vae_scores
-from latentlab.evaluation.progress import unwatched
-from latentlab.metrics.reconstruction import mean_squared_error
+from latentlab.measure.likelihood import vae_scores
+from latentlab.measure.metrics.images import mean_squared_error
+from latentlab.measure.table import unwatched
 
 ROWS = (
     ("mlp-vae", {"latent_dim": 20, "epochs": 3.0}, "negative_elbo_nats", 112.5),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from common import report
 
-from latentlab.cards.card import NAMES, read_card
+from latentlab.show.card import NAMES, read_card
 
 MOST_SECONDS = 90.0
 

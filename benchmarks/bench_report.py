@@ -14,7 +14,7 @@ from pathlib import Path
 
 from common import report
 
-from latentlab.cards.card import FOLDER, found_cards
+from latentlab.show.card import FOLDER, found_cards
 
 MOST_MB = 5.0
 

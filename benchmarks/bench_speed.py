@@ -25,10 +25,10 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 import latentlab as ll
+from latentlab.base.machine import core_count, has_fast_bf16, keep_freed_memory
 from latentlab.data import batch_indices
-from latentlab.learners.base import Moment
-from latentlab.learners.build import build
-from latentlab.machine import core_count, has_fast_bf16, keep_freed_memory
+from latentlab.models import build
+from latentlab.models.learner import Moment
 
 BATCH, LATENT = 128, 20
 

@@ -24,8 +24,8 @@ from common import report
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from latentlab.presets import preset
-from latentlab.runs import RunFolder
+from latentlab.config.presets import preset
+from latentlab.runs.folder import RunFolder
 from latentlab.studio.overview import last_row
 
 LINES, GRIDS = 100_000, 2_000

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from latentlab.machine import core_count, has_fast_bf16, processor
+from latentlab.base.machine import core_count, has_fast_bf16, processor
 
 RESULTS = Path(__file__).parent / "results.jsonl"
 

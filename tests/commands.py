@@ -77,7 +77,7 @@ def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
 
 def metric_steps(path: Path) -> int:
     """How many steps the metrics of a run speak of."""
-    from latentlab.runs import RunFolder
+    from latentlab.runs.folder import RunFolder
 
     rows = RunFolder(path).metrics() if path.exists() else []
     return rows[-1]["step"] if rows else -1

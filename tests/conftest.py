@@ -67,7 +67,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture
 def tiny() -> Callable[..., object]:
     """A small configuration of a family's preset: `tiny("sn-gan", **{"train.steps": 5})`."""
-    from latentlab.presets import preset
+    from latentlab.config.presets import preset
 
     return lambda name, **changes: preset(name, **TINY | FAMILIES[name] | {"train.epochs": 3.0} | changes)
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from latentlab.config import Config
-from latentlab.events import Diagnosed, Event, Logged
-from latentlab.jobs import create, events
-from latentlab.presets import preset
-from latentlab.runs import RunFolder
+from latentlab.config.presets import preset
+from latentlab.config.schema import Config
+from latentlab.runs.folder import RunFolder
+from latentlab.train.events import Diagnosed, Event, Logged
+from latentlab.train.start import create, events
 
 ONE_MACHINE = {"train.threads": 1, "train.device": "cpu", "train.precision": "fp32", "train.checkpoint_seconds": 1e9}
 MNIST = {"data.spec": "mnist", "data.val_images": 1000}

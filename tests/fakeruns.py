@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from latentlab.compare import comparison
-from latentlab.figures import latent, style
-from latentlab.images import grid, interleave, save_png
-from latentlab.presets import preset
-from latentlab.runs import RunFolder
+from latentlab.base.images import grid, interleave, save_png
+from latentlab.config.presets import preset
+from latentlab.measure.compare import comparison
+from latentlab.runs.folder import RunFolder
+from latentlab.show.figures import latent, style
 
 PRESETS = {"ae": "conv-ae", "vae": "conv-vae", "gan": "sn-gan", "gan-from-vae": "gan-from-vae"}
 NAMES = [str(digit) for digit in range(10)]

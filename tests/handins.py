@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-import latentlab.texts
-from latentlab.answers.record import record
-from latentlab.answers.seal import seal
-from latentlab.answers.sheet import Answers, parsed
-from latentlab.cards.card import NAMES, Card, Claim
-from latentlab.runs import RunFolder
+import latentlab.base.texts
+from latentlab.runs.folder import RunFolder
+from latentlab.show.answers import Answers, parsed
+from latentlab.show.answers.record import record, seal
+from latentlab.show.card import NAMES, Card, Claim
 
 OPTIONS = {"falls": ("It falls, then rises.", "Elle baisse, puis monte."), "rises": ("It rises", "Elle monte"), "0": ("Nothing", "Rien")}
 PAGE = '<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>t</title></head>\n<body><p>é</p></body>\n</html>\n'
@@ -23,7 +22,7 @@ PAGE = '<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>t<
 @contextmanager
 def short_questions() -> Iterator[None]:
     """The questions with three options and two claims each, whatever locales/ says of them."""
-    read = latentlab.texts._read
+    read = latentlab.base.texts._read
 
     def with_questions(lang: str) -> dict[str, str]:
         place = ("en", "fr").index(lang)
@@ -37,7 +36,7 @@ def short_questions() -> Iterator[None]:
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(latentlab.texts, "_read", with_questions)
+        patch.setattr(latentlab.base.texts, "_read", with_questions)
         yield
 
 

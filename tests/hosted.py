@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from latentlab.charts import module
+from latentlab.show import charts as module
 
 # What a host could notice: keys that reach the document, listeners of the window, observers at work.
 SPIES = """

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from latentlab.data.published import PublishedFile, PublishedSet
+from latentlab.data.sources import PublishedFile, PublishedSet
 
 TRAIN, TEST, SIZE = 12, 5, 28  # images and pixels of `tiny_set`
 

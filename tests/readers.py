@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from commands import wait_until
 from studios import address_of, begin, end
 
-from latentlab.runs import RunFolder, list_runs
+from latentlab.runs.folder import RunFolder, list_runs
 
 WAIT_MS = 60_000  # until something is there; how long it takes is nobody's promise
 # Streamlit finds its server by asking below the page's own path first: two answers of 404 a page, which Chromium notes as errors.

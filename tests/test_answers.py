@@ -15,12 +15,12 @@ from handins import OPTIONS, PAGE, card, short_questions
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from latentlab.answers.record import is_record, record
-from latentlab.answers.seal import judged, open_report, seal
-from latentlab.answers.sheet import SECTIONS, Answers, Part, as_html, parsed, read_answers, template
-from latentlab.cards.card import NAMES
+from latentlab.base.errors import LabError
 from latentlab.cli import main
-from latentlab.errors import LabError
+from latentlab.show.answers import SECTIONS, Answers, Part, parsed, read_answers, template
+from latentlab.show.answers.markdown import as_html
+from latentlab.show.answers.record import is_record, judged, open_report, record, seal
+from latentlab.show.card import NAMES
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -428,7 +428,7 @@ def test_question_lists_and_writes_a_sheet(tmp_path, capsys):
 
 
 def test_question_prompts_runs_and_tells_the_verdicts(tmp_path, capsys, monkeypatch):
-    import latentlab.questions
+    import latentlab.lab.questions
 
     asked = {}
 
@@ -436,7 +436,7 @@ def test_question_prompts_runs_and_tells_the_verdicts(tmp_path, capsys, monkeypa
         asked.update(options, name=name, out=out, prompted=capsys.readouterr().err)
         return card(name)
 
-    monkeypatch.setattr(latentlab.questions, "run", fake)
+    monkeypatch.setattr(latentlab.lab.questions, "run", fake)
     out, _ = said(capsys, "question", "kl", "--data", "mnist", "--offline", "--fresh", "--out", tmp_path / "kl", "--lang", "fr")
     assert "falls: Elle baisse, puis monte." in asked.pop("prompted")
     asked.pop("say")
@@ -450,7 +450,7 @@ def test_question_prompts_runs_and_tells_the_verdicts(tmp_path, capsys, monkeypa
     def stopped(name, out, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(latentlab.questions, "run", stopped)
+    monkeypatch.setattr(latentlab.lab.questions, "run", stopped)
     assert main(["question", "kl"]) == 130
     assert "the same command goes on" in capsys.readouterr().err
 

@@ -100,7 +100,7 @@ def test_no_word_of_one_language_is_left_in_the_other(lab_page, browser) -> None
 
 def titles_of_sources() -> set[str]:
     """Papers are cited alike in both languages."""
-    from latentlab.texts import catalogue
+    from latentlab.base.texts import catalogue
 
     return {words for key, words in catalogue("en").items() if ".source." in key}
 
@@ -198,7 +198,7 @@ def test_every_control_is_reached_by_the_tab_key(width: int, lab_page, browser) 
 
 
 def test_the_configuration_can_be_downloaded_and_read_back(lab_page, browser, tmp_path) -> None:
-    from latentlab.config import Config
+    from latentlab.config.schema import Config
 
     with Opened(browser, lab_page) as opened:
         with opened.page.expect_download() as download:

@@ -15,12 +15,11 @@ from hypothesis import strategies as st
 from latex2mathml.converter import convert
 
 import latentlab
-from latentlab.cards.card import NAMES, Card, Claim, count, found_cards, judged, options, read_card
-from latentlab.cards.formulas import FORMULAS
-from latentlab.errors import LabError
-from latentlab.panels import Bars, Lines, Phrase, Series, spoken
-from latentlab.report.card_page import write_card_page
-from latentlab.texts import catalogue
+from latentlab.base.errors import LabError
+from latentlab.base.texts import Phrase, catalogue, spoken
+from latentlab.show.card import FORMULAS, NAMES, Card, Claim, count, found_cards, judged, options, read_card
+from latentlab.show.charts.panels import Bars, Lines, Series
+from latentlab.show.report import write_card_page
 
 ONCE = {"title", "ask", "predict", "analogy"}
 NUMBERED = {"experiment", "answer", "formula", "next", "source"}
@@ -76,8 +75,8 @@ def test_numbers_are_filled_in_and_never_typed(question):
 
 @pytest.mark.parametrize("question", NAMES)
 def test_every_panel_text_is_used_by_its_own_experiment(question):
-    folder = Path(latentlab.__file__).parent / "questions"
-    sources = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+    folder = Path(latentlab.__file__).parent / "lab" / "questions"
+    sources = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.py"))
     for name in parts(question)["panel"]:
         pieces = [name, *(".".join(name.split(".")[:n]) + "." for n in range(1, name.count(".") + 1))]
         assert any(re.search(rf"""["'.]{re.escape(piece)}["'{{]""", sources) for piece in pieces), name
@@ -86,7 +85,7 @@ def test_every_panel_text_is_used_by_its_own_experiment(question):
 @pytest.mark.parametrize("question", NAMES)
 def test_what_to_try_next_are_commands_that_there_are(question):
     from latentlab.cli import COMMANDS
-    from latentlab.presets import PRESETS
+    from latentlab.config.presets import PRESETS
 
     for lang in ("en", "fr"):
         for n in range(1, count(question, "next") + 1):

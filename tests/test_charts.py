@@ -15,15 +15,14 @@ from fakeruns import fake_rows, fake_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentlab.charts import chart_data, chart_table, chart_words, module
-from latentlab.charts.columns import Change, Columns
-from latentlab.charts.content import rounded, to_figures
-from latentlab.charts.curves import METRICS, Recorded, overlaid, overlays, run_curves, run_objective
-from latentlab.charts.film import film_data, reel
-from latentlab.charts.thinning import thinned
-from latentlab.errors import LabError
-from latentlab.figures.records import line
-from latentlab.panels import Bars, Lines, Phrase, Series
+from latentlab.base.errors import LabError
+from latentlab.base.texts import Phrase
+from latentlab.show import charts as module
+from latentlab.show.charts.columns import Change, Columns, thinned
+from latentlab.show.charts.content import chart_data, chart_table, chart_words, film_data, reel, rounded, to_figures
+from latentlab.show.charts.curves import METRICS, Recorded, overlaid, overlays, run_curves, run_objective
+from latentlab.show.charts.panels import Bars, Lines, Series
+from latentlab.show.figures.records import line
 
 EPOCH, NATS = Phrase("figure.epoch"), Phrase("figure.nats")
 
@@ -258,8 +257,8 @@ def test_the_scripts_stand_alone():
 
 
 def test_a_host_has_the_palettes_of_the_page():
-    page = resources.files("latentlab.report").joinpath("static", "lab.css").read_text(encoding="utf-8")
-    own = resources.files("latentlab.charts").joinpath("static", "host.css").read_text(encoding="utf-8")
+    page = resources.files("latentlab.show.report").joinpath("static", "lab.css").read_text(encoding="utf-8")
+    own = resources.files("latentlab.show.charts").joinpath("static", "host.css").read_text(encoding="utf-8")
     free = module.style()
     for page_part, own_part, free_part in zip(
         page.split("@media (prefers-color-scheme: dark)", 1),
@@ -276,5 +275,7 @@ def test_a_host_has_the_palettes_of_the_page():
 
 
 def test_charts_need_no_torch():
-    code = "import sys, latentlab.charts.curves, latentlab.charts.film, latentlab.charts.module; assert 'torch' not in sys.modules"
+    code = (
+        "import sys, latentlab.show.charts.curves, latentlab.show.charts.content, latentlab.show.charts; assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

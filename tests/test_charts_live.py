@@ -7,8 +7,9 @@ import re
 import pytest
 from hosted import hosted
 
-from latentlab.charts import chart_data, chart_table, chart_words
-from latentlab.panels import Bars, Lines, Phrase, Series
+from latentlab.base.texts import Phrase
+from latentlab.show.charts.content import chart_data, chart_table, chart_words
+from latentlab.show.charts.panels import Bars, Lines, Series
 
 
 def said(words: str) -> Phrase:

@@ -11,8 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentlab import checkpoints, files
-from latentlab.errors import Damaged, LabError
+from latentlab.base import files
+from latentlab.base.errors import Damaged, LabError
+from latentlab.runs import checkpoints
 
 
 def save(folder: Path, step: int, value: float | None = None) -> Path:

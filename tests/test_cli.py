@@ -141,8 +141,8 @@ def test_runs_show_verify_presets_doctor(trained, tmp_path: Path) -> None:
 
 
 def test_a_warm_generator_is_the_decoder_at_step_0(trained) -> None:
-    from latentlab import checkpoints
-    from latentlab.run import open_run
+    from latentlab.runs import checkpoints
+    from latentlab.train import open_run
 
     decoder = open_run(trained["conv-vae"]).networks()["decoder"].state_dict()
     tensors, _ = checkpoints.load(trained["warm"] / "checkpoints" / "step-00000000")

@@ -17,15 +17,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from latentlab.compare import comparison, markdown, opened, table, write_comparison
-from latentlab.compare.entries import distinct_names
-from latentlab.compare.groups import best, interval, over_seeds
-from latentlab.compare.measures import ordered
-from latentlab.compare.words import note_words
-from latentlab.errors import LabError
-from latentlab.figures import draw_swept
-from latentlab.figures.measures import panels, shortened
-from latentlab.runs import RunFolder
+from latentlab.base.errors import LabError
+from latentlab.measure.compare import comparison
+from latentlab.measure.compare.entries import distinct_names, opened
+from latentlab.measure.compare.groups import best, interval, over_seeds
+from latentlab.measure.compare.tables import markdown, note_words, table
+from latentlab.measure.table import ordered, panels
+from latentlab.runs.folder import RunFolder
+from latentlab.show.figures.comparison import shortened, write_comparison
+from latentlab.show.figures.swept import draw_swept
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -418,13 +418,13 @@ def test_every_unit_and_note_that_an_evaluation_writes_is_known():
     import ast
 
     import latentlab
-    from latentlab.compare.words import unit_words
-    from latentlab.evaluation.elbo import NOT_A_LIKELIHOOD
-    from latentlab.evaluation.quality import _too_few
+    from latentlab.measure.compare.tables import unit_words
+    from latentlab.measure.likelihood import NOT_A_LIKELIHOOD
+    from latentlab.measure.quality import _too_few
 
     calls = [
         node
-        for path in (Path(latentlab.__file__).parent / "evaluation").glob("*.py")
+        for path in (Path(latentlab.__file__).parent / "measure").glob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and getattr(node.func, "id", "").endswith("_entry") and len(node.args) > 1
     ]

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentlab.config import Config
-from latentlab.errors import LabError
-from latentlab.presets import PRESETS, about, preset
+from latentlab.base.errors import LabError
+from latentlab.config.presets import PRESETS, about, preset
+from latentlab.config.schema import Config
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -93,8 +93,8 @@ def test_any_json_is_read_or_refused_but_never_crashes(value: object) -> None:
 
 
 def test_none_on_the_command_line_is_nothing_where_nothing_is_allowed() -> None:
-    from latentlab.config import DataConfig, hints
-    from latentlab.options import read_value
+    from latentlab.config.presets import read_value
+    from latentlab.config.schema import DataConfig, hints
 
     kinds = hints(DataConfig)
     assert read_value("none", kinds["root"], "--data-root", {}) is None

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from latentlab import control
+from latentlab.base.errors import Busy, LabError
+from latentlab.base.files import held
 from latentlab.cli.progress import Progress
-from latentlab.control import Requests, live_settings
-from latentlab.errors import Busy, LabError
-from latentlab.events import Halved, Logged, Paced, Pictured, Saved, Stepped, Warned
-from latentlab.jobs import create, events, reopen
-from latentlab.locks import held
-from latentlab.runs import KEPT_REQUESTS, RunFolder
-from latentlab.training import numbers
+from latentlab.runs.folder import KEPT_REQUESTS, RunFolder
+from latentlab.train import requests as control
+from latentlab.train.events import Halved, Logged, Paced, Pictured, Saved, Stepped, Warned
+from latentlab.train.loop import numbers
+from latentlab.train.requests import Requests, live_settings
+from latentlab.train.start import create, events, reopen
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ class TestSlowMotion:
             if len(naps) == 3:
                 flag.set() if way == "signal" else ask(gan.folder, "stop")
 
-        monkeypatch.setattr("latentlab.training.time.sleep", nap)
+        monkeypatch.setattr("latentlab.train.loop.time.sleep", nap)
         assert [event.step for event in events(gan, flag.is_set) if isinstance(event, Saved)] == [1]  # the step was finished
         assert gan.folder.status()["state"] == "stopped"
         assert max(naps) <= 0.1
@@ -278,7 +278,7 @@ class TestRequests:
 
     def test_they_wait_for_each_other_but_not_for_ever(self, tmp_path: Path, monkeypatch) -> None:
         folder = RunFolder(tmp_path)
-        monkeypatch.setattr("latentlab.runs.REQUEST_PATIENCE_SECONDS", 0.05)
+        monkeypatch.setattr("latentlab.runs.folder.REQUEST_PATIENCE_SECONDS", 0.05)
         folder.request("pause")
         with held(tmp_path / "control.lock", 0.0, "nobody else has it"):
             for call in (lambda: folder.request("stop"), folder.forget_requests):

@@ -12,10 +12,10 @@ import pytest
 from imagefiles import encoded, greys, noise, write
 from PIL import Image
 
+from latentlab.base.errors import LabError, OutOfSpace
 from latentlab.data import Data, load_data
 from latentlab.data import decoded as module
 from latentlab.data.decoded import Settings, open_decoded
-from latentlab.errors import LabError, OutOfSpace
 
 
 @pytest.fixture

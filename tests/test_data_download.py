@@ -10,11 +10,11 @@ import pytest
 from imagefiles import tiny_set
 from servers import HttpsServer, trust
 
+from latentlab.base.errors import LabError, OutOfSpace
 from latentlab.data import download as module
 from latentlab.data import fetch, load_data
 from latentlab.data.download import download
-from latentlab.data.published import SETS
-from latentlab.errors import LabError, OutOfSpace
+from latentlab.data.sources import SETS
 
 CONTENT = os.urandom(300_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from imagefiles import encoded, greys, noise, write
 
+from latentlab.base.errors import LabError
 from latentlab.data import Data, load_data
-from latentlab.errors import LabError
 
 
 @pytest.fixture

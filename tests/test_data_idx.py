@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from imagefiles import SIZE, TEST, TRAIN, idx, pack, tiny_set, write
 
+from latentlab.base.errors import Damaged, LabError
 from latentlab.data import Data, entropy_floor_nats, fetch, is_binary, load_data
-from latentlab.data.published import SETS
-from latentlab.errors import Damaged, LabError
+from latentlab.data.sources import SETS
 
 
 @pytest.fixture

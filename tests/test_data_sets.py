@@ -11,11 +11,12 @@ import pytest
 import sklearn.datasets
 
 import latentlab.data as data_package
-from latentlab.cache import cache_folder, data_root
-from latentlab.config import DataConfig
-from latentlab.data import ImageSet, canonical, digits, entropy_floor_nats, is_binary, load_data, parse
+from latentlab.base.errors import LabError
+from latentlab.base.files import cache_folder, data_root
+from latentlab.config.schema import DataConfig
+from latentlab.data import ImageSet, canonical, entropy_floor_nats, is_binary, load_data, parse
+from latentlab.data import named as digits
 from latentlab.data.sets import fingerprint
-from latentlab.errors import LabError
 
 
 @pytest.mark.parametrize("spec", ["digits", "mnist", "fashion-mnist", "kmnist"])

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentlab.data.batches import batch_indices
-from latentlab.data.splits import Splits, by_content
-from latentlab.errors import LabError
+from latentlab.base.errors import LabError
+from latentlab.data.sets import Splits, batch_indices, by_content
 
 contents = st.lists(st.integers(0, 40), min_size=3, max_size=80)
 shares = st.floats(0.01, 0.3)

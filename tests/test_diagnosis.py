@@ -16,17 +16,19 @@ from fakeruns import fake_run, placeholder_figures
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from latentlab.base.errors import NonFinite
 from latentlab.cli import main
 from latentlab.cli.progress import Progress
-from latentlab.compare import comparison
-from latentlab.diagnosis import KEYS, Diagnosis, Facts, Finding, diagnose, facts_of, in_words, line
-from latentlab.errors import NonFinite
-from latentlab.events import Diagnosed, Ended, Event, Logged
-from latentlab.jobs import create, events, reopen, resume, train
-from latentlab.presets import preset
-from latentlab.report.page import write_page
-from latentlab.run import open_run
-from latentlab.runs import RunFolder
+from latentlab.config.presets import preset
+from latentlab.measure.compare import comparison
+from latentlab.runs.diagnosis import Diagnosis, Finding, diagnose, in_words, line
+from latentlab.runs.diagnosis.sight import Facts, facts_of
+from latentlab.runs.diagnosis.symptoms import KEYS
+from latentlab.runs.folder import RunFolder
+from latentlab.show.report import write_page
+from latentlab.train import open_run, resume, train
+from latentlab.train.events import Diagnosed, Ended, Event, Logged
+from latentlab.train.start import create, events, reopen
 
 Row = dict[str, Any]
 VAE, AE = Facts("vae", train_images=1000), Facts("ae", train_images=1000)

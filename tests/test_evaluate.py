@@ -15,16 +15,15 @@ from commands import refusal_here, run
 from conftest import FAMILIES, TINY
 
 import latentlab as ll
+from latentlab.base.errors import LabError
+from latentlab.base.images import save_png
 from latentlab.data import Data, load_data
-from latentlab.errors import LabError
-from latentlab.evaluation import elbo
-from latentlab.evaluation.foreign import read_images
-from latentlab.evaluation.quality import real_images
-from latentlab.evaluation.scores import evaluate_images, evaluate_run
-from latentlab.extractors.choice import extractors_for
-from latentlab.extractors.classifier import cached_classifier, classifier_for
-from latentlab.extractors.random_conv import random_convolutions
-from latentlab.images import save_png
+from latentlab.measure import likelihood as elbo
+from latentlab.measure.extractors import extractors_for
+from latentlab.measure.extractors.classifier import cached_classifier, classifier_for
+from latentlab.measure.extractors.fixed import random_convolutions
+from latentlab.measure.quality import read_images, real_images
+from latentlab.measure.scores import evaluate_images, evaluate_run
 
 FEATURES = {"frechet", "kid", "precision", "recall", "density", "coverage"}
 SAMPLES = FEATURES | {"class_entropy_nats", "class_reverse_kl_nats", "ms_ssim", "nearest_train_distance"}

@@ -15,14 +15,12 @@ from commands import refusal, refusal_here, run, start, wait_until
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentlab.errors import LabError
-from latentlab.experiments.curves import ARMS, read_curves
-from latentlab.experiments.paired import paired
-from latentlab.experiments.vae_to_gan import finish
-from latentlab.experiments.vae_to_gan_result import decide, gather
-from latentlab.experiments.vae_to_gan_words import verdict_sentences, write_words
-from latentlab.presets import preset
-from latentlab.texts import catalogue
+from latentlab.base.errors import LabError
+from latentlab.base.texts import catalogue
+from latentlab.config.presets import preset
+from latentlab.lab.experiments import finish
+from latentlab.lab.experiments.results import ARMS, decide, gather, paired, read_curves
+from latentlab.lab.experiments.words import verdict_sentences, write_words
 
 IMAGES = 1000
 

@@ -17,12 +17,10 @@ from conftest import TINY
 from PIL import Image
 
 import latentlab as ll
-from latentlab.errors import LabError
-from latentlab.explorer import base85, embed, pack_network
-from latentlab.explorer.module import module
-from latentlab.explorer.pack import Packed
-from latentlab.nets.build import to_unit
-from latentlab.seeding import latents
+from latentlab.base.errors import LabError
+from latentlab.base.seeding import latents
+from latentlab.models.nets import to_unit
+from latentlab.show.explorer import Packed, base85, embed, module, pack_network
 
 POLICY = "default-src 'none'; script-src 'unsafe-inline'"  # of a page on which WebAssembly is not allowed
 

@@ -17,16 +17,14 @@ from test_explorer_view import Reader, apart, torch_image, untrained_run, write_
 from torch.nn import functional
 
 import latentlab as ll
-from latentlab import checkpoints
-from latentlab.explorer import embed, pack_network
-from latentlab.explorer.content import explorer_content, explorer_words
-from latentlab.explorer.folding import Affine, folded
-from latentlab.explorer.module import folder
-from latentlab.explorer.pack import read_tensors
-from latentlab.explorer.points import dequantized
-from latentlab.layers import networks
-from latentlab.scripts import joined
-from latentlab.texts import number
+from latentlab.base.texts import number
+from latentlab.config.layers import networks
+from latentlab.runs import checkpoints
+from latentlab.show.bundle import joined
+from latentlab.show.explorer import embed, folder, pack_network, read_tensors
+from latentlab.show.explorer.content import explorer_content, explorer_words
+from latentlab.show.explorer.folding import Affine, folded
+from latentlab.show.explorer.points import dequantized
 
 INNER = dict.fromkeys(("Sheet", "boundsOf", "habitOf", "massCentre", "strokeWidth"), "sheet.js")
 INNER |= dict.fromkeys(("posterior", "unitNats", "majority"), "reading.js") | {"open": "network.js"}

@@ -12,14 +12,12 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from latentlab.errors import LabError
-from latentlab.explorer import base85
-from latentlab.explorer.folding import Affine, Part, folded
-from latentlab.explorer.pack import pack
-from latentlab.explorer.passes import forward, sensitivities
-from latentlab.explorer.rounding import compensated, nearest
-from latentlab.layers import Activation, BatchNorm, Convolution, Dense, Flatten, Layers, Reshape, TransposedConvolution
-from latentlab.nets.build import Decoder
+from latentlab.base.errors import LabError
+from latentlab.config.layers import Activation, BatchNorm, Convolution, Dense, Flatten, Layers, Reshape, TransposedConvolution
+from latentlab.models.nets import Decoder
+from latentlab.show.explorer import base85, pack
+from latentlab.show.explorer.folding import Affine, Part, folded, forward, sensitivities
+from latentlab.show.explorer.rounding import compensated, nearest
 
 
 def in_doubles(parts: list[Part], x: torch.Tensor) -> torch.Tensor:

@@ -22,22 +22,32 @@ from fakeruns import fake_run
 from PIL import Image
 
 import latentlab as ll
-from latentlab import sampling
-from latentlab.checkpoints import save
-from latentlab.errors import LabError
-from latentlab.explorer import content as explorer_content_module
-from latentlab.explorer.content import MOST_IMAGES, decoder_is_from, explorer_content, explorer_words, kind_of, most_images
-from latentlab.explorer.module import folder, public
-from latentlab.explorer.points import Held, chosen, class_plane, dequantized, quantized, read_held, rows_of, share_of_variance, widest_plane
-from latentlab.explorer.thumbnails import read_thumbnails, sprite
-from latentlab.figures.records import read_codes
-from latentlab.images import save_png
-from latentlab.learners.build import build
-from latentlab.learners.draw import encode
-from latentlab.recording import Recorder
-from latentlab.runs import RunFolder, create_folder
-from latentlab.scripts import joined
-from latentlab.texts import catalogue, number
+from latentlab.base.errors import LabError
+from latentlab.base.images import save_png
+from latentlab.base.texts import catalogue, number
+from latentlab.models import build, sampling
+from latentlab.models.learner import encode
+from latentlab.runs.checkpoints import save
+from latentlab.runs.folder import RunFolder, create_folder
+from latentlab.show.bundle import joined
+from latentlab.show.explorer import content as explorer_content_module
+from latentlab.show.explorer import folder, public
+from latentlab.show.explorer.content import MOST_IMAGES, decoder_is_from, explorer_content, explorer_words, kind_of, most_images
+from latentlab.show.explorer.points import (
+    Held,
+    chosen,
+    class_plane,
+    dequantized,
+    quantized,
+    read_held,
+    read_thumbnails,
+    rows_of,
+    share_of_variance,
+    sprite,
+    widest_plane,
+)
+from latentlab.show.figures.records import read_codes
+from latentlab.train.recorder import Recorder
 
 NAMES = ("ae", "vae", "gan", "gan-from-vae")
 LATENT = 4
@@ -298,7 +308,7 @@ def test_a_decoder_is_found_again_after_a_move(tmp_path: Path) -> None:
 
 def test_content_is_made_without_torch(runs) -> None:
     code = (
-        "import sys; from latentlab.runs import open_folder; from latentlab.explorer.content import explorer_content; "
+        "import sys; from latentlab.runs.folder import open_folder; from latentlab.show.explorer.content import explorer_content; "
         "explorer_content({'vae': open_folder(sys.argv[1])}); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(runs["vae"].path)], check=True)
@@ -308,7 +318,7 @@ def test_every_text_is_said_and_every_said_text_is_there() -> None:
     words = explorer_words("fr")
     assert words["rest.centre"] == catalogue("fr")["explorer.rest.centre"]
     assert set(words) == set(explorer_words("en"))
-    file = resources.files("latentlab").joinpath("locales", "en", "explorer.json")
+    file = resources.files("latentlab.base").joinpath("locales", "en", "explorer.json")
     own = {key.removeprefix("explorer.") for key in json.loads(file.read_text(encoding="utf-8"))}
     source = script()
     said = set(re.findall(r"words\.([a-z]+)", source)) | {key for key in own if f'"{key}"' in source}
@@ -364,7 +374,7 @@ def script() -> str:
 def write_page(path: Path, content: dict[str, Any], langs: tuple[str, ...] = ("en",)) -> Path:
     safe = lambda value: json.dumps(value).replace("<", "\\u003c")  # noqa: E731
     roots = "".join(f'<div id="{lang}" class="wide" lang="{lang}"{" hidden" * (k > 0)}></div>' for k, lang in enumerate(langs))
-    style = static("latentlab.report", "lab.css") + static("latentlab.explorer", "explorer.css")
+    style = static("latentlab.show.report", "lab.css") + static("latentlab.show.explorer", "explorer.css")
     words = safe({lang: explorer_words(lang) for lang in langs})
     path.write_text(PAGE.format(style=style, roots=roots, content=safe(content), script=script(), words=words), encoding="utf-8")
     return path
@@ -922,7 +932,7 @@ def test_it_lives_in_a_shadow_root_without_the_pages_colours(reader) -> None:
           handle.destroy();
           return [...found, root.childNodes.length];
         }""",
-        static("latentlab.explorer", "explorer.css"),
+        static("latentlab.show.explorer", "explorer.css"),
     )
     assert shown[0] > 300
     assert shown[1] > 30

@@ -9,10 +9,10 @@ import pytest
 from fakeruns import NAMES, blobs, coarse_figures, fake_codes, fake_run
 from PIL import Image
 
-from latentlab.figures import compare_losses, compare_reconstructions, draw_figures, style
-from latentlab.figures.latent import apart, thinned
-from latentlab.figures.records import Codes, active_units, edge_steps, last_samples, reconstructed, unit_kl_nats
-from latentlab.runs import RunFolder
+from latentlab.runs.folder import RunFolder
+from latentlab.show.figures import compare_losses, compare_reconstructions, draw_figures, style
+from latentlab.show.figures.latent import apart, thinned
+from latentlab.show.figures.records import Codes, active_units, edge_steps, last_samples, reconstructed, unit_kl_nats
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -88,7 +88,7 @@ def test_colour_images_are_drawn_in_colour(tmp_path):
     folder = fake_run(tmp_path / "ae", "ae", channels=3)
     picture = blobs(64, 40, 3)
     picture[..., 1:] = 0
-    from latentlab.images import grid, save_png
+    from latentlab.base.images import grid, save_png
 
     save_png(grid(picture, 8), folder.samples / "step-00000040.png")
     draw_figures(folder, tsne=False)
@@ -152,8 +152,8 @@ def test_drawing_needs_no_torch(tmp_path):
     code = f"""
 import sys
 from pathlib import Path
-from latentlab.figures import draw_figures
-from latentlab.runs import RunFolder
+from latentlab.runs.folder import RunFolder
+from latentlab.show.figures import draw_figures
 assert "matplotlib" not in sys.modules, "matplotlib is loaded when it is needed"
 draw_figures(RunFolder(Path({str(folder.path)!r})))
 assert "torch" not in sys.modules

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hosted import eventually, hosted
 
-from latentlab.charts.film import Reel, film_data
-from latentlab.panels import Phrase
+from latentlab.base.texts import Phrase
+from latentlab.show.charts.content import Reel, film_data
 
 # A picture that says in its address which it is, after `delay` milliseconds; asked and shown are remembered.
 SOURCE = """

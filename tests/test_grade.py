@@ -18,13 +18,12 @@ from handins import PAGE, card, handed_in, short_questions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import latentlab.report.page
-from latentlab.answers.grades import harmless
-from latentlab.answers.record import record
-from latentlab.answers.seal import open_report, seal
+import latentlab.show.report
+from latentlab.base.texts import Phrase
 from latentlab.cli import main
-from latentlab.panels import Phrase
-from latentlab.runs import RunFolder
+from latentlab.runs.folder import RunFolder
+from latentlab.show.answers.grades import harmless
+from latentlab.show.answers.record import open_report, record, seal
 
 LONG = "The discriminator wins when nothing holds its logits back, so that the generator learns nothing."
 HOSTILE = (
@@ -68,7 +67,7 @@ def written(monkeypatch) -> list[dict[str, Any]]:
         Path(out).write_text(seal(PAGE, record(runs, comparison, {}, answers, lang)), encoding="utf-8")
         return Path(out)
 
-    monkeypatch.setattr(latentlab.report.page, "write_page", write_page)
+    monkeypatch.setattr(latentlab.show.report, "write_page", write_page)
     return calls
 
 

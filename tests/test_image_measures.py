@@ -11,15 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from latentlab.errors import LabError
-from latentlab.metrics.balance import entropy_estimate, entropy_nats, reverse_kl_estimate, reverse_kl_nats, shares
-from latentlab.metrics.frechet import frechet_distance, frechet_estimate, moments
-from latentlab.metrics.intervals import Estimate, delete_groups, half_width, jackknife, jackknife2, mean_estimate, share_estimate, wilson
-from latentlab.metrics.kernel import kernel_distance, kernel_estimate
-from latentlab.metrics.manifold import Manifold, manifold, manifold_estimate, radii
-from latentlab.metrics.neighbours import mean_pair_distance, nearest
-from latentlab.metrics.probes import knn_accuracy, probe_accuracy
-from latentlab.metrics.similarity import Scales, fitting_scales, ms_ssim, pair_similarity, ssim
+from latentlab.base.errors import LabError
+from latentlab.measure.metrics import Estimate, delete_groups, half_width, jackknife, jackknife2, mean_estimate, share_estimate, wilson
+from latentlab.measure.metrics.classes import (
+    entropy_estimate,
+    entropy_nats,
+    knn_accuracy,
+    probe_accuracy,
+    reverse_kl_estimate,
+    reverse_kl_nats,
+    shares,
+)
+from latentlab.measure.metrics.features import frechet_distance, frechet_estimate, kernel_distance, kernel_estimate, moments
+from latentlab.measure.metrics.images import Scales, fitting_scales, mean_pair_distance, ms_ssim, nearest, pair_similarity, ssim
+from latentlab.measure.metrics.manifold import Manifold, manifold, manifold_estimate, radii
 
 FEW = settings(max_examples=25, deadline=None)
 
@@ -186,7 +191,7 @@ def test_manifold_is_its_definition(n: int, m: int, k: int, scale: float) -> Non
 
 
 def test_manifold_without_a_group_is_that_of_the_others() -> None:
-    from latentlab.metrics.manifold import _shares
+    from latentlab.measure.metrics.manifold import _shares
 
     real, fake = gaussians(8, 170, 90, 4, 0.7, 0.2)
     real[::3] = real[0]  # duplicates, whose radius may grow from 0

@@ -16,7 +16,8 @@ def loaded_by(statement: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["runs", "compare", "figures", "report.page", "verification", "data", "cli.show", "checkpoints", "lab_free"]
+    "module",
+    ["runs.folder", "measure.compare", "show.figures", "show.report", "runs.verify", "data", "cli.show", "runs.checkpoints", "lab_free"],
 )
 def test_modules_that_show_runs_load_no_torch(module: str) -> None:
     if module == "lab_free":

@@ -7,11 +7,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentlab.config import AutoencoderModel, GANModel, VAEModel
-from latentlab.errors import LabError
-from latentlab.layers import fit_model, fit_stages, map_sizes, networks, parameter_count, shape_after
-from latentlab.nets.build import Decoder, Discriminator, Encoder, GaussianEncoder
-from latentlab.presets import PRESETS, preset
+from latentlab.base.errors import LabError
+from latentlab.config.layers import fit_model, fit_stages, map_sizes, networks, parameter_count, shape_after
+from latentlab.config.presets import PRESETS, preset
+from latentlab.config.schema import AutoencoderModel, GANModel, VAEModel
+from latentlab.models.nets import Decoder, Discriminator, Encoder, GaussianEncoder
 
 CLASSES = {"encoder": Encoder, "decoder": Decoder, "generator": Decoder, "discriminator": Discriminator}
 

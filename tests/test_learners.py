@@ -10,15 +10,12 @@ import pytest
 import torch
 from conftest import FAMILIES
 
-from latentlab.config import Config
-from latentlab.errors import NonFinite
-from latentlab.learners.adam import Adam
-from latentlab.learners.base import Learner, Moment
-from latentlab.learners.build import build
-from latentlab.learners.draw import decode, draw, encode
-from latentlab.learners.ema import Average
-from latentlab.learners.precision import Compute
-from latentlab.seeding import latents
+from latentlab.base.errors import NonFinite
+from latentlab.base.seeding import latents
+from latentlab.config.schema import Config
+from latentlab.models import build
+from latentlab.models.learner import Learner, Moment, decode, draw, encode
+from latentlab.models.optimiser import Adam, Average, Compute
 
 SHAPE = (12, 12, 1)
 CPU = torch.device("cpu")

@@ -10,11 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentlab.errors import LabError
-from latentlab.evaluation.likelihood import Marginal, marginal
-from latentlab.machine import threads
-from latentlab.nets.build import Posterior
-from latentlab.objectives.likelihoods import bernoulli_nats, bernoulli_nats_of_one
+from latentlab.base.errors import LabError
+from latentlab.base.machine import threads
+from latentlab.measure.likelihood import Marginal, marginal
+from latentlab.models.nets import Posterior
+from latentlab.models.objectives import bernoulli_nats, bernoulli_nats_of_one
 
 PIXELS, LATENT, NOISE, IMAGES = 7, 3, 0.6, 40
 

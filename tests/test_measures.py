@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from latentlab.errors import LabError
-from latentlab.metrics.balance import entropy_nats, reverse_kl_nats, shares
-from latentlab.metrics.frechet import Moments, frechet_distance, moments
-from latentlab.metrics.reconstruction import mean_squared_error, psnr
+from latentlab.base.errors import LabError
+from latentlab.measure.metrics.classes import entropy_nats, reverse_kl_nats, shares
+from latentlab.measure.metrics.features import Moments, frechet_distance, moments
+from latentlab.measure.metrics.images import mean_squared_error, psnr
 
 
 def test_frechet_of_diagonal_gaussians_is_the_closed_form() -> None:

@@ -12,11 +12,11 @@ from commands import run, start, wait_until
 from test_resume import curves, final_sha256, stop_at
 
 import latentlab as ll
-from latentlab import checkpoints
-from latentlab.evaluation.elbo import vae_scores
-from latentlab.evaluation.progress import unwatched
-from latentlab.jobs import create
-from latentlab.runs import RunFolder
+from latentlab.measure.likelihood import vae_scores
+from latentlab.measure.table import unwatched
+from latentlab.runs import checkpoints
+from latentlab.runs.folder import RunFolder
+from latentlab.train.start import create
 
 
 def test_a_vae_learns_more_than_the_mean_image(mnist_root: Path, tmp_path: Path) -> None:

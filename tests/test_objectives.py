@@ -10,14 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-from latentlab.objectives.adversarial import (
+from latentlab.models.objectives import (
+    bernoulli_nats,
+    gaussian_nats,
     hinge_discriminator,
     hinge_generator,
+    kl_to_standard_normal,
     non_saturating_discriminator,
     non_saturating_generator,
+    squared_error,
 )
-from latentlab.objectives.divergences import kl_to_standard_normal
-from latentlab.objectives.likelihoods import bernoulli_nats, gaussian_nats, squared_error
 
 
 def test_bernoulli_is_the_negative_log_likelihood_summed_over_pixels() -> None:

@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 from fakeruns import coarse_figures, fake_lab, fake_run
 
-from latentlab.compare import comparison
-from latentlab.report.context import Context
-from latentlab.report.facts import Score, verdict
-from latentlab.report.page import write_page
-from latentlab.report.settings import train_command
-from latentlab.report.shared import Shared
-from latentlab.texts import catalogue
+from latentlab.base.texts import catalogue
+from latentlab.measure.compare import comparison
+from latentlab.show.report import write_page
+from latentlab.show.report.context import Context, Score, verdict
+from latentlab.show.report.markup import Shared
+from latentlab.show.report.settings import train_command
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -197,9 +196,9 @@ def test_the_page_needs_no_torch(tmp_path):
     code = f"""
 import sys
 from pathlib import Path
-from latentlab.runs import RunFolder
-from latentlab.compare import comparison
-from latentlab.report.page import write_page
+from latentlab.runs.folder import RunFolder
+from latentlab.measure.compare import comparison
+from latentlab.show.report import write_page
 runs = {{"ae": RunFolder(Path({str(tmp_path / "ae")!r}))}}
 write_page(Path({str(tmp_path / "lab.html")!r}), runs, comparison(runs), "en")
 assert "torch" not in sys.modules

@@ -14,14 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from latentlab.charts import module
-from latentlab.figures import style
-from latentlab.figures.looks import HUES, looks
-from latentlab.figures.panels import draw_panels
-from latentlab.panels import Bars, Lines, Phrase, Pictures, Series, panel_json, panel_read
-from latentlab.report.panels import panel_figure
-from latentlab.report.shared import Shared
-from latentlab.texts import number
+from latentlab.base.texts import Phrase, number
+from latentlab.show import charts as module
+from latentlab.show.charts.panels import Bars, Lines, Pictures, Series, panel_json, panel_read
+from latentlab.show.figures import style
+from latentlab.show.figures.panels import draw_panels
+from latentlab.show.figures.style import HUES, looks
+from latentlab.show.report.curves import panel_figure
+from latentlab.show.report.markup import Shared
 
 EPOCH, NATS = Phrase("figure.epoch"), Phrase("figure.nats")
 
@@ -230,7 +230,7 @@ def document(panels, langs=("en", "fr"), start: str = "latentlabCharts.mount();"
         + "</main>"
         for lang in langs
     )
-    css = resources.files("latentlab.report").joinpath("static", "lab.css").read_text(encoding="utf-8")
+    css = resources.files("latentlab.show.report").joinpath("static", "lab.css").read_text(encoding="utf-8")
     more, js = module.style(), module.script()
     meta = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
     allowed = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"

@@ -12,14 +12,13 @@ import time
 import pytest
 from commands import refusal_here, run
 
-from latentlab import questions
-from latentlab.cards.card import NAMES
-from latentlab.errors import LabError
-from latentlab.questions.ask import seconds_in, timed
-from latentlab.questions.bench import Bench, Plan
-from latentlab.questions.place import check, claim_folder, forget, plan_runs
-from latentlab.runs import RunFolder
-from latentlab.texts import catalogue
+from latentlab.base.errors import LabError
+from latentlab.base.texts import catalogue
+from latentlab.lab import questions
+from latentlab.lab.questions.ask import seconds_in, timed
+from latentlab.lab.questions.bench import Bench, Plan, check, claim_folder, forget, plan_runs
+from latentlab.runs.folder import RunFolder
+from latentlab.show.card import NAMES
 
 
 def test_the_names_are_those_of_the_contract():
@@ -141,8 +140,8 @@ def test_time_is_added_up_over_interruptions(tmp_path):
 
 
 def bench(folder, said):
+    from latentlab.config.presets import preset
     from latentlab.data import load_data
-    from latentlab.presets import preset
 
     shared = {"data.spec": "digits", "data.train_images": 200}
     folder.mkdir(exist_ok=True)

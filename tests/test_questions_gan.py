@@ -13,23 +13,21 @@ import torch
 from PIL import Image
 from torch import nn
 
-from latentlab import questions
-from latentlab.cards.card import Claim, count, options, read_card
-from latentlab.cards.formulas import FORMULAS
-from latentlab.experiments.curves import ARMS, Curves
-from latentlab.layers import Activation, Dense
-from latentlab.nets.build import Decoder
-from latentlab.panels import Lines, Panel, Phrase, Pictures
-from latentlab.questions import ae_vs_vae_vs_gan, decoder_as_generator, encoder_vs_discriminator, gan_stability
-from latentlab.questions.family_measures import search
-from latentlab.questions.generator_measures import moved
-from latentlab.questions.network_measures import deceiving, flat_gradient, judging, told
-from latentlab.questions.seeds import Mean, bars, claim, range_bars, range_line, ratio_claim
-from latentlab.questions.sheets import sheet
-from latentlab.questions.stability_measures import certainty, course
-from latentlab.questions.views import exceeds
-from latentlab.runs import open_folder
-from latentlab.texts import catalogue, languages
+from latentlab.base.texts import Phrase, catalogue, languages
+from latentlab.config.layers import Activation, Dense
+from latentlab.lab import questions
+from latentlab.lab.experiments.results import ARMS, Curves
+from latentlab.lab.questions import ae_vs_vae_vs_gan, decoder_as_generator, encoder_vs_discriminator, gan_stability
+from latentlab.lab.questions.ae_vs_vae_vs_gan.measures import search
+from latentlab.lab.questions.decoder_as_generator.measures import moved
+from latentlab.lab.questions.encoder_vs_discriminator.measures import deceiving, flat_gradient, judging, told
+from latentlab.lab.questions.gan_stability.measures import certainty, course
+from latentlab.lab.questions.kit import Mean, bars, claim, range_bars, range_line, ratio_claim
+from latentlab.lab.questions.views import exceeds, sheet
+from latentlab.models.nets import Decoder
+from latentlab.runs.folder import open_folder
+from latentlab.show.card import FORMULAS, Claim, count, options, read_card
+from latentlab.show.charts.panels import Lines, Panel, Pictures
 
 NAMES = ("decoder-as-generator", "encoder-vs-discriminator", "ae-vs-vae-vs-gan", "gan-stability")
 
@@ -369,7 +367,7 @@ def test_a_whole_question(name: str, robust: tuple[str, ...], tmp_path: Any):
     assert read_card(tmp_path / name).to_json() == json.loads(json.dumps(card.to_json()))
     assert set(card.outcome) <= set(options(name))
     assert {claim_name: card.claim(claim_name).verdict for claim_name in robust} == dict.fromkeys(robust, "holds")
-    module: Any = importlib.import_module(f"latentlab.questions.{name.replace('-', '_')}")
+    module: Any = importlib.import_module(f"latentlab.lab.questions.{name.replace('-', '_')}")
     for run in card.runs:
         folder = open_folder(tmp_path / name / run)
         assert folder.status()["state"] == "finished"

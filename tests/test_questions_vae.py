@@ -11,36 +11,35 @@ import pytest
 import torch
 from PIL import Image
 
-from latentlab.cards.card import NAMES, Card, options, read_card
-from latentlab.cards.formulas import FORMULAS
-from latentlab.config import VAEModel
-from latentlab.images import Images
-from latentlab.layers import networks
-from latentlab.learners.base import Moment
-from latentlab.learners.build import build
-from latentlab.learners.vae import VAELearner
-from latentlab.nets.build import Posterior
-from latentlab.presets import preset
-from latentlab.questions import kl, latent_dim, reparameterization
-from latentlab.questions.estimator_training import update
-from latentlab.questions.estimators import (
+from latentlab.base.images import Images
+from latentlab.base.texts import catalogue, languages
+from latentlab.config.layers import networks
+from latentlab.config.presets import preset
+from latentlab.config.schema import VAEModel
+from latentlab.lab.questions import kl, latent_dim, reparameterization
+from latentlab.lab.questions.kit import larger, summary, tied_best, together
+from latentlab.lab.questions.reparameterization.estimators import (
     ESTIMATORS,
+    LinearGaussian,
     blocked,
     draw,
     expectation,
     flat_gradient,
     log_density,
     others_mean,
+    posterior_matrix,
+    principal,
     score,
     trace_variance,
 )
-from latentlab.questions.gradient_bias import AVERAGED, compared, excess_over_noise, shrink
-from latentlab.questions.gradient_variance import log_ratios, variance
-from latentlab.questions.linear_gaussian import LinearGaussian, posterior_matrix, principal
-from latentlab.questions.pictures import strip
-from latentlab.questions.swept_values import larger, summary, tied_best, together
-from latentlab.questions.vae_measures import aggregate, gaussian_kl_nats, needed_units, variance_shares
-from latentlab.texts import catalogue, languages
+from latentlab.lab.questions.reparameterization.measures import AVERAGED, compared, excess_over_noise, log_ratios, shrink, update, variance
+from latentlab.lab.questions.vae_measures import aggregate, gaussian_kl_nats, needed_units, variance_shares
+from latentlab.lab.questions.views import strip
+from latentlab.models import build
+from latentlab.models.learner import Moment
+from latentlab.models.nets import Posterior
+from latentlab.models.vae import VAELearner
+from latentlab.show.card import FORMULAS, NAMES, Card, options, read_card
 
 MINE = ("reparameterization", "kl", "latent-dim")
 
@@ -456,15 +455,15 @@ ROBUST = {
 @pytest.mark.parametrize("name", MINE)
 def test_a_question_on_digits(name, tmp_path):
     assert name in NAMES
-    from latentlab.questions import run
-    from latentlab.run import open_run
+    from latentlab.lab.questions import run
+    from latentlab.train import open_run
 
     card = run(name, tmp_path)
     assert read_card(tmp_path).numbers == card.numbers
     assert {claim: card.claim(claim).verdict for claim in ROBUST[name]} == dict.fromkeys(ROBUST[name], "holds")
     assert set(card.outcome) <= set(options(name))
     runs = {folder: open_run(tmp_path / folder) for folder in card.runs}
-    module = importlib.import_module(f"latentlab.questions.{name.replace('-', '_')}")
+    module = importlib.import_module(f"latentlab.lab.questions.{name.replace('-', '_')}")
     if name == "kl":
         held_out = runs["beta-3-seed-1"].data().test.images
         found = runs["beta-3-seed-1"].learner.held_out(torch.from_numpy(held_out.copy()), 1, 0)

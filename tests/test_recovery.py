@@ -16,10 +16,12 @@ from commands import TINY, metric_steps, refusal, run, start, wait_until
 from test_resume import curves, final_sha256
 
 import latentlab as ll
-from latentlab import checkpoints, files, recording
-from latentlab.events import Saved, Warned
-from latentlab.jobs import create, events, reopen
-from latentlab.runs import RunFolder
+from latentlab.base import files
+from latentlab.runs import checkpoints
+from latentlab.runs.folder import RunFolder
+from latentlab.train import recorder as recording
+from latentlab.train.events import Saved, Warned
+from latentlab.train.start import create, events, reopen
 
 LONG = ["--epochs", "400"]  # 2,400 steps: long enough to be caught at work
 

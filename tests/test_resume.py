@@ -11,11 +11,12 @@ import pytest
 from conftest import FAMILIES
 
 import latentlab as ll
-from latentlab import checkpoints, control
-from latentlab.errors import LabError
-from latentlab.events import Stepped
-from latentlab.jobs import create, events, reopen
-from latentlab.runs import RunFolder
+from latentlab.base.errors import LabError
+from latentlab.runs import checkpoints
+from latentlab.runs.folder import RunFolder
+from latentlab.train import requests as control
+from latentlab.train.events import Stepped
+from latentlab.train.start import create, events, reopen
 
 
 def final_sha256(path: Path) -> str:
@@ -230,7 +231,7 @@ def test_another_configuration_beside_the_checkpoint_is_refused(straight, tmp_pa
 
 
 def test_a_resumed_gan_is_looked_at_by_the_extractor_it_began_with(tiny, tmp_path: Path, monkeypatch) -> None:
-    from latentlab import watching
+    from latentlab.train import monitor as watching
 
     config = tiny("sn-gan", **{"train.steps": 4, "train.measure_samples": 64})
     run = ll.train(config, tmp_path / "run")

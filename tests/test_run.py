@@ -10,7 +10,7 @@ import torch
 from conftest import FAMILIES, TINY
 
 import latentlab as ll
-from latentlab.images import check, grid
+from latentlab.base.images import check, grid
 
 
 @pytest.fixture(scope="module")

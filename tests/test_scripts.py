@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from latentlab.scripts import joined, module
+from latentlab.show.bundle import joined, module
 
 FILES = {
     "a.js": """import { twice, Box } from "./b.js";

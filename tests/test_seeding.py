@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentlab.seeding import latents, numpy_generator, seed_for, torch_generator
+from latentlab.base.seeding import latents, numpy_generator, seed_for, torch_generator
 
 
 def test_keys_are_those_of_every_machine() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from latentlab.answers.sheet import Answers, parsed, template
-from latentlab.cards.card import NAMES, options
-from latentlab.texts import languages, text
+from latentlab.base.texts import languages, text
+from latentlab.show.answers import Answers, parsed, template
+from latentlab.show.card import NAMES, options
 
 
 @pytest.mark.parametrize("question", NAMES)

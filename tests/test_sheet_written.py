@@ -6,11 +6,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from latentlab.answers.markdown import as_html
-from latentlab.answers.sheet import LARGEST_BYTES, SECTIONS, Answers, Part, as_kept, parsed, template, written
-from latentlab.cards.card import options
-from latentlab.errors import LabError
-from latentlab.texts import languages
+from latentlab.base.errors import LabError
+from latentlab.base.texts import languages
+from latentlab.show.answers import LARGEST_BYTES, SECTIONS, Answers, Part, as_kept, parsed, template, written
+from latentlab.show.answers.markdown import as_html
+from latentlab.show.card import options
 
 NASTY = (
     "## kl", "##x", "  ## A ##", "##", "##\tTab", "## \u00a0k", "### B", "# C", "```", "~~~~", "``` py", "    ```", "a\n```\n## in\n```",

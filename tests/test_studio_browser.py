@@ -18,8 +18,8 @@ from readers import Server, Tab, served, tabs
 from test_explorer_view import untrained_run
 
 import latentlab as ll
-from latentlab.runs import RunFolder
-from latentlab.texts import text
+from latentlab.base.texts import text
+from latentlab.runs.folder import RunFolder
 
 pytest.importorskip("streamlit")
 expect = pytest.importorskip("playwright.sync_api").expect

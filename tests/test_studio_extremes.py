@@ -14,7 +14,7 @@ from commands import wait_until
 from fakeruns import fake_run
 from readers import served, tabs
 
-from latentlab.runs import RunFolder
+from latentlab.runs.folder import RunFolder
 
 pytest.importorskip("streamlit")
 expect = pytest.importorskip("playwright.sync_api").expect

@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from latentlab.config import Config, DataConfig, Unfit, describe
-from latentlab.errors import LabError
-from latentlab.layers import fit_model, networks, parameter_count
-from latentlab.options import arguments, read_value, written
-from latentlab.presets import PRESETS, preset
-from latentlab.studio import refused, sources, words
-from latentlab.studio.fields import APART, all_fields, essential, from_address, to_address
-from latentlab.texts import catalogue, number
+from latentlab.base.errors import LabError
+from latentlab.base.texts import catalogue, number
+from latentlab.config.layers import fit_model, networks, parameter_count
+from latentlab.config.presets import PRESETS, arguments, preset, read_value, written
+from latentlab.config.schema import Config, DataConfig, Unfit, describe
+from latentlab.studio import sources, words
+from latentlab.studio import words as refused
+from latentlab.studio.form import APART, all_fields, essential, from_address, to_address
 
 
 @pytest.mark.parametrize("name", PRESETS)

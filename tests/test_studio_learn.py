@@ -17,15 +17,15 @@ from apppages import whole
 from streamlit.testing.v1 import AppTest
 from studios import studio
 
-from latentlab.answers.sheet import Part
-from latentlab.cards.card import NAMES, Card, Claim
-from latentlab.panels import Bars, Phrase, Pictures, Series
-from latentlab.studio import answers_book, tasks
-from latentlab.studio.place import Place
-from latentlab.studio.question_run import arguments, progress
-from latentlab.studio.question_view import side_by_side, tall
+from latentlab.base.texts import Phrase, languages, text
+from latentlab.show.answers import Part
+from latentlab.show.card import NAMES, Card, Claim
+from latentlab.show.charts.panels import Bars, Pictures, Series
+from latentlab.studio import answers as answers_book
+from latentlab.studio import tasks
+from latentlab.studio.library import Place
+from latentlab.studio.question import arguments, progress, side_by_side, tall
 from latentlab.studio.views.learn import stages
-from latentlab.texts import languages, text
 
 RAN = "studio.learn.result"
 
@@ -143,7 +143,7 @@ def test_the_experiment_is_started_once(place, monkeypatch):
     whole(at.button(key="learn-start-kl").click().run())
     folder = str(place.runs / "questions" / "kl")
     assert started == [["question", "kl", "question", "kl", "--out", folder, "--data", "mnist", "--lang", "fr"]]
-    monkeypatch.setattr("latentlab.studio.question_run.running", lambda place, name: True)
+    monkeypatch.setattr("latentlab.studio.question.running", lambda place, name: True)
     at.button(key="learn-start-kl").click()
     whole(at.run())
     assert len(started) == 1

@@ -12,11 +12,11 @@ from fakeruns import fake_run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentlab.errors import LabError
-from latentlab.runs import RunFolder, list_runs
+from latentlab.base.errors import LabError
+from latentlab.runs.folder import RunFolder, list_runs
 from latentlab.studio import tasks
+from latentlab.studio.library import Place
 from latentlab.studio.overview import overview
-from latentlab.studio.place import Place
 
 HOSTILE = [
     "", ".", "..", "/", "//", "a//b", "/etc", "../secret", "lab/../../secret", "lab/..", "..\\secret", "lab\\ae", "C:",

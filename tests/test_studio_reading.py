@@ -12,16 +12,16 @@ import pytest
 import torch
 from fakeruns import fake_run
 
-from latentlab import checkpoints
-from latentlab.charts.columns import Columns
-from latentlab.errors import LabError
-from latentlab.runs import RunFolder
+from latentlab.base.errors import LabError
+from latentlab.runs import checkpoints
+from latentlab.runs.folder import RunFolder
+from latentlab.show.charts.columns import Columns
 
 pytest.importorskip("streamlit")
 from latentlab.studio import sampler as sampler_module
-from latentlab.studio.chosen import names_in
-from latentlab.studio.live import Watched
+from latentlab.studio.parts import Watched
 from latentlab.studio.sampler import Sampler
+from latentlab.studio.views import names_in
 
 
 def test_readers_do_not_disturb_the_one_who_writes():

@@ -17,15 +17,16 @@ from apppages import opened as page_opened
 from apppages import whole
 from streamlit.testing.v1 import AppTest
 
-from latentlab.answers.sheet import Part, parsed, read_answers
-from latentlab.errors import LabError
-from latentlab.runs import RunFolder
-from latentlab.studio import answers_book, listing, tasks
-from latentlab.studio.answers_book import Changed, Entry
+from latentlab.base.errors import LabError
+from latentlab.base.texts import text
+from latentlab.runs.folder import RunFolder
+from latentlab.show.answers import Part, parsed, read_answers
+from latentlab.studio import answers as answers_book
+from latentlab.studio import listing, tasks
+from latentlab.studio.answers import Changed, Entry
+from latentlab.studio.library import Place
 from latentlab.studio.listing import Listed, last_held_out, listed, matching
-from latentlab.studio.place import Place
 from latentlab.studio.report_view import arguments, first_choice, in_order, target
-from latentlab.texts import text
 
 HOSTILE = ("**bold** [x](javascript:y)", ":red[x]", "$x^2$ `a`", "a & b 'c' _d_")
 
@@ -171,7 +172,7 @@ def test_names_from_elsewhere_are_shown_as_text(place):
 def test_two_hundred_runs_stand_on_pages_of_twenty(place, monkeypatch):
     first = listed(place)[0]
     many = [Listed(type(first.run)(f"run-{at:03d}", *list(vars(first.run).values())[1:])) for at in range(200)]
-    monkeypatch.setattr("latentlab.studio.views.runs.listed", lambda place: many)
+    monkeypatch.setattr("latentlab.studio.listing.listed", lambda place: many)
     at = opened()
     assert len(menus(at)) == 20
     at.session_state["runs-page-10-0-"] = 10
@@ -323,7 +324,7 @@ def test_the_report_is_written_beside_the_runs_from_what_was_chosen(place, start
 
 
 def test_only_runs_of_this_folder_go_into_a_report(place):
-    from latentlab.errors import LabError
+    from latentlab.base.errors import LabError
 
     with pytest.raises(LabError, match="must be the name of a run"):
         arguments(place, ["../../etc"], "en", "int8")

@@ -16,12 +16,11 @@ pytest.importorskip("streamlit")
 from apppages import opened, whole
 from streamlit.testing.v1 import AppTest
 
-from latentlab.errors import LabError
-from latentlab.runs import RunFolder
+from latentlab.base.errors import LabError
+from latentlab.runs.folder import RunFolder
 from latentlab.studio import listing, tasks
-from latentlab.studio.overview import Gone, overview, scores
-from latentlab.studio.place import Place
-from latentlab.studio.stopping import stop
+from latentlab.studio.library import Place
+from latentlab.studio.overview import Gone, overview, scores, stop
 
 PAGES = ("train", "explore", "generate", "compare", "learn", "runs")
 NOW = time.time()

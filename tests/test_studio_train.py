@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 import latentlab.studio
 from latentlab.studio import tasks
-from latentlab.studio.place import Place
+from latentlab.studio.library import Place
 
 APP = Path(latentlab.studio.__file__).with_name("app.py")
 

@@ -12,8 +12,8 @@ import pytest
 from commands import metric_steps, wait_until
 from readers import Server, Tab, end_runs, served, state_of, tabs
 
-from latentlab import checkpoints
-from latentlab.runs import RunFolder
+from latentlab.runs import checkpoints
+from latentlab.runs.folder import RunFolder
 
 pytest.importorskip("streamlit")
 expect = pytest.importorskip("playwright.sync_api").expect

@@ -19,14 +19,15 @@ from commands import metric_steps, refusal, run, start, wait_until
 from fakeruns import blobs, coarse_figures, fake_run
 from PIL import Image
 
+from latentlab.base.errors import Busy, LabError
+from latentlab.cli.many import command_sweep
 from latentlab.cli.parser import Parser, add_config_options, config_alternatives
-from latentlab.cli.sweep import command_sweep
-from latentlab.errors import Busy, LabError
-from latentlab.presets import preset
-from latentlab.runs import RunFolder
-from latentlab.sweep import finish, run_sweep, workers
-from latentlab.sweep.grid import Cell, cells, distinct, refuse_lists, spelled
-from latentlab.sweep.workers import Evaluation, Machine, run_cells, state
+from latentlab.config.presets import preset
+from latentlab.lab import farm as workers
+from latentlab.lab.cells import Cell, cells, distinct, refuse_lists, spelled
+from latentlab.lab.farm import Evaluation, Machine, run_cells, state
+from latentlab.lab.grid import finish, run_sweep
+from latentlab.runs.folder import RunFolder
 
 LENGTH = 60
 
@@ -470,7 +471,7 @@ def test_a_sweep_ends_in_a_comparison_with_a_figure_for_each_field(tmp_path):
 
 
 def test_the_same_sweep_without_out_goes_on_where_it_was(tmp_path, monkeypatch):
-    from latentlab.sweep import _asked, _default_folder
+    from latentlab.lab.grid import _asked, _default_folder
 
     monkeypatch.chdir(tmp_path)
     grid: dict[str, list[Any]] = {"model.hidden": [(4,), (5, 6)]}
@@ -488,7 +489,7 @@ def test_the_same_sweep_without_out_goes_on_where_it_was(tmp_path, monkeypatch):
 
 
 def test_threads_and_processes_share_the_cores(monkeypatch):
-    from latentlab import sweep
+    from latentlab.lab import grid as sweep
 
     monkeypatch.setattr(sweep, "core_count", lambda: 8)
     monkeypatch.setattr(sweep, "fastest_threads", lambda: 4)

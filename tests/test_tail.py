@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentlab.errors import LabError
-from latentlab.runs import RunFolder
-from latentlab.tail import Tail
+from latentlab.base.errors import LabError
+from latentlab.base.jsonl import Tail
+from latentlab.runs.folder import RunFolder
 
 VALUES = st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=8), st.lists(st.integers(), max_size=2))
 ROWS = st.lists(st.dictionaries(st.text(max_size=6), VALUES, max_size=4), max_size=12)

@@ -10,9 +10,9 @@ from string import Formatter
 import pytest
 
 import latentlab
-from latentlab.config import _PARTS, DataConfig
-from latentlab.errors import LabError
-from latentlab.texts import catalogue, duration, languages, measured, number, significant, text
+from latentlab.base.errors import LabError
+from latentlab.base.texts import catalogue, duration, languages, measured, number, significant, text
+from latentlab.config.schema import _PARTS, DataConfig
 
 HOME = Path(latentlab.__file__).parent
 
@@ -53,10 +53,10 @@ def test_both_languages_say_the_same_things():
 
 
 def test_the_files_are_named_alike():
-    names = [{path.name for path in (HOME / "locales" / lang).iterdir()} for lang in languages()]
+    names = [{path.name for path in (HOME / "base" / "locales" / lang).iterdir()} for lang in languages()]
     assert names[0] == names[1]
     for lang in languages():
-        for path in (HOME / "locales" / lang).iterdir():
+        for path in (HOME / "base" / "locales" / lang).iterdir():
             assert all(re.fullmatch(r"[a-z]+(\.[\w-]+)+", key) for key in json.loads(path.read_text(encoding="utf-8")))
 
 

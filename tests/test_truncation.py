@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy.stats import kstest, norm, truncnorm
 
 import latentlab as ll
-from latentlab.sampling import truncated
-from latentlab.seeding import latents
+from latentlab.base.seeding import latents
+from latentlab.models.sampling import truncated
 
 BOUNDS = st.floats(1e-6, 40)
 

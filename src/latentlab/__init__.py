@@ -8,46 +8,47 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from latentlab.version import __version__
+from latentlab.base import __version__
+
+if TYPE_CHECKING:
+    from latentlab.base.errors import Damaged as Damaged
+    from latentlab.base.errors import LabError as LabError
+    from latentlab.config.presets import preset as preset
+    from latentlab.config.schema import Config as Config
+    from latentlab.data import Data as Data
+    from latentlab.data import ImageSet as ImageSet
+    from latentlab.data import load_data as load_data
+    from latentlab.lab import questions as questions
+    from latentlab.runs.trained import Latents as Latents
+    from latentlab.train import Run as Run
+    from latentlab.train import open_run as open_run
+    from latentlab.train import resume as resume
+    from latentlab.train import train as train
+    from latentlab.train.start import steps as steps
+
 
 _HOMES = {
-    "Config": "latentlab.config",
-    "Damaged": "latentlab.errors",
+    "Config": "latentlab.config.schema",
+    "Damaged": "latentlab.base.errors",
     "Data": "latentlab.data",
     "ImageSet": "latentlab.data",
-    "LabError": "latentlab.errors",
-    "Latents": "latentlab.run",
-    "Run": "latentlab.run",
+    "LabError": "latentlab.base.errors",
+    "Latents": "latentlab.runs.trained",
+    "Run": "latentlab.train",
     "load_data": "latentlab.data",
-    "open_run": "latentlab.run",
-    "preset": "latentlab.presets",
-    "resume": "latentlab.jobs",
-    "steps": "latentlab.jobs",
-    "train": "latentlab.jobs",
+    "open_run": "latentlab.train",
+    "preset": "latentlab.config.presets",
+    "resume": "latentlab.train",
+    "steps": "latentlab.train.start",
+    "train": "latentlab.train",
 }
 
 __all__ = ["__version__", "questions", *sorted(_HOMES)]
 
-if TYPE_CHECKING:
-    from latentlab import questions as questions
-    from latentlab.config import Config as Config
-    from latentlab.data import Data as Data
-    from latentlab.data import ImageSet as ImageSet
-    from latentlab.data import load_data as load_data
-    from latentlab.errors import Damaged as Damaged
-    from latentlab.errors import LabError as LabError
-    from latentlab.jobs import resume as resume
-    from latentlab.jobs import steps as steps
-    from latentlab.jobs import train as train
-    from latentlab.presets import preset as preset
-    from latentlab.run import Latents as Latents
-    from latentlab.run import Run as Run
-    from latentlab.run import open_run as open_run
-
 
 def __getattr__(name: str) -> Any:
     if name == "questions":
-        return importlib.import_module("latentlab.questions")
+        return importlib.import_module("latentlab.lab.questions")
     if name not in _HOMES:
         raise AttributeError(f"module 'latentlab' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

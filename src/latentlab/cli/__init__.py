@@ -10,23 +10,23 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-from latentlab.errors import LabError, refusal
-from latentlab.version import __version__
+from latentlab.base import __version__
+from latentlab.base.errors import LabError, refusal
 
 COMMANDS = {
-    "lab": ("lab", "train AE, VAE, GAN and VAE → GAN, compare them and write lab.html: the main job"),
+    "lab": ("many", "train AE, VAE, GAN and VAE → GAN, compare them and write lab.html: the main job"),
     "train": ("train", "train one preset; the run folder's path is the last line"),
     "resume": ("train", "continue a stopped or finished run, bit for bit"),
-    "compare": ("compare", "runs side by side: table, figure, what differs beyond chance"),
-    "sweep": ("sweep", "train, evaluate and compare a grid of runs with several seeds"),
+    "compare": ("many", "runs side by side: table, figure, what differs beyond chance"),
+    "sweep": ("many", "train, evaluate and compare a grid of runs with several seeds"),
     "sample": ("draw", "draw new images from a run, as a .png grid or as .npz"),
     "reconstruct": ("draw", "held-out images above their reconstructions"),
     "interpolate": ("draw", "images on the way between two codes"),
     "traverse": ("draw", "move each latent unit alone"),
     "encode": ("draw", "write the codes of a split as .npz"),
     "evaluate": ("evaluate", "measure a run, or anybody's images, on held-out images"),
-    "experiment": ("experiment", "built experiments of many runs, such as vae-to-gan"),
-    "question": ("question", "a question of the labs, answered by its experiment; without a name: the list"),
+    "experiment": ("many", "built experiments of many runs, such as vae-to-gan"),
+    "question": ("report", "a question of the labs, answered by its experiment; without a name: the list"),
     "report": ("report", "runs as one HTML file that opens without a network"),
     "grade": ("report", "handed-in reports as one table"),
     "studio": ("studio", "the page in the browser: train, watch, explore, generate, compare, learn"),
@@ -35,7 +35,7 @@ COMMANDS = {
     "verify": ("show", "check every file of a run"),
     "stop": ("show", "stop a run that trains, wherever it does; it is saved first"),
     "presets": ("show", "list the presets, or print one in full"),
-    "data": ("data", "data fetch SPEC: download a data set"),
+    "data": ("show", "data fetch SPEC: download a data set"),
     "doctor": ("doctor", "what is installed, which device, what is wrong and how to mend it"),
 }
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from latentlab.cli import main
-from latentlab.runs import RunFolder
+from latentlab.runs.folder import RunFolder
 from latentlab.studio import tasks
 
 

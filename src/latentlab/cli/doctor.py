@@ -10,8 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from latentlab.base import __version__
 from latentlab.cli.parser import Parser
-from latentlab.version import __version__
 
 NEEDED = ("torch", "numpy", "pillow", "safetensors", "scikit-learn", "matplotlib", "tqdm", "platformdirs")
 LEAST = {"torch": (2, 10), "pillow": (12, 3)}
@@ -53,7 +53,7 @@ def _packages() -> list[str]:
 def _torch() -> list[str]:
     import torch
 
-    from latentlab import machine
+    from latentlab.base import machine
 
     device = machine.pick_device("auto")
     print(f"device        {torch.cuda.get_device_name(device) if device.type == 'cuda' else device.type}, with --device auto")
@@ -67,8 +67,8 @@ def _torch() -> list[str]:
 
 
 def _folders() -> list[str]:
-    from latentlab.cache import cache_folder, data_root
-    from latentlab.data.published import SETS
+    from latentlab.base.files import cache_folder, data_root
+    from latentlab.data.sources import SETS
 
     problems = []
     root, cache = data_root(None), cache_folder()

@@ -8,17 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from latentlab.base.errors import LabError, refusal
 from latentlab.cli.parser import Parser, integers, number, whole
-from latentlab.errors import LabError, refusal
-from latentlab.runs import open_folder
+from latentlab.runs.folder import open_folder
 
 if TYPE_CHECKING:
-    from latentlab.run import Run
+    from latentlab.train import Run
 
 
 def _open(path: str) -> Run:
     open_folder(path)  # a missing run is refused before torch is loaded
-    from latentlab.run import open_run
+    from latentlab.train import open_run
 
     return open_run(path)
 
@@ -42,7 +42,7 @@ def _finish(path: Path) -> int:
 def _save_arrays(path: Path, arrays: dict[str, Any]) -> None:
     import numpy as np
 
-    from latentlab.files import replace_with
+    from latentlab.base.files import replace_with
 
     def write(beside: Path) -> None:
         with open(beside, "wb") as file:
@@ -74,7 +74,7 @@ def command_sample(arguments: list[str]) -> int:
     if out.suffix.lower() == ".npz":
         _save_arrays(out, {"images": images})
     else:
-        from latentlab.images import grid, save_png
+        from latentlab.base.images import grid, save_png
 
         save_png(grid(images), out, zoom=2)
     return _finish(out)
@@ -85,7 +85,7 @@ def _picture(parser: Parser, arguments: list[str], draw: Callable[[Run, argparse
     found = parser.parse(arguments)
     out = _target(found.out, (".png",))
     images, columns = draw(_open(found.run), found)
-    from latentlab.images import grid, save_png
+    from latentlab.base.images import grid, save_png
 
     save_png(grid(images, columns), out, zoom=2)
     return _finish(out)
@@ -101,7 +101,7 @@ def command_reconstruct(arguments: list[str]) -> int:
     def draw(run: Run, found: argparse.Namespace) -> tuple[Any, int]:
         import numpy as np
 
-        from latentlab.images import interleave
+        from latentlab.base.images import interleave
 
         count = whole(found.count, "--count", 1, 10_000)
         split = _split(run, found.split)

@@ -10,10 +10,10 @@ import json
 import sys
 from typing import Any
 
-from latentlab.checkpoints import stamp
-from latentlab.errors import LabError
-from latentlab.images import Images
-from latentlab.run import Run, open_run
+from latentlab.base.errors import LabError
+from latentlab.base.images import Images
+from latentlab.runs.checkpoints import stamp
+from latentlab.train import Run, open_run
 
 KEPT = 4  # runs in memory
 

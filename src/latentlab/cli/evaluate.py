@@ -9,9 +9,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from latentlab.cli.numbers import score_lines
+from latentlab.base.errors import LabError, refusal
 from latentlab.cli.parser import Parser, whole
-from latentlab.errors import LabError, refusal
+from latentlab.cli.show import score_lines
 
 MOST = 50_000
 
@@ -54,13 +54,13 @@ def _run(found: argparse.Namespace, bars: Bars) -> int:
         "nll_samples": None if found.nll_samples is None else whole(found.nll_samples, "--nll-samples", 0, 10**6),
         "nll_images": None if found.nll_images is None else whole(found.nll_images, "--nll-images", 1),
     }
-    from latentlab.runs import open_folder
+    from latentlab.runs.folder import open_folder
 
     folder = open_folder(found.run)
     if folder.config().family != "vae" and (counts["nll_samples"] or found.nll_images):  # 0, none, is what every family has
         raise LabError(f"--nll-samples and --nll-images go with a VAE; {found.run} has no likelihood. Leave them out.")
-    from latentlab.evaluation.scores import check_split, evaluate_run
-    from latentlab.run import Run
+    from latentlab.measure.scores import check_split, evaluate_run
+    from latentlab.train import Run
 
     check_split(found.split)
     run = Run(folder)
@@ -80,8 +80,8 @@ def _images(found: argparse.Namespace, bars: Bars) -> int:
     if found.data is None:
         raise LabError("--images needs --data SPEC, the data set that the images imitate. Got none. Try --data mnist.")
     from latentlab.data import load_data
-    from latentlab.evaluation.foreign import read_images
-    from latentlab.evaluation.scores import check_split, evaluate_images
+    from latentlab.measure.quality import read_images
+    from latentlab.measure.scores import check_split, evaluate_images
 
     check_split(found.split)
     changes = {} if found.image_size is None else {"image_size": whole(found.image_size, "--image-size", 8, 128)}
@@ -100,7 +100,7 @@ def _images(found: argparse.Namespace, bars: Bars) -> int:
 
 
 def _extractors(found: argparse.Namespace, data: Any) -> Any:
-    from latentlab.extractors.choice import extractors_for
+    from latentlab.measure.extractors import extractors_for
 
     names = None if found.extractors is None else [name.strip() for name in found.extractors.split(",") if name.strip()]
 
@@ -111,7 +111,7 @@ def _extractors(found: argparse.Namespace, data: Any) -> Any:
 
 
 def _threads(text: str | None) -> Any:
-    from latentlab.machine import fastest_threads, threads
+    from latentlab.base.machine import fastest_threads, threads
 
     return threads(fastest_threads() if text is None else whole(text, "--threads", 1, 1024))
 

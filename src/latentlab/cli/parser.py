@@ -11,19 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
-from latentlab.config import (
-    AutoencoderModel,
-    AutoencoderTrain,
-    DataConfig,
-    GANModel,
-    GANTrain,
-    VAEModel,
-    VAETrain,
-    describe,
-    hints,
-)
-from latentlab.errors import LabError, refusal
-from latentlab.options import read_value
+from latentlab.base.errors import LabError, refusal
+from latentlab.config.presets import read_value
+from latentlab.config.schema import AutoencoderModel, AutoencoderTrain, DataConfig, GANModel, GANTrain, VAEModel, VAETrain, describe, hints
 
 # The contract's short names; every field also has its dotted name.
 SHORT = {

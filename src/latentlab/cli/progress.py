@@ -8,8 +8,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from latentlab.diagnosis import Finding, line
-from latentlab.events import Diagnosed, Ended, Event, Logged, Paced, Saved, Started, Stepped, Warned
+from latentlab.runs.diagnosis import Finding, line
+from latentlab.train.events import Diagnosed, Ended, Event, Logged, Paced, Saved, Started, Stepped, Warned
 
 PLAIN_SECONDS = 5.0
 PACES = {"paused": "paused", "slow": "in slow motion", "fast": "at full speed"}

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from latentlab.base.errors import LabError, refusal
+from latentlab.base.texts import Phrase, languages, text
 from latentlab.cli.parser import Parser
-from latentlab.errors import LabError, refusal
-from latentlab.panels import Phrase
-from latentlab.runs import RunFolder, open_folder
-from latentlab.texts import languages
+from latentlab.runs.folder import RunFolder, open_folder
+from latentlab.show.card import FOLDER, NAMES, options
 
 if TYPE_CHECKING:
-    from latentlab.answers.seal import HandedIn
-    from latentlab.cards.card import Card
+    from latentlab.show.answers.record import HandedIn
+    from latentlab.show.card import Card
+
 
 LARGE_MB = 5.0
 WEIGHTS = ("int8", "fp16")
@@ -40,9 +42,9 @@ def command_report(arguments: list[str]) -> int:
     check_lang(found.lang)
     if found.weights not in WEIGHTS:
         raise refusal("--weights", "one of " + ", ".join(WEIGHTS), found.weights)
-    from latentlab.answers.sheet import read_answers
-    from latentlab.compare.anything import comparison_of
-    from latentlab.report.page import write_page
+    from latentlab.measure.compare import comparison_of
+    from latentlab.show.answers import read_answers
+    from latentlab.show.report import write_page
 
     out = report_file(found.out)
     folders = opened_runs(found.runs)
@@ -71,7 +73,7 @@ def check_lang(lang: str) -> None:
 
 def report_file(name: str) -> Path:
     """Where the report goes. Raises LabError unless it is a new .html file or an earlier report."""
-    from latentlab.answers.seal import is_report
+    from latentlab.show.answers.record import is_report
 
     out = Path(name)
     if out.suffix.lower() not in (".html", ".htm"):
@@ -94,8 +96,8 @@ def opened_runs(paths: Sequence[str]) -> dict[str, RunFolder]:
 
     Raises LabError for none at all, a folder without a run, and one that is named twice.
     """
-    from latentlab.answers.record import RUNS
-    from latentlab.compare.entries import distinct_names
+    from latentlab.measure.compare.entries import distinct_names
+    from latentlab.show.answers.record import RUNS
 
     if not paths:
         raise LabError("there must be at least one run to report. Got none. Try `latentlab report runs/lab --out lab.html`.")
@@ -116,7 +118,7 @@ def question_cards(name: str | None) -> dict[str, Card]:
     Raises LabError for a folder that is named and holds none, or a card that cannot be shown; in the default folder such
     a card is said and left out.
     """
-    from latentlab.cards.card import FOLDER, found_cards
+    from latentlab.show.card import FOLDER, found_cards
 
     if name is None:
         return found_cards(FOLDER, say=_say)
@@ -139,9 +141,9 @@ def command_grade(arguments: list[str]) -> int:
     parser.add_argument("--lang", default="en", metavar="en|fr", help="language of the table (en)")
     found = parser.parse(arguments)
     check_lang(found.lang)
-    from latentlab.answers.grades import table, write_csv
-    from latentlab.answers.seal import open_report
-    from latentlab.report.grades_page import write_html
+    from latentlab.show.answers.grades import table, write_csv
+    from latentlab.show.answers.record import open_report
+    from latentlab.show.report.grades import write_html
 
     sheet, page = grade_files(found.out)
     handed = [open_report(path) for path in handed_in(found.files)]
@@ -167,8 +169,8 @@ def command_grade(arguments: list[str]) -> int:
 
 def grade_files(stem: str) -> tuple[Path, Path]:
     """STEM.csv and STEM.html. Raises LabError when something that is no table of ours is there."""
-    from latentlab.answers.grades import is_table
-    from latentlab.report.grades_page import is_grades_page
+    from latentlab.show.answers.grades import is_table
+    from latentlab.show.report.grades import is_grades_page
 
     if not Path(stem).name or stem.endswith(("/", "\\")) or Path(stem).is_dir():
         raise refusal("--out", "the beginning of two files' names, such as grades", stem)
@@ -185,7 +187,7 @@ def handed_in(names: Sequence[str]) -> list[Path]:
 
     Raises LabError for none at all, one that does not exist, and a folder without any.
     """
-    from latentlab.report.grades_page import is_grades_page
+    from latentlab.show.report.grades import is_grades_page
 
     if not names:
         raise LabError("there must be at least one report to grade. Got none. Try `latentlab grade handed-in/*.html`.")
@@ -211,4 +213,80 @@ def summary(handed: Sequence[HandedIn]) -> str:
 
 
 def _say(words: str) -> None:
-    print(f"latentlab: {words}", file=sys.stderr)
+    print(f"latentlab: {words}", file=sys.stderr, flush=True)
+
+
+# `latentlab question`: the questions of the labs, each answered by an experiment that runs here.
+
+
+def command_question(arguments: list[str]) -> int:
+    """List the questions, run one's experiment, or write a sheet for answers."""
+    parser = Parser(
+        "question",
+        "Run the experiment of a question and say which claims hold. Without NAME: the list. Make your prediction first; "
+        "--sheet writes a file to put it down in.",
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="one of " + ", ".join(NAMES))
+    parser.add_argument("--data", default="digits", metavar="SPEC", help="digits (default), mnist, fashion-mnist or kmnist")
+    parser.add_argument("--data-root", metavar="DIR", help="where named sets lie; default LATENTLAB_DATA, else the cache folder")
+    parser.add_argument("--offline", action="store_true", help="never download")
+    parser.add_argument("--out", metavar="DIR", help="where it goes (runs/questions/NAME); finished runs in it are kept")
+    parser.add_argument("--fresh", action="store_true", help="start over: remove what this question left in DIR")
+    parser.add_argument("--sheet", metavar="FILE", help="write a sheet for answers and predictions, for `latentlab report --answers`")
+    parser.add_argument("--lang", default="en", metavar="en|fr", help="language of what is printed, of the card and of the sheet (en)")
+    found = parser.parse(arguments)
+    check_lang(found.lang)
+    if found.sheet is not None:
+        if found.name is not None:
+            raise LabError(f"NAME and --sheet must be given one at a time. Got {found.name!r} and --sheet. The sheet has every question.")
+        return write_sheet(Path(found.sheet), found.lang)
+    if found.name is None:
+        width = max(map(len, NAMES))
+        print("\n".join(f"{name:<{width}}  {text(f'question.{name}.title', found.lang)}" for name in NAMES))
+        return 0
+    from latentlab.lab.questions.bench import check
+
+    folder = Path(found.out) if found.out is not None else FOLDER / found.name
+    check(found.name, folder, found.data)
+    _say(prompt(found.name, found.lang))
+    from latentlab.cli import Interrupted
+    from latentlab.lab.questions import run
+
+    try:
+        card = run(
+            found.name, folder, data=found.data, lang=found.lang, fresh=found.fresh, say=_say, root=found.data_root, offline=found.offline
+        )  # fmt: skip
+    except (KeyboardInterrupt, Interrupted) as error:
+        _say(f"stopped; what was trained is kept, and the same command goes on in {folder}.")
+        return 128 + (error.number if isinstance(error, Interrupted) else signal.SIGINT)
+    print("\n".join([*verdicts(card, found.lang), str(folder)]))
+    return 0
+
+
+def write_sheet(path: Path, lang: str) -> int:
+    """Write a sheet to a new file. Raises LabError for a file that exists."""
+    from latentlab.show.answers import template
+
+    if path.exists():
+        raise refusal("--sheet", "a new file", str(path), "It may hold answers: name another.")
+    check_parent(path, "--sheet")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(template(lang), encoding="utf-8")
+    print(path)
+    return 0
+
+
+def prompt(name: str, lang: str) -> str:
+    """The question, and what can be predicted before its experiment runs."""
+    lines = [text(f"question.{name}.ask", lang), text(f"question.{name}.predict", lang)]
+    return "\n".join([*lines, *(f"  {option}: {text(f'question.{name}.option.{option}', lang)}" for option in options(name))])
+
+
+def verdicts(card: Card, lang: str) -> list[str]:
+    """What came true of what could be predicted, then each claim with its verdict and what was measured."""
+    each = "; ".join(text(f"question.{card.question}.option.{option}", lang).rstrip(".") for option in card.outcome)
+    lines = [text("card.outcome", lang, each=each) if card.outcome else text("card.outcome.none", lang)]
+    for claim in card.claims:
+        said = text(f"question.{card.question}.claim.{claim.name}", lang)
+        lines.append(f"{text(f'card.verdict.{claim.verdict}', lang)}: {said} {claim.measured(card.question).say(lang)}")
+    return lines

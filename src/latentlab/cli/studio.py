@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from latentlab.base.errors import LabError, refusal
 from latentlab.cli.parser import Parser, whole
-from latentlab.errors import LabError, refusal
 
 if TYPE_CHECKING:
-    from latentlab.studio.place import Place
+    from latentlab.studio.library import Place
+
 
 SHORTEST_TOKEN = 16
 
@@ -43,7 +44,7 @@ def command_studio(arguments: list[str]) -> int:
     if importlib.util.find_spec("streamlit") is None:
         raise LabError("latentlab studio needs Streamlit, which is not installed. Run `make studio`, or `pip install 'latentlab[studio]'`.")
     from latentlab.cli import Interrupted
-    from latentlab.studio.place import Place
+    from latentlab.studio.library import Place
     from latentlab.studio.server import address, serve
 
     place = Place(runs.absolute(), None if found.data_root is None else str(Path(found.data_root).expanduser().absolute()))

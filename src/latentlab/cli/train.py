@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 
+from latentlab.base.errors import LabError
 from latentlab.cli.parser import Parser, add_config_options, config_changes, number, whole
-from latentlab.errors import LabError
-from latentlab.presets import PRESETS, preset
+from latentlab.cli.progress import Progress
+from latentlab.config.presets import PRESETS, preset
 
 
 def command_train(arguments: list[str]) -> int:
@@ -23,10 +24,10 @@ def command_train(arguments: list[str]) -> int:
     config = preset(found.preset)
     config = config.replace(**config_changes(found, config))
     if config.preset == "gan-from-vae" and getattr(config.train, "generator_from", None) is None:
-        from latentlab.presets import NEEDS_DECODER
+        from latentlab.config.presets import NEEDS_DECODER
 
         raise LabError(NEEDS_DECODER)
-    from latentlab.jobs import create
+    from latentlab.train.start import create
 
     return follow(create(config, found.out))
 
@@ -41,21 +42,20 @@ def command_resume(arguments: list[str]) -> int:
     found = parser.parse(arguments)
     epochs = number(found.epochs, "--epochs", above=0) if found.epochs is not None else None
     steps = whole(found.steps, "--steps", 1) if found.steps is not None else None
-    from latentlab.runs import open_folder
+    from latentlab.runs.folder import open_folder
 
     open_folder(found.run)
-    from latentlab.jobs import reopen
+    from latentlab.train.start import reopen
 
     return follow(reopen(found.run, epochs, steps))
 
 
 def follow(session: object, quiet_path: bool = False) -> int:
     """Show a run's events to the end; 130 or 143 when a signal stopped it, after a checkpoint."""
-    from latentlab.cli.progress import Progress
-    from latentlab.events import Ended
-    from latentlab.figures import draw_figures
-    from latentlab.jobs import StopFlag, events
-    from latentlab.session import Session
+    from latentlab.show.figures import draw_figures
+    from latentlab.train.events import Ended
+    from latentlab.train.session import Session
+    from latentlab.train.start import StopFlag, events
 
     if not isinstance(session, Session):
         raise TypeError(type(session))

@@ -5,11 +5,56 @@ image file → source (decode, verify) → `ImageSet` uint8 [N, H, W, C] → `ba
 
 from __future__ import annotations
 
-from latentlab.data.batches import batch_indices
-from latentlab.data.information import entropy_floor_nats, is_binary
-from latentlab.data.load import load_data
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from latentlab.base.errors import refusal
+from latentlab.config.schema import DataConfig, check_part
 from latentlab.data.named import fetch
-from latentlab.data.sets import Data, ImageSet
-from latentlab.data.spec import canonical, parse
+from latentlab.data.sets import Data, ImageSet, batch_indices, entropy_floor_nats, is_binary
+from latentlab.data.sources import canonical, parse
 
 __all__ = ["Data", "ImageSet", "batch_indices", "canonical", "entropy_floor_nats", "fetch", "is_binary", "load_data", "parse"]
+
+
+# `load_data`: one entrance to every source of images.
+
+
+def load_data(
+    spec_or_config: str | DataConfig = "digits", *, root: str | Path | None = None, offline: bool | None = None, **changes: Any
+) -> Data:
+    """The data set of a SPEC or of a configuration, cut into train, val and test.
+
+    `root` is the data root, `offline` forbids downloads; other keywords are fields of DataConfig (`image_size=32`).
+    Writes nothing on stdout. Raises LabError for a wrong SPEC or value, and whatever the source raises.
+    """
+    if isinstance(spec_or_config, DataConfig):
+        config = spec_or_config
+    elif isinstance(spec_or_config, str):
+        config = DataConfig(spec=spec_or_config)
+    else:
+        raise refusal("the data set", "a SPEC or a DataConfig", spec_or_config)
+    known = [field.name for field in dataclasses.fields(DataConfig)]
+    for name in changes:
+        if name not in known:
+            raise refusal("a keyword of load_data", f"one of {', '.join(known)}", name)
+    if root is not None:
+        changes["root"] = str(root)
+    if offline is not None:
+        changes["offline"] = offline
+    config = dataclasses.replace(config, **changes)
+    check_part("data", config)
+    spec = parse(config.spec)
+    # Each source is imported only when it is read: scikit-learn alone takes a second.
+    if spec.kind == "digits":
+        from latentlab.data.named import load_digits
+
+        return load_digits(config)
+    if spec.kind == "published":
+        from latentlab.data.named import load_published
+
+        return load_published(config)
+    from latentlab.data.folder import load_folder
+
+    return load_folder(config)

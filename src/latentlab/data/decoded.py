@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -21,20 +22,18 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from latentlab.cache import cache_folder
-from latentlab.data.decode import Undecodable, decode
-from latentlab.data.progress import progress
-from latentlab.data.rows import RowFile, first_channel
-from latentlab.data.walk import SUFFIXES, Entry, walk
-from latentlab.errors import LabError, OutOfSpace
-from latentlab.files import is_full, rename, replace_text, write_durably
-from latentlab.images import Images
+from latentlab.base.errors import LabError, OutOfSpace
+from latentlab.base.files import cache_folder, is_full, rename, replace_text, replace_with, write_durably
+from latentlab.base.images import Images
+from latentlab.data.decode import SUFFIXES, Entry, Undecodable, decode, walk
+from latentlab.data.download import progress
 
 _VERSION = 1  # of the pixels and of the files; a change of either makes new keys
 _MAX_BYTES = 1 << 30  # of one image file
@@ -237,3 +236,57 @@ def _remove_stale(home: Path) -> None:
 
 def _workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+# Writing an .npy file of images row by row, when the number of rows is known only at the end.
+#
+# Rows are written, not stored through a memory map: on a full disk a write is an OSError, a store would kill the process.
+
+_ROWS = 1024
+
+
+class RowFile:
+    """uint8 [N, S, S, C] in an .npy file; N grows with `append`. Leaving the context writes the header's final form."""
+
+    def __init__(self, path: Path, size: int, channels: int) -> None:
+        self.shape = (size, size, channels)
+        self.count = 0
+        self._file = open(path, "wb")  # noqa: SIM115 (closed on leaving the context)
+        self._file.write(_header(0, self.shape))
+
+    def append(self, row: NDArray[np.uint8]) -> None:
+        """Write one image uint8 [S, S, 1 or C]; one channel stands for all."""
+        self._file.write(np.ascontiguousarray(np.broadcast_to(row, self.shape)).data)
+        self.count += 1
+
+    def __enter__(self) -> RowFile:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        with self._file:
+            if kind is None:
+                self._file.seek(0)
+                self._file.write(_header(self.count, self.shape))
+                self._file.flush()
+                os.fsync(self._file.fileno())  # else a power cut could leave zeros of the right size
+
+
+def _header(count: int, shape: tuple[int, int, int]) -> bytes:
+    """NumPy leaves room for the first axis to grow, so the header's length does not depend on `count`."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)})
+    return buffer.getvalue()
+
+
+def first_channel(path: Path) -> int:
+    """Rewrite images uint8 [N, S, S, 3] of three equal channels as [N, S, S, 1]; returns 1, the number of channels."""
+    images = np.load(path, mmap_mode="r", allow_pickle=False)
+
+    def write(beside: Path) -> None:
+        with RowFile(beside, images.shape[1], 1) as out:
+            for start in range(0, len(images), _ROWS):
+                for row in np.asarray(images[start : start + _ROWS]):
+                    out.append(row[:, :, :1])
+
+    replace_with(path, write)
+    return 1

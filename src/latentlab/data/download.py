@@ -9,16 +9,18 @@ import hashlib
 import http.client
 import os
 import ssl
+import sys
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from latentlab.data.progress import progress
-from latentlab.errors import LabError, OutOfSpace, refusal
-from latentlab.files import is_full, rename
+from latentlab.base.errors import LabError, OutOfSpace, refusal
+from latentlab.base.files import is_full, rename
 
 TIMEOUT_SECONDS = 30.0
 ATTEMPTS = 4  # at one address, as long as each brings more
@@ -188,3 +190,31 @@ def _length(file: IO[bytes]) -> int:
 def _short(error: BaseException) -> str:
     reason = getattr(error, "reason", None) or error
     return " ".join((str(reason) or type(reason).__name__).split())[:120]
+
+
+# How far a long decoding or download is, on stderr.
+
+_QUIET_SECONDS = 1.0
+_LINE_SECONDS = 15.0
+
+
+@contextmanager
+def progress(text: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    """A function that is told how many units more are done. A bar on a terminal, else a plain line now and then."""
+    if sys.stderr.isatty():
+        from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
+
+        scaled = unit == "B"
+        with tqdm(total=total, desc=text, unit=unit, unit_scale=scaled, delay=_QUIET_SECONDS, leave=False, file=sys.stderr) as bar:
+            yield lambda more: bar.update(more) and None
+        return
+    done, told = 0, time.monotonic()
+
+    def advance(more: int) -> None:
+        nonlocal done, told
+        done += more
+        if time.monotonic() - told >= _LINE_SECONDS:
+            told = time.monotonic()
+            print(f"{text}: {done:,} of {total:,} {unit}", file=sys.stderr, flush=True)
+
+    yield advance

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from latentlab.config import DataConfig
+from latentlab.base.errors import refusal
+from latentlab.config.schema import DataConfig
 from latentlab.data.decoded import Settings, open_decoded
-from latentlab.data.sets import Data, cut, fingerprint
-from latentlab.data.spec import parse
-from latentlab.data.splits import by_content
-from latentlab.errors import refusal
+from latentlab.data.sets import Data, by_content, cut, fingerprint
+from latentlab.data.sources import parse
 
 SIZE = 64
 _NAMED = 5  # files that the note on skipped ones names

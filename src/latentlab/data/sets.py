@@ -6,15 +6,17 @@ Letters: M rows of a source, N images of a set, H height, W width, C channels (1
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latentlab.data.splits import Splits
-from latentlab.errors import refusal
-from latentlab.images import Images
+from latentlab.base.errors import refusal
+from latentlab.base.images import Images
+from latentlab.base.seeding import numpy_generator
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,3 +106,121 @@ def cut(source: Images, labels: NDArray[np.int64] | None, splits: Splits, train_
         return ImageSet(source, rows, None if labels is None else labels[rows])
 
     return part(first_images(splits.train, train_images)), part(splits.val), part(splits.test)
+
+
+# Train, val and test by content: equal images always fall on the same side, whatever they are called.
+
+
+class Splits(NamedTuple):
+    """Rows of the source that make up each split, and a line for the user where one is due."""
+
+    train: NDArray[np.int64]
+    val: NDArray[np.int64]
+    test: NDArray[np.int64]
+    note: str | None = None
+
+
+def by_content(digests: Sequence[str], val_share: float, test_share: float, name: str) -> Splits:
+    """Splits of M images whose contents have the given sha256 [M].
+
+    The U different contents are ranked by their digest. The first round(test_share U) are test, the next round(val_share U)
+    val, each at least 1, the rest train; within a split the images keep that order, which is as good as shuffled. So the
+    splits do not depend on file names, and k more images move at most k of the others over each of the two borders.
+
+    With fewer than 3 different contents there is nothing to hold out: then the images are cut by position, and a note says so.
+    Raises LabError for fewer than 3 images and for shares that leave no training image; `name` is the set's name in it.
+    """
+    if len(digests) < 3:
+        raise refusal(name, "a set of at least 3 images, one each for train, val and test", len(digests), "Add images.")
+    note = None
+    groups: dict[str, list[int]] = {}
+    for row, digest in enumerate(digests):
+        groups.setdefault(digest, []).append(row)
+    if len(groups) < 3:
+        count = "one content" if len(groups) == 1 else "two contents"
+        note = f"{name} holds {len(digests)} images of only {count}: train, val and test share contents, so held-out scores mean nothing."
+        ranked = [[row] for row in range(len(digests))]
+    else:
+        ranked = [groups[digest] for digest in sorted(groups)]
+    test = max(1, round(test_share * len(ranked)))
+    val = max(1, round(val_share * len(ranked)))
+    if test + val >= len(ranked):
+        raise refusal(
+            "data.val_share and data.test_share",
+            f"shares that leave a training image of {len(ranked)} different ones",
+            (val_share, test_share),
+            "Lower them, or add images.",
+        )
+    return Splits(_rows(ranked[test + val :]), _rows(ranked[test : test + val]), _rows(ranked[:test]), note)
+
+
+def _rows(groups: list[list[int]]) -> NDArray[np.int64]:
+    return np.array([row for group in groups for row in group], np.int64)
+
+
+# Which images make up a batch: a pure function of the seed and of how many images have been read.
+
+
+@lru_cache(maxsize=4)  # the current epoch and the next, for two sizes at once
+def _permutation(seed: int, epoch: int, size: int) -> NDArray[np.int64]:
+    order = numpy_generator(seed, "order", epoch).permutation(size).astype(np.int64, copy=False)
+    order.setflags(write=False)
+    return order
+
+
+def batch_indices(seed: int, position: int, count: int, size: int) -> NDArray[np.int64]:
+    """Rows [position, position + count) of the endless sequence made of one permutation of range(size) per epoch: int64 [count].
+
+    The permutation of epoch e is drawn from (seed, "order", e). A batch may reach over an epoch's end, and may be
+    larger than the set. Raises LabError for a negative position or count and for an empty set.
+    """
+    for name, value, least in (("position", position, 0), ("count", count, 0), ("size", size, 1)):
+        if value < least:
+            raise refusal(f"{name} of batch_indices", f"at least {least}", value)
+    rows = np.empty(count, np.int64)
+    done = 0
+    while done < count:
+        epoch, offset = divmod(position + done, size)
+        piece = _permutation(seed, epoch, size)[offset : offset + count - done]
+        rows[done : done + len(piece)] = piece
+        done += len(piece)
+    return rows
+
+
+# What the pixels alone say about a likelihood: the floor under a binary cross-entropy on grey targets.
+
+_CHUNK = 1024  # images; bincount copies them as int64
+
+
+def entropy_floor_nats(images: Images | ImageSet) -> float:
+    """The least binary cross-entropy that any model can reach on these images as targets, in nats per image.
+
+    Mean over the images of the sum over pixels of h(x / 255), h(p) = -p ln p - (1 - p) ln(1 - p): the cross-entropy is
+    least where the prediction equals the target, and is then h. 0 for black and white pixels; 45.53 for MNIST's test set.
+    Takes uint8 [N, H, W, C]; computed from a histogram. Raises LabError without images.
+    """
+    count = len(images)
+    if count == 0:
+        raise refusal("images", "at least one image", count)
+    histogram = np.zeros(256, np.int64)
+    for chunk in _chunks(images):
+        histogram += np.bincount(chunk.reshape(-1), minlength=256)
+    return float(histogram @ _entropy_of_bytes() / count)
+
+
+def is_binary(images: Images | ImageSet) -> bool:
+    """Whether every pixel is 0 or 255."""
+    return all(bool(np.isin(chunk, (0, 255)).all()) for chunk in _chunks(images))
+
+
+def _entropy_of_bytes() -> NDArray[np.float64]:
+    p = np.arange(1, 255) / 255
+    return np.concatenate([[0.0], -p * np.log(p) - (1 - p) * np.log1p(-p), [0.0]])
+
+
+def _chunks(images: Images | ImageSet) -> Iterator[Images]:
+    if isinstance(images, ImageSet):
+        yield from images.chunks(_CHUNK)
+    else:
+        for start in range(0, len(images), _CHUNK):
+            yield images[start : start + _CHUNK]

@@ -8,19 +8,16 @@ from typing import Any
 
 import streamlit as st
 
-from latentlab.charts.curves import METRICS
-from latentlab.config import Config
-from latentlab.errors import LabError
-from latentlab.panels import Phrase
+from latentlab.base.errors import LabError
+from latentlab.base.texts import Phrase, significant
+from latentlab.config.schema import Config
+from latentlab.show.charts.curves import METRICS
 from latentlab.studio import tasks
-from latentlab.studio.address import shown
-from latentlab.studio.fields import Field, all_fields
-from latentlab.studio.form import widget
-from latentlab.studio.overview import Overview
-from latentlab.studio.place import here
-from latentlab.studio.stopping import stop
+from latentlab.studio.form import Field, all_fields, widget
+from latentlab.studio.library import here
+from latentlab.studio.overview import Overview, stop
+from latentlab.studio.state import shown
 from latentlab.studio.words import lang, plain, say, spoken
-from latentlab.texts import significant
 
 PHASES = ("discriminator", "generator", "elbo", "reconstruction")  # what a half of a step, or a whole one, is called
 

@@ -12,11 +12,11 @@ from urllib.parse import urlencode
 import streamlit as st
 from PIL import Image, ImageDraw
 
-from latentlab.errors import LabError
-from latentlab.studio.address import params, put, shown
-from latentlab.studio.looks import static, style
+from latentlab.base.errors import LabError
+from latentlab.base.texts import languages
+from latentlab.studio.parts import static, style
+from latentlab.studio.state import params, put, shown
 from latentlab.studio.words import KEY, lang, plain, say
-from latentlab.texts import languages
 
 # Drawn in this order; each is a module of latentlab.studio.views with a function `draw()`.
 PAGES = {

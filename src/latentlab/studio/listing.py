@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from latentlab.errors import LabError
-from latentlab.runs import RunFolder
+from latentlab.base.errors import LabError
+from latentlab.base.jsonl import parsed
+from latentlab.runs.folder import RunFolder
 from latentlab.studio import tasks
+from latentlab.studio.library import Place
 from latentlab.studio.overview import Overview, outdated, overview, scores
-from latentlab.studio.place import Place
-from latentlab.tail import parsed
 
 QUESTIONS = "questions"  # the folder of the questions' experiments, with dozens of runs
 PAGE = 20  # runs on a page

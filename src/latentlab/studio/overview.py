@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from latentlab.config import Config
-from latentlab.errors import LabError, refusal
-from latentlab.runs import STATES, RunFolder
+from latentlab.base.errors import LabError, refusal
+from latentlab.config.schema import Config
+from latentlab.runs.folder import STATES, RunFolder
 from latentlab.studio import tasks
-from latentlab.studio.place import Place
+from latentlab.studio.library import Place
 
 State = Literal["starting", "running", "paused", "finished", "stopped", "failed", "damaged"]
 LIVE: tuple[State, ...] = ("starting", "running", "paused")
@@ -226,3 +226,15 @@ def last_row(folder: RunFolder) -> dict[str, Any]:
         if isinstance(found, dict):
             return found
     return {}
+
+
+# Stopping a run, however far it has come: one that trains is asked to, one that still loads is ended.
+
+
+def stop(place: Place, name: str) -> None:
+    """Stop a run. One that is at rest already stays so. Raises LabError when there is none."""
+    found, task = overview(place, name), tasks.latest(place, ("train", "resume"), name)
+    if found.state == "starting" and task is not None and task.state == "running":
+        tasks.stop(task)
+    elif found.live:
+        found.folder.request("stop")

@@ -6,26 +6,28 @@ networks are fetched from the routes, so that a rerun of the page sends words an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from importlib import resources
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
 
-from latentlab.charts import module as charts
-from latentlab.charts.columns import Columns
-from latentlab.charts.content import capital, chart_data, chart_words
-from latentlab.charts.film import Kept, film_data, reel
-from latentlab.charts.tables import chart_table
-from latentlab.errors import LabError
-from latentlab.explorer import module as explorers
-from latentlab.explorer.content import explorer_words
-from latentlab.panels import Panel, Phrase, Pictures
-from latentlab.studio.live import watched
-from latentlab.studio.looks import static
+from latentlab.base.errors import LabError
+from latentlab.base.texts import Phrase
+from latentlab.runs.folder import RunFolder
+from latentlab.show import charts
+from latentlab.show import explorer as live_explorer
+from latentlab.show.charts.columns import Columns
+from latentlab.show.charts.content import Kept, capital, chart_data, chart_table, chart_words, film_data, reel
+from latentlab.show.charts.panels import Panel, Pictures
+from latentlab.show.explorer.content import explorer_words
+from latentlab.studio.library import here
 from latentlab.studio.overview import overview
-from latentlab.studio.place import here
 from latentlab.studio.words import lang, say, spoken
 
 Component = Callable[..., Any]
@@ -35,7 +37,7 @@ Component = Callable[..., Any]
 def _component(name: str) -> Component:
     """A component of the page, registered once."""
     if name == "explorer":
-        script, style = explorers.module(), explorers.style() + static("explorer-host.css")
+        script, style = live_explorer.module(), live_explorer.style() + static("explorer-host.css")
     else:
         script, style = charts.module(), charts.host_style() + ".latentlab-place { --chart-sans: var(--st-font); }\n"
     made: Component = st.components.v2.component(f"latentlab_{name}", css=style, js=script + static("host.js") + static(f"{name}.js"))
@@ -80,3 +82,71 @@ def explorer(names: Sequence[str], key: str) -> None:
     address = "/lab/explorer?" + urlencode([("run", name) for name in names])
     words = {"address": address, "words": explorer_words(lang()), "lang": lang(), "failed": say("studio.explore.failed")}
     _component("explorer")(data=words, key=key)
+
+
+# The metrics of runs in memory, for all readers at once: each line of metrics.jsonl is read once, however many look.
+
+KEPT = 16  # runs in memory
+RECENT = 12  # lines that speed is measured over
+
+
+class Watched:
+    """One run's numbers, read on from where they ended."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.lock = threading.Lock()
+        self.tail = folder.tail()
+        self._begin()
+
+    def _begin(self) -> None:
+        self.columns = Columns()
+        self.recent: deque[Mapping[str, Any]] = deque(maxlen=RECENT)
+
+    def read(self) -> None:
+        """Take in what was written since. Raises LabError at a damaged line."""
+        with self.lock:
+            rows, restarted = self.tail.read()
+            if restarted:
+                self._begin()
+            self.columns.extend(rows)
+            self.recent.extend(row for row in rows if row.get("split") == "train" and "request" not in row and "failure" not in row)
+
+    def images_per_second(self) -> float | None:
+        """Training images read per second of training, over the last lines; None before there are two."""
+        with self.lock:
+            if len(self.recent) < 2:
+                return None
+            first, last = self.recent[0], self.recent[-1]
+        seconds = float(last["seconds"]) - float(first["seconds"])
+        return (float(last["images_seen"]) - float(first["images_seen"])) / seconds if seconds > 0 else None
+
+
+_kept: OrderedDict[Path, Watched] = OrderedDict()
+_lock = threading.Lock()
+
+
+def watched(folder: RunFolder) -> Watched:
+    """The numbers of a run as they are now. Raises LabError when its metrics are damaged."""
+    with _lock:
+        if folder.path not in _kept:
+            _kept[folder.path] = Watched(folder)
+            while len(_kept) > KEPT:
+                _kept.popitem(last=False)
+        _kept.move_to_end(folder.path)
+        found = _kept[folder.path]
+    found.read()
+    return found
+
+
+# The files of static/: style sheets of all pages or of one, and the scripts of components.
+
+
+def style(name: str) -> None:
+    """Use static/NAME.css on this page."""
+    st.html(f"<style>{static(f'{name}.css')}</style>")
+
+
+@cache
+def static(name: str) -> str:
+    """The text of a file of static/."""
+    return resources.files("latentlab.studio").joinpath("static", name).read_text(encoding="utf-8")

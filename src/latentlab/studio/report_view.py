@@ -7,18 +7,18 @@ from pathlib import Path
 
 import streamlit as st
 
-from latentlab.answers.record import RUNS
-from latentlab.answers.sheet import NOTES, Answers
-from latentlab.cards.card import NAMES, found_cards
-from latentlab.studio import answers_book, tasks
-from latentlab.studio.address import asked
-from latentlab.studio.answer_fields import line_field, prediction_field, text_field
-from latentlab.studio.answers_book import Entry
+from latentlab.base.texts import languages, number
+from latentlab.show.answers import NOTES, Answers
+from latentlab.show.answers.record import RUNS
+from latentlab.show.card import NAMES, found_cards
+from latentlab.studio import answers as answers_book
+from latentlab.studio import tasks
+from latentlab.studio.answers import Entry, line_field, prediction_field, text_field
 from latentlab.studio.frame import NAMES as LANGUAGES
+from latentlab.studio.library import Place
 from latentlab.studio.listing import QUESTIONS, Listed, listed
-from latentlab.studio.place import Place
+from latentlab.studio.state import asked
 from latentlab.studio.words import lang, plain, say
-from latentlab.texts import languages, number
 
 PRECISIONS = ("int8", "fp16")
 TICK_SECONDS = 1.0

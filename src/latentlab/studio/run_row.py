@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from latentlab.diagnosis import KEYS
-from latentlab.errors import LabError
-from latentlab.studio.address import shown
+from latentlab.base.errors import LabError
+from latentlab.base.texts import duration, number, significant
+from latentlab.runs.diagnosis.symptoms import KEYS
 from latentlab.studio.frame import in_one_line, link
+from latentlab.studio.library import Place, here
 from latentlab.studio.listing import Listed, one
-from latentlab.studio.place import Place, here
+from latentlab.studio.overview import stop
 from latentlab.studio.run_menu import NOTICE, go_on, menu, refused
-from latentlab.studio.stopping import stop
+from latentlab.studio.state import shown
 from latentlab.studio.watch import COLORS, ICONS
 from latentlab.studio.words import lang, plain, say
-from latentlab.texts import duration, number, significant
 
 TICK_SECONDS = 2.0
 

@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from latentlab.errors import LabError
-from latentlab.images import Images
+from latentlab.base.errors import LabError
+from latentlab.base.images import Images
 
 DEADLINE_SECONDS = 300.0  # of one question: others wait for it
 IDLE_SECONDS = 600.0  # then the process is ended; the next question starts another

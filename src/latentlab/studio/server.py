@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latentlab.errors import refusal
-from latentlab.studio.place import Place
+from latentlab.base.errors import refusal
+from latentlab.studio.library import Place
 
 if TYPE_CHECKING:
     from streamlit.web.server.starlette import App
+
 
 OWN = "127.0.0.1"
 HOSTS = ("127.0.0.1", "localhost")
@@ -144,7 +145,7 @@ def application(at: Address, started: Any = None) -> App:
 
 def warm() -> None:
     """Read the images that the first page shows before a reader asks for them."""
-    from latentlab.config import DataConfig
+    from latentlab.config.schema import DataConfig
     from latentlab.studio import sources
 
     with suppress(RuntimeError):  # the server was ended before the libraries were there

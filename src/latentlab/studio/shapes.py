@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
-from latentlab.config import Config
-from latentlab.layers import (
+from latentlab.base.texts import number
+from latentlab.config.layers import (
     Activation,
     BatchNorm,
     Convolution,
@@ -21,8 +21,8 @@ from latentlab.layers import (
     parameter_count,
     shape_after,
 )
+from latentlab.config.schema import Config
 from latentlab.studio.words import lang, say
-from latentlab.texts import number
 
 
 @dataclass(frozen=True)

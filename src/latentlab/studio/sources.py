@@ -12,16 +12,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from latentlab.cache import data_root
-from latentlab.config import DataConfig
+from latentlab.base.errors import refusal
+from latentlab.base.files import data_root
+from latentlab.base.images import Images
+from latentlab.config.schema import DataConfig
 from latentlab.data import load_data
-from latentlab.data.decode import Undecodable, decode
+from latentlab.data.decode import SUFFIXES, Undecodable, decode, walk
 from latentlab.data.folder import classes
-from latentlab.data.published import SETS
-from latentlab.data.spec import PUBLISHED
-from latentlab.data.walk import SUFFIXES, walk
-from latentlab.errors import refusal
-from latentlab.images import Images
+from latentlab.data.sources import PUBLISHED, SETS
 
 FOLDER = "folder:"
 DEEPEST = 2  # folders below the data root

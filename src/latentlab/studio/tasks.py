@@ -19,10 +19,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from latentlab.errors import LabError
-from latentlab.files import replace_json
-from latentlab.runs import RunFolder
-from latentlab.studio.place import Place
+from latentlab.base.errors import LabError
+from latentlab.base.files import replace_json
+from latentlab.runs.folder import RunFolder
+from latentlab.studio.library import Place
 
 Kind = Literal["train", "resume", "evaluate", "question", "report"]
 State = Literal["running", "done", "failed", "lost"]

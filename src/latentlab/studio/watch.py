@@ -8,20 +8,19 @@ from typing import Literal
 
 import streamlit as st
 
-from latentlab.charts.curves import run_curves, run_objective
-from latentlab.charts.film import Kept
-from latentlab.diagnosis import Finding, in_words
-from latentlab.errors import LabError
-from latentlab.panels import Phrase
+from latentlab.base.errors import LabError
+from latentlab.base.texts import Phrase, duration, number, significant
+from latentlab.runs.diagnosis import Finding, in_words
+from latentlab.show.charts.content import Kept
+from latentlab.show.charts.curves import run_curves, run_objective
 from latentlab.studio import parts, tasks
-from latentlab.studio.address import params, shown
 from latentlab.studio.controls import controls, stopping
 from latentlab.studio.frame import announce, in_one_line, link, waits
-from latentlab.studio.live import watched
+from latentlab.studio.library import here
 from latentlab.studio.overview import Gone, Overview, overview
-from latentlab.studio.place import here
+from latentlab.studio.parts import watched
+from latentlab.studio.state import params, shown
 from latentlab.studio.words import lang, plain, say
-from latentlab.texts import duration, number, significant
 
 Pace = Literal["rest", "fast", "held"]
 # Between two looks at a run: at rest, where another tab may go on with it; at full speed, where a look takes from training a

@@ -8,19 +8,19 @@ from typing import Any
 
 import streamlit as st
 
-from latentlab.charts.curves import METRICS, overlaid, overlays
-from latentlab.compare.anything import comparison_of
-from latentlab.compare.entries import read_entry
-from latentlab.compare.tables import explained, measure_rows, provenance
-from latentlab.errors import LabError
-from latentlab.panels import Phrase
+from latentlab.base.errors import LabError
+from latentlab.base.texts import Phrase
+from latentlab.measure.compare import comparison_of
+from latentlab.measure.compare.entries import read_entry
+from latentlab.measure.compare.tables import explained, measure_rows, provenance
+from latentlab.show.charts.curves import METRICS, overlaid, overlays
 from latentlab.studio import parts, tasks
-from latentlab.studio.address import asked, put
-from latentlab.studio.chosen import in_order, several_trained
 from latentlab.studio.frame import in_one_line, waits
-from latentlab.studio.live import watched
+from latentlab.studio.library import Place, here
 from latentlab.studio.overview import Overview, outdated, scores
-from latentlab.studio.place import Place, here
+from latentlab.studio.parts import watched
+from latentlab.studio.state import asked, put
+from latentlab.studio.views import in_order, several_trained
 from latentlab.studio.words import lang, plain, say, spoken
 
 RUNS, CURVES = "runs", "curves"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from latentlab.studio import parts
-from latentlab.studio.chosen import in_order, several_trained
+from latentlab.studio.views import in_order, several_trained
 from latentlab.studio.words import say
 
 RUNS = "runs"

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from latentlab.checkpoints import stamp as checkpoint_stamp
-from latentlab.errors import LabError
-from latentlab.images import Images, grid, to_pil
-from latentlab.studio.address import asked, put
-from latentlab.studio.chosen import one_trained
+from latentlab.base.errors import LabError
+from latentlab.base.images import Images, grid, to_pil
+from latentlab.base.texts import number
+from latentlab.runs.checkpoints import stamp as checkpoint_stamp
 from latentlab.studio.overview import Overview
 from latentlab.studio.sampler import Prior, Sampler
+from latentlab.studio.state import asked, put
+from latentlab.studio.views import one_trained
 from latentlab.studio.words import lang, plain, say
-from latentlab.texts import number
 
 MOST = 400
 SHARPEST, WIDEST = 0.2, 3.0  # truncation, in standard deviations

@@ -6,17 +6,16 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from latentlab.answers.sheet import Answers
-from latentlab.cards.card import NAMES, Card, found_cards
-from latentlab.errors import LabError
-from latentlab.studio import answers_book
-from latentlab.studio.address import asked
+from latentlab.base.errors import LabError
+from latentlab.show.answers import Answers
+from latentlab.show.card import NAMES, Card, found_cards
+from latentlab.studio import answers as answers_book
 from latentlab.studio.frame import link
+from latentlab.studio.library import Place, here
 from latentlab.studio.listing import QUESTIONS
-from latentlab.studio.looks import style
-from latentlab.studio.place import Place, here
-from latentlab.studio.question_run import running
-from latentlab.studio.question_view import draw_question
+from latentlab.studio.parts import style
+from latentlab.studio.question import draw_question, running
+from latentlab.studio.state import asked
 from latentlab.studio.words import plain, say
 
 QUESTION = "question"

@@ -6,17 +6,17 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from latentlab.studio.address import asked, put, shown
+from latentlab.base.texts import number
 from latentlab.studio.frame import link
+from latentlab.studio.library import Place, here
 from latentlab.studio.listing import PAGE, Listed, listed, matching
-from latentlab.studio.looks import style
-from latentlab.studio.place import Place, here
+from latentlab.studio.parts import style
 from latentlab.studio.report_view import draw_report
+from latentlab.studio.run_menu import draw_trash
 from latentlab.studio.run_row import draw_row, notice
-from latentlab.studio.trash_view import draw_trash
+from latentlab.studio.state import asked, put, shown
 from latentlab.studio.watch import ICONS
 from latentlab.studio.words import lang, say
-from latentlab.texts import number
 
 VIEWS = {"list": ":material/list:", "report": ":material/description:", "trash": ":material/delete:"}
 VIEW, SEARCH = "view", "search"

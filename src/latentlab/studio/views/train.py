@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import streamlit as st
 
-from latentlab.config import Config, DataConfig
-from latentlab.errors import LabError
-from latentlab.images import Images
-from latentlab.options import arguments
-from latentlab.presets import DECODER_FORM, PRESETS, about, preset
+from latentlab.base.errors import LabError
+from latentlab.base.images import Images
+from latentlab.base.texts import number
+from latentlab.config.presets import DECODER_FORM, PRESETS, about, arguments, preset
+from latentlab.config.schema import Config, DataConfig
 from latentlab.studio import sources, tasks, watch
-from latentlab.studio.address import HIDE, RUN, asked, hidden, params, put, shown
-from latentlab.studio.fields import all_fields, from_address, to_address
-from latentlab.studio.form import form
+from latentlab.studio.form import all_fields, form, from_address, to_address
 from latentlab.studio.frame import PAGES
+from latentlab.studio.library import Place, here, sorted_names
 from latentlab.studio.overview import Overview, overviews
-from latentlab.studio.place import Place, here, sorted_names
-from latentlab.studio.refused import told
 from latentlab.studio.shapes import drawing
-from latentlab.studio.words import KEY, lang, plain, say
-from latentlab.texts import number
+from latentlab.studio.state import HIDE, RUN, asked, hidden, params, put, shown
+from latentlab.studio.words import KEY, lang, plain, say, told
 
 FIRST = "conv-vae"  # the preset that the page begins with
 PER_ROW = 8  # images of the preview
@@ -166,7 +163,7 @@ def _strip(images: Images) -> Images:
     """Images in rows, each enlarged by whole pixels."""
     import numpy as np
 
-    from latentlab.images import grid
+    from latentlab.base.images import grid
 
     scale = max(1, 84 // images.shape[1])
     enlarged = images.repeat(scale, 1).repeat(scale, 2)

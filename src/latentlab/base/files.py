@@ -1,0 +1,152 @@
+"""Writing files so that a reader, a kill -9 or a full disk never meets half of one."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import platformdirs
+
+from latentlab.base.errors import Busy
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def is_full(error: OSError) -> bool:
+    """Whether an error says that the disk, the quota or the file-size limit is exhausted."""
+    return error.errno in _FULL
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the folder's entries durable; Windows has no such call and needs none."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a new file and wait until the disk has it."""
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def rename(source: Path, target: Path) -> None:
+    """`os.replace`, patient with the virus scanners that hold files open on Windows."""
+    for pause in (0.05, 0.1, 0.2, 0.4, 0.8):
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            if os.name != "nt":
+                raise
+            time.sleep(pause)
+    os.replace(source, target)
+
+
+def replace_with(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` make a file beside `path`, then rename it there; on failure nothing is left behind."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write(beside)
+        rename(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def replace_bytes(path: Path, content: bytes) -> None:
+    """Replace a file in one step."""
+
+    def write(beside: Path) -> None:
+        beside.write_bytes(content)
+
+    replace_with(path, write)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Replace a text file in one step."""
+    replace_bytes(path, text.encode())
+
+
+def replace_json(path: Path, value: Any) -> None:
+    """Replace a JSON file in one step. Non-finite numbers are refused: they are no JSON."""
+    replace_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+# Locks between processes, and between threads of one, on files that stay where they are.
+
+PAUSE_SECONDS = 0.02
+
+
+@contextmanager
+def held(path: Path, patience: float, busy: str, shared: bool = False) -> Iterator[None]:
+    """Hold the lock on a file; the system frees it when the process dies, however it dies.
+
+    Raises Busy with the text `busy` when another holds it for longer than `patience` seconds. Any number may hold it
+    `shared` while nobody holds it alone (on Windows, which has no such lock here, each holds it alone).
+    """
+    with open(path, "a+b") as file:
+        until = time.monotonic() + patience
+        while not (taken := _try_lock(file, shared)) and time.monotonic() < until:
+            time.sleep(PAUSE_SECONDS)
+        if not taken:
+            raise Busy(busy)
+        try:
+            yield
+        finally:
+            _unlock(file)
+
+
+def _try_lock(file: IO[bytes], shared: bool) -> bool:
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        else:
+            import fcntl
+
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _unlock(file: IO[bytes]) -> None:
+    if os.name == "nt":
+        import msvcrt
+
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_UN)
+
+
+# Where latentlab keeps what it downloads and what it can compute again.
+
+
+def cache_folder() -> Path:
+    """LATENTLAB_CACHE, else the platform's cache folder for latentlab. Not created here."""
+    given = os.environ.get("LATENTLAB_CACHE")
+    return Path(given).expanduser().absolute() if given else Path(platformdirs.user_cache_dir("latentlab", appauthor=False))
+
+
+def data_root(root: str | Path | None = None) -> Path:
+    """The folder that holds `mnist/train-images-idx3-ubyte.gz` and so on: `root`, else LATENTLAB_DATA, else in the cache folder."""
+    given = root or os.environ.get("LATENTLAB_DATA")
+    return Path(given).expanduser().absolute() if given else cache_folder() / "data"

@@ -1,0 +1,253 @@
+"""A network as a list of layer descriptions, made from the configuration in plain Python.
+
+The torch modules, the parameter counts and the browser's decoder are all drawn from these lists, so none of them is a
+copy by hand. Shapes are (C, H, W) for maps and (F,) for vectors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from latentlab.base.errors import refusal
+from latentlab.config.schema import AutoencoderModel, GANModel, ModelConfig, NetworkConfig, VAEModel
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Dense:
+    """(inputs,) to (outputs,): weight [outputs, inputs], bias [outputs]."""
+
+    inputs: int
+    outputs: int
+    spectral: bool = False
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """(inputs, H, W) to (outputs, H // 2, W // 2) for the kernel 4, stride 2, padding 1 that is used throughout."""
+
+    inputs: int
+    outputs: int
+    kernel: int = 4
+    stride: int = 2
+    padding: int = 1
+    spectral: bool = False
+
+
+@dataclass(frozen=True)
+class TransposedConvolution:
+    """(inputs, H, W) to (outputs, 2H + a, 2W + b); the output padding (a, b) restores odd sizes."""
+
+    inputs: int
+    outputs: int
+    kernel: int = 4
+    stride: int = 2
+    padding: int = 1
+    output_padding: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class BatchNorm:
+    """Batch normalisation over `features` channels (Ioffe & Szegedy 2015)."""
+
+    features: int
+    spatial: bool
+
+
+@dataclass(frozen=True)
+class Activation:
+    """Element by element: "relu", "leaky_relu" (slope 0.2), "elu" or "tanh"."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """(C, H, W) to (C * H * W,), channel first."""
+
+
+@dataclass(frozen=True)
+class Reshape:
+    """(C * H * W,) to `shape`."""
+
+    shape: tuple[int, int, int]
+
+
+Layer = Dense | Convolution | TransposedConvolution | BatchNorm | Activation | Flatten | Reshape
+Layers = tuple[Layer, ...]
+
+SMALLEST_MAP, LARGEST_MAP, WIDEST_STAGE = 2, 12, 256
+
+
+def fit_stages(channels: tuple[int, ...], size: int) -> tuple[int, ...]:
+    """Stages of stride 2 that bring `size` pixels down to 2 … 12: the last are dropped, or wider ones are added.
+
+    >>> fit_stages((32, 64), 28), fit_stages((32, 64), 64), fit_stages((64, 128, 256, 512), 28)
+    ((32, 64), (32, 64, 128), (64, 128, 256))
+    """
+    if not channels:
+        return channels
+    fitted: list[int] = []
+    for width in channels:
+        if size // 2 < SMALLEST_MAP:
+            break
+        fitted.append(width)
+        size //= 2
+    while size > LARGEST_MAP:
+        fitted.append(min(2 * fitted[-1], max(WIDEST_STAGE, fitted[-1])))
+        size //= 2
+    return tuple(fitted)
+
+
+def fit_model(model: ModelConfig, shape: Shape) -> ModelConfig:
+    """The model with its convolutions adapted to images of `shape` (H, W, C), as `model.stages` says."""
+    if model.stages == "exact":
+        return model
+    size = min(shape[0], shape[1])
+    channels = fit_stages(model.channels, size)
+    if isinstance(model, GANModel):
+        return replace(model, channels=channels, discriminator_channels=fit_stages(model.discriminator_channels, size))
+    return replace(model, channels=channels)
+
+
+def map_sizes(channels: Sequence[int], height: int, width: int) -> list[tuple[int, int]]:
+    """Heights and widths before, between and after the stages. Raises LabError when a map would vanish."""
+    sizes = [(height, width)]
+    for _ in channels:
+        sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
+    if min(sizes[-1]) < 1:
+        raise refusal(
+            "model.channels", f"at most {int(math.log2(min(height, width)))} stages for {height} x {width} images", tuple(channels)
+        )
+    return sizes
+
+
+def _downward(
+    channels: Sequence[int],
+    hidden: Sequence[int],
+    activation: str,
+    normalization: str,
+    shape: Shape,
+    outputs: int,
+    first_normalized: bool = True,
+) -> Layers:
+    height, width, depth = shape
+    spectral = normalization == "spectral"
+    layers: list[Layer] = []
+    for index, size in enumerate(channels):
+        layers.append(Convolution(depth, size, spectral=spectral))
+        if normalization == "batch" and (index or first_normalized):
+            layers.append(BatchNorm(size, spatial=True))
+        layers.append(Activation(activation))
+        depth = size
+    last = map_sizes(channels, height, width)[-1]
+    layers.append(Flatten())
+    features = depth * last[0] * last[1]
+    for size in hidden:
+        layers.append(Dense(features, size, spectral=spectral))
+        if normalization == "batch":
+            layers.append(BatchNorm(size, spatial=False))
+        layers.append(Activation(activation))
+        features = size
+    layers.append(Dense(features, outputs, spectral=spectral))
+    return tuple(layers)
+
+
+def encoder_layers(model: AutoencoderModel | VAEModel, shape: Shape) -> Layers:
+    """Images (C, H, W) to a code (Z,), or for a VAE to (2Z,): the mean, then the log-variance."""
+    outputs = 2 * model.latent_dim if isinstance(model, VAEModel) else model.latent_dim
+    return _downward(model.channels, model.hidden, model.activation, model.normalization, shape, outputs)
+
+
+def decoder_layers(model: NetworkConfig, shape: Shape) -> Layers:
+    """A code (Z,) to logits (C, H, W): the encoder's mirror, and a GAN's generator. `shape` is the images' (H, W, C)."""
+    height, width, depth = shape
+    sizes = map_sizes(model.channels, height, width)
+    layers: list[Layer] = []
+    features = model.latent_dim
+    batch = model.normalization == "batch"
+    for size in reversed(model.hidden):
+        layers.append(Dense(features, size))
+        if batch:
+            layers.append(BatchNorm(size, spatial=False))
+        layers.append(Activation(model.activation))
+        features = size
+    if not model.channels:
+        return (*layers, Dense(features, depth * height * width), Reshape((depth, height, width)))
+    start = (model.channels[-1], *sizes[-1])
+    layers += [Dense(features, math.prod(start)), Reshape(start)]
+    outputs = [*reversed(model.channels[:-1]), depth]
+    for index, (inputs, size) in enumerate(zip(reversed(model.channels), outputs, strict=True)):
+        if batch:
+            layers.append(BatchNorm(inputs, spatial=True))
+        layers.append(Activation(model.activation))
+        small, large = sizes[-1 - index], sizes[-2 - index]
+        padding = (large[0] - 2 * small[0], large[1] - 2 * small[1])
+        layers.append(TransposedConvolution(inputs, size, output_padding=padding))
+    return tuple(layers)
+
+
+def discriminator_layers(model: GANModel, shape: Shape) -> Layers:
+    """Images (C, H, W) to one logit (1,): large for real."""
+    return _downward(
+        model.discriminator_channels,
+        model.discriminator_hidden,
+        "leaky_relu",
+        model.discriminator_normalization,
+        shape,
+        1,
+        first_normalized=False,  # DCGAN: no batch norm at the discriminator's input
+    )
+
+
+def networks(model: AutoencoderModel | VAEModel | GANModel, shape: Shape) -> dict[str, Layers]:
+    """The two networks of a model for images of `shape` (H, W, C), by name."""
+    match model:
+        case AutoencoderModel() | VAEModel():
+            return {"encoder": encoder_layers(model, shape), "decoder": decoder_layers(model, shape)}
+        case GANModel():
+            return {"generator": decoder_layers(model, shape), "discriminator": discriminator_layers(model, shape)}
+        case _:
+            assert_never(model)
+
+
+def parameter_count(layers: Layers) -> int:
+    """How many numbers the layers learn."""
+    total = 0
+    for layer in layers:
+        match layer:
+            case Dense():
+                total += (layer.inputs + 1) * layer.outputs
+            case Convolution() | TransposedConvolution():
+                total += layer.inputs * layer.outputs * layer.kernel**2 + layer.outputs
+            case BatchNorm():
+                total += 2 * layer.features
+            case Activation() | Flatten() | Reshape():
+                pass
+            case _:
+                assert_never(layer)
+    return total
+
+
+def shape_after(layer: Layer, shape: Shape) -> Shape:
+    """The shape that a layer gives for an input of `shape`, (C, H, W) or (F,)."""
+    match layer:
+        case Dense():
+            return (layer.outputs,)
+        case Convolution():
+            return (layer.outputs, *((s + 2 * layer.padding - layer.kernel) // layer.stride + 1 for s in shape[1:]))
+        case TransposedConvolution():
+            extra = zip(shape[1:], layer.output_padding, strict=True)
+            return (layer.outputs, *((s - 1) * layer.stride - 2 * layer.padding + layer.kernel + pad for s, pad in extra))
+        case BatchNorm() | Activation():
+            return shape
+        case Flatten():
+            return (math.prod(shape),)
+        case Reshape():
+            return layer.shape
+        case _:
+            assert_never(layer)

@@ -1,0 +1,341 @@
+"""The whole configuration of a run: frozen, validated when built, written as JSON and read back strictly.
+
+Each field is declared once, by `option(...)`, with its help and its bounds; the command line, forms and docs are drawn
+from that declaration. A configuration has three parts: `data`, `model` and `train`; what `model` and `train` hold
+depends on the family ("ae", "vae" or "gan"), so that a field which means nothing to a family does not exist for it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import types
+import typing
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from latentlab.base.errors import LabError, refusal
+
+Family = Literal["ae", "vae", "gan"]
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    minimum: float | None = None,
+    above: float | None = None,
+    maximum: float | None = None,
+    live: bool = False,
+) -> Any:
+    """A field with its help text and bounds; `live` fields may be changed while a run trains."""
+    return field(default=default, metadata={"help": help, "minimum": minimum, "above": above, "maximum": maximum, "live": live})
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """What is learned from, and how it is cut into train, val and test."""
+
+    spec: str = option("digits", "data set: digits, mnist, fashion-mnist, kmnist or folder:PATH")
+    root: str | None = option(None, "data root; default LATENTLAB_DATA, else the platform's cache folder")
+    offline: bool = option(False, "never download: refuse when a named set is not at hand")
+    image_size: int | None = option(
+        None, "height and width in pixels; default: 28 for digits, 64 for a folder, as published for the others", minimum=8, maximum=128
+    )
+    fit: Literal["crop", "pad"] = option("crop", "how an image that is not square becomes square: centre crop, or pad")
+    channels: Literal["auto", "grey", "rgb"] = option("auto", "grey or rgb; auto: grey only if every image of the folder is grey")
+    val_images: int = option(5000, "idx sets: how many of the last training images are held out as val", minimum=1)
+    val_share: float = option(0.1, "digits and folders: share of the images held out as val, by content", above=0, maximum=0.5)
+    test_share: float = option(0.1, "digits and folders: share of the images held out as test, by content", above=0, maximum=0.5)
+    train_images: int | None = option(None, "use only the first N training images", minimum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """The encoder and its mirror, the decoder. A GAN's generator is that decoder."""
+
+    latent_dim: int = option(32, "size Z of the latent code", minimum=1, maximum=4096)
+    hidden: tuple[int, ...] = option(
+        (256,), "widths of the encoder's dense layers, in order; the decoder mirrors them", minimum=1, maximum=16_384
+    )
+    channels: tuple[int, ...] = option(
+        (32, 64), "output channels of the encoder's stride-2 convolutions; empty: fully connected", minimum=1, maximum=4096
+    )
+    activation: Literal["relu", "leaky_relu", "elu", "tanh"] = option("relu", "activation of encoder and decoder")
+    normalization: Literal["none", "batch"] = option("none", "normalisation in encoder and decoder")
+    initialization: Literal["default", "xavier", "dcgan"] = option(
+        "default", "first weights: torch's own, xavier (Glorot & Bengio 2010, biases 0) or dcgan (N(0, 0.02²), Radford et al. 2016)"
+    )
+    stages: Literal["fit", "exact"] = option(
+        "fit", "fit: drop or add stride-2 convolutions so that the smallest map is 2 to 12 pixels wide; exact: as given"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderModel(NetworkConfig):
+    """An autoencoder (Rumelhart, Hinton & Williams 1986): code = encoder(x), reconstruction = sigmoid(decoder(code))."""
+
+    reconstruction: Literal["mse", "bce"] = option(
+        "mse", "mse: half the squared error (a Gaussian of unit variance); bce: binary cross-entropy"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAEModel(NetworkConfig):
+    """A variational autoencoder (Kingma & Welling 2014): Gaussian posterior, standard normal prior."""
+
+    likelihood: Literal["bernoulli"] = option("bernoulli", "p(x|z); on grey pixels the Bernoulli is a surrogate, and is labelled so")
+    binarization: Literal["none", "dynamic"] = option("none", "dynamic: draw each pixel as 0 or 1 anew at every step")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GANModel(NetworkConfig):
+    """A generative adversarial network (Goodfellow et al. 2014): the decoder as generator, and a discriminator."""
+
+    discriminator_channels: tuple[int, ...] = option(
+        (32, 64), "output channels of the discriminator's stride-2 convolutions", minimum=1, maximum=4096
+    )
+    discriminator_hidden: tuple[int, ...] = option((128,), "widths of the discriminator's dense layers", minimum=1, maximum=16_384)
+    discriminator_normalization: Literal["none", "batch", "spectral"] = option(
+        "spectral", "spectral: every layer divided by its largest singular value (Miyato et al. 2018)"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How long, with which optimiser, on which machine, and what is kept. Schedules count steps or images."""
+
+    epochs: float = option(20.0, "total length in passes over the training images", above=0)
+    steps: int | None = option(None, "total length in steps; overrides epochs", minimum=1)
+    batch_size: int = option(128, "images in a batch", minimum=1)
+    seed: int = option(0, "every random number is drawn from it", minimum=0, maximum=2**31 - 1)
+    threads: int | Literal["auto"] = option(
+        "auto", "CPU threads; auto: the fastest number, measured once per machine", minimum=1, maximum=1024
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = option("auto", "auto: cuda, else mps, else cpu")
+    precision: Literal["auto", "fp32", "bf16"] = option("auto", "auto: bf16 where the processor has it in hardware, else fp32")
+    engine: Literal["torch"] = option("torch", "training engine")
+    adam_beta1: float = option(0.9, "Adam's decay of the first moment", minimum=0.0, maximum=0.99999)
+    adam_beta2: float = option(0.999, "Adam's decay of the second moment", minimum=0.0, maximum=0.999999)
+    ema_halflife_images: int = option(0, "half-life of the weights' exponential moving average, in training images; 0: none", minimum=0)
+    log_steps: int = option(20, "steps between two lines of metrics.jsonl", minimum=1)
+    evaluate_epochs: float = option(1.0, "epochs between two evaluations (samples, reconstructions, val losses)", above=0)
+    sample_count: int = option(64, "images of a sample grid", minimum=1, maximum=400)
+    checkpoint_seconds: float = option(30.0, "a checkpoint at the end of an epoch, at most one in so many seconds", minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderTrain(TrainConfig):
+    """Training of an autoencoder."""
+
+    learning_rate: float = option(1e-3, "Adam's learning rate", above=0, live=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAETrain(TrainConfig):
+    """Training of a VAE: minimise reconstruction + beta KL."""
+
+    learning_rate: float = option(1e-3, "Adam's learning rate", above=0, live=True)
+    beta: float = option(1.0, "weight of the KL term (Higgins et al. 2017); 1 is the ELBO", minimum=0, live=True)
+    beta_warmup_steps: int = option(0, "steps over which beta rises linearly from 0", minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GANTrain(TrainConfig):
+    """Training of a GAN. One step is the discriminator's updates, then the generator's."""
+
+    loss: Literal["non-saturating", "hinge"] = option("hinge", "non-saturating (Goodfellow et al. 2014) or hinge (Lim & Ye 2017)")
+    generator_learning_rate: float = option(2e-4, "Adam's learning rate of the generator", above=0, live=True)
+    discriminator_learning_rate: float = option(2e-4, "Adam's learning rate of the discriminator", above=0, live=True)
+    generator_updates: int = option(1, "generator updates per step", minimum=1, maximum=100, live=True)
+    discriminator_updates: int = option(1, "discriminator updates per step, each on a batch of its own", minimum=1, maximum=100, live=True)
+    label_smoothing: float = option(
+        1.0, "target of real images in the non-saturating loss; 0.9 is one-sided smoothing (Salimans et al. 2016)", above=0.5, maximum=1.0
+    )
+    generator_from: str | None = option(None, "run folder of a VAE or AE whose decoder the generator starts from")
+    generator_frozen_images: int = option(
+        0, "training images during which the generator stays as it started while the discriminator learns; then it is released", minimum=0
+    )
+    measure_samples: int = option(
+        256, "samples drawn at each evaluation to measure their diversity, for curves and diagnosis; 0: none", minimum=0, maximum=50_000
+    )
+
+
+ModelConfig = AutoencoderModel | VAEModel | GANModel
+AnyTrain = AutoencoderTrain | VAETrain | GANTrain
+
+_PARTS: dict[str, tuple[type[Any], type[Any]]] = {
+    "ae": (AutoencoderModel, AutoencoderTrain),
+    "vae": (VAEModel, VAETrain),
+    "gan": (GANModel, GANTrain),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """A whole run. Raises LabError when a value is out of its bounds."""
+
+    preset: str
+    data: DataConfig
+    model: ModelConfig
+    train: AnyTrain
+
+    def __post_init__(self) -> None:
+        for name, part in self.parts():
+            check_part(name, part)
+        if type(self.train) is not _PARTS[self.family][1]:
+            raise LabError(f"a {self.family} model takes {_PARTS[self.family][1].__name__}. Got {type(self.train).__name__}.")
+        loss = getattr(self.train, "loss", None)
+        if loss == "hinge" and isinstance(self.train, GANTrain) and self.train.label_smoothing != 1.0:
+            raise refusal("train.label_smoothing", "1 with the hinge loss", self.train.label_smoothing, "Use --train.loss non-saturating.")
+
+    @property
+    def family(self) -> Family:
+        """ "ae", "vae" or "gan"."""
+        match self.model:
+            case AutoencoderModel():
+                return "ae"
+            case VAEModel():
+                return "vae"
+            case GANModel():
+                return "gan"
+            case _:
+                typing.assert_never(self.model)
+
+    def parts(self) -> tuple[tuple[str, Any], ...]:
+        """("data", …), ("model", …), ("train", …)."""
+        return ("data", self.data), ("model", self.model), ("train", self.train)
+
+    def replace(self, **changes: Any) -> Config:
+        """A copy with fields changed by dotted name: `config.replace(**{"model.latent_dim": 8})`.
+
+        A name without a dot is looked for in all three parts. Raises LabError for a name that the family does not have.
+        """
+        per_part: dict[str, dict[str, Any]] = {name: {} for name, _ in self.parts()}
+        top: dict[str, Any] = {}
+        for name, value in changes.items():
+            if name in ("preset", "data", "model", "train"):
+                if name == "data" and isinstance(value, str):
+                    per_part["data"]["spec"] = value
+                else:
+                    top[name] = value
+                continue
+            part, leaf = self.locate(name)
+            per_part[part][leaf] = tuple(value) if isinstance(value, list) else value
+        for name, part in self.parts():
+            if per_part[name]:
+                top[name] = dataclasses.replace(top.get(name, part), **per_part[name])
+        return dataclasses.replace(self, **top)
+
+    def locate(self, name: str) -> tuple[str, str]:
+        """The part and the field of a name, dotted or not."""
+        prefix, _, leaf = name.rpartition(".")
+        for part_name, part in self.parts():
+            if prefix in ("", part_name) and leaf in {f.name for f in fields(part)}:
+                return part_name, leaf
+        known = ", ".join(f"{part_name}.{f.name}" for part_name, part in self.parts() for f in fields(part))
+        raise refusal("a field", f"one that {self.preset} ({self.family}) has", name, f"It has {known}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as config.json holds them."""
+        return {"preset": self.preset, "family": self.family} | {name: dataclasses.asdict(part) for name, part in self.parts()}
+
+    def to_json(self) -> str:
+        """The text of config.json."""
+        return json.dumps(self.to_dict(), indent=2) + "\n"
+
+    @staticmethod
+    def from_dict(values: Any, source: str = "the configuration") -> Config:
+        """The strict reading of `to_dict`: an unknown, a missing or an ill-typed key is refused by name."""
+        if not isinstance(values, dict):
+            raise refusal(source, "a JSON object", type(values).__name__)
+        expected = {"preset", "family", "data", "model", "train"}
+        if set(values) != expected:
+            odd = sorted(set(values) ^ expected)
+            raise refusal(f"the keys of {source}", ", ".join(sorted(expected)), odd, "Restore the file from a copy.")
+        if values["family"] not in _PARTS:
+            raise refusal(f"family in {source}", "one of ae, vae, gan", values["family"])
+        model, train = _PARTS[values["family"]]
+        kinds: dict[str, type[Any]] = {"data": DataConfig, "model": model, "train": train}
+        parts = {name: _strict(kind, values[name], f"{name} in {source}") for name, kind in kinds.items()}
+        return Config(preset=str(values["preset"]), **parts)
+
+    @staticmethod
+    def from_json(text: str, source: str = "config.json") -> Config:
+        """The configuration in the text of a config.json."""
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise LabError(f"{source} is not JSON ({error}). Restore it from a copy.") from None
+        return Config.from_dict(values, source)
+
+
+def _strict(kind: type[Any], values: Any, source: str) -> Any:
+    names = {f.name for f in fields(kind)}
+    if not isinstance(values, dict) or set(values) != names:
+        odd = sorted(set(values) ^ names) if isinstance(values, dict) else values
+        raise refusal(f"the keys of {source}", "those of this version, each once", odd, "Run `latentlab show` on another run to see them.")
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+class Unfit(LabError):
+    """A value that has not its field's type or lies outside its bounds; what it must be can be said in other languages too."""
+
+    def __init__(self, name: str, kind: Any, info: typing.Mapping[str, Any], value: object, nothing: str = "nothing") -> None:
+        self.name, self.kind, self.info, self.value = name, kind, info, value
+        super().__init__(str(refusal(name, describe(kind, info).replace("nothing", nothing), value)))
+
+
+def hints(part: type[Any]) -> typing.Mapping[str, Any]:
+    """The resolved types of a part's fields."""
+    if part not in _hints:
+        _hints[part] = get_type_hints(part)  # slow: it compiles each annotation
+    return _hints[part]
+
+
+_hints: dict[type[Any], typing.Mapping[str, Any]] = {}
+
+
+def describe(kind: Any, info: typing.Mapping[str, Any]) -> str:
+    """What a field must be, in words: "an integer of at least 1"."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return "one of " + ", ".join(map(str, arguments))
+    if origin in (types.UnionType, typing.Union):
+        return " or ".join("nothing" if a is type(None) else describe(a, info) for a in arguments)
+    if origin is tuple:
+        return f"a list in which each is {describe(int, info)}"
+    words = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}[kind]
+    bounds = []
+    if kind in (int, float):
+        for key, text in (("minimum", "at least"), ("above", "more than"), ("maximum", "at most")):
+            if info.get(key) is not None:
+                bounds.append(f"{text} {info[key] if kind is int else format(info[key], 'g')}")  # a count in all its digits
+    return f"{words} of {' and '.join(bounds)}" if bounds else words
+
+
+def conforms(value: Any, kind: Any, info: typing.Mapping[str, Any]) -> bool:
+    """Whether a value has its field's type and lies within its bounds."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return any(value == a and type(value) is type(a) for a in arguments)
+    if origin in (types.UnionType, typing.Union):
+        return any(value is None if a is type(None) else conforms(value, a, info) for a in arguments)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(conforms(v, int, info) for v in value)
+    if kind in (str, bool):
+        return isinstance(value, kind)
+    if isinstance(value, bool) or not isinstance(value, int if kind is int else (int, float)) or not math.isfinite(value):
+        return False
+    low, above, high = info.get("minimum"), info.get("above"), info.get("maximum")
+    return (low is None or value >= low) and (above is None or value > above) and (high is None or value <= high)
+
+
+def check_part(name: str, part: Any) -> None:
+    """Raise LabError for the first field of a part that is out of its type or bounds."""
+    kinds = hints(type(part))
+    for item in fields(part):
+        value = getattr(part, item.name)
+        if not conforms(value, kinds[item.name], item.metadata):
+            raise Unfit(f"{name}.{item.name}", kinds[item.name], item.metadata, value)

@@ -1,1 +1,0 @@
-"""Measuring runs: held-out losses, class balance, scores.json."""

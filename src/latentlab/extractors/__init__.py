@@ -1,1 +1,0 @@
-"""Feature extractors: uint8 images to the features that Frechet distance, KID and the manifold measures compare."""

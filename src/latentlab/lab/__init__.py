@@ -1,0 +1,1 @@
+"""What is made of many runs: the main job, grids, experiments, questions."""

@@ -1,0 +1,144 @@
+"""The cells of a sweep: one configuration each, with the name of its folder."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from latentlab.base.errors import LabError, refusal
+from latentlab.config.layers import networks, parameter_count
+from latentlab.config.presets import preset
+from latentlab.config.schema import Config
+from latentlab.data import Data
+from latentlab.measure.compare.groups import MACHINE, essence
+from latentlab.runs.folder import RunFolder, open_folder
+from latentlab.train.start import MOST_PARAMETERS, adopt_decoder, settle
+
+NAME_CHARACTERS = 120  # of a folder's name; file systems allow 255 bytes
+KNOWN = {"lock", "config.json", "environment.json", "status.json", "checkpoints"}  # what a run has before its first checkpoint
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a sweep. `changes` are the fields that were given, with this cell's values."""
+
+    name: str
+    path: Path
+    config: Config
+    changes: Mapping[str, Any]
+
+    @property
+    def log(self) -> Path:
+        """What its processes say, beside its folder."""
+        return self.path.with_name(self.path.name + ".log")
+
+    def options(self) -> list[str]:
+        """The options of `latentlab train` that make this cell."""
+        return [f"--{name.replace('_', '-')}={spelled(value)}" for name, value in self.changes.items()]
+
+    def check(self, data: Data) -> None:
+        """Raise LabError when the cell cannot be trained on `data`, or its folder holds another run or anything else."""
+        config = settle(self.config, data)
+        total = sum(parameter_count(layers) for layers in networks(config.model, data.shape).values())
+        if total > MOST_PARAMETERS:
+            raise refusal(f"the networks of {self.name}", f"of at most {MOST_PARAMETERS:,} parameters", total, "Use smaller ones.")
+        source = getattr(config.train, "generator_from", None)
+        shape = open_folder(source).environment().get("image_shape") if source else None
+        if shape is not None and tuple(shape) != data.shape:
+            raise refusal("--generator-from", f"a run on images of {' x '.join(map(str, data.shape))}, as --data is", source)
+        self._refuse_others(config)
+
+    def _refuse_others(self, config: Config) -> None:
+        if self.path.exists() and not self.path.is_dir():
+            raise LabError(f"{self.path} must be a folder or nothing. It is a file. Name another --out.")
+        if not self.path.exists() or not any(self.path.iterdir()):
+            return
+        if is_debris(self.path):
+            return
+        if not (self.path / "config.json").exists():
+            raise LabError(f"{self.path} must hold a run of this sweep, but it holds none. Move it away, or name another --out.")
+        there, asked = essence(RunFolder(self.path).config()), essence(config)
+        for name, value in asked.items():
+            if plain(there.get(name)) != plain(value):
+                raise LabError(f"{self.path} must have {name} {value!r} for this sweep. It has {there.get(name)!r}. Name another --out.")
+
+
+def is_debris(path: Path) -> bool:
+    """Whether a folder holds only what a run leaves that was killed while it was created, before its first checkpoint was whole."""
+    names = [file.name for file in path.iterdir()]
+    begun = any((path / "checkpoints").glob("step-*/MANIFEST.json"))
+    return not begun and all(name in KNOWN or name.startswith(".") for name in names)
+
+
+def refuse_lists(grid: Mapping[str, Sequence[Any]]) -> None:
+    """Raise LabError for a list of values of a field that must be the same for all."""
+    for name, values in grid.items():
+        if name in MACHINE and len(values) > 1:
+            raise refusal(name, "one value for the whole sweep: it says where runs train, not what they are", list(values))
+        if name.startswith("data.") and len(values) > 1:
+            raise refusal(name, "one value for the whole sweep: runs on unlike data cannot be compared", list(values))
+
+
+def cells(preset_name: str, grid: Mapping[str, Sequence[Any]], out: Path) -> list[Cell]:
+    """Every combination of the values of `grid`, seeds last. Raises LabError for a value out of bounds or without its fellows."""
+    ordered = dict(sorted(grid.items(), key=lambda item: item[0] == "train.seed"))
+    combinations = [dict(zip(ordered, values, strict=True)) for values in itertools.product(*ordered.values())]
+    swept = [name for name, values in ordered.items() if len(values) > 1 and name != "train.seed"]
+    base = preset(preset_name)
+    found = []
+    names = distinct([cell_name(changes, swept, base.train.seed) for changes in combinations])
+    for name, changes in zip(names, combinations, strict=True):
+        config = adopt_decoder(base.replace(**changes))
+        found.append(Cell(name, out / name, config, changes))
+    if any(cell.config.data != found[0].config.data for cell in found):
+        raise LabError("the runs of a sweep must share their data, but those that --generator-from names do not. Give --data.")
+    return found
+
+
+def cell_name(changes: Mapping[str, Any], swept: Sequence[str], seed: int) -> str:
+    """A folder name such as "latent_dim-8-seed-1"."""
+    parts = [f"{leaf(name)}-{_slug(changes[name])}" for name in swept] + [f"seed-{changes.get('train.seed', seed)}"]
+    return "-".join(parts)[-NAME_CHARACTERS:].lstrip("-.")
+
+
+def _slug(value: Any) -> str:
+    words = "x".join(map(str, value)) or "none" if isinstance(value, tuple | list) else spelled(value)
+    words = words.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+    return re.sub(r"[^A-Za-z0-9.+_-]+", "-", words).strip("-.") or "none"
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Names of which each is found once: later ones of the same letters, large or small, get a number."""
+    taken: set[str] = set()
+    found = []
+    for name in names:
+        number, unique = 1, name
+        while unique.lower() in taken:
+            number += 1
+            unique = f"{name}-{number}"
+        taken.add(unique.lower())
+        found.append(unique)
+    return found
+
+
+def leaf(name: str) -> str:
+    """A field's own name: "latent_dim" of "model.latent_dim"."""
+    return name.rpartition(".")[2]
+
+
+def spelled(value: Any) -> str:
+    """A value as the command line takes it."""
+    if isinstance(value, tuple | list):
+        return ",".join(map(str, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "none" if value is None else repr(value) if isinstance(value, float) else str(value)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON holds it."""
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,200 @@
+"""The main job: AE, VAE, GAN and VAE → GAN with one decoder architecture, trained, measured alike and shown on one page."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from latentlab.base.errors import LabError, refusal
+from latentlab.base.files import is_full
+from latentlab.base.images import grid, save_png
+from latentlab.base.seeding import latents
+from latentlab.base.texts import text
+from latentlab.config.presets import preset
+from latentlab.config.schema import Config
+from latentlab.data import Data, load_data
+from latentlab.measure.quality import MOST
+from latentlab.measure.scores import evaluate_run
+from latentlab.models.sampling import corner_sheet, principal_plane
+from latentlab.runs.folder import RunFolder, open_folder
+from latentlab.show.card import FOLDER, found_cards
+from latentlab.show.figures import compare_losses, compare_reconstructions, draw_figures, draw_overview
+from latentlab.show.figures.comparison import write_comparison
+from latentlab.show.report import write_page
+from latentlab.train import Run
+from latentlab.train.session import Session
+from latentlab.train.start import adopt_decoder, create, reopen, settle
+
+RUNS = ("ae", "vae", "gan", "gan-from-vae")
+LATENT_DIM = 32
+WALKS, STEPS, SIDE = 6, 8, 12
+EVALUATIONS = 20  # at most about so many of one run
+FULL: dict[str, Any] = {"nll_samples": 100}  # a convolutional decoder's 500 would take as long as its training
+QUICK: dict[str, Any] = {"samples": 200, "nll_samples": 20, "nll_images": 50}  # of an evaluation that only shows that it works
+# Lengths in steps: at least so many, else so many epochs. Measured to fit 3 minutes on digits and 15 on MNIST, 2 cores.
+CODER_STEPS, CODER_EPOCHS = 450, 10.0
+GAN_STEPS, GAN_EPOCHS = 1_100, 6.0
+
+
+def plan(data: Data, config: dict[str, Any], quick: bool, out: Path) -> dict[str, Config]:
+    """The four configurations, by run name."""
+
+    def length(least: int, epochs: float, batch: int) -> dict[str, Any]:
+        if quick:
+            return {"train.steps": 30}
+        total = float(max(epochs, math.ceil(least * batch / len(data.train))))
+        # A small set has many short epochs: to look at samples after each would cost a third of the training.
+        return {"train.epochs": total, "train.evaluate_epochs": max(1.0, float(round(total / EVALUATIONS)))}
+
+    coder = config | {"model.latent_dim": LATENT_DIM} | length(CODER_STEPS, CODER_EPOCHS, 128)
+    gan = config | {"model.latent_dim": LATENT_DIM} | length(GAN_STEPS, GAN_EPOCHS, 64)
+    vae = settle(preset("conv-vae", **coder), data)
+    form = {f"model.{n}": getattr(vae.model, n) for n in ("hidden", "channels", "activation", "normalization")}
+    return {
+        "ae": settle(preset("conv-ae", **coder), data),
+        "vae": vae,
+        "gan": settle(preset("sn-gan", **gan | form), data),
+        "gan-from-vae": preset("gan-from-vae", **gan | {"train.generator_from": str(out / "vae")}),
+    }
+
+
+def run_lab(
+    spec: str = "digits",
+    out: str | Path = "runs/lab",
+    *,
+    quick: bool = False,
+    fresh: bool = False,
+    lang: str = "en",
+    follow: Callable[[Session], bool],
+    say: Callable[[str], None],
+    **data_options: Any,
+) -> tuple[dict[str, Any], Path] | None:
+    """Train what is missing, evaluate, write comparison.json and lab.html; returns both, or None when it was stopped.
+
+    `follow` trains an opened session to its end and returns False when a signal stopped it. `data_options` are fields of
+    the data configuration. In a folder that exists, finished runs of the same configuration are kept and unfinished ones
+    resumed; others are refused unless `fresh`.
+    """
+    folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise refusal("--out", "a folder", str(out))
+    options = {"data.spec": spec} | {f"data.{k}": v for k, v in data_options.items()}
+    data = load_data(preset("conv-vae", **options).data)
+    configs = plan(data, options, quick, folder)
+    if fresh:
+        forget(folder)
+    for name in RUNS:
+        refuse_others(folder / name, configs[name])
+    for name in RUNS:
+        session = open_session(folder / name, configs[name])
+        if session is None:
+            say(f"{name}: finished before, kept.")
+        else:
+            say(f"{name}: {session.config.preset} on {spec}, {session.total_steps() - session.progress.step} steps to go.")
+            if not follow(session):
+                return None
+    return finish(folder, data, lang, say, quick)
+
+
+def forget(folder: Path) -> None:
+    """Remove what an earlier lab left: its four runs, comparison and page, and nothing else."""
+    for name in RUNS:
+        if (folder / name / "config.json").is_file():
+            shutil.rmtree(folder / name)
+    for name in ("comparison.json", "comparison.md", "comparison.png", "lab.html"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _essence(config: Config) -> dict[str, Any]:
+    """What makes two lab runs the same: all but the machine and where files lie."""
+    values = config.to_dict()
+    for part, name in (("data", "root"), ("data", "offline"), ("train", "threads"), ("train", "generator_from")):
+        values[part].pop(name, None)
+    return values
+
+
+def refuse_others(path: Path, wanted: Config) -> None:
+    """Raise LabError when `path` holds anything but a run of the wanted configuration."""
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    there = flat(_essence(open_folder(path).config()))
+    if wanted.preset == "gan-from-vae":
+        if not (path.parent / "vae" / "config.json").exists():
+            raise LabError(f"{path} started from a VAE that is gone. Give --fresh to start over, or another --out.")
+        wanted = adopt_decoder(wanted)
+    asked = flat(_essence(wanted))
+    for name, value in asked.items():
+        if there.get(name) != value:
+            raise LabError(
+                f"{path} must have {name} {value!r} for this lab. It has {there.get(name)!r}. Give --fresh to start over, or another --out."
+            )
+
+
+def flat(values: dict[str, Any]) -> dict[str, Any]:
+    """Nested parts as dotted names."""
+    return {
+        f"{part}.{name}" if name else part: value
+        for part, inner in values.items()
+        for name, value in (inner.items() if isinstance(inner, dict) else [("", inner)])
+    }
+
+
+def open_session(path: Path, config: Config) -> Session | None:
+    """A session that trains the run at `path`, new or resumed; None when it is finished."""
+    if not (path / "config.json").exists():
+        return create(config, path)
+    folder = open_folder(path)
+    return None if folder.status().get("state") == "finished" else reopen(path)
+
+
+def finish(folder: Path, data: Data, lang: str, say: Callable[[str], None], quick: bool = False) -> tuple[dict[str, Any], Path]:
+    """Evaluate the four runs, draw what needs a decoder, write comparison.json and lab.html."""
+    runs = {name: Run(RunFolder(folder / name)) for name in RUNS}
+    for name, run in runs.items():
+        protocol = QUICK if quick else FULL
+        measured = run.scores
+        wanted = protocol.get("samples", min(MOST, len(data.train)))
+        if measured.get("step") != run.step or measured.get("split") != "test" or measured.get("samples", wanted) != wanted:
+            say(f"{name}: measuring on the test split …")
+            evaluate_run(run, "test", data, **protocol)
+        try:
+            draw_walks(run, data)
+            draw_figures(run.folder, lang)
+        except OSError as error:
+            if not is_full(error):
+                raise
+            say(f"{name}: the disk is full; its figures could not be drawn.")
+    folders = {name: run.folder for name, run in runs.items()}
+    short = {name: text(f"run.{name}.short", lang) for name in folders}
+    compared = write_comparison(folder, folders, lang, short)
+    draw_together(folder / "figures", {short[name]: run for name, run in folders.items()}, lang)
+    say("writing lab.html …")
+    return compared, write_page(folder / "lab.html", folders, compared, lang, cards=found_cards(FOLDER, say=say))
+
+
+def draw_together(figures: Path, runs: dict[str, RunFolder], lang: str) -> None:
+    """The figures of several runs, given by their display names: overview, reconstructions and losses side by side."""
+    draw_overview(runs, figures / "overview.png", lang)
+    encoders = {name: run for name, run in runs.items() if run.config().family != "gan"}
+    compare_reconstructions(encoders, figures / "reconstructions.png", lang)
+    ae, vae = (next(run for run in encoders.values() if run.config().family == family) for family in ("ae", "vae"))
+    compare_losses(ae, vae, figures / "loss-comparison.png", lang)
+
+
+def draw_walks(run: Run, data: Data) -> None:
+    """figures/latent-grid.png and figures/interpolations.png of a run."""
+    size = run.config.model.latent_dim
+    if run.config.family == "gan":
+        codes = corner_sheet(latents(4, size, run.config.train.seed), SIDE)
+        rows = [run.interpolate(2 * i, 2 * i + 1, STEPS) for i in range(WALKS)]
+    else:
+        images = data.test.take(np.arange(min(1000, len(data.test))))
+        codes = principal_plane(run.encode(images).mean, SIDE)
+        rows = [run.interpolate(images[(2 * i) % len(images)], images[(2 * i + 1) % len(images)], STEPS) for i in range(WALKS)]
+    save_png(grid(run.decode(codes), SIDE, gap=0), run.folder.figures / "latent-grid.png", zoom=2)
+    save_png(grid(np.concatenate(rows), STEPS), run.folder.figures / "interpolations.png", zoom=2)

@@ -1,1 +1,0 @@
-"""Learners: networks, optimisers and one explicit update for each family."""

@@ -1,0 +1,186 @@
+"""scores.json: what a run, or a folder of images, reaches on held-out images, each number with its error, unit and count."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from latentlab.base.errors import refusal
+from latentlab.base.files import replace_json
+from latentlab.base.images import Images
+from latentlab.data import Data, ImageSet
+from latentlab.measure.extractors import extractors_for
+from latentlab.measure.extractors.base import Extractor
+from latentlab.measure.likelihood import vae_scores
+from latentlab.measure.metrics.classes import knn_accuracy, probe_accuracy
+from latentlab.measure.metrics.images import fitting_scales, mean_squared_error, psnr, ssim
+from latentlab.measure.quality import Split, real_images, sample_scores, too_small
+from latentlab.measure.table import Entry, Watcher, estimate_entry, mean_entry, unwatched
+from latentlab.models.nets import Discriminator, to_unit
+
+if TYPE_CHECKING:
+    from latentlab.runs.trained import Trained
+
+
+SPLITS = ("train", "val", "test")
+NLL_SAMPLES, NLL_IMAGES = 500, 1_000  # importance samples for each image, and images, unless more are asked for
+CHUNK = 500
+RATE_DISTORTION = (("rate", "kl_nats"), ("distortion", "reconstruction_nats"))  # Alemi et al. 2018
+
+
+def evaluate_run(
+    run: Trained,
+    split: Split = "test",
+    data: Data | None = None,
+    *,
+    samples: int | None = None,
+    nll_samples: int = NLL_SAMPLES,
+    nll_images: int = NLL_IMAGES,
+    extractors: Sequence[Extractor] | None = None,
+    watch: Watcher = unwatched,
+) -> dict[str, Any]:
+    """Measure a run on a split, write its scores.json and return its content.
+
+    `samples` are drawn from the prior (as many as there are training images, at most 10,000, unless said). `extractors`
+    default to the data set's classifier, or to random convolutions where there are no labels.
+    """
+    check_split(split)
+    data = run.data() if data is None else data
+    images: ImageSet = getattr(data, split)
+    if not len(images):
+        raise refusal("--split", "a split that holds images", split, f"{data.spec} has none in it: name another.")
+    result = _result(data, split, images) | {"step": run.step, "extractors": {}}
+    scores: dict[str, Entry] = {}
+    if run.config.family != "gan":
+        scores |= reconstruction_scores(run, images, watch)
+    if run.config.family == "vae":
+        scores |= vae_scores(run, images, nll_samples, nll_images, watch)
+        result["rate_distortion"] = {f"{axis}_nats": scores[name]["value"] for axis, name in RATE_DISTORTION}
+    if split != "train":  # the probes learn from training images, and are told nothing by measuring them there
+        watch("what codes know of the classes", 1)
+        scores |= representation_scores(run, data, images)
+    if (few := too_small(data, split)) is not None:
+        result["left_out"] = f"{few} Nothing is said of samples."
+    else:
+        real = real_images(data, split, samples)
+        count = samples or len(real.other)
+        watch(f"{count} samples", 1)
+        started = time.perf_counter()
+        fakes = run.sample(count, seed=run.config.train.seed + 1)
+        result |= {"samples": count, "samples_per_second": count / (time.perf_counter() - started)}
+        found = sample_scores(fakes, real, list(extractors or extractors_for(data)), watch)
+        scores |= found.pop("scores")
+        result |= found | {"headline": headline(scores)}
+    result["scores"] = scores
+    replace_json(run.path / "scores.json", result)
+    return result
+
+
+def headline(scores: Mapping[str, Entry]) -> str:
+    """The measure to go by: KID where images are too few for a Frechet distance, which then says so."""
+    return "kid" if "note" in scores["frechet"] else "frechet"
+
+
+def evaluate_images(
+    images: Images,
+    data: Data,
+    split: Split = "test",
+    out: Path | None = None,
+    *,
+    extractors: Sequence[Extractor] | None = None,
+    watch: Watcher = unwatched,
+) -> dict[str, Any]:
+    """Measure images uint8 [N, H, W, C] that any program made against a split; the same form as a run's scores."""
+    check_split(split)
+    if images.shape[1:] != data.shape:
+        raise refusal("images", f"of shape [N, {', '.join(map(str, data.shape))}], as {data.spec} is", list(images.shape))
+    real = real_images(data, split, len(images))
+    result = _result(data, split, getattr(data, split)) | {"source": "images", "samples": len(images)}
+    result |= sample_scores(images, real, list(extractors or extractors_for(data)), watch)
+    result["headline"] = headline(result["scores"])
+    if out is not None:
+        replace_json(out, result)
+    return result
+
+
+def check_split(split: str) -> None:
+    """Raise LabError for a split that there is none of."""
+    if split not in SPLITS:
+        raise refusal("--split", "one of " + ", ".join(SPLITS), split)
+
+
+def _result(data: Data, split: str, images: ImageSet) -> dict[str, Any]:
+    return {"split": split, "n": len(images), "data": data.spec, "data_fingerprint": data.fingerprint}
+
+
+def reconstruction_scores(run: Trained, images: ImageSet, watch: Watcher) -> dict[str, Entry]:
+    """Error, PSNR and SSIM of reconstructions by the posterior's mean."""
+    advance = watch("reconstructions", len(images))
+    errors, similarities = [], []
+    for chunk in images.chunks(CHUNK):
+        copies = run.reconstruct(chunk)
+        errors.append(mean_squared_error(chunk, copies))
+        similarities.append(ssim(chunk, copies))
+        advance(len(chunk))
+    mse = np.concatenate(errors)
+    window = fitting_scales(*images.shape[:2]).window
+    return {
+        "reconstruction_mse": mean_entry(mse, "squared error per pixel, pixels in [0, 1]"),
+        "psnr": mean_entry(psnr(mse), "dB"),
+        "ssim": mean_entry(np.concatenate(similarities), "mean SSIM", window_pixels=window),
+    }
+
+
+# What codes know of the classes: k-NN and a linear probe, on an encoder's codes and on a discriminator's features alike.
+#
+# The measured side of "encoder versus discriminator": both networks read images, only one was asked for a code.
+
+FITTED = MEASURED = 10_000  # images that k-NN and the probe learn from, and are measured on
+Floats = NDArray[np.float32]
+
+
+def representation_scores(run: Trained, data: Data, images: ImageSet) -> dict[str, Entry]:
+    """knn_accuracy and probe_accuracy on a labelled held-out split; their floor is the share of the most frequent class.
+
+    Codes are posterior means (VAE), codes (AE) or the discriminator's last hidden layer (GAN). Fitted on training images.
+    """
+    if images.labels is None or data.train.labels is None:
+        return {}
+    fit, held_out = (np.arange(min(most, len(s))) for most, s in ((FITTED, data.train), (MEASURED, images)))
+    train_codes, codes = (features(run, s.take(rows)) for s, rows in ((data.train, fit), (images, held_out)))
+    train_labels, labels = data.train.labels[fit], images.labels[held_out]
+    if len(np.unique(train_labels)) < 2:
+        return {}
+    most_frequent = float(np.bincount(labels).max() / len(labels))
+    more: dict[str, Any] = {"features": described(run), "dimensions": codes.shape[1], "fitted": len(fit)}
+    return {
+        "knn_accuracy": estimate_entry(
+            knn_accuracy(train_codes, train_labels, codes, labels), "share, k = 5", len(held_out), most_frequent, **more
+        ),
+        "probe_accuracy": estimate_entry(
+            probe_accuracy(train_codes, train_labels, codes, labels), "share", len(held_out), most_frequent, **more
+        ),
+    }
+
+
+def described(run: Trained) -> str:
+    """What stands for an image in a run of this family."""
+    return {"ae": "code", "vae": "posterior mean", "gan": "discriminator's last hidden layer"}[run.config.family]
+
+
+def features(run: Trained, images: Images) -> Floats:
+    """What stands for images uint8 [N, H, W, C]: [N, F]."""
+    if run.config.family != "gan":
+        return run.encode(images).mean
+    discriminator = run.networks()["discriminator"]
+    if not isinstance(discriminator, Discriminator):
+        raise TypeError(type(discriminator))
+    with torch.no_grad():
+        parts = [discriminator.features(to_unit(torch.from_numpy(images[i : i + CHUNK]))).numpy() for i in range(0, len(images), CHUNK)]
+    return np.concatenate(parts)

@@ -1,1 +1,0 @@
-"""Measures as pure functions of arrays, in float64."""

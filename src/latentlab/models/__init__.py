@@ -1,0 +1,38 @@
+"""From a configuration to a learner: a closed union and one `match`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from latentlab.base.seeding import seed_for
+from latentlab.config.layers import Shape, networks
+from latentlab.config.schema import AutoencoderModel, AutoencoderTrain, Config, GANModel, GANTrain, VAEModel, VAETrain
+
+if TYPE_CHECKING:
+    import torch
+
+    from latentlab.models.learner import Learner
+
+
+def build(config: Config, shape: Shape, device: torch.device, bf16: bool) -> Learner:
+    """The learner of a configuration for images of `shape` (H, W, C), with its first weights drawn from the seed."""
+    import torch
+
+    layers = networks(config.model, shape)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(config.train.seed, "weights"))
+        match config.model, config.train:
+            case AutoencoderModel() as model, AutoencoderTrain() as train:
+                from latentlab.models.autoencoder import AutoencoderLearner
+
+                return AutoencoderLearner(model, train, layers, device, bf16)
+            case VAEModel() as model, VAETrain() as train:
+                from latentlab.models.vae import VAELearner
+
+                return VAELearner(model, train, layers, device, bf16)
+            case GANModel() as model, GANTrain() as train:
+                from latentlab.models.gan import GANLearner
+
+                return GANLearner(model, train, layers, device, bf16)
+            case _:
+                raise AssertionError(f"{config.family} with {type(config.train).__name__}")  # Config refuses it

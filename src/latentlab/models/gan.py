@@ -1,0 +1,151 @@
+"""The generative adversarial network. Axes: N images, H height, W width, C channels, Z latent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from latentlab.base.seeding import torch_generator
+from latentlab.config.layers import Layers
+from latentlab.config.schema import GANModel, GANTrain
+from latentlab.models.learner import Losses, Moment, Parts, buffers_held, descend, frozen
+from latentlab.models.nets import Decoder, Discriminator, initialized, to_bytes, to_unit
+from latentlab.models.objectives import hinge_discriminator, hinge_generator, non_saturating_discriminator, non_saturating_generator
+from latentlab.models.optimiser import Adam, Average
+
+
+class GANLearner:
+    """m discriminator updates, each on a real batch of its own, then n generator updates (Goodfellow et al. 2014, alg. 1)."""
+
+    phases: tuple[str, ...] = ("discriminator", "generator")
+
+    def __init__(self, model: GANModel, train: GANTrain, layers: Mapping[str, Layers], device: torch.device, bf16: bool) -> None:
+        self.batch, self.bf16, self.device, self.seed = train.batch_size, bf16, device, train.seed
+        self.latent_dim, self.loss, self.real_target = model.latent_dim, train.loss, train.label_smoothing
+        self.generator_updates, self.discriminator_updates = train.generator_updates, train.discriminator_updates
+        self.frozen_images = train.generator_frozen_images
+        self.spectral = model.discriminator_normalization == "spectral"
+        generator = initialized(Decoder(layers["generator"]), model.initialization).to(device)
+        discriminator = initialized(Discriminator(layers["discriminator"]), model.initialization).to(device)
+        self.networks: dict[str, nn.Module] = {"generator": generator, "discriminator": discriminator}
+        self.average = Average(generator, train.ema_halflife_images)
+        self.averaged = {"generator": self.average.network, "discriminator": discriminator}
+        betas = train.adam_beta1, train.adam_beta2
+        generator_named = [(f"generator.{k}", p) for k, p in generator.named_parameters()]
+        discriminator_named = [(f"discriminator.{k}", p) for k, p in discriminator.named_parameters()]
+        self.generator_adam = Adam(generator_named, train.generator_learning_rate, betas)
+        self.discriminator_adam = Adam(discriminator_named, train.discriminator_learning_rate, betas)
+        averages = {"generator": self.average} if self.average.active else {}
+        adams = {"generator": self.generator_adam, "discriminator": self.discriminator_adam}
+        self.parts = Parts(self.networks, averages, adams, {})
+
+    @property
+    def images_per_step(self) -> int:
+        return self.batch * self.discriminator_updates
+
+    def update(self, images: Tensor, moment: Moment) -> Losses:
+        return self.run_phase("discriminator", images, moment) | self.run_phase("generator", images, moment)
+
+    def run_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
+        for network in self.networks.values():
+            if not network.training:
+                network.train()
+        if phase == "discriminator":
+            for number, batch in enumerate(torch.split(images, self.batch)):
+                losses = self._update_discriminator(batch, moment, number)
+            return losses
+        held = moment.images_seen < self.frozen_images
+        for number in range(1 if held else self.generator_updates):
+            losses = self._update_generator(moment, number, held)
+        self.average.update(moment.step + 1, self.images_per_step, moment.images_seen + self.images_per_step)
+        return losses
+
+    def _noise(self, stream: str, moment: Moment, number: int) -> Tensor:
+        source = torch_generator(self.device, self.seed, stream, moment.step, number)
+        return torch.randn(self.batch, self.latent_dim, generator=source, device=self.device)  # [N, Z]
+
+    def _judge(self, images: Tensor, moment: Moment, number: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The discriminator's loss on real images and on as many fakes, and the logits of both [N]."""
+        generator, discriminator = self.networks["generator"], self.networks["discriminator"]
+        x = to_unit(images)  # [N, C, H, W]
+        z = self._noise("discriminator", moment, number)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            with torch.no_grad(), buffers_held(generator):
+                fake = torch.sigmoid(generator(z).float())  # [N, C, H, W]
+            # Real and fake pass apart, so that batch norm never mixes them; the cache keeps it at one power iteration.
+            with parametrize.cached() if self.spectral else nullcontext():
+                real_logit, fake_logit = discriminator(x), discriminator(fake)  # [N], [N]
+        if self.loss == "hinge":
+            on_real, on_fake = hinge_discriminator(real_logit, fake_logit)
+        else:
+            on_real, on_fake = non_saturating_discriminator(real_logit, fake_logit, self.real_target)
+        return on_real.mean() + on_fake.mean(), real_logit, fake_logit
+
+    def _fool(self, moment: Moment, number: int) -> Tensor:
+        """The generator's loss: how little the discriminator takes its images for real."""
+        z = self._noise("generator", moment, number)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            logit = self.networks["discriminator"](torch.sigmoid(self.networks["generator"](z).float()))  # [N]
+        return (hinge_generator(logit) if self.loss == "hinge" else non_saturating_generator(logit)).mean()
+
+    def _update_discriminator(self, images: Tensor, moment: Moment, number: int) -> Losses:
+        loss, real_logit, fake_logit = self._judge(images, moment, number)
+        norm = descend(loss, self.discriminator_adam, moment.step, "discriminator")
+        return _judged(loss, real_logit, fake_logit) | {"discriminator_gradient_norm": norm}
+
+    def _update_generator(self, moment: Moment, number: int, held: bool) -> Losses:
+        """One update, or with `held` only its loss and gradient: the generator keeps weights, moments and statistics."""
+        with frozen(self.networks["discriminator"]), buffers_held(self.networks["generator"]) if held else nullcontext():
+            loss = self._fool(moment, number)
+            norm = descend(loss, self.generator_adam, moment.step, "generator", hold=held)
+        return {"generator_loss": loss.detach(), "gradient_norm": norm}
+
+    @torch.no_grad()
+    def after_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
+        with buffers_held(self.networks["discriminator"]), buffers_held(self.networks["generator"]):
+            if phase == "discriminator":
+                batches = torch.split(images, self.batch)
+                return _judged(*self._judge(batches[-1], moment, len(batches) - 1))
+            held = moment.images_seen < self.frozen_images
+            return {"generator_loss": self._fool(moment, 0 if held else self.generator_updates - 1)}
+
+    def set(self, name: str, value: float) -> None:
+        match name:
+            case "generator_updates" | "discriminator_updates":
+                setattr(self, name, int(value))
+            case "generator_learning_rate":
+                self.generator_adam.learning_rate = value
+            case "discriminator_learning_rate":
+                self.discriminator_adam.learning_rate = value
+            case _:
+                raise KeyError(name)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return self.parts.tensors()
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        self.parts.load(tensors)
+
+    def prepare_sampling(self, images: Tensor) -> None:
+        """Nothing: the prior is N(0, I)."""
+
+    def held_out(self, images: Tensor, seed: int, first: int) -> dict[str, Tensor]:
+        """The discriminator's logits on held-out images: far below those on training images, it has memorised them."""
+        with torch.no_grad():
+            return {"real_logit": self.networks["discriminator"].eval()(to_unit(images))}
+
+    def code_from_normal(self, z: Tensor) -> Tensor:
+        return z
+
+    @torch.no_grad()
+    def decode(self, z: Tensor) -> Tensor:
+        return to_bytes(torch.sigmoid(self.average.sampler()(z)))
+
+
+def _judged(loss: Tensor, real_logit: Tensor, fake_logit: Tensor) -> Losses:
+    means = {"real_logit": real_logit.detach().mean(), "fake_logit": fake_logit.detach().mean()}
+    return {"discriminator_loss": loss.detach()} | means

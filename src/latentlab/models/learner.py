@@ -1,0 +1,238 @@
+"""What the loop asks of a learner, and the one way in which every learner descends a gradient."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import ParametrizationList
+
+from latentlab.base.errors import NonFinite
+from latentlab.base.images import Images
+from latentlab.base.seeding import latents
+from latentlab.models.optimiser import Adam, Average, Compute
+
+Losses = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where in a run an update happens: everything random and every schedule is a function of it."""
+
+    step: int  # updates done before this one
+    images_seen: int  # training images read before this one
+
+
+class Learner(Protocol):
+    """Networks and optimisers with one explicit `update`. Images come as uint8 [M, H, W, C] on the learner's device."""
+
+    phases: tuple[str, ...]
+    networks: dict[str, nn.Module]
+    averaged: dict[str, nn.Module]
+
+    @property
+    def images_per_step(self) -> int:
+        """How many real images one update reads."""
+
+    def update(self, images: Tensor, moment: Moment) -> Losses:
+        """One step: every phase in order. Returns scalars (tensors, so that nothing waits for the device)."""
+
+    def run_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
+        """One half of a step, by name, on the images that the whole step was given."""
+
+    def after_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
+        """The losses of the batch and the noise of the phase's last update, with the weights as that update left them.
+
+        Nothing is changed or recorded: it shows what the phase has just done.
+        """
+
+    def set(self, name: str, value: float) -> None:
+        """Change a live field of the training configuration, such as learning_rate."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that the next update depends on: weights, buffers, averages, optimiser moments."""
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """The reverse of `tensors`, strict in names and shapes."""
+
+    def prepare_sampling(self, images: Tensor) -> None:
+        """Fit what sampling needs beside the weights (an AE's prior) on training images uint8 [M, H, W, C]."""
+
+    def held_out(self, images: Tensor, seed: int, first: int) -> dict[str, Tensor]:
+        """Per-image values [N] on held-out images uint8 [N, H, W, C], the first of which has the number `first`."""
+
+    def code_from_normal(self, z: Tensor) -> Tensor:
+        """A standard normal z [N, Z] as a draw from the model's prior over codes, [N, Z]."""
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Codes [N, Z] to images uint8 [N, H, W, C], by the averaged network in evaluation mode."""
+
+
+class Reconstructor(Protocol):
+    """A learner with an encoder."""
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Images uint8 [N, H, W, C] to mean [N, Z] and standard deviation [N, Z] (None for an AE)."""
+
+
+def descend(loss: Tensor, adam: Adam, step: int, what: str, computes: Sequence[Compute] = (), hold: bool = False) -> Tensor:
+    """Backward, check, step. Returns the gradient's norm. Raises NonFinite before the optimiser has moved anything.
+
+    `computes` bring gradients to the optimiser's parameters from bf16 copies. With `hold` nothing moves: the norm is that
+    of the step that was not taken.
+    """
+    for _, parameter in adam.named:
+        parameter.grad = None
+    loss.backward()  # type: ignore[no-untyped-call]
+    for compute in computes:
+        compute.collect()
+    gradients = [p.grad.view(-1) for _, p in adam.named if p.grad is not None]
+    norm = torch.stack([torch.dot(g, g) for g in gradients]).sum().sqrt()  # half the time of the library's norm
+    if not math.isfinite((norm + loss.detach()).item()):
+        raise NonFinite(_explain(loss, norm, adam, step, what))
+    if not hold:
+        adam.step()
+    return norm
+
+
+def _explain(loss: Tensor, norm: Tensor, adam: Adam, step: int, what: str) -> str:
+    loss = loss.detach()
+    rate = adam.learning_rate
+    bad = [name for name, p in adam.named if not bool(torch.isfinite(p).all())]
+    if bad:
+        cause = f"the weights of {bad[0]} were not finite before it"
+    elif rate > 0.02:
+        cause = f"a learning rate of {rate:g}, which is very high for Adam: try {min(rate / 10, 1e-3):g}"
+    elif bool(torch.isfinite(loss)):
+        cause = f"a gradient too large for its precision, the loss being {float(loss):.4g}: try a learning rate of {rate / 10:g}"
+    else:
+        cause = f"weights that grew too far at a learning rate of {rate:g}: try {rate / 10:g}"
+    subject = "gradient" if bool(torch.isfinite(loss)) else "loss"
+    return f"step {step + 1}: the {what} {subject} is not finite ({float(norm if subject == 'gradient' else loss)}). Likely cause: {cause}."
+
+
+@contextmanager
+def buffers_held(network: nn.Module) -> Iterator[None]:
+    """The network computes as in training but records nothing: batch norm keeps its statistics, spectral norm its vectors.
+
+    So fakes made for the discriminator do not move the generator, and the generator's update does not move the
+    discriminator.
+    """
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+    statistics = [(norm.running_mean, norm.running_var) for norm in norms]
+    spectra = [m for m in network.modules() if isinstance(m, ParametrizationList)]
+    for norm in norms:
+        norm.running_mean, norm.running_var, norm.track_running_stats = None, None, False
+    for spectrum in spectra:
+        spectrum.eval()
+    try:
+        yield
+    finally:
+        for norm, (mean, variance) in zip(norms, statistics, strict=True):
+            norm.running_mean, norm.running_var, norm.track_running_stats = mean, variance, True
+        for spectrum in spectra:
+            spectrum.train()
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """`buffers_held`, and no gradient reaches the weights: the discriminator in the generator's update."""
+    network.requires_grad_(False)
+    try:
+        with buffers_held(network):
+            yield
+    finally:
+        network.requires_grad_(True)
+
+
+class Parts:
+    """Named networks, averages and optimisers as one flat dictionary of tensors, for checkpoints."""
+
+    def __init__(
+        self,
+        networks: Mapping[str, nn.Module],
+        averages: Mapping[str, Average],
+        adams: Mapping[str, Adam],
+        extra: Mapping[str, Tensor],
+    ) -> None:
+        self.networks, self.averages, self.adams, self.extra = networks, averages, adams, extra
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor by name: NETWORK.…, average.NETWORK.…, adam.OPTIMISER.PARAMETER.FIELD and extra ones."""
+        found = {f"{name}.{key}": value for name, network in self.networks.items() for key, value in network.state_dict().items()}
+        for name, average in self.averages.items():
+            found |= {f"average.{name}.{key}": value for key, value in average.network.state_dict().items()}
+        for name, adam in self.adams.items():
+            found |= {f"adam.{name}.{key}": value for key, value in adam.tensors().items()}
+        return found | {f"extra.{name}": value for name, value in self.extra.items()}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Put every tensor back in its place; the names must be exactly those that `tensors` gives or will give."""
+        groups: dict[str, dict[str, Tensor]] = {}
+        for name in [*self.networks, *(f"average.{n}" for n in self.averages), *(f"adam.{n}" for n in self.adams), "extra"]:
+            groups[name] = {key[len(name) + 1 :]: value for key, value in tensors.items() if key.startswith(name + ".")}
+        if sum(map(len, groups.values())) != len(tensors):
+            raise ValueError(f"foreign tensors: {sorted(set(tensors) - {f'{g}.{k}' for g, keys in groups.items() for k in keys})[:3]}")
+        for name, network in self.networks.items():
+            network.load_state_dict(groups[name])
+        for name, average in self.averages.items():
+            average.network.load_state_dict(groups[f"average.{name}"])
+        for name, adam in self.adams.items():
+            for key, value in adam.tensors().items():
+                value.copy_(groups[f"adam.{name}"][key])
+        for name, value in self.extra.items():
+            value.copy_(groups["extra"][name])
+
+
+# Images from a learner and codes from images, in chunks of one fixed size.
+#
+# Matrix products round differently for different batch sizes; a fixed chunk, filled up with zeros, makes an image the same
+# whether it is asked for alone or among 10,000.
+
+CHUNK = 64
+
+Floats = NDArray[np.float32]
+
+
+def _chunks(rows: NDArray[np.generic]) -> Iterator[tuple[int, torch.Tensor]]:
+    for start in range(0, len(rows), CHUNK):
+        part = rows[start : start + CHUNK]
+        filled = np.zeros((CHUNK, *rows.shape[1:]), rows.dtype)
+        filled[: len(part)] = part
+        yield len(part), torch.from_numpy(filled)
+
+
+def decode(learner: Learner, z: Floats, device: torch.device) -> Images:
+    """Codes float32 [N, Z] to images uint8 [N, H, W, C]."""
+    parts = [learner.decode(chunk.to(device))[:count].cpu().numpy() for count, chunk in _chunks(z)]
+    return np.concatenate(parts)
+
+
+def draw(learner: Learner, count: int, latent_dim: int, seed: int, device: torch.device) -> Images:
+    """`count` images from the prior, uint8 [count, H, W, C]; image i depends on (seed, i) alone."""
+    return decode(learner, prior_codes(learner, latents(count, latent_dim, seed), device), device)
+
+
+def prior_codes(learner: Learner, z: Floats, device: torch.device) -> Floats:
+    """Standard normal rows [N, Z] as codes of the model's prior, [N, Z]."""
+    parts = [learner.code_from_normal(chunk.to(device))[:count].cpu().numpy() for count, chunk in _chunks(z)]
+    return np.concatenate(parts)
+
+
+def encode(learner: Learner, images: Images, device: torch.device) -> tuple[Floats, Floats | None]:
+    """Images uint8 [N, H, W, C] to mean [N, Z] and standard deviation [N, Z] (None for an AE)."""
+    reconstructor = cast(Reconstructor, learner)
+    means, deviations = [], []
+    for count, chunk in _chunks(images):
+        mean, deviation = reconstructor.encode(chunk.to(device))
+        means.append(mean[:count].cpu().numpy())
+        if deviation is not None:
+            deviations.append(deviation[:count].cpu().numpy())
+    return np.concatenate(means), np.concatenate(deviations) if deviations else None

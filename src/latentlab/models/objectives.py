@@ -1,0 +1,79 @@
+"""Reconstruction terms −log p(x|z), in nats per image: summed over pixels, never averaged.
+
+Axes: N images, C channels, H height, W width.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def bernoulli_nats(logits: Tensor, x: Tensor) -> Tensor:
+    """−log p(x|z) for p = Bernoulli(sigmoid(logits)): Σ softplus(logits) − x·logits, [N, C, H, W] to [N] nats.
+
+    Exact for any size of logit (Kingma & Welling 2014, appendix C.1, written in logits). For x strictly between 0 and 1
+    it is a cross-entropy and not a likelihood: its floor is the entropy of x, not 0.
+    """
+    return F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)
+
+
+def bernoulli_nats_of_one(logits: Tensor, x: Tensor) -> Tensor:
+    """`bernoulli_nats` of one image x [C, H, W] under S logits [S, C, H, W], [S] nats: Σ softplus(logits) − logits · x.
+
+    The product with x is one matrix-vector product, which spares importance sampling a pass over S copies of x.
+    """
+    flat = logits.flatten(1)  # [S, C·H·W]
+    return F.softplus(flat).sum(1) - flat @ x.flatten()
+
+
+def gaussian_nats(logits: Tensor, x: Tensor) -> Tensor:
+    """−log p(x|z) for p = N(sigmoid(logits), 1) without its constant: ½ Σ (x − sigmoid(logits))², to [N] nats."""
+    return 0.5 * (torch.sigmoid(logits) - x).square().flatten(1).sum(1)
+
+
+def squared_error(logits: Tensor, x: Tensor) -> Tensor:
+    """Mean squared error per pixel of sigmoid(logits), [N, C, H, W] to [N]; pixels in [0, 1]."""
+    return (torch.sigmoid(logits) - x).square().flatten(1).mean(1)
+
+
+# Divergences in nats. Axes: N images, Z latent.
+
+
+def kl_to_standard_normal(mean: Tensor, log_var: Tensor) -> Tensor:
+    """KL(N(mean, exp(log_var)) ‖ N(0, I)) for each latent unit, [N, Z] to [N, Z] nats.
+
+    −½ (1 + log σ² − μ² − σ²), Kingma & Welling 2014, appendix B.
+    """
+    return 0.5 * (mean.square() + log_var.exp() - 1.0 - log_var)
+
+
+# Adversarial losses on logits: no sigmoid is ever followed by a logarithm. Each returns one loss per image, [N].
+#
+# D(x) is the discriminator's logit, large for real.
+
+
+def non_saturating_discriminator(real: Tensor, fake: Tensor, real_target: float = 1.0) -> tuple[Tensor, Tensor]:
+    """The losses on real and on fake logits, each [N] (Goodfellow et al. 2014, eq. 1).
+
+    Real: t·softplus(−D) + (1−t)·softplus(D) with the target t; 0.9 is one-sided label smoothing (Salimans et al. 2016,
+    section 3.4). Fakes always have the target 0: smoothing them too would pull the generator to where it already is.
+    """
+    smooth = (1.0 - real_target) * F.softplus(real) if real_target != 1.0 else 0.0
+    return real_target * F.softplus(-real) + smooth, F.softplus(fake)
+
+
+def non_saturating_generator(fake: Tensor) -> Tensor:
+    """−log sigmoid(D(G(z))) = softplus(−D), [N] (Goodfellow et al. 2014, section 3)."""
+    return F.softplus(-fake)
+
+
+def hinge_discriminator(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """max(0, 1 − D(x)) and max(0, 1 + D(G(z))), each [N] (Lim & Ye 2017)."""
+    return F.relu(1.0 - real), F.relu(1.0 + fake)
+
+
+def hinge_generator(fake: Tensor) -> Tensor:
+    """−D(G(z)), [N] (Lim & Ye 2017)."""
+    return -fake

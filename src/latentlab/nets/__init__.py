@@ -1,1 +1,0 @@
-"""Torch modules drawn from layer descriptions."""

@@ -1,1 +1,0 @@
-"""The one-file result page, made from run folders."""

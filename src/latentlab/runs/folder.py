@@ -1,0 +1,259 @@
+"""The run folder: the interface between what trains and what shows. No torch here.
+
+Layout (see `RunFolder`): config.json, environment.json, status.json, lock, metrics.jsonl, samples/, reconstructions/,
+checkpoints/, latents.npz, thumbnails.png, scores.json, figures/, control.json.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from latentlab.base.errors import Busy, LabError, refusal
+from latentlab.base.files import held, is_full, replace_json, replace_text
+from latentlab.base.jsonl import Tail, parsed
+from latentlab.config.schema import Config
+
+STATES = ("starting", "running", "paused", "finished", "stopped", "failed")
+ACTIONS = ("stop", "pause", "resume", "step", "phase", "slow", "set")
+KEPT_REQUESTS = 100
+REQUEST_PATIENCE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run on disk. Opening it reads nothing; every method reads or writes just what it names."""
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples"
+
+    @property
+    def reconstructions(self) -> Path:
+        return self.path / "reconstructions"
+
+    @property
+    def figures(self) -> Path:
+        return self.path / "figures"
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def config(self) -> Config:
+        """The configuration that this run was created with. Raises LabError when it is not whole."""
+        path = self.path / "config.json"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise LabError(f"{path} cannot be read ({type(error).__name__}). Restore it from a copy of the run.") from None
+        return Config.from_json(text, str(path))
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """One of the run's JSON files as a dictionary; empty where there is none."""
+        path = self.path / name
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (ValueError, OSError) as error:
+            raise LabError(f"{path} is damaged ({type(error).__name__}). Restore it from a copy, or delete it.") from None
+        if not isinstance(value, dict):
+            raise refusal(str(path), "a JSON object", type(value).__name__, "Restore it from a copy, or delete it.")
+        return value
+
+    def environment(self) -> dict[str, Any]:
+        """What the run was trained with: versions, device, threads, data fingerprint."""
+        return self.read_json("environment.json")
+
+    def scores(self) -> dict[str, Any]:
+        """The run's scores.json; empty before an evaluation."""
+        return self.read_json("scores.json")
+
+    def status(self) -> dict[str, Any]:
+        """The run's status.json. A "running" run whose process is gone is told as "stopped", with the reason."""
+        status = self.read_json("status.json")
+        if status.get("state") in ("starting", "running", "paused") and not self.is_locked():
+            status |= {"state": "stopped", "message": "its process ended without saying so (killed?); `latentlab resume` goes on"}
+        return status
+
+    def write_status(
+        self,
+        state: str,
+        step: int,
+        message: str = "",
+        diagnosis: list[dict[str, Any]] | None = None,
+        live: dict[str, Any] | None = None,
+    ) -> None:
+        """Replace status.json, keeping its diagnosis where none is given; a full disk is no reason to stop training.
+
+        `live` are further keys, of a run that trains (docs/run-folder.md lists them).
+        """
+        assert state in STATES, state  # noqa: S101 - a fault of ours, not the user's
+        if diagnosis is None:
+            try:
+                diagnosis = self.read_json("status.json").get("diagnosis", [])
+            except LabError:  # damaged: the next evaluation writes it anew
+                diagnosis = []
+        told = {"state": state, "step": step, "pid": os.getpid(), "message": message, "diagnosis": diagnosis}
+        try:
+            replace_json(self.path / "status.json", told | (live or {}))
+        except OSError as error:
+            if not is_full(error):
+                raise
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Every line of metrics.jsonl, oldest first; a torn last line (a killed writer) is left out."""
+        tail = self.tail()
+        rows, _ = tail.read()
+        last = parsed(tail.rest)
+        return rows if last is None else [*rows, last]
+
+    def tail(self) -> Tail:
+        """metrics.jsonl for one who watches: each read gives the new rows alone."""
+        return Tail(self.metrics_file)
+
+    def truncate_metrics(self, step: int) -> None:
+        """Forget the lines after `step`, which a resumed run is about to write again; −1 keeps only requests, of step 0."""
+        if self.metrics_file.exists():
+            kept = [json.dumps(row) for row in self.metrics() if row["step"] <= (max(step, 0) if "request" in row else step)]
+            replace_text(self.metrics_file, "".join(line + "\n" for line in kept))
+
+    def pictures(self, kind: str) -> list[tuple[int, Path]]:
+        """The (step, file) of each picture in "samples" or "reconstructions", in order."""
+        found = []
+        for path in (self.path / kind).glob("step-*.png"):
+            if match := re.fullmatch(r"step-(\d{8})\.png", path.name):
+                found.append((int(match[1]), path))
+        return sorted(found)
+
+    def forget_pictures(self, step: int) -> None:
+        """Remove pictures of later steps than `step`: the resumed run draws them again."""
+        for kind in ("samples", "reconstructions"):
+            for at, path in self.pictures(kind):
+                if at > step:
+                    path.unlink()
+
+    def is_locked(self) -> bool:
+        """Whether some process trains this run now."""
+        if not (self.path / "lock").exists():
+            return False
+        try:
+            with self.locked(patience=0.0, shared=True):
+                return False
+        except Busy:
+            return True
+
+    @contextmanager
+    def locked(self, patience: float = 0.5, shared: bool = False) -> Iterator[None]:
+        """Hold the run's lock. Raises Busy. `shared` is for those who only look whether the run is locked.
+
+        `patience` in seconds outlasts them.
+        """
+        busy = f"{self.path} is being trained by another process. Stop it with `latentlab stop {self.path}` first."
+        with held(self.path / "lock", patience, busy, shared):
+            yield
+
+    def requests(self) -> list[dict[str, Any]]:
+        """The requests in control.json; a half-written or foreign file counts as none."""
+        try:
+            requests = self.read_json("control.json").get("requests", [])
+        except LabError:
+            return []
+        return [r for r in requests if isinstance(r, dict) and r.get("action") in ACTIONS] if isinstance(requests, list) else []
+
+    def request(self, action: str, settings: dict[str, float] | None = None) -> str:
+        """Ask the process that trains this run for something; returns the request's id.
+
+        Any number of processes may ask at once. Those taken long ago are dropped from the file. Raises LabError.
+        """
+        if action not in ACTIONS:
+            raise refusal("an action", "one of " + ", ".join(ACTIONS), action)
+        entry: dict[str, Any] = {"id": uuid.uuid4().hex, "action": action}
+        if settings is not None:
+            entry["set"] = settings
+        with self._asking():
+            replace_json(self.path / "control.json", {"requests": [*self._recent_requests(), entry]})
+        return str(entry["id"])
+
+    def forget_requests(self) -> None:
+        """Drop what was asked of an earlier process, before another one begins."""
+        if not (self.path / "control.json").exists():
+            return
+        with self._asking():
+            (self.path / "control.json").unlink(missing_ok=True)
+
+    def _asking(self) -> AbstractContextManager[None]:
+        busy = f"{self.path / 'control.json'} must be free to be written, but another process holds it. Try again."
+        return held(self.path / "control.lock", REQUEST_PATIENCE_SECONDS, busy)
+
+    def _recent_requests(self) -> list[dict[str, Any]]:
+        """The requests not yet taken, and before them as many taken ones as make up KEPT_REQUESTS."""
+        found = self.requests()
+        try:
+            newest = self.read_json("status.json").get("taken")
+        except LabError:  # damaged: nothing is known to be taken
+            newest = None
+        taken = next((n for n, request in enumerate(found, 1) if request.get("id") == newest), 0) if newest else 0
+        return found[max(0, min(taken, len(found) + 1 - KEPT_REQUESTS)) :]
+
+
+def open_folder(path: str | Path) -> RunFolder:
+    """The run in a folder. Raises LabError when there is none."""
+    folder = Path(path)
+    if not (folder / "config.json").is_file():
+        raise refusal("a run", "a folder with a config.json", str(path), "`latentlab runs` lists those under runs/.")
+    return RunFolder(folder)
+
+
+def create_folder(path: str | Path) -> RunFolder:
+    """An empty folder for a new run. Raises LabError when something is there already."""
+    folder = Path(path)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise refusal(
+            "--out", "a folder that is new or empty", str(path), f"Continue that run with `latentlab resume {path}`, or name another."
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabError(f"--out {path} cannot be created ({error.strerror}). Name a folder that you may write to.") from None
+    return RunFolder(folder)
+
+
+def next_folder(preset: str, spec: str, under: Path = Path("runs")) -> Path:
+    """The default folder of a new run: runs/PRESET-DATA-NNN with the first free number."""
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", Path(spec.partition(":")[2]).name or spec).strip("-").lower() or "data"
+    stem = f"{preset}-{slug}-"
+    taken = [int(p.name[len(stem) :]) for p in under.glob(stem + "*") if p.name[len(stem) :].isdigit()]
+    return under / f"{stem}{max(taken, default=0) + 1:03d}"
+
+
+def list_runs(under: str | Path) -> list[RunFolder]:
+    """Every run folder at most three levels below a folder, by path; those in folders whose name begins with a dot are left out."""
+    root = Path(under)
+    if not root.is_dir():
+        raise refusal("a runs folder", "a folder", str(under), "Train something first: `latentlab train mlp-vae`.")
+    found = {p.parent for depth in ("", "*/", "*/*/", "*/*/*/") for p in root.glob(depth + "config.json") if not _is_hidden(p, root)}
+    return [RunFolder(path) for path in sorted(found)]
+
+
+def _is_hidden(path: Path, root: Path) -> bool:
+    """Whether a folder between a root and a path begins with a dot, such as the studio's trash."""
+    return any(part.startswith(".") for part in path.relative_to(root).parts)

@@ -1,0 +1,241 @@
+"""A trained run as functions of images and codes: sample, encode, decode, reconstruct, interpolate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentlab.base.errors import LabError, refusal
+from latentlab.base.images import Images, check
+from latentlab.base.seeding import latents
+from latentlab.config.schema import Config
+from latentlab.models import sampling
+from latentlab.runs import checkpoints
+from latentlab.runs.diagnosis import Finding, diagnose
+from latentlab.runs.diagnosis.sight import facts_of
+from latentlab.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    import torch
+
+    from latentlab.data import Data
+    from latentlab.models.learner import Learner
+
+
+Floats = NDArray[np.float32]
+
+
+class Latents(NamedTuple):
+    """What an encoder makes of N images."""
+
+    mean: Floats  # [N, Z]
+    std: Floats | None  # [N, Z] for a VAE
+
+
+class Trained:
+    """A trained (or training) run. Its networks are loaded from the newest whole checkpoint when first asked for."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self._session: _Opened | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.folder.path)!r})"
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+        return self.folder.path
+
+    @property
+    def config(self) -> Config:
+        """The whole configuration."""
+        return self.folder.config()
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        """scores.json; empty before `evaluate`."""
+        return self.folder.scores()
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Every line of metrics.jsonl."""
+        return self.folder.metrics()
+
+    def diagnosis(self) -> list[Finding]:
+        """What the metrics say went wrong, causes first; empty when there is no alarm. Also of runs from before it was looked for."""
+        return diagnose(self.metrics(), facts_of(self.config, self.folder.environment()))
+
+    def status(self) -> dict[str, Any]:
+        """status.json, told truly when the process is gone."""
+        return self.folder.status()
+
+    @property
+    def _opened(self) -> _Opened:
+        if self._session is None:
+            self._session = _Opened(self.folder)
+        return self._session
+
+    @property
+    def learner(self) -> Learner:
+        """The trained learner on the CPU."""
+        return self._opened.learner
+
+    @property
+    def step(self) -> int:
+        """The step of the checkpoint that is sampled from."""
+        return self._opened.step
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C)."""
+        return self._opened.shape
+
+    def networks(self) -> dict[str, torch.nn.Module]:
+        """Torch modules in evaluation mode, averaged where the run averages.
+
+        {"encoder", "decoder"} or {"generator", "discriminator"}. Decoder and generator: z [N, Z] to logits [N, C, H, W].
+        """
+        return {name: network.eval() for name, network in self._opened.learner.averaged.items()}
+
+    def sample(
+        self,
+        count: int,
+        seed: int = 0,
+        label: int | None = None,
+        prior: Literal["standard", "gmm"] = "standard",
+        truncation: float | None = None,
+    ) -> Images:
+        """`count` new images uint8 [count, H, W, C]; image i depends on (seed, i) alone.
+
+        A VAE and a GAN draw z ~ N(0, I); an autoencoder draws from the Gaussian fitted to its codes. "gmm" draws from a
+        mixture fitted to the codes of held-out images. `truncation` T brings every component of that z into [−T, T]
+        (`sampling.truncated`): the smaller, the more typical the images and the less varied; an autoencoder's z is
+        truncated before it becomes a code.
+        """
+        if count < 1:
+            raise refusal("--count", "an integer of at least 1", count)
+        if seed < 0:
+            raise refusal("--seed", "an integer of at least 0", seed)
+        if label is not None:
+            raise refusal("--label", "left out: this run is not conditional on a class", label)
+        size = self.config.model.latent_dim
+        if prior == "standard":
+            z = latents(count, size, seed)
+            return self.decode(self._opened.prior(z if truncation is None else sampling.truncated(z, truncation)))
+        if prior != "gmm":
+            raise refusal("--prior", "one of standard, gmm", prior)
+        if truncation is not None:
+            raise refusal("--truncation", "left out with --prior gmm, whose draws have no standard normal z", truncation)
+        if self.config.family == "gan":
+            raise refusal("--prior", "standard for a GAN, which has no encoder", prior)
+        path = self.path / "latents.npz"
+        if not path.exists():
+            raise LabError(f"--prior gmm is fitted to {path}, which is written when a run finishes. `latentlab resume {self.path}` first.")
+        return self.decode(sampling.mixture_codes(np.load(path)["mean"], count, seed))
+
+    def encode(self, images: Images) -> Latents:
+        """Images uint8 [N, H, W, C] to their codes. Raises LabError for a GAN, which has no encoder."""
+        self.need_encoder("encode")
+        return Latents(*self._opened.encode(check(images, shape=self.image_shape)))
+
+    def decode(self, z: Any) -> Images:
+        """Codes [N, Z] to images uint8 [N, H, W, C]."""
+        codes = np.asarray(z, np.float32)
+        size = self.config.model.latent_dim
+        if codes.ndim != 2 or codes.shape[1] != size or not np.isfinite(codes).all():
+            raise refusal("z", f"finite numbers of shape [N, {size}]", list(codes.shape))
+        return self._opened.decode(codes)
+
+    def reconstruct(self, images: Images) -> Images:
+        """Images through encoder and decoder, by the posterior's mean: repeatable."""
+        return self.decode(self.encode(images).mean)
+
+    def interpolate(self, a: Any, b: Any, steps: int = 8) -> Images:
+        """`steps` images from a to b: images uint8 [H, W, C] to encode, or codes [Z], or seeds (integers) of z.
+
+        Between codes of images the way is a straight line; between z of the prior it is an arc.
+        """
+        ends = [self._end(value) for value in (a, b)]
+        walk = sampling.arc if all(from_prior for _, from_prior in ends) and self.config.family != "ae" else sampling.line
+        return self.decode(walk(ends[0][0], ends[1][0], steps))
+
+    def _end(self, value: Any) -> tuple[Floats, bool]:
+        if isinstance(value, int | np.integer):
+            return self._opened.prior(latents(1, self.config.model.latent_dim, int(value)))[0], True
+        array = np.asarray(value)
+        if array.dtype == np.uint8:
+            return self.encode(array[None] if array.ndim == 3 else array).mean[0], False
+        return np.asarray(array, np.float32).reshape(-1), False
+
+    def traverse(self, dims: list[int] | None = None, reach: float = 2.5, steps: int = 9, seed: int | None = None) -> Images:
+        """Each latent unit in `dims` moved alone by ±reach standard deviations: uint8 [len(dims) * steps, H, W, C].
+
+        The centre is the prior's mean, or the z of `seed` (the default for a GAN, whose mean is no typical draw).
+        """
+        size = self.config.model.latent_dim
+        dims = list(range(min(size, 10))) if dims is None else dims
+        if not dims or any(not 0 <= d < size for d in dims):
+            raise refusal("--dims", f"latent units from 0 to {size - 1}", dims)
+        if not reach > 0:
+            raise refusal("--range", "a number above 0", reach)
+        if seed is None and self.config.family == "gan":
+            seed = 0
+        origin = np.zeros((1, size), np.float32) if seed is None else latents(1, size, seed)
+        shifted = self._opened.prior(np.concatenate([origin, np.eye(size, dtype=np.float32)]))
+        zero = self._opened.prior(np.zeros((1, size), np.float32))[0]
+        scales = np.linalg.norm(shifted[1:] - zero, axis=1) if self.config.family == "ae" else np.ones(size, np.float32)
+        walks = sampling.traverse(shifted[0], dims, scales.astype(np.float32), reach, steps)
+        return self.decode(walks.reshape(-1, size))
+
+    def data(self) -> Data:
+        """The data that this run was trained on, loaded anew."""
+        from latentlab.data import load_data
+
+        return load_data(self.config.data)
+
+    def need_encoder(self, purpose: str) -> None:
+        """Raise LabError for a GAN, which has no encoder."""
+        if self.config.family == "gan":
+            raise refusal(f"the run to {purpose} with", "an autoencoder or a VAE: a GAN has no encoder", str(self.path))
+
+
+class _Opened:
+    """The learner of a run on the CPU, from its newest whole checkpoint; no data is needed."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        import sys
+
+        import torch
+
+        from latentlab.models import build
+
+        newest = checkpoints.newest(folder.checkpoints, lambda text: print(f"latentlab: {text}", file=sys.stderr))
+        tensors, state = checkpoints.load(newest)
+        self.shape: tuple[int, int, int] = tuple(state["image_shape"])
+        self.step: int = state["step"]
+        self.device = torch.device("cpu")
+        self.learner = build(folder.config(), self.shape, self.device, bf16=False)
+        try:
+            self.learner.load_tensors({k: v for k, v in tensors.items() if not k.startswith("window.")})
+        except (RuntimeError, ValueError, KeyError):
+            raise LabError(
+                f"{newest} was written under another configuration than {folder.path / 'config.json'}. Restore that file."
+            ) from None
+
+    def prior(self, z: Floats) -> Floats:
+        from latentlab.models.learner import prior_codes
+
+        return prior_codes(self.learner, z, self.device)
+
+    def decode(self, codes: Floats) -> Images:
+        from latentlab.models.learner import decode
+
+        return decode(self.learner, codes, self.device)
+
+    def encode(self, images: Images) -> tuple[Floats, Floats | None]:
+        from latentlab.models.learner import encode
+
+        return encode(self.learner, images, self.device)

@@ -1,0 +1,229 @@
+"""Many handed-in reports as one table: a row a file, a column a thing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from latentlab.base.files import replace_bytes
+from latentlab.measure.compare.entries import distinct_names
+from latentlab.measure.table import ordered
+from latentlab.show.answers import NOTES, SECTIONS, Answers, Part
+from latentlab.show.answers.record import RUNS, HandedIn
+from latentlab.show.card import NAMES
+
+Cell = str | int | float | None
+Outcome = Literal["right", "partly", "wrong", "open", "none"]
+HEADLINE = (
+    "reconstruction_mse", "negative_elbo_nats", "kl_nats", "active_units", "frechet", "kid", "recall", "knn_accuracy",
+)  # fmt: skip
+RUN_FIELDS = ("preset", "data", "latent_dim", "epochs", "steps", "seed", "seconds", "changed", "diagnosis")
+LEAST_CHARACTERS = 40  # shorter answers are often the same by chance
+SIGNATURE = "file,state,reason,name,group,"  # how a table of ours begins
+_BYTE_ORDER_MARK = "\ufeff"  # by which Excel knows UTF-8
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of the table. `file` is its name, with as much of the path as tells it from the others."""
+
+    file: str
+    handed: HandedIn
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """The report's record; one without runs, questions and answers where none could be read."""
+        return self.handed.record or {"runs": {}, "questions": {}, "answers": None, "yardstick": {}}
+
+    @property
+    def answers(self) -> Answers:
+        """The student's answers; nobody's and none where there are none."""
+        found = self.record["answers"]
+        return Answers("", "", {}) if found is None else Answers.from_json(found)
+
+    def part(self, section: str) -> Part:
+        """What was written in a section."""
+        return self.answers.parts.get(section, Part(None, ""))
+
+    def claims(self, question: str, verdict: str) -> list[str]:
+        """The claims of a question that the report's own experiment judged so."""
+        asked = self.record["questions"].get(question, {"claims": []})
+        return [claim["name"] for claim in asked["claims"] if claim["verdict"] == verdict]
+
+    def outcome(self, question: str) -> Outcome:
+        """How a prediction fared: "open" where the experiment was not run or settled nothing, "none" without a prediction.
+
+        Of several predicted options all must have come true to be right.
+        """
+        predicted = set(self.part(question).predicted)
+        true = set(self.record["questions"].get(question, {"outcome": []})["outcome"])
+        if not predicted or not true:
+            return "open" if predicted else "none"
+        return "right" if predicted <= true else "partly" if predicted & true else "wrong"
+
+    def count(self, outcome: Outcome) -> int:
+        """How many predictions fared so."""
+        return sum(self.outcome(question) == outcome for question in NAMES)
+
+
+def entries(handed: Sequence[HandedIn]) -> list[Entry]:
+    """The files by name. Raises LabError for a file that is there twice."""
+    names = distinct_names([file.path for file in handed])
+    return [Entry(name, file) for name, file in zip(names, handed, strict=True)]
+
+
+def run_names(found: Iterable[Entry]) -> list[str]:
+    """The runs that some report has: the lab's first, the others by name."""
+    names = {name for entry in found for name in entry.record["runs"]}
+    return [name for name in RUNS if name in names] + sorted(names - set(RUNS))
+
+
+def headline_scores(found: Iterable[Entry], run: str) -> list[str]:
+    """The headline scores that a run has in some report, in the order of comparisons."""
+    named = {score for entry in found for score in entry.record["runs"].get(run, {"scores": {}})["scores"]}
+    return ordered(named & set(HEADLINE))
+
+
+def same_texts(found: Sequence[Entry]) -> dict[str, dict[str, list[str]]]:
+    """file → section → the other files whose text there is the same but for spaces and capitals.
+
+    A short answer counts for nothing. Two who worked together have the same text too: it says no more than it says.
+    """
+    places: dict[tuple[str, str], list[str]] = {}
+    for entry in found:
+        for section in SECTIONS:
+            words = " ".join(entry.part(section).text.casefold().split())
+            if len(words) >= LEAST_CHARACTERS:
+                places.setdefault((section, words), []).append(entry.file)
+    return _others(((section, files) for (section, _), files in places.items()), found)
+
+
+def same_runs(found: Sequence[Entry]) -> dict[str, dict[str, list[str]]]:
+    """file → run → the other files with that very run: the same history, seconds included, which no two trainings share.
+
+    The same scores say nothing: one configuration and seed give one result on like machines.
+    """
+    places: dict[str, list[tuple[str, str]]] = {}
+    for entry in found:
+        for name, run in entry.record["runs"].items():
+            if run["history"]:
+                places.setdefault(run["history"], []).append((entry.file, name))
+    shared = ((name, list(dict.fromkeys(file for file, _ in held))) for held in places.values() for name in sorted({n for _, n in held}))
+    return _others(shared, found)
+
+
+def _others(groups: Iterable[tuple[str, list[str]]], found: Sequence[Entry]) -> dict[str, dict[str, list[str]]]:
+    told: dict[str, dict[str, list[str]]] = {entry.file: {} for entry in found}
+    for what, files in groups:
+        for file in files if len(files) > 1 else ():
+            told[file].setdefault(what, []).extend(other for other in files if other != file)
+    return told
+
+
+def told(others: Mapping[str, Sequence[str]]) -> str:
+    """What is shared with whom: "kl: a.html, b.html; notes: b.html"."""
+    return "; ".join(f"{what}: {', '.join(files)}" for what, files in others.items())
+
+
+def table(handed: Sequence[HandedIn], lang: str) -> list[dict[str, Cell]]:
+    """One row a file, every row with the same columns in the same order; None where a report says nothing.
+
+    The reason of a state is in the language, every other cell is the same in all.
+    """
+    found = entries(handed)
+    texts, shared = same_texts(found), same_runs(found)
+    rows = []
+    for entry in found:
+        row: dict[str, Cell] = _about(entry, lang)
+        row |= {"same_text_as": told(texts[entry.file]), "same_run_as": told(shared[entry.file])}
+        for question in NAMES:
+            row |= _question_cells(entry, question)
+        row[NOTES] = entry.part(NOTES).text
+        for run in run_names(found):
+            row |= _run_cells(entry.record["runs"].get(run), run, headline_scores(found, run))
+        rows.append(row)
+    return rows
+
+
+def _about(entry: Entry, lang: str) -> dict[str, Cell]:
+    record, answers = entry.record, entry.answers
+    return {
+        "file": entry.file,
+        "state": entry.handed.state,
+        "reason": entry.handed.reason.say(lang),
+        "name": answers.name,
+        "group": answers.group,
+        "written": record.get("written"),
+        "latentlab": record.get("latentlab"),
+        "data": data_of(record),
+        "runs": ", ".join(record["runs"]),
+        "questions_run": sum(question in record["questions"] for question in NAMES),
+        "predictions_made": len(NAMES) - entry.count("none"),
+        "predictions_right": entry.count("right"),
+        "answers_written": sum(bool(entry.part(question).text) for question in NAMES),
+    }
+
+
+def data_of(record: Mapping[str, Any]) -> str:
+    """The data sets of a report's runs."""
+    return ", ".join(dict.fromkeys(run["data"] for run in record["runs"].values()))
+
+
+def _question_cells(entry: Entry, question: str) -> dict[str, Cell]:
+    part, asked = entry.part(question), entry.record["questions"].get(question)
+    return {
+        f"{question}.run": "no" if asked is None else "yes",
+        **{f"{question}.{verdict}": ", ".join(entry.claims(question, verdict)) for verdict in ("holds", "contradicted", "unclear")},
+        f"{question}.predicted": part.prediction,
+        f"{question}.came_true": None if asked is None else ", ".join(asked["outcome"]),
+        f"{question}.prediction": entry.outcome(question),
+        f"{question}.answer": part.text,
+    }
+
+
+def _run_cells(run: Mapping[str, Any] | None, name: str, scores: Sequence[str]) -> dict[str, Cell]:
+    columns = [f"{name}.{column}" for column in (*RUN_FIELDS, *scores)]
+    if run is None:
+        return dict.fromkeys(columns)
+    cells = {f"{name}.{field}": run[field] for field in RUN_FIELDS}
+    cells |= {f"{name}.changed": ", ".join(changed_words(run)), f"{name}.diagnosis": ", ".join(run["diagnosis"])}
+    return cells | {f"{name}.{score}": run["scores"].get(score, {"value": None})["value"] for score in scores}
+
+
+def changed_words(run: Mapping[str, Any]) -> list[str]:
+    """The fields that differ from the preset: ["train.beta=4", "model.hidden=400/200"]."""
+    return [f"{name}={'/'.join(map(str, value)) if isinstance(value, list) else value}" for name, value in run["changed"].items()]
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Cell]]) -> None:
+    """The rows of `table` as CSV (RFC 4180, UTF-8 with a byte order mark, which spreadsheets expect).
+
+    A text that a spreadsheet would take for a formula is led by an apostrophe.
+    """
+    lines = io.StringIO(newline="")
+    writer = csv.writer(lines)
+    writer.writerow([harmless(column) for column in rows[0]])
+    writer.writerows([harmless(cell) for cell in row.values()] for row in rows)
+    replace_bytes(path, (_BYTE_ORDER_MARK + lines.getvalue()).encode())
+
+
+def harmless(cell: Cell) -> str:
+    """A cell as text that no spreadsheet computes."""
+    words = "" if cell is None else str(cell).replace("\0", "\ufffd")
+    return f"'{words}" if words.startswith(_FORMULA) and not _NUMBER.fullmatch(words) else words
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is a CSV table that `write_csv` wrote."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(100).decode("utf-8-sig", "replace").startswith(SIGNATURE)
+    except OSError:
+        return False

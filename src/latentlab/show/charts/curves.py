@@ -1,0 +1,214 @@
+"""The curves of a run as panels, from its metrics alone: what it minimised, what a discriminator says, how samples get better.
+
+The report draws them of finished runs, the studio of running ones, and both of several runs on one axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from latentlab.base.errors import refusal
+from latentlab.base.texts import Phrase
+from latentlab.runs.folder import RunFolder
+from latentlab.show.charts.columns import MOST_POINTS, Columns, thinned
+from latentlab.show.charts.content import to_figures
+from latentlab.show.charts.panels import Lines, Panel, Series
+from latentlab.show.figures.records import objective
+
+Rows = Columns | Iterable[Mapping[str, Any]]
+
+
+class Quantity(NamedTuple):
+    """A metric on a split, and the key of its name."""
+
+    metric: str
+    split: str
+    name: str
+
+
+class Chart(NamedTuple):
+    """Quantities of one run on one axis; `title` and `axis` are keys."""
+
+    title: str
+    axis: str
+    quantities: tuple[Quantity, ...]
+    log_y: bool = False
+
+
+class Recorded(NamedTuple):
+    """A run to lay over others: its lines, its name, its kind ("ae", "vae", "gan", "gan-from-vae", or "" for a free colour)."""
+
+    rows: Rows
+    name: Phrase
+    kind: str
+
+
+class Metric(NamedTuple):
+    """What runs are laid over each other by; `name` and `axis` are keys."""
+
+    name: str
+    axis: str
+    log_y: bool = False
+
+
+LOSS = (Quantity("loss_nats", "val", "curves.loss.val"), Quantity("loss_nats", "train", "curves.loss.train"))
+PARTS = (Quantity("reconstruction_nats", "val", "curves.reconstruction"), Quantity("kl_nats", "val", "curves.kl"))
+KL = Chart("losses.kl", "figure.nats", (Quantity("kl_nats", "val", "figure.split.val"), Quantity("kl_nats", "train", "figure.split.train")))
+GAME = (
+    Quantity("generator_loss", "train", "figure.loss.generator"),
+    Quantity("discriminator_loss", "train", "figure.loss.discriminator"),
+)
+LOGITS = Chart(
+    "figure.loss.logits",
+    "figure.loss.logit",
+    (Quantity("real_logit", "train", "figure.loss.real"), Quantity("fake_logit", "train", "figure.loss.fake")),
+)
+BOTH_GRADIENTS = Chart(
+    "curves.gradients",
+    "curves.norm",
+    (
+        Quantity("gradient_norm", "train", "figure.loss.generator"),
+        Quantity("discriminator_gradient_norm", "train", "figure.loss.discriminator"),
+    ),
+    log_y=True,
+)
+GRADIENT = Chart("curves.gradients", "curves.norm", (Quantity("gradient_norm", "train", "figure.split.train"),), log_y=True)
+QUALITY = {"frechet": "measure.frechet", "kid": "measure.kid", "recall": "measure.recall"}  # of samples, looked at during training
+
+METRICS = {
+    "loss_nats": Metric("chart.metric.loss", "figure.nats"),
+    "reconstruction_nats": Metric("curves.reconstruction", "figure.nats"),
+    "kl_nats": Metric("chart.metric.kl", "figure.nats"),
+    "mse": Metric("chart.metric.mse", "figure.loss.mse_axis", log_y=True),
+    "active_units": Metric("chart.metric.active", "chart.axis.units"),
+    "generator_loss": Metric("chart.metric.generator", "figure.loss.axis"),
+    "discriminator_loss": Metric("chart.metric.discriminator", "figure.loss.axis"),
+    "real_logit": Metric("chart.metric.real", "figure.loss.logit"),
+    "fake_logit": Metric("chart.metric.fake", "figure.loss.logit"),
+    "gradient_norm": Metric("chart.metric.gradient", "curves.norm", log_y=True),
+    "discriminator_gradient_norm": Metric("chart.metric.discriminator_gradient", "curves.norm", log_y=True),
+    "frechet": Metric("measure.frechet", "measure.frechet", log_y=True),
+    "kid": Metric("measure.kid", "measure.kid", log_y=True),
+    "recall": Metric("measure.recall", "measure.recall"),
+    "class_entropy_nats": Metric("measure.class_entropy_nats", "figure.nats"),
+    "class_reverse_kl_nats": Metric("measure.class_reverse_kl_nats", "figure.nats"),
+}
+
+
+def run_objective(folder: RunFolder) -> str:
+    """What a run minimises, as `run_curves` is told: an objective in nats, or the losses of a GAN's game."""
+    config = folder.config()
+    return str(getattr(config.train, "loss", "hinge")) if config.family == "gan" else objective(folder)
+
+
+def run_curves(rows: Rows, family: str, objective: str, name: Phrase, kind: str, most: int = MOST_POINTS) -> list[Panel]:
+    """Everything that one run recorded while it learned, with a mark where a setting was changed; only what there is.
+
+    `objective` is what `run_objective` says, `name` how the run is called, `kind` its colour, `most` the points of a line.
+    """
+    columns = as_columns(rows)
+    loss = objective_chart(family, objective)
+    charts = {"ae": (loss, GRADIENT), "vae": (loss, KL, GRADIENT)}.get(family, (loss, LOGITS, BOTH_GRADIENTS))
+    shown = [lines(columns, chart, name, kind, most) for chart in charts]
+    return [panel for panel in shown if panel is not None] + quality_curves([Recorded(columns, name, kind)], most)
+
+
+def objective_chart(family: str, objective: str) -> Chart:
+    """What a run of a family minimised: its loss on both splits and, of a VAE, its parts; the two losses of a GAN."""
+    if family not in ("ae", "vae", "gan"):
+        raise refusal("family", "ae, vae or gan", family)
+    if family == "gan":
+        return Chart(f"figure.objective.{objective}", "figure.loss.axis", GAME)
+    return Chart(f"figure.objective.{objective}", "figure.nats", LOSS + PARTS if family == "vae" else LOSS)
+
+
+def lines(rows: Rows, chart: Chart, name: Phrase, kind: str, most: int = MOST_POINTS) -> Lines | None:
+    """Some quantities of one run over epochs, the first one on validation images in the run's colour; None without any."""
+    columns = as_columns(rows)
+    first = chart.quantities[0].metric
+    found = [
+        one
+        for metric, split, key in chart.quantities
+        if (one := series(columns, metric, split, Phrase(key), kind if metric == first and split == "val" else "", most)) is not None
+    ]
+    if not found:
+        return None
+    marks = tuple((epoch, Phrase("curves.changed", {"field": field, "value": value})) for epoch, field, value in columns.changes)
+    summary = Phrase("curves.summary", {"run": name, "each": last_values(found)})
+    return Lines(
+        Phrase(chart.title), Phrase("figure.epoch"), Phrase(chart.axis), tuple(found), summary, log_y=chart.log_y, marks=marks
+    )  # fmt: skip
+
+
+def quality_curves(runs: Iterable[Recorded], most: int = MOST_POINTS) -> list[Panel]:
+    """How samples came nearer to real images while runs trained: a panel for each measure; KID where there is no Frechet distance."""
+    held = [Recorded(as_columns(run.rows), run.name, run.kind) for run in runs]
+    shown: list[Panel] = []
+    for metric, key in QUALITY.items():
+        found = each_run(held, metric, "val", most)
+        if found and not (metric == "kid" and shown):
+            summary = Phrase("curves.quality.summary", {"measure": Phrase(key), "each": last_values(found)})
+            title = Phrase("curves.quality", {"measure": Phrase(key)})
+            shown.append(Lines(title, Phrase("figure.epoch"), Phrase(key), tuple(found), summary, log_y=metric != "recall"))
+    return shown
+
+
+def overlaid(runs: Mapping[str, tuple[Rows, Phrase, str]], metric: str, split: str, most: int = MOST_POINTS) -> Panel | None:
+    """One quantity of several runs on one axis, a line for each run that recorded it; None where none did.
+
+    A run is `Recorded` or a tuple of the same. Raises LabError for a metric that is not in METRICS.
+    """
+    if metric not in METRICS:
+        raise refusal("metric", f"one of {', '.join(METRICS)}", metric)
+    said = METRICS[metric]
+    found = each_run([Recorded(*run) for run in runs.values()], metric, split, most)
+    if not found:
+        return None
+    what = {"metric": Phrase(said.name), "split": Phrase("figure.split.val" if split == "val" else "figure.split.train")}
+    summary = Phrase("chart.overlaid.summary", what | {"each": last_values(found)})
+    title = Phrase("chart.overlaid", what)
+    return Lines(title, Phrase("figure.epoch"), Phrase(said.axis), tuple(found), summary, log_y=said.log_y)
+
+
+def overlays(runs: Iterable[Rows]) -> list[tuple[str, str]]:
+    """The (metric, split) of METRICS that at least one of some runs recorded, in the order of METRICS, validation first."""
+    held = [as_columns(rows) for rows in runs]
+    recorded = {(name, split) for columns in held for split in ("val", "train") for name in columns.names(split)}
+    return [(metric, split) for metric in METRICS for split in ("val", "train") if (metric, split) in recorded]
+
+
+def each_run(runs: Sequence[Recorded], metric: str, split: str, most: int = MOST_POINTS) -> list[Series]:
+    """A line for each run that recorded a quantity."""
+    found = [series(as_columns(run.rows), metric, split, run.name, run.kind, most) for run in runs]
+    return [one for one in found if one is not None]
+
+
+def series(columns: Columns, metric: str, split: str, name: Phrase, kind: str = "", most: int = MOST_POINTS) -> Series | None:
+    """One quantity over epochs, thinned; None where no finite value was recorded."""
+    x, _, y = columns.column(split, metric)
+    if not np.isfinite(y).any():
+        return None
+    x, y = thinned(x, y, most)
+    return Series(name, values(y), values(x), kind=kind)
+
+
+def values(numbers: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float | None, ...]:
+    """Numbers [M] to six figures, as a page needs them; what is not finite is a gap."""
+    return tuple(value if np.isfinite(value) else None for value in to_figures(numbers).tolist())
+
+
+def last_values(found: Sequence[Series]) -> Phrase:
+    """The last value of each line: "training 0.5, validation 0.6"."""
+    pairs = [(one.name, next(value for value in reversed(one.y) if value is not None)) for one in found]
+    said = Phrase("curves.value", {"name": pairs[0][0], "value": float(pairs[0][1])})
+    for name, value in pairs[1:]:
+        said = Phrase("curves.and_value", {"before": said, "name": name, "value": float(value)})
+    return said
+
+
+def as_columns(rows: Rows) -> Columns:
+    """Columns as they are; lines as columns."""
+    return rows if isinstance(rows, Columns) else Columns(rows)

@@ -1,0 +1,193 @@
+"""The codes that a page shows: the same held-out images for every encoder, quantised to a byte a number. No torch.
+
+Axes: N images, Z latent units, K classes.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from latentlab.base.images import Images, grid, to_pil
+from latentlab.runs.folder import RunFolder
+from latentlab.show.figures.records import damaged, read_latents
+
+LEVELS = 255
+_SPREADER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio (Knuth 1973, 6.4): neighbours land far apart
+
+Doubles = NDArray[np.float64]
+Whole = NDArray[np.int64]
+
+
+class Held(NamedTuple):
+    """What a run's encoder makes of its held-out images, those with finite codes."""
+
+    mean: Doubles  # [N, Z]
+    std: Doubles | None  # [N, Z] for a VAE
+    label: Whole | None  # [N]
+    number: Whole  # [N] the image's index in the data set
+    place: Whole  # [N] its place in thumbnails.png
+
+
+def read_held(folder: RunFolder) -> Held | None:
+    """latents.npz; None for a GAN and before the run has finished. Raises Damaged for one that cannot be read."""
+    arrays = read_latents(folder)
+    if arrays is None:
+        return None
+    good = np.isfinite(arrays["mean"]).all(1)
+    kept = {name: values[good] for name, values in arrays.items()}
+    return Held(kept["mean"], kept.get("std"), kept.get("label"), kept["index"], np.flatnonzero(good)) if good.any() else None
+
+
+def scattered(index: Whole) -> NDArray[np.uint64]:
+    """A number for each image that depends on its own index alone, without order: what is smallest is a fair choice."""
+    return index.astype(np.uint64) * _SPREADER
+
+
+def chosen(held: Sequence[Held], most: int) -> Whole:
+    """Indices [N] of at most so many images that every run has, the classes taken in turn, in a scattered order."""
+    shared = held[0].number
+    for other in held[1:]:
+        shared = np.intersect1d(shared, other.number)
+    shared = shared[np.argsort(scattered(shared))]
+    labels = next((labels_of(run, shared) for run in held if run.label is not None), None)
+    if labels is None:
+        return shared[:most]
+    turn = np.empty(len(shared), np.int64)
+    for label in np.unique(labels):
+        turn[labels == label] = np.arange((labels == label).sum())
+    kept = np.argsort(turn, kind="stable")[:most]
+    return shared[np.sort(kept)]
+
+
+def rows_of(held: Held, index: Whole) -> Whole:
+    """Where images with these indices stand in a run's codes: [N]."""
+    order = np.argsort(held.number)
+    rows: Whole = order[np.searchsorted(held.number, index, sorter=order)]
+    return rows
+
+
+def labels_of(held: Held, index: Whole) -> Whole | None:
+    """The classes [N] of images with these indices; None where images have none."""
+    return None if held.label is None else held.label[rows_of(held, index)]
+
+
+def quantized(values: Doubles) -> dict[str, str]:
+    """Numbers [N, Z] as a byte each, affine for each unit: value = low + step · byte, off by at most step / 2.
+
+    {"low", "step"}: float32 [Z], {"bytes"}: uint8 [N, Z], all as base64. step is the unit's range / 255.
+    """
+    low = values.min(0).astype(np.float32)
+    step = ((values.max(0) - low) / LEVELS).astype(np.float32)
+    units = np.divide(values - low, step, out=np.zeros_like(values), where=step > 0)
+    return {"low": written(low), "step": written(step), "bytes": written(units.round().clip(0, LEVELS).astype(np.uint8))}
+
+
+def dequantized(packed: Mapping[str, str]) -> Doubles:
+    """The numbers [N, Z] as the page reads them."""
+    low, step = (np.frombuffer(base64.b64decode(packed[name]), "<f4") for name in ("low", "step"))
+    units = np.frombuffer(base64.b64decode(packed["bytes"]), np.uint8).reshape(-1, len(low))
+    return low.astype(np.float64) + units * step.astype(np.float64)
+
+
+def written(values: NDArray[Any]) -> str:
+    """An array as base64, lowest byte first."""
+    return base64.b64encode(values.astype(values.dtype.newbyteorder("<")).tobytes()).decode("ascii")
+
+
+def widest_plane(mean: Doubles) -> Doubles:
+    """Two orthonormal directions [2, Z] in which codes [N, Z] spread most.
+
+    With Z = 2 the space itself; with Z = 1 the second direction is zero.
+    """
+    size = mean.shape[1]
+    if size <= 2:
+        return np.eye(2, size)
+    centred = mean - mean.mean(0)
+    return signed(np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :2].T)
+
+
+def class_plane(mean: Doubles, label: Whole) -> Doubles | None:
+    """Two orthonormal directions [2, Z] in which the mean codes of classes spread most; None where they leave one open.
+
+    A VAE's codes spread nearly alike in every direction, so that their widest plane is nearly any; this one shows the classes.
+    """
+    means = np.stack([mean[label == number].mean(0) for number in np.unique(label)])
+    if mean.shape[1] <= 2 or len(means) < 3:
+        return None
+    return signed(np.linalg.svd(means - means.mean(0))[2][:2])
+
+
+def signed(axes: Doubles) -> Doubles:
+    """Of ±axis the one that every machine finds: its largest number is positive."""
+    result: Doubles = axes * np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(1)])[:, None]
+    return result
+
+
+def share_of_variance(mean: Doubles, axes: Doubles) -> float:
+    """How much of the variance of codes [N, Z] a plane [2, Z] shows, in [0, 1]."""
+    centred = mean - mean.mean(0)
+    total = (centred**2).sum()
+    return float(((centred @ axes.T) ** 2).sum() / total) if total > 0 else 1.0
+
+
+def class_means(mean: Doubles, label: Whole, classes: int) -> Doubles:
+    """The mean code of each class, [K, Z]; NaN for one without images."""
+    means = np.full((classes, mean.shape[1]), np.nan)
+    for number in np.unique(label):
+        if 0 <= number < classes:
+            means[number] = mean[label == number].mean(0)
+    return means
+
+
+# The held-out images of a page as one small picture.
+
+SHADES = 16
+QUALITY = 85
+
+
+def read_thumbnails(folder: RunFolder, held: Held, index: Whole, shape: tuple[int, int, int]) -> Images | None:
+    """The images with these indices out of thumbnails.png: uint8 [N, H, W, C]; None where the run has no such file.
+
+    Raises Damaged for one that cannot be read or is of another size.
+    """
+    path = folder.path / "thumbnails.png"
+    if not path.is_file():
+        return None
+    height, width, channels = shape
+    try:
+        with Image.open(path, formats=["PNG"]) as file:
+            sheet = np.asarray(file.convert("L" if channels == 1 else "RGB")).reshape(file.height, file.width, channels)
+        rows, columns = sheet.shape[0] // height, sheet.shape[1] // width
+        boxes = sheet.reshape(rows, height, columns, width, channels).swapaxes(1, 2)
+        images: Images = boxes.reshape(rows * columns, height, width, channels)[held.place[rows_of(held, index)]]
+    except (OSError, ValueError, IndexError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise damaged(path, type(error).__name__) from None
+    return images
+
+
+def sprite(images: Images) -> dict[str, str | int]:
+    """One picture of all the images, row by row without gaps: {"src": a data URI, "columns"}.
+
+    Grey images in 16 shades, which is as fine as a thumbnail needs at a third of the bytes; colours as JPEG.
+    """
+    columns = math.ceil(math.sqrt(len(images)))
+    sheet = grid(images, columns, gap=0)
+    buffer = io.BytesIO()
+    if images.shape[3] == 1:
+        last = SHADES - 1
+        shades = Image.fromarray(np.round(sheet[:, :, 0] * (last / 255)).astype(np.uint8)).convert("P")
+        shades.putpalette([round(shade * 255 / last) for shade in range(SHADES) for _ in range(3)])
+        shades.save(buffer, "PNG", bits=4, optimize=True)
+        kind = "png"
+    else:
+        to_pil(sheet).save(buffer, "JPEG", quality=QUALITY)
+        kind = "jpeg"
+    return {"src": f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}", "columns": columns}

@@ -1,0 +1,181 @@
+"""The latent space as a picture: the plane itself, or its PCA and t-SNE; and how much each unit says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentlab.base.texts import number, text
+from latentlab.runs.folder import RunFolder
+from latentlab.show.figures import style
+from latentlab.show.figures.records import ACTIVE_VARIANCE, Codes, active_units, class_names, line, read_codes, unit_kl_nats
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+MAX_POINTS = 5_000  # drawn in a plane; beyond, more ink tells nothing more
+TSNE_POINTS = 2_000
+TSNE_ITERATIONS = 400
+DIGIT_POINTS = 700  # so few points can be drawn as the characters of their classes
+NAMED_CLASSES = 30
+
+Doubles = NDArray[np.float64]
+
+
+def draw_latent(folder: RunFolder, lang: str, tsne: bool) -> Path | None:
+    """figures/latent.png from latents.npz; None where there are no codes."""
+    codes = read_codes(folder)
+    if codes is None or len(codes.mean) < 3:
+        return None
+    names = class_names(folder)
+    count, size = codes.mean.shape
+    panels = [_plane(codes, lang)] if size <= 2 else _projections(codes, lang, tsne)
+    is_vae = folder.config().family == "vae"
+    figure, axes = style.column([4.9] * len(panels), share_x=False)
+    for panel, (points, label, title, x, y) in zip(axes, panels, strict=True):
+        scatter(panel, points, label, names)
+        if size == 2 and is_vae:
+            _prior_circles(panel, lang)
+        style.dress(panel, title, x, y, lang)
+        panel.grid(visible=False)
+        panel.set_aspect("equal", adjustable="datalim")
+    return style.save(figure, folder.figures / "latent.png", lang, Images=count)
+
+
+Panel = tuple[Doubles, "NDArray[np.int64] | None", str, str, str]
+
+
+def thinned(codes: Codes, most: int) -> tuple[Doubles, NDArray[np.int64] | None]:
+    """At most so many codes, drawn at random but always the same, and their labels.
+
+    Every k-th code would not do: where classes come in turn, it would take some of them only.
+    """
+    rows = np.sort(np.random.default_rng(0).permutation(len(codes.mean))[:most])
+    return codes.mean[rows], None if codes.label is None else codes.label[rows]
+
+
+def _plane(codes: Codes, lang: str) -> Panel:
+    mean, label = thinned(codes, MAX_POINTS)
+    points: Doubles = mean if mean.shape[1] == 2 else np.column_stack([mean[:, 0], np.zeros(len(mean)) if label is None else label])
+    key = "figure.latent.plane" if mean.shape[1] == 2 else "figure.latent.axis"
+    second = "z₂" if mean.shape[1] == 2 else text("figure.latent.class_number", lang)
+    return points, label, text(key, lang, n=number(len(points), lang)), "z₁", second
+
+
+def _projections(codes: Codes, lang: str, tsne: bool) -> list[Panel]:
+    from sklearn.decomposition import PCA
+
+    mean, label = thinned(codes, MAX_POINTS)
+    if np.ptp(mean, axis=0).max() > 0:
+        pca = PCA(2, svd_solver="full").fit(mean)
+        flat, held = pca.transform(mean), float(pca.explained_variance_ratio_.sum())
+    else:  # every code the same: no variance to share out
+        flat, held = np.zeros((len(mean), 2)), 1.0
+    share = number(100 * held, lang, 0)
+    axes = (text("figure.latent.component", lang, k=k) for k in (1, 2))
+    panels: list[Panel] = [(flat, label, text("figure.latent.pca", lang, share=share), *axes)]
+    some, label = thinned(codes, TSNE_POINTS)
+    if tsne and len(some) >= 10:
+        title = text("figure.latent.tsne", lang, n=number(len(some), lang))
+        panels.append((embed(some), label, title, text("figure.latent.tsne_axis", lang, k=1), text("figure.latent.tsne_axis", lang, k=2)))
+    return panels
+
+
+def embed(codes: Doubles) -> Doubles:
+    """t-SNE of codes [N, Z] in the plane [N, 2], the same at every call (van der Maaten & Hinton 2008)."""
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
+    if np.ptp(codes, axis=0).max() == 0:
+        return np.zeros((len(codes), 2))
+    few = PCA(min(20, *codes.shape), svd_solver="full").fit_transform(codes)
+    perplexity = min(30.0, (len(codes) - 1) / 3)
+    result: Doubles = TSNE(2, perplexity=perplexity, init="pca", max_iter=TSNE_ITERATIONS, random_state=0).fit_transform(few)
+    return result
+
+
+def scatter(panel: Axes, points: Doubles, label: NDArray[np.int64] | None, names: list[str] | None) -> None:
+    """Points [N, 2] by class: by colour, and by the class's own character or mark; its name at the class's middle."""
+    if label is None or names is None:
+        panel.plot(points[:, 0], points[:, 1], ".", color=style.BLUE, markersize=3, alpha=0.6)
+        return
+    as_characters = len(points) <= DIGIT_POINTS and all(len(name) == 1 and name.isalnum() for name in names)
+    for number_, name in enumerate(names):
+        held = points[label == number_]
+        color = style.CLASSES[number_ % len(style.CLASSES)]
+        mark = f"${name}$" if as_characters else "osD^v*"[number_ // len(style.CLASSES) % 6]
+        size = 5.5 if as_characters else 3.0 if len(points) < 2500 else 2.2
+        panel.plot(held[:, 0], held[:, 1], linestyle="", marker=mark, color=color, markersize=size, alpha=0.85, markeredgewidth=0.3)
+    if len(names) <= NAMED_CLASSES:
+        present = [n for n in range(len(names)) if (label == n).any()]
+        middles = apart(np.stack([np.median(points[label == n], axis=0) for n in present]), 0.075 * float(np.ptp(points, axis=0).max()))
+        for place, number_ in zip(middles, present, strict=True):
+            _name_class(panel, place, names[number_], style.CLASSES[number_ % len(style.CLASSES)])
+
+
+def _name_class(panel: Axes, place: Doubles, name: str, color: str) -> None:
+    shown = name if len(name) <= 14 else name[:13] + "…"
+    short = len(shown) < 3
+    box = {"boxstyle": "circle,pad=0.25" if short else "round,pad=0.2", "facecolor": "white", "edgecolor": "#bbbbbb", "alpha": 0.92}
+    panel.text(
+        float(place[0]), float(place[1]), shown, ha="center", va="center", fontsize=11 if short else 9.5, fontweight="bold",
+        color=color, zorder=5, parse_math=False, bbox=box | {"linewidth": 0.6},
+    )  # fmt: skip
+
+
+def apart(places: Doubles, distance: float) -> Doubles:
+    """Places [M, 2] pushed away from each other until none is nearer to another than `distance`, or nearly so."""
+    moved = places.astype(np.float64) + 1e-6 * distance * np.arange(len(places))[:, None]
+    for _ in range(50):
+        gaps = moved[:, None] - moved[None]  # [M, M, 2]
+        lengths = np.linalg.norm(gaps, axis=2) + np.eye(len(moved)) * 1e9
+        push = np.maximum(distance - lengths, 0) / 2
+        if not push.any():
+            break
+        moved += (gaps / np.maximum(lengths, 1e-12)[..., None] * push[..., None]).sum(1)
+    return moved
+
+
+def _prior_circles(panel: Axes, lang: str) -> None:
+    from matplotlib.patches import Circle
+
+    for radius in (1.0, 2.0):
+        panel.add_patch(Circle((0, 0), radius, fill=False, linestyle="--", linewidth=0.8, color=style.SOFT, zorder=1))
+    panel.plot([], [], "--", linewidth=0.8, color=style.SOFT, label=text("figure.latent.prior", lang))
+
+
+def draw_kl(folder: RunFolder, lang: str) -> Path | None:
+    """figures/kl.png: the KL over epochs and, once there are codes, of each latent unit. None for a run without KL."""
+    from matplotlib.ticker import MaxNLocator
+
+    if folder.config().family != "vae":
+        return None
+    rows, codes = folder.metrics(), read_codes(folder)
+    units = None if codes is None else unit_kl_nats(codes)
+    figure, panels = style.column([2.9] if units is None else [2.9, 2.7], share_x=False)
+    drawn = [
+        style.draw_line(panels[0], line(rows, split, "kl_nats"), style.BLUE, text(f"figure.split.{split}", lang), split == "val")
+        for split in ("train", "val")
+    ]
+    if any(drawn):
+        panels[0].set_ylim(bottom=0)
+    else:
+        style.say_empty(panels[0], text("figure.empty", lang))
+    style.dress(panels[0], text("figure.kl.over_epochs", lang), text("figure.epoch", lang), text("figure.nats", lang), lang)
+    if units is not None and codes is not None:
+        order = np.argsort(-units)
+        alive = codes.mean.var(0)[order] > ACTIVE_VARIANCE
+        place = np.arange(1, len(order) + 1)
+        panels[1].bar(place[alive], units[order][alive], color=style.BLUE, width=0.8, label=text("figure.kl.active", lang))
+        panels[1].bar(
+            place[~alive], units[order][~alive], color="#c9c9c9", width=0.8, label=text("figure.kl.idle", lang) if (~alive).any() else None
+        )
+        panels[1].set_xlim(0.3, max(len(order), 8) + 0.7)
+        panels[1].xaxis.set_major_locator(MaxNLocator(integer=True))
+        title = text("figure.kl.units", lang, active=active_units(codes), all=len(units))
+        style.dress(panels[1], title, text("figure.kl.unit", lang), text("figure.kl.unit_nats", lang), lang)
+    return style.save(figure, folder.figures / "kl.png", lang, Step=rows[-1]["step"] if rows else 0)

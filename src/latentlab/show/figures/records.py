@@ -1,0 +1,188 @@
+"""What figures read out of a run folder: lines of metrics, the cells of picture grids, codes. No torch, no matplotlib.
+
+Axes: N images, H height, W width, C channels, Z latent.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from latentlab.base.errors import Damaged, LabError
+from latentlab.base.images import Images
+from latentlab.runs.folder import RunFolder
+
+GAP = 2  # pixels between the cells of a grid, as `images.grid` draws them
+COLUMNS = 8
+SHOWN = 32  # held-out images whose reconstructions a run keeps
+ACTIVE_VARIANCE = 0.01  # Burda et al. 2016: a unit is active when its posterior mean varies at least so much over images
+
+Doubles = NDArray[np.float64]
+
+
+class Codes(NamedTuple):
+    """latents.npz: the codes of N held-out images."""
+
+    mean: Doubles  # [N, Z]
+    std: Doubles | None  # [N, Z] for a VAE
+    label: NDArray[np.int64] | None  # [N]
+
+
+def line(rows: list[dict[str, Any]], split: str, name: str) -> tuple[Doubles, Doubles]:
+    """Epochs [M] and values [M] of one quantity on one split; a null is NaN, a gap in the line."""
+    held = [row for row in rows if row.get("split") == split and name in row]
+    x = np.array([row.get("epoch", np.nan) for row in held], np.float64)
+    return x, np.array([np.nan if row[name] is None else row[name] for row in held], np.float64)
+
+
+def read_latents(folder: RunFolder) -> dict[str, NDArray[Any]] | None:
+    """latents.npz as it is: mean [N, Z], index [N], of a VAE std [N, Z], of labelled images label [N].
+
+    None before the run has finished and for a GAN. Raises Damaged for a file that is not of that form.
+    """
+    path = folder.path / "latents.npz"
+    if not path.is_file():
+        return None
+    kinds = {"mean": np.float64, "std": np.float64, "label": np.int64, "index": np.int64}
+    try:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+            arrays = {name: file[name].astype(kind) for name, kind in kinds.items() if name in file.files}
+        count, size = arrays["mean"].shape
+        expected = {"mean": (count, size), "std": (count, size), "label": (count,), "index": (count,)}
+        wrong = [name for name in (*arrays, "index") if name not in arrays or arrays[name].shape != expected[name]]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, RuntimeError) as error:
+        raise damaged(path, type(error).__name__) from None
+    except (SyntaxError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        raise damaged(path, type(error).__name__) from None
+    if wrong:
+        raise damaged(path, f"its array {wrong[0]} is missing or of another shape")
+    return arrays
+
+
+def damaged(path: Path, why: str) -> Damaged:
+    """What is said of latents.npz or thumbnails.png: a run writes both when it reaches its last step, and not before."""
+    return Damaged(
+        f"{path} is damaged ({why}). Restore it from a copy of the run, or delete it to go without, or train on, which writes "
+        f"it anew: `latentlab resume {path.parent} --steps N` with a larger N."
+    )
+
+
+def read_codes(folder: RunFolder) -> Codes | None:
+    """The run's codes, those that are finite; None before the run has finished and for a GAN. Raises Damaged as `read_latents`."""
+    arrays = read_latents(folder)
+    if arrays is None:
+        return None
+    good = np.isfinite(arrays["mean"]).all(1)
+    std, label = arrays.get("std"), arrays.get("label")
+    return Codes(arrays["mean"][good], None if std is None else std[good], None if label is None else label[good])
+
+
+def unit_kl_nats(codes: Codes) -> Doubles | None:
+    """KL(q(z_j|x) ‖ N(0, 1)) of each latent unit, mean over the images: 0.5 (μ² + σ² − 1 − log σ²), [Z] in nats."""
+    if codes.std is None or not len(codes.mean):
+        return None
+    variance = np.maximum(codes.std, 1e-12) ** 2
+    result: Doubles = 0.5 * (codes.mean**2 + variance - 1 - np.log(variance)).mean(0)
+    return result
+
+
+def active_units(codes: Codes) -> int:
+    """How many latent units say something about the image: their mean's variance over the images is above 0.01."""
+    return int((codes.mean.var(0) > ACTIVE_VARIANCE).sum()) if len(codes.mean) else 0
+
+
+def class_names(folder: RunFolder) -> list[str] | None:
+    """The names of the data's classes; None where images have no labels."""
+    names = folder.environment().get("class_names")
+    return [str(name) for name in names] if names else None
+
+
+def image_shape(folder: RunFolder) -> tuple[int, int, int]:
+    """(H, W, C) of the run's images."""
+    height, width, channels = folder.environment()["image_shape"]
+    return int(height), int(width), int(channels)
+
+
+def cells(folder: RunFolder, kind: str, at: int = -1) -> Images:
+    """Every cell of a grid in "samples" or "reconstructions", row by row: uint8 [M, H, W, C]; empty without pictures.
+
+    The last row may end in blank cells.
+    """
+    pictures = folder.pictures(kind)
+    height, width, channels = image_shape(folder)
+    if not pictures:
+        return np.empty((0, height, width, channels), np.uint8)
+    path = pictures[at][1]
+    try:
+        with Image.open(path) as file:
+            sheet = np.asarray(file.convert("L" if channels == 1 else "RGB")).reshape(file.height, file.width, channels)
+    except (UnidentifiedImageError, SyntaxError, OSError) as error:
+        raise LabError(f"{path} is damaged ({type(error).__name__}). Delete it: the grid before it is then the last.") from None
+    rows, columns = (sheet.shape[0] - GAP) // (height + GAP), (sheet.shape[1] - GAP) // (width + GAP)
+    inner = sheet[GAP : GAP + rows * (height + GAP), GAP : GAP + columns * (width + GAP)]
+    padded = np.zeros((rows * (height + GAP), columns * (width + GAP), channels), np.uint8)
+    padded[: inner.shape[0], : inner.shape[1]] = inner
+    boxes = padded.reshape(rows, height + GAP, columns, width + GAP, channels).swapaxes(1, 2)
+    return boxes.reshape(rows * columns, height + GAP, width + GAP, channels)[:, :height, :width]
+
+
+def reconstructed(folder: RunFolder) -> tuple[Images, Images]:
+    """The held-out originals and their last reconstructions: uint8 [N, H, W, C] twice; empty without pictures."""
+    flat = cells(folder, "reconstructions")
+    held_out = folder.environment().get("images", {}).get("val", SHOWN)
+    count = min(SHOWN, held_out, len(flat) // 2)
+    originals, copies, position = [], [], 0
+    for start in range(0, count, COLUMNS):  # `interleave`: a band of originals, then as many copies
+        size = min(COLUMNS, count - start)
+        originals.append(flat[position : position + size])
+        copies.append(flat[position + size : position + 2 * size])
+        position += 2 * size
+    if not originals:
+        return flat[:0], flat[:0]
+    return np.concatenate(originals), np.concatenate(copies)
+
+
+def is_grey_scale(folder: RunFolder) -> bool:
+    """Whether the images have one channel."""
+    return image_shape(folder)[2] == 1
+
+
+def last_samples(folder: RunFolder) -> Images:
+    """The images of the last sample grid: uint8 [N, H, W, C]."""
+    return cells(folder, "samples")[: folder.config().train.sample_count]
+
+
+def is_grey(folder: RunFolder) -> bool:
+    """Whether the run learned from pixels between black and white, on which a Bernoulli is no likelihood."""
+    if getattr(folder.config().model, "binarization", "none") != "none":
+        return False
+    originals, _ = reconstructed(folder)
+    return not bool(np.isin(originals, (0, 255)).all())
+
+
+def objective(folder: RunFolder) -> str:
+    """Which objective a run minimises, as the end of a text's key: "mse", "bce", "bce_grey", "elbo" or "elbo_grey"."""
+    config = folder.config()
+    if config.family == "ae" and getattr(config.model, "reconstruction", "") == "mse":
+        return "mse"
+    name = "bce" if config.family == "ae" else "elbo"
+    return name + ("_grey" if is_grey(folder) else "")
+
+
+def edge_steps(images: Images) -> Doubles:
+    """How steep edges are in each image, [N] in [0, 1]: Σ d² / Σ |d| over the differences d between neighbouring pixels.
+
+    An edge of height h that takes k pixels counts h / k, however much of the image is edge: blur lowers it.
+    """
+    pixels = images.astype(np.float64) / 255
+    down, right = np.diff(pixels, axis=1), np.diff(pixels, axis=2)
+    squares = (down**2).sum((1, 2, 3)) + (right**2).sum((1, 2, 3))
+    sizes = np.abs(down).sum((1, 2, 3)) + np.abs(right).sum((1, 2, 3))
+    result: Doubles = squares / np.maximum(sizes, 1e-12)
+    return result

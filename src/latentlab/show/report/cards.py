@@ -1,0 +1,127 @@
+"""The questions on the page: what to predict, what the experiment gave, the answer in words, and what a student wrote."""
+
+from __future__ import annotations
+
+from latex2mathml.converter import convert
+
+from latentlab.base.texts import duration
+from latentlab.show.answers import Part
+from latentlab.show.answers.markdown import as_html
+from latentlab.show.card import FORMULAS, NAMES, Card, count, options
+from latentlab.show.report.context import Context
+from latentlab.show.report.curves import panel_figure
+from latentlab.show.report.markup import escape, tag
+
+SIGNS = {"holds": "✓", "contradicted": "✗", "unclear": "≈"}
+
+
+def questions_section(c: Context) -> str:
+    """Every question of the labs; those that were run with their experiment."""
+    articles = "".join(article(c, name) for name in NAMES)
+    return c.paragraph("card.intro") + articles + _notes(c)
+
+
+def article(c: Context, name: str) -> str:
+    """One question: asked, predicted, answered."""
+    card = c.cards.get(name)
+    part = c.answers.parts.get(name) if c.answers else None
+    head = tag("h3", c.say(f"question.{name}.title")) + tag("p", c.say(f"question.{name}.ask"), class_="ask")
+    folded = tag(
+        "details",
+        tag("summary", c.say("card.show" if card else "card.show_answer")),
+        _experiment(c, name, card) + _answer(c, name),
+        open=part is not None,
+        class_="answer",
+    )
+    return tag("article", head, _prediction(c, name, card, part), _written(c, name, part), folded, class_="question")
+
+
+def _prediction(c: Context, name: str, card: Card | None, part: Part | None) -> str:
+    """What can be predicted, to be chosen before the result is looked at. The choice stays on the page."""
+    start = "" if c.first else f"{c.lang}-"
+    labels = []
+    for option in options(name):
+        true = None if card is None else "yes" if option in card.outcome else "no"
+        chosen = part is not None and part.predicted[:1] == (option,)
+        radio = tag("input", type="radio", name=f"{start}{name}", value=option, data_true=true, checked=chosen)
+        labels.append(tag("label", radio, " ", c.say(f"question.{name}.option.{option}")))
+    said = {f"data_{key}": c.plain(f"card.prediction.{key}") for key in ("right", "wrong", "open")}
+    legend = tag("legend", c.say("card.predict"), " ", c.say(f"question.{name}.predict"))
+    return tag("fieldset", legend, *labels, tag("p", "", class_="said", role="status", hidden=True), class_="prediction", **said)
+
+
+def _written(c: Context, name: str, part: Part | None) -> str:
+    """What the student wrote, and whether the prediction came true."""
+    if part is None or c.answers is None:
+        return ""
+    told = ""
+    if part.predicted:
+        each = _options(c, name, part.predicted)
+        card = c.cards.get(name)
+        key = "open" if card is None else "right" if set(part.predicted) & set(card.outcome) else "wrong"
+        told = tag("p", c.say("card.predicted", each=each), " ", tag("strong", c.say(f"card.predicted.{key}")))
+    return tag("div", tag("h4", c.say("card.own", name=c.answers.name)), told, as_html(part.text), class_="own")
+
+
+def _notes(c: Context) -> str:
+    part = c.answers.parts.get("notes") if c.answers else None
+    if part is None or not part.text.strip():
+        return ""
+    return tag("article", tag("h3", c.say("card.notes")), tag("div", as_html(part.text), class_="own"), class_="question")
+
+
+def _experiment(c: Context, name: str, card: Card | None) -> str:
+    """What was done, its figure and what it says of each claim."""
+    told = _paragraphs(c, name, "experiment")
+    head = tag("h4", c.say("card.experiment")) + told
+    if card is None:
+        return head + c.paragraph("card.not_run") + tag("pre", tag("code", escape(f"latentlab question {name} --lang {c.lang}")))
+    images = card.machine.get("images", {})
+    facts = c.say("card.facts", data=card.data, train=c.number(images.get("train", 0)), seconds=duration(card.seconds, c.lang))
+    figures = tag("div", *(panel_figure(panel, c.lang, c.shared) for panel in card.panels), class_="charts wide")
+    outcome = _outcome(c, name, card)
+    return head + tag("p", facts, class_="small") + figures + outcome + _claims(c, name, card)
+
+
+def _outcome(c: Context, name: str, card: Card) -> str:
+    """What came true of what could be predicted."""
+    if not card.outcome:
+        return c.paragraph("card.outcome.none")
+    return tag("p", c.say("card.outcome", each=_options(c, name, card.outcome)), class_="outcome")
+
+
+def _options(c: Context, name: str, chosen: tuple[str, ...]) -> str:
+    """Options as a part of a sentence: without their own full stops."""
+    return "; ".join(c.plain(f"question.{name}.option.{option}").rstrip(".") for option in chosen)
+
+
+def _claims(c: Context, name: str, card: Card) -> str:
+    """Each claim with its verdict, as the program judged it, and the numbers."""
+    items = []
+    for claim in card.claims:
+        verdict = tag("span", SIGNS[claim.verdict] + " " + c.say(f"card.verdict.{claim.verdict}"), class_=f"verdict {claim.verdict}")
+        numbers = tag("span", escape(claim.measured(name).say(c.lang)), class_="evidence")
+        items.append(tag("li", tag("strong", c.say(f"question.{name}.claim.{claim.name}")), " ", verdict, " ", numbers))
+    return tag("h4", c.say("card.claims")) + tag("ul", *items, class_="claims")
+
+
+def _answer(c: Context, name: str) -> str:
+    """The answer in plain words, the mathematics, the analogy, what to try next, the sources."""
+    formulas = [
+        tag("div", convert(latex, display="block"), tag("p", c.say(f"question.{name}.formula.{place}")), class_="formula")
+        for place, latex in enumerate(FORMULAS[name], 1)
+    ]
+    lists = [
+        tag("h4", c.say(f"card.{part}")) + tag("ul", *(tag("li", c.say(f"question.{name}.{part}.{n}")) for n in _numbers(name, part)))
+        for part in ("next", "source")
+    ]
+    analogy = tag("aside", tag("strong", c.say("card.analogy")), " ", c.say(f"question.{name}.analogy"), class_="analogy")
+    return tag("h4", c.say("card.answer")) + _paragraphs(c, name, "answer") + "".join(formulas) + analogy + "".join(lists)
+
+
+def _paragraphs(c: Context, name: str, part: str) -> str:
+    return "".join(c.paragraph(f"question.{name}.{part}.{n}") for n in _numbers(name, part))
+
+
+def _numbers(name: str, part: str) -> range:
+    return range(1, count(name, part) + 1)

@@ -1,0 +1,280 @@
+"""What every part of the page is made from: the runs, their comparison, the language."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentlab.base.texts import Phrase, catalogue, measured, number, significant, text
+from latentlab.runs.folder import RunFolder
+from latentlab.show.answers import Answers
+from latentlab.show.card import Card
+from latentlab.show.charts.columns import Columns
+from latentlab.show.figures.records import Codes, active_units, edge_steps, last_samples, read_codes, reconstructed, unit_kl_nats
+from latentlab.show.report.markup import Shared, escape, tag
+
+
+@dataclass(frozen=True)
+class Context:
+    """One page to be written, in one language."""
+
+    runs: Mapping[str, RunFolder]
+    comparison: Mapping[str, Any]
+    lang: str
+    shared: Shared
+    first: bool = True  # whether this is the page's first tree, which holds the pictures
+    cards: Mapping[str, Card] = field(default_factory=dict)
+    answers: Answers | None = None
+
+    @cached_property
+    def _rows(self) -> dict[str, list[dict[str, Any]]]:
+        return {name: folder.metrics() for name, folder in self.runs.items()}
+
+    def rows(self, run: str) -> list[dict[str, Any]]:
+        """The lines of a run's metrics.jsonl, read once."""
+        return self._rows[run]
+
+    @cached_property
+    def _columns(self) -> dict[str, Columns]:
+        return {}
+
+    def columns(self, run: str) -> Columns:
+        """The numbers of a run's metrics.jsonl, made once."""
+        if run not in self._columns:
+            self._columns[run] = Columns(self.rows(run))
+        return self._columns[run]
+
+    def kind(self, run: str) -> str:
+        """What colour a run has: "ae", "vae", "gan", or "gan-from-vae" for a GAN that started as a decoder."""
+        config = self.runs[run].config()
+        return "gan-from-vae" if getattr(config.train, "generator_from", None) else config.family
+
+    def role(self, kind: str) -> str | None:
+        """The first run of a kind, which sentences speak of; None where there is none."""
+        return next((name for name in self.runs if self.kind(name) == kind), None)
+
+    def phrase(self, run: str) -> Phrase:
+        """How a run is called, in any language."""
+        key = f"run.{run}.short"
+        return Phrase(key) if key in catalogue(self.lang) else Phrase("page.verbatim", {"words": run})
+
+    @cached_property
+    def facts(self) -> dict[str, Facts]:
+        """The numbers of each run."""
+        entries = self.comparison.get("runs", {})
+        found = {name: read_facts(folder, entries.get(name, {})) for name, folder in self.runs.items()}
+        if not self.alike:  # how steep edges are depends on the images
+            for facts in found.values():
+                facts.scores.pop("edge_step", None)
+        return found
+
+    @cached_property
+    def alike(self) -> bool:
+        """Whether every run learned from the same images."""
+        return len({folder.environment().get("data_fingerprint") for folder in self.runs.values()}) < 2
+
+    @cached_property
+    def real_edges(self) -> Score | None:
+        """How steep the edges of held-out images are."""
+        return real_edges(list(self.runs.values()))
+
+    def say(self, key: str, **values: Any) -> str:
+        """A text as HTML: the whole of it is escaped."""
+        return escape(self.plain(key, **values))
+
+    def plain(self, key: str, **values: Any) -> str:
+        """A text as it is, for attributes, which `tag` escapes."""
+        return text(key, self.lang, **values)
+
+    def paragraph(self, key: str, **values: Any) -> str:
+        """A text as a paragraph."""
+        return tag("p", self.say(key, **values))
+
+    def name(self, run: str, short: bool = True) -> str:
+        """How a run is called: by its place in the lab, or by its own name."""
+        key = f"run.{run}.short" if short else f"run.{run}"
+        return text(key, self.lang) if key in catalogue(self.lang) else run
+
+    def one(self, run: str) -> str:
+        """A run inside a sentence: "an autoencoder (AE)"."""
+        key = f"run.{run}.one"
+        return text(key, self.lang) if key in catalogue(self.lang) else run
+
+    def label(self, run: str) -> str:
+        """A run's short name as HTML, with its colour."""
+        return tag("span", tag("span", class_=f"swatch {self.kind(run)}", aria_hidden="true"), escape(self.name(run)), class_="run")
+
+    def number(self, value: float, decimals: int | None = None) -> str:
+        """A number as the language writes it."""
+        return number(value, self.lang, decimals)
+
+    def figures(self, value: float, count: int = 3) -> str:
+        """A number to so many significant figures."""
+        return significant(value, self.lang, count)
+
+    def percent(self, share: float, decimals: int = 0) -> str:
+        """A share as a number of per cent, without the sign."""
+        return number(100 * share, self.lang, decimals)
+
+    def measured(self, run: str, score: str) -> str:
+        """A score with its standard error; "–" where it is not defined."""
+        found = self.facts[run].score(score)
+        return "–" if found is None else measured(found.value, found.stderr, self.lang)
+
+    def list(self, parts: list[str]) -> str:
+        """Texts joined as a sentence joins them: a, b and c."""
+        if len(parts) < 2:
+            return "".join(parts)
+        return ", ".join(parts[:-1]) + " " + self.plain("page.and") + " " + parts[-1]
+
+
+# The numbers that the page's sentences are made from, each with its standard error where it has one.
+
+NEIGHBOUR_POINTS = 2_000
+QUIET_NATS = 0.1  # a unit that says less than this of an image is called nearly silent
+NORMAL_975 = 1.959963984540054  # half a 95 % interval in standard errors
+
+
+class Score(NamedTuple):
+    """A measured value."""
+
+    value: float
+    stderr: float | None
+    floor: float | None = None
+    note: str | None = None
+    ci95: tuple[float, float] | None = None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % confidence interval: as it was measured, else from the standard error."""
+        if self.ci95 is not None or self.stderr is None or not self.stderr > 0:
+            return self.ci95
+        reach = NORMAL_975 * self.stderr
+        return self.value - reach, self.value + reach
+
+
+Verdict = Literal["lower", "higher", "unclear"]
+
+
+def verdict(a: Score, b: Score) -> Verdict:
+    """Whether a is lower or higher than b by more than two standard errors of their difference."""
+    error = math.hypot(a.stderr or 0.0, b.stderr or 0.0)
+    if abs(a.value - b.value) <= 2 * error:
+        return "unclear"
+    return "lower" if a.value < b.value else "higher"
+
+
+class Shares(NamedTuple):
+    """How samples fall on the classes, beside the held-out images."""
+
+    names: list[str]
+    samples: NDArray[np.float64]  # [K]
+    real: NDArray[np.float64]  # [K]
+    drawn: int  # samples that were judged
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of one run."""
+
+    family: str
+    preset: str
+    latent_dim: int
+    steps: int
+    epochs: float
+    images_seen: int
+    seconds: float
+    parameters: dict[str, int]
+    scores: dict[str, Score]
+    shares: Shares | None
+    classifier_accuracy: float | None
+    active: int | None
+    quiet: int | None  # latent units that carry less than QUIET_NATS
+    nearest_same_class: float | None
+    code_count: int
+
+    def score(self, name: str) -> Score | None:
+        """A score by its name; None where it is not defined for the run."""
+        return self.scores.get(name)
+
+
+def read_facts(folder: RunFolder, entry: Mapping[str, Any]) -> Facts:
+    """A run's facts from its entry in comparison.json and what its folder adds."""
+    config = folder.config()
+    codes = read_codes(folder)
+    per_unit = None if codes is None else unit_kl_nats(codes)
+    scores = {name: found for name, value in (entry.get("scores") or {}).items() if (found := _score(value))}
+    shares = _shares(entry.get("class_shares"))
+    if (edges := sample_edges(folder)) is not None:
+        scores["edge_step"] = edges
+    accuracies = [found.get("accuracy") for found in (entry.get("extractors") or {}).values()]
+    return Facts(
+        family=config.family,
+        preset=config.preset,
+        latent_dim=config.model.latent_dim,
+        steps=int(entry.get("steps") or 0),
+        epochs=float(entry.get("epochs") or 0.0),
+        images_seen=int(entry.get("images_seen") or 0),
+        seconds=float(entry.get("seconds") or 0.0),
+        parameters=dict(entry.get("parameters") or {}),
+        scores=scores,
+        shares=shares,
+        classifier_accuracy=next((float(a) for a in accuracies if a is not None), None),
+        active=None if codes is None or per_unit is None else active_units(codes),
+        quiet=None if per_unit is None else int((per_unit < QUIET_NATS).sum()),
+        nearest_same_class=None if codes is None else nearest_same_class(codes),
+        code_count=0 if codes is None else len(codes.mean),
+    )
+
+
+def _score(value: Any) -> Score | None:
+    if not isinstance(value, Mapping) or value.get("value") is None:
+        return None
+    stderr, interval = value.get("stderr"), value.get("ci95")
+    known = (float(interval[0]), float(interval[1])) if interval and None not in interval else None
+    if stderr is None and known is not None:
+        stderr = (known[1] - known[0]) / (2 * NORMAL_975)
+    return Score(float(value["value"]), stderr, value.get("floor"), value.get("note"), known)
+
+
+def _shares(value: Any) -> Shares | None:
+    if not value:
+        return None
+    samples, real = np.asarray(value["samples"], np.float64), np.asarray(value["real"], np.float64)
+    return Shares([str(name) for name in value["names"]], samples, real, int(value["n"]))
+
+
+def sample_edges(folder: RunFolder) -> Score | None:
+    """How steep the edges of the last sample grid are, see `edge_steps`."""
+    samples = last_samples(folder)
+    if not len(samples):
+        return None
+    steps = edge_steps(samples)
+    return Score(float(steps.mean()), float(steps.std(ddof=1) / math.sqrt(len(steps))) if len(steps) > 1 else None)
+
+
+def real_edges(folders: list[RunFolder]) -> Score | None:
+    """How steep the edges of held-out images are, from the first run that keeps some."""
+    for folder in folders:
+        originals, _ = reconstructed(folder)
+        if len(originals) > 1:
+            steps = edge_steps(originals)
+            return Score(float(steps.mean()), float(steps.std(ddof=1) / math.sqrt(len(steps))))
+    return None
+
+
+def nearest_same_class(codes: Codes) -> float | None:
+    """The share of codes whose nearest other code is of the same class; None without classes or with hardly a code."""
+    if codes.label is None or len(codes.mean) < 10:
+        return None
+    points, label = codes.mean[:NEIGHBOUR_POINTS], codes.label[:NEIGHBOUR_POINTS]
+    squares = (points**2).sum(1)
+    distances = squares[:, None] + squares[None] - 2 * points @ points.T
+    np.fill_diagonal(distances, np.inf)
+    return float((label[distances.argmin(1)] == label).mean())

@@ -1,0 +1,278 @@
+"""Many handed-in reports as one page: who, what was trained, which experiments were run, what was predicted and written.
+
+No script and no address: the page asks nobody for anything, and a student's text stays text.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from latentlab.base import __version__
+from latentlab.base.files import replace_text
+from latentlab.base.texts import catalogue, duration, number, significant, text
+from latentlab.runs.diagnosis.symptoms import KEYS
+from latentlab.show.answers import NOTES
+from latentlab.show.answers.grades import Entry, changed_words, data_of, entries, headline_scores, run_names, same_runs, same_texts
+from latentlab.show.answers.markdown import as_html
+from latentlab.show.answers.record import HandedIn
+from latentlab.show.card import NAMES, options
+from latentlab.show.report.context import NORMAL_975
+from latentlab.show.report.markup import escape, tag
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+SIGNATURE = '<meta name="generator" content="latentlab grade">'
+SIGNS = {"right": "✓", "partly": "≈", "wrong": "✗", "open": "…", "none": "–", "sound": "✓", "edited": "✎", "foreign": "✗"}
+VERDICTS = ("holds", "contradicted", "unclear")
+Table = tuple[list[str], list[list[str]]]  # heads as plain text, rows of HTML cells, each row's first cell naming it
+
+
+@dataclass(frozen=True)
+class _Page:
+    """The files and the language."""
+
+    entries: Sequence[Entry]
+    lang: str
+
+    @cached_property
+    def texts(self) -> dict[str, dict[str, list[str]]]:
+        return same_texts(self.entries)
+
+    @cached_property
+    def runs(self) -> dict[str, dict[str, list[str]]]:
+        return same_runs(self.entries)
+
+    @cached_property
+    def reports(self) -> list[Entry]:
+        """The files that have a record."""
+        return [entry for entry in self.entries if entry.handed.record is not None]
+
+    def plain(self, key: str, **values: Any) -> str:
+        return text(key, self.lang, **values)
+
+    def say(self, key: str, **values: Any) -> str:
+        return escape(self.plain(key, **values))
+
+    def signed(self, kind: str, key: str) -> str:
+        """A word with its sign, so that neither colour nor shape alone carries it."""
+        return tag("span", f"{SIGNS[kind]}\u00a0{self.say(key)}", class_=f"sign {kind}")
+
+
+def write_html(path: Path, handed: Sequence[HandedIn], lang: str) -> None:
+    """Write the page. Raises LabError for a file that is there twice and for an unknown language."""
+    p = _Page(entries(handed), lang)
+    parts = [("overview", _overview(p)), ("predictions", _predictions(p)), ("runs", _runs(p))]
+    body = [tag("section", tag("h2", p.say(f"grade.section.{name}")), content) for name, content in parts if content]
+    body += [section for question in NAMES if (section := _question(p, question))]
+    notes = [_written(p, entry, NOTES) for entry in p.reports if entry.part(NOTES).text]
+    body += [tag("section", tag("h2", p.say("grade.section.notes")), *notes)] if notes else []
+    replace_text(path, _document(p, _opening(p) + "".join(body)))
+
+
+def is_grades_page(path: Path) -> bool:
+    """Whether a file is a page that `write_html` wrote."""
+    try:
+        with open(path, "rb") as file:
+            return SIGNATURE.encode() in file.read(1000)
+    except OSError:
+        return False
+
+
+def _document(p: _Page, body: str) -> str:
+    static = resources.files("latentlab.show.report").joinpath("static")
+    style = "".join(static.joinpath(name).read_text(encoding="utf-8") for name in ("lab.css", "grades.css"))
+    head = "".join([
+        tag("meta", charset="utf-8"),
+        SIGNATURE,
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        tag("title", p.say("grade.title")),
+        f"<style>{style}</style>",
+    ])  # fmt: skip
+    return (
+        f'<!doctype html>\n<html lang="{escape(p.lang)}">\n<head>{head}</head>\n<body><main class="grades">{body}</main></body>\n</html>\n'
+    )
+
+
+def _opening(p: _Page) -> str:
+    states = [entry.handed.state for entry in p.entries]
+    counts = {state: number(states.count(state), p.lang) for state in ("sound", "edited", "foreign")}
+    lede = p.say("grade.lede", files=number(len(states), p.lang), version=__version__, **counts)
+    head = tag("p", "latentlab", class_="kicker") + tag("h1", p.say("grade.title")) + tag("p", lede, class_="lede")
+    shared = any(told for side in (p.texts, p.runs) for told in side.values())
+    return tag("header", head, tag("p", p.say("grade.checksum")), tag("p", p.say("grade.same.about")) if shared else "")
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
+    """A table whose cells say their column's head again, for narrow screens that lay a row out as a list."""
+    top = tag("tr", *(tag("th", escape(head), scope="col", role="columnheader") for head in heads), role="row")
+    body = []
+    for label, *cells in rows:
+        shown = [tag("td", tag("div", cell), role="cell", data_label=head) for head, cell in zip(heads[1:], cells, strict=True)]
+        body.append(tag("tr", tag("th", label, scope="row", role="rowheader"), *shown, role="row"))
+    inner = tag("caption", escape(caption)) + tag("thead", top, role="rowgroup") + tag("tbody", *body, role="rowgroup")
+    return tag("div", tag("table", inner, role="table"), class_="wide grid", tabindex="0", role="region", aria_label=caption)
+
+
+def _who(entry: Entry) -> str:
+    """The student's name above the file's."""
+    name = entry.answers.name
+    shown = tag("bdi", escape(name)) if name else ""
+    return shown + tag("small", tag("bdi", escape(entry.file)))
+
+
+def _overview(p: _Page) -> str:
+    columns = ("student", "group", "state", "written", "data", "questions", "predictions", "answers", "shared")
+    rows = []
+    for entry in p.entries:
+        state = p.signed(entry.handed.state, f"grade.state.{entry.handed.state}")
+        if entry.handed.state != "sound":
+            state += tag("small", escape(entry.handed.reason.say(p.lang)))
+        if entry.handed.record is None:
+            rows.append([_who(entry), "–", state, *["–"] * 6])
+            continue
+        group = tag("bdi", escape(entry.answers.group or "–"))
+        written = escape(_when(entry.record["written"])) + tag("small", escape(f"latentlab {entry.record['latentlab']}"))
+        rows.append([_who(entry), group, state, written, escape(data_of(entry.record) or "–"), *_counts(p, entry)])
+    return _table([p.plain(f"grade.column.{column}") for column in columns], rows, p.plain("grade.caption.overview"))
+
+
+def _when(written: str) -> str:
+    """ "2026-11-20 15:13 UTC" of a record's time; another text as it is."""
+    try:
+        return datetime.datetime.fromisoformat(written).astimezone(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (ValueError, OverflowError):
+        return written
+
+
+def _counts(p: _Page, entry: Entry) -> list[str]:
+    """Questions run, predictions right of those made, answers written, what is shared with other files."""
+
+    def of(part: int, whole: int) -> str:
+        return p.say("grade.of", part=number(part, p.lang), whole=number(whole, p.lang))
+
+    made = len(NAMES) - entry.count("none")
+    written = sum(bool(entry.part(question).text) for question in NAMES)
+    asked = sum(question in entry.record["questions"] for question in NAMES)
+    return [of(asked, len(NAMES)), of(entry.count("right"), made), of(written, len(NAMES)), _shared(p, entry) or "–"]
+
+
+def _shared(p: _Page, entry: Entry) -> str:
+    """Which texts and which runs are those of which other files."""
+    lines = []
+    for kind, told in (("text", p.texts[entry.file]), ("run", p.runs[entry.file])):
+        for files in dict.fromkeys(map(tuple, told.values())):
+            what = [p.plain("grade.section.notes") if name == NOTES else name for name, held in told.items() if tuple(held) == files]
+            lines.append(tag("small", p.say(f"grade.same.{kind}", what=", ".join(what), files=", ".join(files))))
+    return "".join(lines)
+
+
+def _predictions(p: _Page) -> str:
+    """One column a question, one row a report."""
+    rows = []
+    for entry in p.reports:
+        cells = []
+        for question in NAMES:
+            outcome = entry.outcome(question)
+            if outcome == "none":  # a dash is enough where most cells may be empty
+                cells.append(SIGNS[outcome] + tag("span", p.say("grade.outcome.none"), class_="hidden"))
+                continue
+            chosen = tag("small", _options(p, question, entry.part(question).predicted))
+            cells.append(p.signed(outcome, f"grade.outcome.{outcome}") + chosen)
+        rows.append([_who(entry), *cells])
+    heads = [p.plain("grade.column.student"), *(p.plain(f"question.{question}.title") for question in NAMES)]
+    return _table(heads, rows, p.plain("grade.caption.predictions")) if rows else ""
+
+
+def _options(p: _Page, question: str, chosen: Sequence[str]) -> str:
+    """Options of a prediction in words; one that this version does not know by its own name."""
+    known = options(question)
+    return escape("; ".join(p.plain(f"question.{question}.option.{name}") if name in known else name for name in chosen))
+
+
+def _runs(p: _Page) -> str:
+    """For each run of the lab one table: how it was configured in each report, and its headline scores."""
+    return "".join(_run(p, name) for name in run_names(p.reports))
+
+
+def _run(p: _Page, name: str) -> str:
+    scores = headline_scores(p.reports, name)
+    heads = [p.plain(f"grade.column.{column}") for column in ("student", "preset", "latent", "seed", "length")]
+    heads += [p.plain(f"compare.measure.{score}") for score in scores]
+    rows = []
+    for entry in p.reports:
+        run = entry.record["runs"].get(name)
+        if run is None:
+            continue
+        notes = [*changed_words(run), *(_diagnosis(p, key) for key in run["diagnosis"])]
+        preset = tag("code", escape(run["preset"])) + "".join(tag("small", escape(note)) for note in notes)
+        length = [
+            p.plain("grade.epochs", epochs=significant(run["epochs"], p.lang, 3)),
+            p.plain("grade.steps", steps=number(run["steps"], p.lang)),
+            duration(run["seconds"], p.lang),
+        ]
+        cells = [preset, number(run["latent_dim"], p.lang), str(run["seed"]), "".join(tag("small", escape(part)) for part in length)]
+        rows.append([_who(entry), *cells, *(_score(run["scores"].get(score), p.lang) for score in scores)])
+    key = f"run.{name}"
+    title = p.plain(key) if key in catalogue(p.lang) else name
+    return tag("h3", tag("bdi", escape(title[:1].upper() + title[1:]))) + _table(heads, rows, p.plain("grade.caption.run"))
+
+
+def _diagnosis(p: _Page, key: str) -> str:
+    return p.plain(f"diagnosis.{key}.name") if key in KEYS else key
+
+
+def _score(score: Mapping[str, Any] | None, lang: str) -> str:
+    """A value above its standard error; "–" where it is not defined."""
+    if score is None or score["value"] is None:
+        return "–"
+    error = score.get("stderr")
+    match score.get("ci95"):
+        case [int() | float() as low, int() | float() as high] if error is None:
+            error = (high - low) / (2 * NORMAL_975)
+    whole = float(score["value"]).is_integer()
+    shown = escape(number(score["value"], lang) if whole else significant(score["value"], lang, 4))
+    return shown + tag("small", "±\u00a0" + escape(significant(error, lang, 2))) if isinstance(error, int | float) else shown
+
+
+def _question(p: _Page, question: str) -> str:
+    """What each wrote about a question, below each other; "" where nobody ran, predicted or wrote anything."""
+    told = [entry for entry in p.reports if question in entry.record["questions"] or question in entry.answers.parts]
+    if not told:
+        return ""
+    head = tag("h2", p.say(f"question.{question}.title")) + tag("p", p.say(f"question.{question}.ask"), class_="ask")
+    return tag("section", head, *(_written(p, entry, question) for entry in told))
+
+
+def _written(p: _Page, entry: Entry, section: str) -> str:
+    """One student's part of a section."""
+    part = entry.part(section)
+    facts = []
+    if section != NOTES:
+        outcome = entry.outcome(section)
+        facts.append(p.signed(outcome, f"grade.outcome.{outcome}"))
+        if part.predicted:
+            facts.append(p.say("grade.predicted") + " " + _options(p, section, part.predicted))
+        asked = entry.record["questions"].get(section)
+        if asked is not None and asked["outcome"]:
+            facts.append(p.say("grade.came_true") + " " + _options(p, section, asked["outcome"]))
+        for verdict in VERDICTS:
+            if claims := entry.claims(section, verdict):
+                facts.append(p.say(f"card.verdict.{verdict}") + f" ({number(len(claims), p.lang)}): " + _claims(p, section, claims))
+    shared = p.texts[entry.file].get(section)
+    if shared:
+        facts.append(p.say("grade.same.text", what=p.plain("grade.here"), files=", ".join(shared)))
+    words = tag("div", as_html(part.text), class_="own", dir="auto") if part.text else tag("p", p.say("grade.nothing"), class_="none")
+    listed = tag("ul", *(tag("li", fact) for fact in facts), class_="told") if facts else ""
+    return tag("article", tag("h3", _who(entry)), listed, words, class_="answer")
+
+
+def _claims(p: _Page, question: str, claims: Sequence[str]) -> str:
+    keys = {claim: f"question.{question}.claim.{claim}" for claim in claims}
+    return escape("; ".join(p.plain(key) if key in catalogue(p.lang) else claim for claim, key in keys.items()))

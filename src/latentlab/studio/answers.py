@@ -1,0 +1,204 @@
+"""Fields in which the reader's own answers are typed, on the pages Learn and Runs. What is typed is kept at once.
+
+Each tab remembers what it read of an entry. A field that was not touched follows the file; one whose entry another tab changed
+meanwhile is not written: the reader chooses between the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import streamlit as st
+
+from latentlab.base.errors import LabError
+from latentlab.base.files import held, replace_text
+from latentlab.show.answers import LONGEST_WORDS, Answers, Part, as_kept, read_answers, written
+from latentlab.show.answers.markdown import as_html
+from latentlab.show.card import options
+from latentlab.studio.library import Place, here
+from latentlab.studio.words import lang, plain, say
+
+
+def line_field(answers: Answers, entry: Entry, label: str, key: str, **options: Any) -> None:
+    """A name or a group."""
+    _follow(answers, entry, key)
+    st.text_input(label, key=key, max_chars=LONGEST_WORDS, on_change=_store, args=(entry, key), **options)
+    _conflict(answers, entry, key)
+
+
+def text_field(answers: Answers, entry: Entry, label: str, key: str, help: str | None = None) -> None:
+    """An answer in Markdown, and below it how the report will show it."""
+    _follow(answers, entry, key)
+    st.text_area(
+        label, key=key, height=160, max_chars=LONGEST_TEXT, placeholder=say("studio.answers.placeholder"), help=help,
+        on_change=_store, args=(entry, key),
+    )  # fmt: skip
+    _conflict(answers, entry, key)
+    if words := entry.of(answers).strip():
+        with st.container(key=f"answer-preview-{key}"):
+            st.caption(say("studio.answers.preview"))
+            st.html(as_html(words))
+
+
+def prediction_field(answers: Answers, question: str, key: str) -> None:
+    """What can be predicted of a question."""
+    entry = Entry("prediction", question)
+    _follow(answers, entry, key)
+    st.radio(
+        say(f"question.{question}.predict"),
+        options(question),
+        format_func=lambda option: plain(say(f"question.{question}.option.{option}")),
+        key=key,
+        on_change=_store,
+        args=(entry, key),
+    )
+    _conflict(answers, entry, key)
+
+
+def _follow(answers: Answers, entry: Entry, key: str) -> None:
+    """Let a field show what the file holds, unless something stands in it that could not be kept."""
+    state, kept = st.session_state, entry.of(answers)
+    if f"{key}-mine" in state:
+        state.setdefault(key, state[f"{key}-mine"])
+        return
+    if key not in state or f"{key}-read" not in state or state[key] == _shown(entry, state[f"{key}-read"]):
+        if key not in state or state[key] != _shown(entry, kept):
+            state[key] = _shown(entry, kept)
+        state[f"{key}-read"] = kept
+
+
+def _shown(entry: Entry, words: str) -> str | None:
+    """An entry as its field shows it: of several predictions, which only a file can hold, the first."""
+    return words if entry.kind != "prediction" else words.partition(",")[0] or None
+
+
+def _store(entry: Entry, key: str, over: str | None = None) -> None:
+    """Write what stands in a field, where the file still says what was read; or `over` what the reader was shown since."""
+    state = st.session_state
+    mine = state[key] if over is None else state[f"{key}-mine"]
+    try:
+        kept = put(here(), entry, mine or "", state.get(f"{key}-read", "") if over is None else over, lang())
+    except (Changed, LabError, OSError) as error:
+        state[f"{key}-mine"] = mine
+        state[f"{key}-refused"] = "" if isinstance(error, Changed) else str(error)
+    else:
+        state[key], state[f"{key}-read"] = _shown(entry, kept), kept
+        _forget(key)
+
+
+def _forget(key: str) -> None:
+    for part in ("mine", "refused"):
+        st.session_state.pop(f"{key}-{part}", None)
+
+
+def _take(entry: Entry, key: str) -> None:
+    """Give up what stands in a field."""
+    _forget(key)
+    del st.session_state[key]
+
+
+def _conflict(answers: Answers, entry: Entry, key: str) -> None:
+    """What is said of a field whose content is not kept."""
+    if f"{key}-mine" not in st.session_state:
+        return
+    now, refused = entry.of(answers), st.session_state.get(f"{key}-refused", "")
+    if not refused and now == st.session_state[f"{key}-mine"]:
+        _forget(key)  # both tabs wrote the same
+        st.session_state[f"{key}-read"] = now
+        return
+    with st.container(key=f"answer-conflict-{key}"):
+        st.warning(plain(refused) if refused else say("studio.answers.changed"), icon=":material/sync_problem:")
+        if not refused:
+            st.code(_told(entry, now), language=None, wrap_lines=True)
+        with st.container(horizontal=True):
+            st.button(say("studio.answers.mine"), key=f"{key}-keep", on_click=_store, args=(entry, key, now))
+            st.button(say("studio.answers.theirs"), key=f"{key}-take", on_click=_take, args=(entry, key))
+
+
+def _told(entry: Entry, words: str) -> str:
+    """An entry as the other tab left it."""
+    if entry.kind == "prediction" and words:
+        return "\n".join(say(f"question.{entry.section}.option.{option}") for option in words.split(","))
+    return words or say("studio.answers.nothing")
+
+
+# The reader's own answers: one sheet, RUNS/.studio/answers.md, which `latentlab report --answers` reads.
+#
+# The file is the truth for every tab and after every reload. A tab writes one entry at a time, and only over what it has read:
+# where another tab wrote that entry since, `put` refuses.
+
+PATIENCE_SECONDS = 5.0
+LONGEST_TEXT = 20_000  # characters of an answer: eight of them fill no more than a sheet may have
+NOBODY = Answers("", "", {})
+
+
+class Entry(NamedTuple):
+    """One thing that can be written: the name, the group, or a section's prediction or text."""
+
+    kind: Literal["name", "group", "prediction", "text"]
+    section: str = ""
+
+    def of(self, answers: Answers) -> str:
+        """What is written there; "" for nothing."""
+        if self.kind == "name" or self.kind == "group":
+            return answers.name if self.kind == "name" else answers.group
+        part = answers.parts.get(self.section, Part(None, ""))
+        return part.text if self.kind == "text" else part.prediction or ""
+
+    def put_into(self, answers: Answers, words: str) -> Answers:
+        """The answers with that entry changed; a section in which nothing is left is left out."""
+        if self.kind == "name" or self.kind == "group":
+            one_line = " ".join(words.split())
+            name, group = (one_line, answers.group) if self.kind == "name" else (answers.name, one_line)
+            return Answers(name, group, answers.parts)
+        before = answers.parts.get(self.section, Part(None, ""))
+        part = Part(before.prediction, as_kept(words)) if self.kind == "text" else Part(words or None, before.text)
+        return Answers(answers.name, answers.group, _without_empty({**answers.parts, self.section: part}))
+
+
+class Changed(Exception):
+    """Another tab, or somebody's editor, wrote an entry since it was read. `now` is what stands there."""
+
+    def __init__(self, now: str) -> None:
+        super().__init__(now)
+        self.now = now
+
+
+def file(place: Place) -> Path:
+    """Where the answers are kept."""
+    return (place.own / "answers").with_suffix(".md")
+
+
+def read(place: Place) -> Answers:
+    """The answers; nobody's where there are none yet. Raises LabError for a sheet that cannot be read."""
+    path = file(place)
+    return read_answers(path) if path.is_file() else NOBODY
+
+
+def put(place: Place, entry: Entry, words: str, before: str, lang: str) -> str:
+    """Write an entry where `before` stands now, and return it as it is kept.
+
+    Raises Changed where something else stands there, and LabError for what a sheet cannot hold or a file that cannot be read.
+    """
+    place.own.mkdir(parents=True, exist_ok=True)
+    with held(file(place).with_suffix(".lock"), PATIENCE_SECONDS, f"{file(place)} is being written by another process. Try again."):
+        answers = read(place)
+        changed = entry.put_into(answers, words)
+        kept, now = entry.of(changed), entry.of(answers)
+        if now not in (before, kept):
+            raise Changed(now)
+        if now != kept:
+            replace_text(file(place), written(changed, lang))
+        return kept
+
+
+def predicted(answers: Answers, question: str) -> tuple[str, ...]:
+    """The options of a question that were predicted."""
+    part = answers.parts.get(question)
+    return tuple(option for option in part.predicted if option in options(question)) if part else ()
+
+
+def _without_empty(parts: Mapping[str, Part]) -> dict[str, Part]:
+    return {section: part for section, part in parts.items() if part != Part(None, "")}

@@ -1,0 +1,65 @@
+"""The Run facade: what training gives, and what is opened again later."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from latentlab.config.schema import Config
+from latentlab.runs.folder import open_folder
+from latentlab.runs.trained import Trained
+from latentlab.show.figures import draw_figures
+from latentlab.train.events import Ended, Warned
+
+if TYPE_CHECKING:
+    from latentlab.train.session import Session
+
+
+class Run(Trained):
+    """A trained run, and what can be done with it beside looking at it."""
+
+    def evaluate(self, split: Literal["train", "val", "test"] = "test", **options: Any) -> dict[str, Any]:
+        """Measure the run and write scores.json; returns its content.
+
+        `options` are those of `latentlab.measure.scores.evaluate_run`: samples, nll_samples, nll_images, extractors, data.
+        """
+        from latentlab.measure.scores import evaluate_run
+
+        return evaluate_run(self, split, **options)
+
+
+def open_run(path: str | Path) -> Run:
+    """A run that exists. Raises LabError when the folder holds none."""
+    return Run(open_folder(path))
+
+
+def train(what: str | Config, out: str | Path | None = None, **changes: Any) -> Run:
+    """Train a preset or a configuration to its end and return the run.
+
+    `changes` are fields by name: `train("mlp-vae", data="mnist", latent_dim=2, epochs=5)`. Ctrl-C saves and returns.
+    Raises LabError for wrong input and NonFinite when a loss is not finite.
+    """
+    from latentlab.train.start import as_config, create
+
+    return _consume(create(as_config(what, **changes), out))
+
+
+def resume(path: str | Path, epochs: float | None = None, steps: int | None = None) -> Run:
+    """Continue a stopped or finished run, bit for bit; `epochs` or `steps` is its new total."""
+    from latentlab.train.start import reopen
+
+    return _consume(reopen(path, epochs, steps))
+
+
+def _consume(session: Session) -> Run:
+    from latentlab.train.start import StopFlag, events
+
+    flag = StopFlag()
+    with flag.installed():
+        for event in events(session, flag):
+            if isinstance(event, Warned):
+                print(f"latentlab: {event.message}", file=sys.stderr)
+            if isinstance(event, Ended) and event.state == "finished":
+                draw_figures(session.folder)
+    return Run(session.folder)

@@ -1,0 +1,122 @@
+"""What a training run leaves in its folder while it trains. A full disk costs records, never the run.
+
+Every write goes through `attempt`: when the disk is full it is said once, the run goes on, and the write is tried again
+at the next occasion. Metric lines wait in memory meanwhile, so that none is lost or torn.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from latentlab.base.errors import OutOfSpace
+from latentlab.base.files import is_full, replace_with
+from latentlab.base.images import Images, grid, interleave, save_png
+from latentlab.data import Data
+from latentlab.runs import checkpoints
+from latentlab.runs.folder import RunFolder
+
+LATENTS = 10_000  # held-out images in latents.npz
+COLUMNS = 8
+
+
+class Recorder:
+    """Writes metrics, pictures and checkpoints of one run. `report` is told, once per spell, that the disk is full."""
+
+    def __init__(self, folder: RunFolder, report: Callable[[str], None]) -> None:
+        self.folder, self.report = folder, report
+        self.pending: list[str] = []
+        self.failing: set[str] = set()  # kinds of record whose last write met a full disk
+
+    def attempt(self, what: str, write: Callable[[], object]) -> bool:
+        """Run `write`; False when the disk is full. Said once when the first kind of record fails, and once when all go on."""
+        try:
+            write()
+        except OSError as error:
+            if not is_full(error):
+                raise
+            if not self.failing:
+                self.report(f"the disk is full: {what} could not be kept in {self.folder.path}. Training goes on; free some space.")
+            self.failing.add(what)
+            return False
+        if self.failing:
+            self.failing.discard(what)
+            if not self.failing:
+                self.report(f"there is space again: {what} was kept.")
+        return True
+
+    def row(self, row: dict[str, Any]) -> None:
+        """Append a line to metrics.jsonl. A value that is not finite is written as null, which JSON can say."""
+        clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+        self.pending.append(json.dumps(clean, allow_nan=False) + "\n")
+        self.flush()
+
+    def flush(self) -> bool:
+        """Write the lines that wait; False when the disk is full."""
+        return self.attempt("metrics", self._flush_rows)
+
+    def _flush_rows(self) -> None:
+        with open(self.folder.metrics_file, "ab", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            data = "".join(self.pending).encode()
+            try:
+                written = 0
+                while written < len(data):
+                    written += file.write(data[written:]) or 0
+            except OSError:
+                file.truncate(size)  # no torn line: the whole of it comes with the next attempt
+                raise
+        self.pending.clear()
+
+    def samples(self, step: int, images: Images) -> Path:
+        """Keep the sample grid of a step."""
+        return self._picture(self.folder.samples, step, grid(images, COLUMNS))
+
+    def reconstructions(self, step: int, originals: Images, copies: Images) -> Path:
+        """Keep held-out images, each row above its reconstructions."""
+        return self._picture(self.folder.reconstructions, step, grid(interleave([originals, copies], COLUMNS), COLUMNS))
+
+    def _picture(self, folder: Path, step: int, picture: Images) -> Path:
+        path = folder / f"step-{step:08d}.png"
+        self.attempt("a picture", lambda: save_png(picture, path))
+        return path
+
+    def checkpoint(self, step: int, tensors: dict[str, Any], state: dict[str, Any], best: int | None) -> bool:
+        """Save, then prune; the old ones stay until the new one is whole."""
+
+        def write() -> None:
+            checkpoints.save(self.folder.checkpoints, step, tensors, state)
+
+        kept = self.attempt("the checkpoint", write)
+        if kept:
+            checkpoints.prune(self.folder.checkpoints, best)
+        return kept
+
+    def close(self) -> None:
+        """A last attempt at what is pending. Raises OutOfSpace when it cannot be kept."""
+        if self.pending and not self.flush():
+            raise OutOfSpace(f"{self.folder.path}: the disk is full and the last {len(self.pending)} metric lines are lost.")
+
+    def latents(self, data: Data, encode: Callable[[Images], tuple[Any, Any]]) -> None:
+        """Write latents.npz (mean, std, label, index of up to 10,000 test images) and their thumbnails, one sheet."""
+        held_out = data.test.take(np.arange(min(LATENTS, len(data.test))))
+        mean, deviation = encode(held_out)
+        arrays = {"mean": mean, "index": data.test.indices[:LATENTS]}
+        if deviation is not None:
+            arrays["std"] = deviation
+        if data.test.labels is not None:
+            arrays["label"] = data.test.labels[:LATENTS]
+
+        def write(path: Path) -> None:
+            with open(path, "wb") as file:
+                np.savez(file, **arrays)
+
+        self.attempt("latents.npz", lambda: replace_with(self.folder.path / "latents.npz", write))
+        sheet = grid(held_out, math.ceil(math.sqrt(len(held_out))), gap=0)
+        self.attempt("thumbnails.png", lambda: save_png(sheet, self.folder.path / "thumbnails.png"))

@@ -1,0 +1,220 @@
+"""Starting and continuing runs: from a configuration to a folder with a checkpoint, and from a folder to the loop."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from latentlab.base.errors import LabError, OutOfSpace, refusal
+from latentlab.base.files import is_full, replace_json, replace_text
+from latentlab.base.machine import environment, fastest_threads, pick_bf16, pick_device
+from latentlab.config.layers import fit_model, networks, parameter_count
+from latentlab.config.presets import DECODER_FORM, DECODERS_DATA, NEEDS_DECODER, preset
+from latentlab.config.schema import Config, GANModel, GANTrain
+from latentlab.data import load_data
+from latentlab.data.sources import canonical
+from latentlab.measure.metrics.images import mean_pair_distance
+from latentlab.models import build
+from latentlab.models.learner import Learner
+from latentlab.runs import checkpoints
+from latentlab.runs.folder import create_folder, next_folder, open_folder
+from latentlab.runs.trained import Trained
+from latentlab.train.events import Event
+from latentlab.train.loop import train_events
+from latentlab.train.monitor import watcher_of
+from latentlab.train.session import Session
+
+if TYPE_CHECKING:
+    from latentlab.data import Data
+
+
+PAIRED = 256  # training images whose pairs tell how unlike each other the images are
+MOST_PARAMETERS = 500_000_000  # with Adam's moments and two checkpoints at once, 8 GB
+
+
+class StopFlag:
+    """Set by SIGTERM, SIGINT or SIGBREAK; a second signal ends the process at once."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    def __call__(self) -> bool:
+        return self.signal is not None
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None:
+            raise KeyboardInterrupt
+        self.signal = number
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Listen for the signals; only the main thread can."""
+        names = [n for n in ("SIGTERM", "SIGINT", "SIGBREAK", "SIGHUP") if hasattr(signal, n)]
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {n: signal.signal(getattr(signal, n), self._handle) for n in names}
+        try:
+            yield
+        finally:
+            for name, handler in before.items():
+                signal.signal(getattr(signal, name), handler)
+
+
+def settle(config: Config, data: Data) -> Config:
+    """The configuration with everything "auto" that results depend on fixed: threads, stages, the data's place."""
+    threads = fastest_threads() if config.train.threads == "auto" else config.train.threads
+    config = config.replace(**{"data.spec": canonical(config.data.spec), "train.threads": threads})
+    return dataclasses.replace(config, model=fit_model(config.model, data.shape))
+
+
+def adopt_decoder(config: Config) -> Config:
+    """A GAN configuration in the form of the decoder that `train.generator_from` names. Raises LabError if it cannot be."""
+    if not isinstance(config.model, GANModel) or not isinstance(config.train, GANTrain):
+        return config
+    source = config.train.generator_from
+    if source is None:
+        if config.preset == "gan-from-vae":
+            raise LabError(NEEDS_DECODER)
+        return config
+    folder = open_folder(source)
+    other = folder.config()
+    if other.family == "gan":
+        raise refusal("--generator-from", "a run of a VAE or an autoencoder", source)
+    form = {f"model.{name}": getattr(other.model, name) for name in DECODER_FORM}
+    default = preset(config.preset).model
+    for name, value in form.items():
+        leaf = name.partition(".")[2]
+        asked = getattr(config.model, leaf)
+        if asked not in (getattr(default, leaf), value):
+            raise refusal(f"--{name.replace('_', '-')}", f"{value} as in {source}, or left out, with --generator-from", asked)
+    if config.data.spec == DECODERS_DATA:
+        form["data"] = dataclasses.replace(other.data, root=config.data.root or other.data.root, offline=config.data.offline)
+    return config.replace(**form, **{"train.generator_from": str(folder.path.resolve())})
+
+
+def create(config: Config, out: str | Path | None = None) -> Session:
+    """A new run folder, whole up to the checkpoint of step 0, opened for training. Raises LabError; then nothing is left."""
+    config = adopt_decoder(config)
+    device = pick_device(config.train.device)
+    data = load_data(config.data)
+    config = settle(config, data)
+    bf16 = pick_bf16(config.train.precision, device)
+    counts = {name: parameter_count(layers) for name, layers in networks(config.model, data.shape).items()}
+    if sum(counts.values()) > MOST_PARAMETERS:
+        raise refusal(
+            "the networks", f"of at most {MOST_PARAMETERS:,} parameters", sum(counts.values()), "Use smaller --hidden or --model.channels."
+        )
+    learner = build(config, data.shape, device, bf16)
+    if isinstance(config.train, GANTrain) and config.train.generator_from:
+        start_generator(learner, config.train.generator_from, data.shape)
+    facts = environment(device, int(config.train.threads), bf16) | {
+        "data_fingerprint": data.fingerprint,
+        "image_shape": list(data.shape),
+        "images": {"train": len(data.train), "val": len(data.val), "test": len(data.test)},
+        "class_names": list(data.class_names) if data.class_names else None,
+        "parameters": counts,
+        "pair_distance": mean_pair_distance(data.train.take(np.arange(min(PAIRED, len(data.train))))) if len(data.train) > 1 else None,
+        "skipped": list(data.skipped),
+    }
+    if config.family == "gan":
+        looking = watcher_of(data)
+        facts["watched_by"] = {"identity": looking.identity, "sha256": looking.sha256}
+    folder = create_folder(out if out is not None else next_folder(config.preset, config.data.spec))
+    with ExitStack() as lock:
+        lock.enter_context(folder.locked())
+        try:
+            replace_text(folder.path / "config.json", config.to_json())
+            replace_json(folder.path / "environment.json", facts)
+            folder.write_status("starting", 0)
+            session = Session(folder, config, data, learner, device)
+            if not session.save():
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder.path))
+        except OSError as error:
+            shutil.rmtree(folder.path, ignore_errors=True)
+            if is_full(error):
+                raise OutOfSpace(f"{folder.path} must have room for a run, but the disk is full. Free some space.") from None
+            raise
+        session.warnings[:] = data.notes
+        session.lock = lock.pop_all()
+    return session
+
+
+def start_generator(learner: Learner, source: str, shape: tuple[int, int, int]) -> None:
+    """Copy a decoder's averaged weights into the generator and its average. Raises LabError for images of another size."""
+    decoder = Trained(open_folder(source)).networks()["decoder"].state_dict()
+    for network in (learner.networks["generator"], learner.averaged["generator"]):
+        here = network.state_dict()
+        if {k: v.shape for k, v in here.items()} != {k: v.shape for k, v in decoder.items()}:
+            raise refusal(
+                "--generator-from",
+                f"a run on images of {shape[0]} x {shape[1]} x {shape[2]}, as --data is",
+                source,
+                "Train it on the same --data.",
+            )
+        network.load_state_dict(decoder)
+
+
+def reopen(path: str | Path, epochs: float | None = None, steps: int | None = None) -> Session:
+    """A run folder opened to go on from its newest whole checkpoint, to a new total if one is given."""
+    folder = open_folder(path)
+    with ExitStack() as lock:
+        lock.enter_context(folder.locked())
+        folder.forget_requests()  # what was asked of an earlier process
+        config = folder.config()
+        if epochs is not None or steps is not None:
+            config = config.replace(**{"train.epochs": config.train.epochs if epochs is None else epochs, "train.steps": steps})
+        data = load_data(config.data)
+        facts = folder.environment()
+        if facts.get("data_fingerprint") != data.fingerprint:
+            raise LabError(f"{config.data.spec} must be the images of {path}, but they changed. Restore them, or train anew.")
+        checkpoints.tidy(folder.checkpoints)
+        warnings: list[str] = []
+        newest = checkpoints.newest(folder.checkpoints, warnings.append)
+        device = pick_device(config.train.device)
+        precision = facts.get("precision", config.train.precision)  # what "auto" meant on the first machine
+        session = Session(folder, config, data, build(config, data.shape, device, pick_bf16(precision, device)), device)
+        session.warnings += warnings
+        session.restore(newest)
+        if session.is_done() and epochs is None and steps is None and folder.status().get("state") != "finished":
+            # Killed between its last checkpoint and its last word: what is left to do is what `finish` does.
+            session.saved_at = step = session.progress.step
+            session.evaluated_at = max((row["step"] for row in folder.metrics() if row["split"] == "val"), default=-1)
+            session.evaluated_at = step if session.evaluated_at >= step else -1
+        elif session.is_done():
+            done = f"{session.progress.step} steps ({session.progress.images_seen / len(data.train):.4g} epochs)"
+            raise LabError(f"{path} must be longer to go on: it has its {done} now. Give --epochs N or --steps N as a new, larger total.")
+        replace_text(folder.path / "config.json", config.to_json())
+        folder.truncate_metrics(session.progress.step if session.progress.step else -1)
+        folder.forget_pictures(session.progress.step)
+        folder.write_status("starting", session.progress.step)
+        session.lock = lock.pop_all()
+    return session
+
+
+def events(session: Session, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+    """The training loop of an opened run; its lock, held since it was opened, is released at the end."""
+    with session.lock:
+        yield from train_events(session, should_stop)
+
+
+def as_config(what: str | Config, **changes: Any) -> Config:
+    """A preset's name or a configuration, with fields changed by name."""
+    base = preset(what) if isinstance(what, str) else what
+    return base.replace(**changes) if changes else base
+
+
+def steps(what: str | Config, out: str | Path | None = None, **changes: Any) -> Iterator[Event]:
+    """The training loop itself, one event at a time: `for event in ll.steps(config): …`."""
+    yield from events(create(as_config(what, **changes), out))
