@@ -215,7 +215,7 @@ class TestSettings:
 
 ASKER = """
 import sys
-from latentlab.runs import RunFolder
+from latentlab.runs.folder import RunFolder
 folder = RunFolder(__import__("pathlib").Path(sys.argv[1]))
 sys.stdin.readline()
 print(*[folder.request("step") for _ in range(40)])

@@ -373,7 +373,7 @@ def test_a_student_and_a_teacher_work_by_command(lab, tmp_path):
 
 
 def test_neither_command_loads_torch():
-    loaded = ("cli.report", "cli.question", "answers.grades", "answers.sheet", "report.grades_page", "report.page")
+    loaded = ("cli.report", "show.answers", "show.answers.grades", "show.report.grades", "show.report")
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; {'; '.join(f'import latentlab.{name}' for name in loaded)}; print(*sys.modules)"],
         capture_output=True, text=True, check=True,

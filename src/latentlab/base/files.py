@@ -1,4 +1,4 @@
-"""Writing files so that a reader, a kill -9 or a full disk never meets half of one."""
+"""Files: written so that a reader, a kill -9 or a full disk never meets half of one, read so that a wrong one is told, and locked."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -83,6 +84,54 @@ def replace_text(path: Path, text: str) -> None:
 def replace_json(path: Path, value: Any) -> None:
     """Replace a JSON file in one step. Non-finite numbers are refused: they are no JSON."""
     replace_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file. Raises OSError where it cannot be read, ValueError for anything else."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError(f"{path} is too deep") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} must hold a JSON object. Got {type(value).__name__}")
+    return value
+
+
+def read_json_or_nothing(path: Path) -> dict[str, Any]:
+    """The JSON object in a file that can be made again: {} where there is none, or a damaged one."""
+    try:
+        return read_json(path)
+    except (OSError, ValueError):
+        return {}
+
+
+@dataclass(frozen=True)
+class Each:
+    """In a shape: an object with any keys, whose values have one shape."""
+
+    shape: Any
+
+
+def fits(value: Any, shape: Any) -> bool:
+    """Whether a value read from JSON has a shape.
+
+    A shape is a type (bool is no int), None, a tuple of shapes one of which fits, a list of one shape for all its elements,
+    a dictionary of the keys that there must be, `Each`, or a function that says so.
+    """
+    match shape:
+        case tuple():
+            return any(fits(value, option) for option in shape)
+        case dict():
+            return isinstance(value, dict) and all(key in value and fits(value[key], inner) for key, inner in shape.items())
+        case list():
+            return isinstance(value, list) and all(fits(inner, shape[0]) for inner in value)
+        case Each():
+            return isinstance(value, dict) and all(fits(inner, shape.shape) for inner in value.values())
+        case None:
+            return value is None
+        case type():
+            return isinstance(value, shape) and (shape is bool or not isinstance(value, bool))
+    return bool(shape(value))
 
 
 # Locks between processes, and between threads of one, on files that stay where they are.

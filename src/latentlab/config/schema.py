@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from latentlab.base.errors import LabError, refusal
 
 Family = Literal["ae", "vae", "gan"]
+Kind = Literal["ae", "vae", "gan", "gan-from-vae"]
 
 
 def option(
@@ -202,6 +203,11 @@ class Config:
                 return "gan"
             case _:
                 typing.assert_never(self.model)
+
+    @property
+    def kind(self) -> Kind:
+        """The family, with a GAN that started as a decoder apart: what colours, marks and names go by."""
+        return "gan-from-vae" if getattr(self.train, "generator_from", None) else self.family
 
     def parts(self) -> tuple[tuple[str, Any], ...]:
         """("data", …), ("model", …), ("train", …)."""

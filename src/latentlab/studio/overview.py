@@ -47,9 +47,7 @@ class Overview:
     @property
     def kind(self) -> str:
         """ "ae", "vae", "gan" or "gan-from-vae"; "" where that is not known."""
-        if self.config is None:
-            return ""
-        return "gan-from-vae" if getattr(self.config.train, "generator_from", None) else self.config.family
+        return self.config.kind if self.config is not None else ""
 
     @property
     def live(self) -> bool:

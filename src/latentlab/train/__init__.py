@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 from latentlab.config.schema import Config
@@ -63,3 +64,13 @@ def _consume(session: Session) -> Run:
             if isinstance(event, Ended) and event.state == "finished":
                 draw_figures(session.folder)
     return Run(session.folder)
+
+
+class _Room(ModuleType):
+    """This room is also the public function of its name: `latentlab.train("mlp-vae")`, imported or not."""
+
+    def __call__(self, what: str | Config, out: str | Path | None = None, **changes: Any) -> Run:
+        return train(what, out, **changes)
+
+
+sys.modules[__name__].__class__ = _Room

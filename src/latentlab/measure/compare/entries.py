@@ -74,7 +74,7 @@ def _trained(folder: RunFolder, scores: Mapping[str, Any]) -> dict[str, Any]:
         "source": "run",
         "preset": config.preset,
         "family": config.family,
-        "kind": "gan-from-vae" if getattr(config.train, "generator_from", None) else config.family,
+        "kind": config.kind,
         "seed": config.train.seed,
         "latent_dim": config.model.latent_dim,
         "parameters": folder.environment().get("parameters"),

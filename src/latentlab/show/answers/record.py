@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from latentlab.base import __version__
+from latentlab.base.files import Each, fits
 from latentlab.base.texts import Phrase
 from latentlab.config.presets import PRESETS, preset
 from latentlab.config.schema import Config
@@ -128,53 +129,31 @@ def as_strict(value: Any) -> Any:
             return str(value)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Each:
-    """An object with any keys whose values have one shape."""
-
-    shape: Any
-
-
 _NUMBER = (int, float)
 _MAYBE_NUMBER, _MAYBE_TEXT, _MAYBE_COUNT = (int, float, None), (str, None), (int, None)
 _SCALAR = (str, bool, int, float, None)
-_FIELDS = _Each((*_SCALAR, [_SCALAR]))
+_FIELDS = Each((*_SCALAR, [_SCALAR]))
 _SHAPE = {
     "format": int,
     "latentlab": str,
     "written": str,
     "lang": str,
-    "yardstick": _Each(_SCALAR),
-    "runs": _Each({
+    "yardstick": Each(_SCALAR),
+    "runs": Each({
         "preset": str, "family": str, "data": str, "data_fingerprint": _MAYBE_TEXT,
         "config": {"preset": str, "family": str, "data": _FIELDS, "model": _FIELDS, "train": _FIELDS},
         "changed": _FIELDS, "seed": int, "latent_dim": int, "steps": _NUMBER, "epochs": _NUMBER, "seconds": _NUMBER,
-        "history": _MAYBE_TEXT, "state": str, "machine": _Each(_SCALAR), "measured_at_step": _MAYBE_COUNT,
-        "scores": _Each({"value": _MAYBE_NUMBER}), "diagnosis": [str],
+        "history": _MAYBE_TEXT, "state": str, "machine": Each(_SCALAR), "measured_at_step": _MAYBE_COUNT,
+        "scores": Each({"value": _MAYBE_NUMBER}), "diagnosis": [str],
     }),
-    "questions": _Each({"data": str, "seconds": _NUMBER, "outcome": [str], "claims": [{"name": str, "verdict": str}]}),
-    "answers": ({"name": str, "group": str, "parts": _Each({"prediction": _MAYBE_TEXT, "text": str})}, None),
+    "questions": Each({"data": str, "seconds": _NUMBER, "outcome": [str], "claims": [{"name": str, "verdict": str}]}),
+    "answers": ({"name": str, "group": str, "parts": Each({"prediction": _MAYBE_TEXT, "text": str})}, None),
 }  # fmt: skip
 
 
 def is_record(value: Any) -> bool:
     """Whether a value that anybody may have written has the shape of a record, as far as anything here reads it."""
-    return _fits(value, _SHAPE) and _plain(value, DEEPEST) and len(value["runs"]) <= MOST_RUNS
-
-
-def _fits(value: Any, shape: Any) -> bool:
-    match shape:
-        case tuple():
-            return any(_fits(value, option) for option in shape)
-        case dict():
-            return isinstance(value, dict) and all(key in value and _fits(value[key], inner) for key, inner in shape.items())
-        case list():
-            return isinstance(value, list) and all(_fits(inner, shape[0]) for inner in value)
-        case _Each():
-            return isinstance(value, dict) and all(_fits(inner, shape.shape) for inner in value.values())
-        case None:
-            return value is None
-    return isinstance(value, shape) and (shape is bool or not isinstance(value, bool))
+    return fits(value, _SHAPE) and _plain(value, DEEPEST) and len(value["runs"]) <= MOST_RUNS
 
 
 def _plain(value: Any, deep: int) -> bool:

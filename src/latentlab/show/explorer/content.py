@@ -139,8 +139,7 @@ def _lack(folder: RunFolder, has_codes: bool) -> str:
 
 def kind_of(folder: RunFolder) -> str:
     """ "ae", "vae", "gan" or, for a generator that started from a decoder, "gan-from-vae"."""
-    config = folder.config()
-    return "gan-from-vae" if getattr(config.train, "generator_from", None) else config.family
+    return folder.config().kind
 
 
 def decoder_is_from(folder: RunFolder, source: RunFolder) -> bool:

@@ -56,7 +56,7 @@ def draw_loss(folder: RunFolder, lang: str) -> Path:
         case "ae":
             panels = [([("loss_nats", style.VERMILION, "figure.loss.total")], f"figure.objective.{objective(folder)}", "figure.nats")]
         case "gan":
-            color = style.FAMILY["gan-from-vae" if getattr(folder.config().train, "generator_from", None) else "gan"]
+            color = style.FAMILY[folder.config().kind]
             losses: list[Curve] = [
                 ("discriminator_loss", style.INK, "figure.loss.discriminator"),
                 ("generator_loss", color, "figure.loss.generator"),

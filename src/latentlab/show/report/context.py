@@ -52,8 +52,7 @@ class Context:
 
     def kind(self, run: str) -> str:
         """What colour a run has: "ae", "vae", "gan", or "gan-from-vae" for a GAN that started as a decoder."""
-        config = self.runs[run].config()
-        return "gan-from-vae" if getattr(config.train, "generator_from", None) else config.family
+        return self.runs[run].config().kind
 
     def role(self, kind: str) -> str | None:
         """The first run of a kind, which sentences speak of; None where there is none."""
