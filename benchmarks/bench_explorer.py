@@ -27,7 +27,7 @@ from latentlab.config.layers import fit_model, networks, parameter_count
 from latentlab.config.presets import preset
 from latentlab.models.nets import Decoder
 from latentlab.show.explorer import Packed, embed, module, pack
-from latentlab.show.explorer.folding import folded
+from latentlab.show.explorer.network import folded
 
 NETWORKS = (("conv-vae", (28, 28, 1), 3.0), ("conv-gan", (28, 28, 1), None), ("art-gan", (64, 64, 3), 100.0))
 

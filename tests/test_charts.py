@@ -19,9 +19,9 @@ from latentlab.base.errors import LabError
 from latentlab.base.texts import Phrase
 from latentlab.show import charts as module
 from latentlab.show.charts.columns import Change, Columns, thinned
-from latentlab.show.charts.content import chart_data, chart_table, chart_words, film_data, reel, rounded, to_figures
 from latentlab.show.charts.curves import METRICS, Recorded, overlaid, overlays, run_curves, run_objective
 from latentlab.show.charts.panels import Bars, Lines, Series
+from latentlab.show.charts.payload import chart_data, chart_table, chart_words, film_data, reel, rounded, to_figures
 from latentlab.show.figures.records import line
 
 EPOCH, NATS = Phrase("figure.epoch"), Phrase("figure.nats")
@@ -276,6 +276,6 @@ def test_a_host_has_the_palettes_of_the_page():
 
 def test_charts_need_no_torch():
     code = (
-        "import sys, latentlab.show.charts.curves, latentlab.show.charts.content, latentlab.show.charts; assert 'torch' not in sys.modules"
+        "import sys, latentlab.show.charts.curves, latentlab.show.charts.payload, latentlab.show.charts; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

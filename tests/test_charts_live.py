@@ -8,8 +8,8 @@ import pytest
 from hosted import hosted
 
 from latentlab.base.texts import Phrase
-from latentlab.show.charts.content import chart_data, chart_table, chart_words
 from latentlab.show.charts.panels import Bars, Lines, Series
+from latentlab.show.charts.payload import chart_data, chart_table, chart_words
 
 
 def said(words: str) -> Phrase:

@@ -20,7 +20,7 @@ import latentlab as ll
 from latentlab.base.errors import LabError
 from latentlab.base.seeding import latents
 from latentlab.models.nets import to_unit
-from latentlab.show.explorer import Packed, base85, embed, module, pack_network
+from latentlab.show.explorer import Packed, base85_decoded, base85_encoded, embed, module, pack_network
 
 POLICY = "default-src 'none'; script-src 'unsafe-inline'"  # of a page on which WebAssembly is not allowed
 
@@ -228,7 +228,7 @@ def test_what_cannot_be_run_is_one_clear_error(runs, page) -> None:
     whole = embed(packed)
     description, weights = whole["description"], whole["weights"]
     assert page.refusal(description, weights) == ""
-    short = base85.encode(zlib.compress(packed.weights[:-1], wbits=-15))
+    short = base85_encoded(zlib.compress(packed.weights[:-1], wbits=-15))
     layers = [*description["layers"][:-1], {"layer": "attention"}]
     cases = {
         "format 1 of a network. Got 2": (description | {"format": 2}, weights),
@@ -277,7 +277,7 @@ def test_a_byte_a_weight_and_an_embedding_that_is_the_weights(runs) -> None:
                 kinds[layer["weight"]["type"]] += int(np.prod(layer["weight"]["shape"]))
         assert kinds["int8"] >= 0.5 * sum(kinds.values())
         embedded = json.loads(json.dumps(embed(packed)))
-        assert zlib.decompress(base85.decode(embedded["weights"]), wbits=-15) == packed.weights
+        assert zlib.decompress(base85_decoded(embedded["weights"]), wbits=-15) == packed.weights
         assert len(packed.weights) == packed.description["bytes"]
         assert embedded["description"] == packed.description
     assert kinds["int16"] > 0  # the browser's reading of two bytes was tested above

@@ -22,9 +22,9 @@ from latentlab.config.layers import networks
 from latentlab.runs import checkpoints
 from latentlab.show.bundle import joined
 from latentlab.show.explorer import embed, folder, pack_network, read_tensors
+from latentlab.show.explorer.codes import dequantized
 from latentlab.show.explorer.content import explorer_content, explorer_words
-from latentlab.show.explorer.folding import Affine, folded
-from latentlab.show.explorer.points import dequantized
+from latentlab.show.explorer.network import Affine, folded
 
 INNER = dict.fromkeys(("Sheet", "boundsOf", "habitOf", "massCentre", "strokeWidth"), "sheet.js")
 INNER |= dict.fromkeys(("posterior", "unitNats", "majority"), "reading.js") | {"open": "network.js"}

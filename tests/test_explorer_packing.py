@@ -15,8 +15,8 @@ from torch.nn import functional
 from latentlab.base.errors import LabError
 from latentlab.config.layers import Activation, BatchNorm, Convolution, Dense, Flatten, Layers, Reshape, TransposedConvolution
 from latentlab.models.nets import Decoder
-from latentlab.show.explorer import base85, pack
-from latentlab.show.explorer.folding import Affine, Part, folded, forward, sensitivities
+from latentlab.show.explorer import base85_decoded, base85_encoded, pack
+from latentlab.show.explorer.network import Affine, Part, folded, forward, sensitivities
 from latentlab.show.explorer.rounding import compensated, nearest
 
 
@@ -158,8 +158,8 @@ def test_sensitivities_are_the_mean_squares_of_automatic_gradients() -> None:
 
 @given(st.binary(max_size=64))
 def test_bytes_stand_in_a_page_as_text_that_needs_no_escape(data: bytes) -> None:
-    words = base85.encode(data)
-    assert base85.decode(words) == data
+    words = base85_encoded(data)
+    assert base85_decoded(words) == data
     assert len(words) == len(data) + -(-len(data) // 4)
     assert not set(words) & set("<>&\"'\\")
     assert json.loads(json.dumps({"weights": words}))["weights"] == words
@@ -168,4 +168,4 @@ def test_bytes_stand_in_a_page_as_text_that_needs_no_escape(data: bytes) -> None
 def test_text_that_is_no_base_85_is_refused() -> None:
     for words in ("<<<<<", "0>", "0000&"):
         with pytest.raises(ValueError, match="alphabet"):
-            base85.decode(words)
+            base85_decoded(words)

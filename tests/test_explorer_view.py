@@ -32,20 +32,20 @@ from latentlab.runs.folder import RunFolder, create_folder
 from latentlab.show.bundle import joined
 from latentlab.show.explorer import content as explorer_content_module
 from latentlab.show.explorer import folder, public
-from latentlab.show.explorer.content import MOST_IMAGES, decoder_is_from, explorer_content, explorer_words, kind_of, most_images
-from latentlab.show.explorer.points import (
-    Held,
+from latentlab.show.explorer.codes import (
+    HeldOut,
     chosen,
     class_plane,
     dequantized,
     quantized,
-    read_held,
+    read_held_out,
     read_thumbnails,
     rows_of,
     share_of_variance,
     sprite,
     widest_plane,
 )
+from latentlab.show.explorer.content import MOST_IMAGES, decoder_is_from, explorer_content, explorer_words, most_images
 from latentlab.show.figures.records import read_codes
 from latentlab.train.recorder import Recorder
 
@@ -99,10 +99,10 @@ def content(runs) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------------ what it is given
 
 
-def held(index: Any, label: Any = None, size: int = 3) -> Held:
+def held(index: Any, label: Any = None, size: int = 3) -> HeldOut:
     index = np.asarray(index)
     mean = np.random.default_rng(0).normal(size=(len(index), size))
-    return Held(mean, None, None if label is None else np.asarray(label), index, np.arange(len(index)))
+    return HeldOut(mean, None, None if label is None else np.asarray(label), index, np.arange(len(index)))
 
 
 def test_codes_come_back_within_half_a_step() -> None:
@@ -161,7 +161,7 @@ def test_thumbnails_are_those_of_the_images_asked_for(tmp_path: Path) -> None:
     for row, image in enumerate(images):
         sheet[row // 3 * 4 : row // 3 * 4 + 4, row % 3 * 6 : row % 3 * 6 + 6] = image
     save_png(sheet, tmp_path / "thumbnails.png")
-    codes = Held(np.zeros((5, 2)), None, None, np.array([30, 10, 20, 50, 40]), np.array([0, 2, 3, 5, 6]))
+    codes = HeldOut(np.zeros((5, 2)), None, None, np.array([30, 10, 20, 50, 40]), np.array([0, 2, 3, 5, 6]))
     found = read_thumbnails(RunFolder(tmp_path), codes, np.array([10, 40, 30]), (4, 6, 1))
     assert found is not None
     assert np.array_equal(found, images[[2, 6, 0]])
@@ -180,7 +180,7 @@ def test_content_is_json_without_language_and_its_codes_are_the_runs(content, ru
     assert [model["label"] for model in content["models"]] == [None] * 4
     index = np.array(content["numbers"])
     for name in ("ae", "vae"):
-        codes = read_held(runs[name].folder)
+        codes = read_held_out(runs[name].folder)
         rows = rows_of(codes, index)
         steps = np.frombuffer(base64.b64decode(content["maps"][name]["mean"]["step"]), "<f4")
         assert (np.abs(dequantized(content["maps"][name]["mean"]) - codes.mean[rows]) <= 0.501 * steps).all()
@@ -272,10 +272,10 @@ HARMS = {
 @pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
 def test_damaged_codes_are_one_line_that_names_the_file(harm, tmp_path: Path) -> None:
     run = fake_run(tmp_path / "vae", "vae")
-    for read in (read_held, read_codes):
+    for read in (read_held_out, read_codes):
         assert read(run) is not None
     harm(run.path / "latents.npz")
-    for read in (read_held, read_codes):
+    for read in (read_held_out, read_codes):
         with pytest.raises(LabError) as raised:
             read(run)
         assert str(raised.value).startswith(f"{run.path / 'latents.npz'} is damaged (")
@@ -300,7 +300,7 @@ def test_damaged_thumbnails_are_one_line_that_names_the_file(tmp_path: Path) -> 
 def test_a_decoder_is_found_again_after_a_move(tmp_path: Path) -> None:
     vae, other = (fake_run(tmp_path / "new" / name, "vae") for name in ("vae", "other"))
     moved = fake_run(tmp_path / "new" / "gan", "gan-from-vae", **{"train.generator_from": "/gone/lab/vae"})
-    assert kind_of(moved) == "gan-from-vae"
+    assert moved.config().kind == "gan-from-vae"
     assert decoder_is_from(moved, vae)
     assert not decoder_is_from(moved, other)
     assert not decoder_is_from(fake_run(tmp_path / "new" / "plain", "gan"), vae)

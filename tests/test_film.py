@@ -6,7 +6,7 @@ import pytest
 from hosted import eventually, hosted
 
 from latentlab.base.texts import Phrase
-from latentlab.show.charts.content import Reel, film_data
+from latentlab.show.charts.payload import Reel, film_data
 
 # A picture that says in its address which it is, after `delay` milliseconds; asked and shown are remembered.
 SOURCE = """

@@ -22,7 +22,7 @@ import latentlab.show.report
 from latentlab.base.texts import Phrase
 from latentlab.cli import main
 from latentlab.runs.folder import RunFolder
-from latentlab.show.answers.grades import harmless
+from latentlab.show.answers.gradebook import harmless
 from latentlab.show.answers.record import open_report, record, seal
 
 LONG = "The discriminator wins when nothing holds its logits back, so that the generator learns nothing."
@@ -373,7 +373,7 @@ def test_a_student_and_a_teacher_work_by_command(lab, tmp_path):
 
 
 def test_neither_command_loads_torch():
-    loaded = ("cli.report", "show.answers", "show.answers.grades", "show.report.grades", "show.report")
+    loaded = ("cli.report", "show.answers", "show.answers.gradebook", "show.report.grades", "show.report")
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; {'; '.join(f'import latentlab.{name}' for name in loaded)}; print(*sys.modules)"],
         capture_output=True, text=True, check=True,

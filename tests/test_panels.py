@@ -20,8 +20,7 @@ from latentlab.show.charts.panels import Bars, Lines, Pictures, Series, panel_js
 from latentlab.show.figures import style
 from latentlab.show.figures.panels import draw_panels
 from latentlab.show.figures.style import HUES, looks
-from latentlab.show.report.curves import panel_figure
-from latentlab.show.report.markup import Shared
+from latentlab.show.report.markup import Shared, panel_figure
 
 EPOCH, NATS = Phrase("figure.epoch"), Phrase("figure.nats")
 
@@ -517,7 +516,7 @@ def test_two_trees_hold_one_copy(open_page):
 
 def test_a_picture_that_only_scripts_show_is_in_the_store():
     shared = Shared()
-    one, other = shared.put_image("data:image/png;base64,AAAA"), shared.put_image("data:image/png;base64,BBBB")
+    one, other = shared.put_json("data:image/png;base64,AAAA"), shared.put_json("data:image/png;base64,BBBB")
     assert "data-picture" in shared.image("data:image/png;base64,BBBB", "b")
     store = json.loads(re.search(r'id="shared">(.*)</script>', shared.script())[1])
     assert store == {one: "data:image/png;base64,AAAA"}

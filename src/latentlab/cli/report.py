@@ -141,7 +141,7 @@ def command_grade(arguments: list[str]) -> int:
     parser.add_argument("--lang", default="en", metavar="en|fr", help="language of the table (en)")
     found = parser.parse(arguments)
     check_lang(found.lang)
-    from latentlab.show.answers.grades import table, write_csv
+    from latentlab.show.answers.gradebook import table, write_csv
     from latentlab.show.answers.record import open_report
     from latentlab.show.report.grades import write_html
 
@@ -169,7 +169,7 @@ def command_grade(arguments: list[str]) -> int:
 
 def grade_files(stem: str) -> tuple[Path, Path]:
     """STEM.csv and STEM.html. Raises LabError when something that is no table of ours is there."""
-    from latentlab.show.answers.grades import is_table
+    from latentlab.show.answers.gradebook import is_table
     from latentlab.show.report.grades import is_grades_page
 
     if not Path(stem).name or stem.endswith(("/", "\\")) or Path(stem).is_dir():

@@ -1,18 +1,30 @@
-"""JavaScript files joined into one script without imports, for pages that cannot fetch files: a report opened from a disk, a host.
+"""The scripts and style sheets that pages hold: JavaScript files joined into one script without imports.
 
-Each file is an ES module whose imports are lines `import { a, b } from "./file.js";` and whose exports are declarations.
-Joined, each becomes a function that is called once and returns what it exports, so that no two names can collide.
+A page cannot fetch files where it is opened from a disk, or by a host. Each file is an ES module whose imports are lines
+`import { a, b } from "./file.js";` and whose exports are declarations. Joined, each becomes a function that is called once
+and returns what it exports, so that no two names can collide.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from importlib import resources
 from importlib.resources.abc import Traversable
 
 IMPORT = re.compile(r'^import \{ (\w+(?:, \w+)*) \} from "\./([\w-]+\.js)";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:async )?function\*? (\w+)|const (\w+) =|class (\w+))", re.MULTILINE)
 LEFT = re.compile(r"^\s*(?:import|export)\b|\bimport\(|\bimport\.meta\b", re.MULTILINE)
+
+
+def static(part: str) -> Traversable:
+    """Where the files of "charts", "explorer" or "report" lie."""
+    return resources.files(f"latentlab.show.{part}").joinpath("static")
+
+
+def text(part: str, *names: str) -> str:
+    """Files of a part as they are, one behind the other."""
+    return "".join(static(part).joinpath(name).read_text(encoding="utf-8") for name in names)
 
 
 def joined(folder: Traversable, entries: Mapping[str, str]) -> str:
@@ -23,8 +35,8 @@ def joined(folder: Traversable, entries: Mapping[str, str]) -> str:
     done: dict[str, str] = {}
     for name, file in entries.items():
         _add(folder, file, {name}, done, ())
-    found = ", ".join(f"{name}: {_scope(file)}.{name}" for name, file in entries.items())
-    return '(() => {\n"use strict";\n' + "".join(done.values()) + f"return {{ {found} }};\n}})()"
+    offered = ", ".join(f"{name}: {_scope(file)}.{name}" for name, file in entries.items())
+    return '(() => {\n"use strict";\n' + "".join(done.values()) + f"return {{ {offered} }};\n}})()"
 
 
 def module(folder: Traversable, entries: Mapping[str, str], name: str) -> str:
@@ -44,7 +56,7 @@ def _add(folder: Traversable, file: str, wanted: set[str], done: dict[str, str],
         return
     for names, other in IMPORT.findall(source):
         _add(folder, other, set(names.split(", ")), done, (*path, file))
-    body = EXPORT.sub("", IMPORT.sub(lambda found: f"const {{ {found[1]} }} = {_scope(found[2])};\n", source))
+    body = EXPORT.sub("", IMPORT.sub(lambda line: f"const {{ {line[1]} }} = {_scope(line[2])};\n", source))
     if left := LEFT.search(body):
         raise ValueError(f"{file} must import and export in the plain forms only. Got {body[left.start() :].splitlines()[0]!r}")
     done[file] = f"const {_scope(file)} = (() => {{\n{body}return {{ {', '.join(sorted(offered))} }};\n}})();\n"

@@ -23,8 +23,8 @@ from latentlab.runs.folder import RunFolder
 from latentlab.show import charts
 from latentlab.show import explorer as live_explorer
 from latentlab.show.charts.columns import Columns
-from latentlab.show.charts.content import Kept, capital, chart_data, chart_table, chart_words, film_data, reel
 from latentlab.show.charts.panels import Panel, Pictures
+from latentlab.show.charts.payload import Kept, capital, chart_data, chart_table, chart_words, film_data, reel
 from latentlab.show.explorer.content import explorer_words
 from latentlab.studio.library import here
 from latentlab.studio.overview import overview

@@ -11,8 +11,8 @@ import streamlit as st
 from latentlab.base.errors import LabError
 from latentlab.base.texts import Phrase, duration, number, significant
 from latentlab.runs.diagnosis import Finding, in_words
-from latentlab.show.charts.content import Kept
 from latentlab.show.charts.curves import run_curves, run_objective
+from latentlab.show.charts.payload import Kept
 from latentlab.studio import parts, tasks
 from latentlab.studio.controls import controls, stopping
 from latentlab.studio.frame import announce, in_one_line, link, waits

@@ -29,10 +29,7 @@ from typing import Any, NoReturn
 
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.texts import languages, text
-from latentlab.show.answers.markdown import as_html
 from latentlab.show.card import NAMES, options
-
-__all__ = ["NOTES", "SECTIONS", "Answers", "Part", "as_html", "as_kept", "parsed", "read_answers", "template", "written"]
 
 NOTES = "notes"
 SECTIONS = (*NAMES, NOTES)
@@ -74,10 +71,10 @@ class Answers:
         return {"name": self.name, "group": self.group, "parts": parts}
 
     @classmethod
-    def from_json(cls, found: Mapping[str, Any]) -> Answers:
+    def from_json(cls, content: Mapping[str, Any]) -> Answers:
         """What `to_json` gave. Raises KeyError for less than that."""
-        parts = {section: Part(part["prediction"], part["text"]) for section, part in found["parts"].items()}
-        return cls(found["name"], found["group"], parts)
+        parts = {section: Part(part["prediction"], part["text"]) for section, part in content["parts"].items()}
+        return cls(content["name"], content["group"], parts)
 
 
 def read_answers(path: Path) -> Answers:
@@ -125,7 +122,7 @@ def _read(path: Path) -> str:
 
 def _headings(lines: list[str], source: str) -> list[tuple[int, str]]:
     """(line, section) of each section's heading, outside of code blocks."""
-    found: list[tuple[int, str]] = []
+    headings: list[tuple[int, str]] = []
     coded, opened, fence = _coded(lines)
     if fence:
         _refuse(source, opened, f"a code block that is closed by a line {fence}", "one that runs to the end of the sheet", "Close it.")
@@ -136,8 +133,8 @@ def _headings(lines: list[str], source: str) -> list[tuple[int, str]]:
             if section not in SECTIONS:
                 must = "a section named " + ", ".join(NAMES) + " or notes"
                 _refuse(source, at, must, heading[1], "Headings of your own begin with ###.")
-            found.append((at, section))
-    return found
+            headings.append((at, section))
+    return headings
 
 
 def _coded(lines: Sequence[str]) -> tuple[list[bool], int, str]:
@@ -156,7 +153,7 @@ def _coded(lines: Sequence[str]) -> tuple[list[bool], int, str]:
 
 def _head(lines: list[str], source: str) -> dict[str, str]:
     """Name and group from the lines above the first section, where only they, a title and quotations may stand."""
-    found: dict[str, str] = {}
+    head: dict[str, str] = {}
     for at, line in enumerate(lines):
         if not line.strip() or line.lstrip().startswith((">", "# ")):
             continue
@@ -164,16 +161,16 @@ def _head(lines: list[str], source: str) -> dict[str, str]:
         if keyword is None or keyword[0] == "prediction":
             _refuse(source, at, "`name: …` or `group: …`, or stand below the heading of a section (## kl)", line.strip())
         key, value = keyword
-        if key in found:
+        if key in head:
             _refuse(source, at, f"the only line with the {key}", line.strip(), "Several names stand on one line, with commas between.")
         if len(value) > LONGEST_WORDS:
             _refuse(source, at, f"a {key} of at most {LONGEST_WORDS} characters", f"{value[:20]}… ({len(value)})")
-        found[key] = value
-    if "name" not in found:
+        head[key] = value
+    if "name" not in head:
         raise LabError(
             f"{source} must have a line `name: …` above its first section. It has none. Add one, or fill in a new sheet. {_TEMPLATE}"
         )
-    return found
+    return head
 
 
 def _part(lines: list[str], start: int, end: int, section: str, source: str) -> Part:
@@ -219,16 +216,16 @@ def _chosen(question: str, words: str) -> list[str] | None:
     known = {_folded(text(f"question.{question}.option.{name}", lang)): name for lang in languages() for name in options(question)}
     known |= {_folded(name): name for name in options(question)}
     parts = [part for part in words.split(",") if part.strip()]
-    found = set()
+    named = set()
     while parts:
         for length in range(len(parts), 0, -1):
             if (name := known.get(_folded(",".join(parts[:length])))) is not None:
                 break
         else:
             return None
-        found.add(name)
+        named.add(name)
         parts = parts[length:]
-    return [name for name in options(question) if name in found]
+    return [name for name in options(question) if name in named]
 
 
 def _refuse(source: str, at: int, must_be: str, got: str, remedy: str = "") -> NoReturn:

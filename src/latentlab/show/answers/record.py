@@ -1,4 +1,8 @@
-"""What a report says of itself to machines: runs, questions and answers as one JSON object."""
+"""What a report says of itself to machines: runs, questions and answers as one JSON object, in its page's head.
+
+A checksum stands beside it: the sha256 of the whole page with the checksum's own place filled by zeros. It shows that a file
+was edited after it was written; it proves no author, for anybody can compute it.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +38,14 @@ TOLD_APART = ("data.spec", "model.latent_dim", "train.epochs", "train.steps", "t
 MOST_RUNS, LONGEST_TEXT = 200, 1_000_000  # of a record that somebody else may have written
 YARDSTICK = ("data", "data_fingerprint", "split", "n", "samples")
 DEEPEST = 40
+LARGEST_BYTES = 100_000_000
+State = Literal["sound", "edited", "foreign"]
+
+_ZEROS = "0" * 64
+_META = '<meta name="latentlab-checksum" content="{}">'
+_SEAL = re.compile(rb'<meta name="latentlab-checksum" content="([0-9a-f]{64})">')
+_SCRIPT = '<script type="application/json" id="latentlab-record">{}</script>'
+_RECORD = re.compile(rb'<script\b[^<>]{0,200}\bid="?latentlab-record\b[^<>]{0,200}>([^<]*)</script>', re.IGNORECASE)
 
 
 def record(
@@ -43,17 +55,18 @@ def record(
 
     {"format", "latentlab", "written" (UTC), "lang", "yardstick": {…}, "runs": {name: …}, "questions": {name: …}, "answers"}
     """
-    found = {
-        "format": FORMAT,
-        "latentlab": __version__,
-        "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "lang": lang,
-        "yardstick": {key: comparison.get(key) for key in YARDSTICK},
-        "runs": {name: run_record(folder) for name, folder in runs.items()},
-        "questions": {name: card_record(card) for name, card in cards.items()},
-        "answers": None if answers is None else answers.to_json(),
-    }
-    strict: dict[str, Any] = as_strict(found)
+    strict: dict[str, Any] = as_strict(
+        {
+            "format": FORMAT,
+            "latentlab": __version__,
+            "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "lang": lang,
+            "yardstick": {key: comparison.get(key) for key in YARDSTICK},
+            "runs": {name: run_record(folder) for name, folder in runs.items()},
+            "questions": {name: card_record(card) for name, card in cards.items()},
+            "answers": None if answers is None else answers.to_json(),
+        }
+    )
     return strict
 
 
@@ -82,7 +95,7 @@ def run_record(folder: RunFolder) -> dict[str, Any]:
         "machine": {key: environment.get(key) for key in MACHINE},
         "measured_at_step": scores.get("step"),
         "scores": {name: {key: score[key] for key in SCORE if key in score} for name, score in measured.items()},
-        "diagnosis": [found["key"] for found in status.get("diagnosis", []) if isinstance(found, dict) and "key" in found],
+        "diagnosis": [finding["key"] for finding in status.get("diagnosis", []) if isinstance(finding, dict) and "key" in finding],
     }
 
 
@@ -105,9 +118,9 @@ def changed_fields(config: Config) -> dict[str, Any]:
 
 def card_record(card: Card) -> dict[str, Any]:
     """One question that was run: on what, which claims hold, which options of the prediction came true."""
-    found = card.to_json()
-    claims = [{"name": claim["name"], "verdict": claim["verdict"], "values": claim["measured"]["values"]} for claim in found["claims"]]
-    return {key: found[key] for key in ("data", "seconds", "machine", "settings", "outcome")} | {"claims": claims}
+    told = card.to_json()
+    claims = [{"name": claim["name"], "verdict": claim["verdict"], "values": claim["measured"]["values"]} for claim in told["claims"]]
+    return {key: told[key] for key in ("data", "seconds", "machine", "settings", "outcome")} | {"claims": claims}
 
 
 def as_strict(value: Any) -> Any:
@@ -173,21 +186,6 @@ def _plain(value: Any, deep: int) -> bool:
     return value is None
 
 
-# A report's record and its checksum.
-#
-# The record stands in the page's head as JSON. The checksum is the sha256 of the whole page with the checksum's own place
-# filled by zeros. It shows that a file was edited after it was written; it proves no author, for anybody can compute it.
-
-LARGEST_BYTES = 100_000_000
-State = Literal["sound", "edited", "foreign"]
-
-_ZEROS = "0" * 64
-_META = '<meta name="latentlab-checksum" content="{}">'
-_SEAL = re.compile(rb'<meta name="latentlab-checksum" content="([0-9a-f]{64})">')
-_SCRIPT = '<script type="application/json" id="latentlab-record">{}</script>'
-_RECORD = re.compile(rb'<script\b[^<>]{0,200}\bid="?latentlab-record\b[^<>]{0,200}>([^<]*)</script>', re.IGNORECASE)
-
-
 @dataclass(frozen=True)
 class HandedIn:
     """A file that was handed in. `record` is None where there is none that can be read."""
@@ -242,12 +240,11 @@ def judged(path: Path, content: bytes) -> HandedIn:
     if not records:
         return HandedIn(path, "foreign", Phrase("grade.reason.foreign"))
     unchanged = len(seals) == len(records) == 1 and (_holds(content, seals[0]) or _holds(content.replace(b"\r\n", b"\n"), seals[0]))
-    found = _read(records[0])
-    if is_record(found):
-        if found["format"] == FORMAT and unchanged:
-            return HandedIn(path, "sound", Phrase("grade.reason.sound"), found)
-        if found["format"] == FORMAT:
-            return HandedIn(path, "edited", Phrase("grade.reason.edited" if seals else "grade.reason.unsealed"), found)
+    written = _read(records[0])
+    if is_record(written) and written["format"] == FORMAT:
+        if unchanged:
+            return HandedIn(path, "sound", Phrase("grade.reason.sound"), written)
+        return HandedIn(path, "edited", Phrase("grade.reason.edited" if seals else "grade.reason.unsealed"), written)
     if unchanged:  # whole, and yet not what this version writes
         return HandedIn(path, "foreign", Phrase("grade.reason.other"))
     return HandedIn(path, "edited", Phrase("grade.reason.unreadable-record"))

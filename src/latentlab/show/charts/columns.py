@@ -1,4 +1,7 @@
-"""The lines of metrics.jsonl as columns of numbers, which grow with the run so that a live page reads each line once."""
+"""The lines of metrics.jsonl as columns of numbers, which grow with the run so that a live page reads each line once.
+
+Long columns are thinned for a screen.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-PLACES = frozenset(("step", "epoch", "images_seen", "seconds", "split"))  # say where a line is, not what was measured
+WHERE = frozenset(("step", "epoch", "images_seen", "seconds", "split"))  # say where a line is, not what was measured
+MOST_POINTS = 1_200  # of one line on a page
 
 Doubles = NDArray[np.float64]
 
@@ -41,7 +45,7 @@ class Columns:
     def __init__(self, rows: Iterable[Mapping[str, Any]] = ()) -> None:
         self._lock = threading.Lock()
         self.changes: list[Change] = []
-        self._places: dict[str, tuple[array[float], array[float]]] = {}  # split: epoch and step of each line
+        self._where: dict[str, tuple[array[float], array[float]]] = {}  # split: epoch and step of each line
         self._values: dict[str, dict[str, tuple[array[int], array[float]]]] = {}  # split: name: line within the split, value
         self.extend(rows)
 
@@ -53,13 +57,13 @@ class Columns:
     def _extend(self, rows: Iterable[Mapping[str, Any]]) -> None:
         for row in rows:
             split = row.get("split", "")
-            epochs, steps = self._places.get(split) or self._places.setdefault(split, (array("d"), array("d")))
-            held = self._values.setdefault(split, {})
-            place = len(epochs)
+            epochs, steps = self._where.get(split) or self._where.setdefault(split, (array("d"), array("d")))
+            columns = self._values.setdefault(split, {})
+            index = len(epochs)
             epochs.append(_double(row.get("epoch")))
             steps.append(_double(row.get("step")))
             for name, value in row.items():
-                if name in PLACES:
+                if name in WHERE:
                     continue
                 if value is None:
                     value = np.nan
@@ -68,22 +72,22 @@ class Columns:
                         self._note(row, value)
                     continue
                 try:
-                    places, values = held[name]
+                    lines, values = columns[name]
                 except KeyError:
-                    places, values = held[name] = array("q"), array("d")
-                places.append(place)
+                    lines, values = columns[name] = array("q"), array("d")
+                lines.append(index)
                 values.append(value)
 
     def column(self, split: str, name: str) -> Column:
         """A quantity; of length 0 where it was never recorded."""
         with self._lock:
-            held = self._values.get(split, {}).get(name)
-            if held is None:
+            column = self._values.get(split, {}).get(name)
+            if column is None:
                 return Column(np.empty(0), np.empty(0), np.empty(0))
             # Copies, and by one reader at a time: an array that something looks into cannot grow.
-            epochs, steps = (np.array(part) for part in self._places[split])
-            places, values = (np.array(part) for part in held)
-        return Column(epochs[places], steps[places], values)
+            epochs, steps = (np.array(part) for part in self._where[split])
+            lines, values = (np.array(part) for part in column)
+        return Column(epochs[lines], steps[lines], values)
 
     def names(self, split: str) -> list[str]:
         """What was recorded on a split, in the order in which it first was."""
@@ -94,7 +98,7 @@ class Columns:
     def epochs_per_step(self) -> float | None:
         """How much of an epoch one step is, by the last line with a step above 0; None before."""
         with self._lock:
-            for epochs, steps in self._places.values():
+            for epochs, steps in self._where.values():
                 for epoch, step in zip(reversed(epochs), reversed(steps), strict=True):
                     if step > 0 and np.isfinite(epoch):
                         return epoch / step
@@ -102,7 +106,7 @@ class Columns:
 
     def __len__(self) -> int:
         """How many lines were taken."""
-        return sum(len(epochs) for epochs, _ in self._places.values())
+        return sum(len(epochs) for epochs, _ in self._where.values())
 
     def _note(self, row: Mapping[str, Any], request: Any) -> None:
         """Keep what a "set" request changed."""
@@ -115,29 +119,26 @@ def _double(value: Any) -> float:
     return float(value) if isinstance(value, int | float) else np.nan
 
 
-# Long lines for a screen: fewer points, and no spike lost.
-
-MOST_POINTS = 1_200  # of one line on a page
-
-
 def thinned(x: Doubles, y: Doubles, most: int = MOST_POINTS) -> tuple[Doubles, Doubles]:
-    """A line [M] of at most about `most` points: of each of `most` / 2 stretches the lowest and the highest, and both ends."""
+    """A line [M] of at most about `most` points, without a spike lost: of each of `most` / 2 stretches the lowest and the
+    highest, and both ends.
+    """
     if len(x) <= most:
         return x, y
     count = most // 2
     size, longer = divmod(len(x), count)  # the first stretches have one point more
     edge = longer * (size + 1)
-    places = np.concatenate([
+    extremes = np.concatenate([
         [0, len(x) - 1],
         _extremes(y[:edge].reshape(longer, size + 1), 0),
         _extremes(y[edge:].reshape(count - longer, size), edge),
     ])  # fmt: skip
-    kept = np.unique(places)
+    kept = np.unique(extremes)
     return x[kept], y[kept]
 
 
 def _extremes(stretches: Doubles, start: int) -> NDArray[np.int64]:
-    """Places of the lowest and the highest finite value of each row [R, L], counted from `start`; none for a row without."""
+    """Indices of the lowest and the highest finite value of each row [R, L], counted from `start`; none for a row without."""
     sound = np.isfinite(stretches)
     low = np.where(sound, stretches, np.inf).argmin(1) if stretches.size else np.empty(0, np.int64)
     high = np.where(sound, stretches, -np.inf).argmax(1) if stretches.size else np.empty(0, np.int64)

@@ -14,8 +14,8 @@ from latentlab.base.errors import refusal
 from latentlab.base.texts import Phrase
 from latentlab.runs.folder import RunFolder
 from latentlab.show.charts.columns import MOST_POINTS, Columns, thinned
-from latentlab.show.charts.content import to_figures
 from latentlab.show.charts.panels import Lines, Panel, Series
+from latentlab.show.charts.payload import rounded
 from latentlab.show.figures.records import objective
 
 Rows = Columns | Iterable[Mapping[str, Any]]
@@ -76,7 +76,6 @@ BOTH_GRADIENTS = Chart(
     log_y=True,
 )
 GRADIENT = Chart("curves.gradients", "curves.norm", (Quantity("gradient_norm", "train", "figure.split.train"),), log_y=True)
-QUALITY = {"frechet": "measure.frechet", "kid": "measure.kid", "recall": "measure.recall"}  # of samples, looked at during training
 
 METRICS = {
     "loss_nats": Metric("chart.metric.loss", "figure.nats"),
@@ -96,6 +95,7 @@ METRICS = {
     "class_entropy_nats": Metric("measure.class_entropy_nats", "figure.nats"),
     "class_reverse_kl_nats": Metric("measure.class_reverse_kl_nats", "figure.nats"),
 }
+QUALITY = ("frechet", "kid", "recall")  # of samples, looked at during training
 
 
 def run_objective(folder: RunFolder) -> str:
@@ -110,49 +110,57 @@ def run_curves(rows: Rows, family: str, objective: str, name: Phrase, kind: str,
     `objective` is what `run_objective` says, `name` how the run is called, `kind` its colour, `most` the points of a line.
     """
     columns = as_columns(rows)
-    loss = objective_chart(family, objective)
-    charts = {"ae": (loss, GRADIENT), "vae": (loss, KL, GRADIENT)}.get(family, (loss, LOGITS, BOTH_GRADIENTS))
-    shown = [lines(columns, chart, name, kind, most) for chart in charts]
+    shown = [lines(columns, chart, name, kind, most) for chart in run_charts(family, objective)]
     return [panel for panel in shown if panel is not None] + quality_curves([Recorded(columns, name, kind)], most)
 
 
-def objective_chart(family: str, objective: str) -> Chart:
-    """What a run of a family minimised: its loss on both splits and, of a VAE, its parts; the two losses of a GAN."""
-    if family not in ("ae", "vae", "gan"):
-        raise refusal("family", "ae, vae or gan", family)
-    if family == "gan":
-        return Chart(f"figure.objective.{objective}", "figure.loss.axis", GAME)
-    return Chart(f"figure.objective.{objective}", "figure.nats", LOSS + PARTS if family == "vae" else LOSS)
+def run_charts(family: str, objective: str) -> tuple[Chart, ...]:
+    """What is drawn of a run of a family: what it minimised (of a VAE with its parts), its KL or a discriminator's say, gradients.
+
+    Raises LabError for a family that there is none of.
+    """
+    title = f"figure.objective.{objective}"
+    match family:
+        case "ae":
+            return (Chart(title, "figure.nats", LOSS), GRADIENT)
+        case "vae":
+            return (Chart(title, "figure.nats", LOSS + PARTS), KL, GRADIENT)
+        case "gan":
+            return (Chart(title, "figure.loss.axis", GAME), LOGITS, BOTH_GRADIENTS)
+    raise refusal("family", "ae, vae or gan", family)
 
 
-def lines(rows: Rows, chart: Chart, name: Phrase, kind: str, most: int = MOST_POINTS) -> Lines | None:
+def lines(columns: Columns, chart: Chart, name: Phrase, kind: str, most: int = MOST_POINTS) -> Lines | None:
     """Some quantities of one run over epochs, the first one on validation images in the run's colour; None without any."""
-    columns = as_columns(rows)
     first = chart.quantities[0].metric
-    found = [
-        one
+    drawn = [
+        line
         for metric, split, key in chart.quantities
-        if (one := series(columns, metric, split, Phrase(key), kind if metric == first and split == "val" else "", most)) is not None
+        if (line := series(columns, metric, split, Phrase(key), kind if metric == first and split == "val" else "", most)) is not None
     ]
-    if not found:
+    if not drawn:
         return None
     marks = tuple((epoch, Phrase("curves.changed", {"field": field, "value": value})) for epoch, field, value in columns.changes)
-    summary = Phrase("curves.summary", {"run": name, "each": last_values(found)})
-    return Lines(
-        Phrase(chart.title), Phrase("figure.epoch"), Phrase(chart.axis), tuple(found), summary, log_y=chart.log_y, marks=marks
-    )  # fmt: skip
+    summary = Phrase("curves.summary", {"run": name, "each": last_values(drawn)})
+    return over_epochs(Phrase(chart.title), chart.axis, drawn, summary, chart.log_y, marks)
 
 
-def quality_curves(runs: Iterable[Recorded], most: int = MOST_POINTS) -> list[Panel]:
+def over_epochs(
+    title: Phrase, axis: str, drawn: Sequence[Series], summary: Phrase, log_y: bool, marks: tuple[tuple[float, Phrase], ...] = ()
+) -> Lines:
+    """Lines over epochs; `axis` is the key of the vertical axis."""
+    return Lines(title, Phrase("figure.epoch"), Phrase(axis), tuple(drawn), summary, log_y=log_y, marks=marks)
+
+
+def quality_curves(runs: Sequence[Recorded], most: int = MOST_POINTS) -> list[Panel]:
     """How samples came nearer to real images while runs trained: a panel for each measure; KID where there is no Frechet distance."""
-    held = [Recorded(as_columns(run.rows), run.name, run.kind) for run in runs]
     shown: list[Panel] = []
-    for metric, key in QUALITY.items():
-        found = each_run(held, metric, "val", most)
-        if found and not (metric == "kid" and shown):
-            summary = Phrase("curves.quality.summary", {"measure": Phrase(key), "each": last_values(found)})
-            title = Phrase("curves.quality", {"measure": Phrase(key)})
-            shown.append(Lines(title, Phrase("figure.epoch"), Phrase(key), tuple(found), summary, log_y=metric != "recall"))
+    for metric in QUALITY:
+        name, axis, log_y = METRICS[metric]
+        drawn = each_run(runs, metric, "val", most)
+        if drawn and not (metric == "kid" and shown):
+            summary = Phrase("curves.quality.summary", {"measure": Phrase(name), "each": last_values(drawn)})
+            shown.append(over_epochs(Phrase("curves.quality", {"measure": Phrase(name)}), axis, drawn, summary, log_y))
     return shown
 
 
@@ -163,27 +171,25 @@ def overlaid(runs: Mapping[str, tuple[Rows, Phrase, str]], metric: str, split: s
     """
     if metric not in METRICS:
         raise refusal("metric", f"one of {', '.join(METRICS)}", metric)
-    said = METRICS[metric]
-    found = each_run([Recorded(*run) for run in runs.values()], metric, split, most)
-    if not found:
+    name, axis, log_y = METRICS[metric]
+    drawn = each_run([Recorded(*run) for run in runs.values()], metric, split, most)
+    if not drawn:
         return None
-    what = {"metric": Phrase(said.name), "split": Phrase("figure.split.val" if split == "val" else "figure.split.train")}
-    summary = Phrase("chart.overlaid.summary", what | {"each": last_values(found)})
-    title = Phrase("chart.overlaid", what)
-    return Lines(title, Phrase("figure.epoch"), Phrase(said.axis), tuple(found), summary, log_y=said.log_y)
+    what = {"metric": Phrase(name), "split": Phrase("figure.split.val" if split == "val" else "figure.split.train")}
+    summary = Phrase("chart.overlaid.summary", what | {"each": last_values(drawn)})
+    return over_epochs(Phrase("chart.overlaid", what), axis, drawn, summary, log_y)
 
 
 def overlays(runs: Iterable[Rows]) -> list[tuple[str, str]]:
     """The (metric, split) of METRICS that at least one of some runs recorded, in the order of METRICS, validation first."""
-    held = [as_columns(rows) for rows in runs]
-    recorded = {(name, split) for columns in held for split in ("val", "train") for name in columns.names(split)}
+    recorded = {(name, split) for rows in map(as_columns, runs) for split in ("val", "train") for name in rows.names(split)}
     return [(metric, split) for metric in METRICS for split in ("val", "train") if (metric, split) in recorded]
 
 
 def each_run(runs: Sequence[Recorded], metric: str, split: str, most: int = MOST_POINTS) -> list[Series]:
     """A line for each run that recorded a quantity."""
-    found = [series(as_columns(run.rows), metric, split, run.name, run.kind, most) for run in runs]
-    return [one for one in found if one is not None]
+    drawn = [series(as_columns(run.rows), metric, split, run.name, run.kind, most) for run in runs]
+    return [line for line in drawn if line is not None]
 
 
 def series(columns: Columns, metric: str, split: str, name: Phrase, kind: str = "", most: int = MOST_POINTS) -> Series | None:
@@ -192,20 +198,15 @@ def series(columns: Columns, metric: str, split: str, name: Phrase, kind: str = 
     if not np.isfinite(y).any():
         return None
     x, y = thinned(x, y, most)
-    return Series(name, values(y), values(x), kind=kind)
+    return Series(name, tuple(rounded(y)), tuple(rounded(x)), kind=kind)
 
 
-def values(numbers: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float | None, ...]:
-    """Numbers [M] to six figures, as a page needs them; what is not finite is a gap."""
-    return tuple(value if np.isfinite(value) else None for value in to_figures(numbers).tolist())
-
-
-def last_values(found: Sequence[Series]) -> Phrase:
+def last_values(drawn: Sequence[Series]) -> Phrase:
     """The last value of each line: "training 0.5, validation 0.6"."""
-    pairs = [(one.name, next(value for value in reversed(one.y) if value is not None)) for one in found]
-    said = Phrase("curves.value", {"name": pairs[0][0], "value": float(pairs[0][1])})
-    for name, value in pairs[1:]:
-        said = Phrase("curves.and_value", {"before": said, "name": name, "value": float(value)})
+    last = [(line.name, float(next(value for value in reversed(line.y) if value is not None))) for line in drawn]
+    said = Phrase("curves.value", {"name": last[0][0], "value": last[0][1]})
+    for name, value in last[1:]:
+        said = Phrase("curves.and_value", {"before": said, "name": name, "value": value})
     return said
 
 

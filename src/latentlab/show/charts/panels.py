@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from latentlab.base.texts import Phrase
 
@@ -79,66 +79,54 @@ class Pictures:
 Panel = Lines | Bars | Pictures
 
 
+KINDS = {"lines": Lines, "bars": Bars, "pictures": Pictures}
+_KEYS = {"kind": "series_kind"}  # of a series: `kind` in JSON is that of the panel
+_HEAD = ("title", "summary", "kind", "name", "series_kind")  # stand first in JSON
+
+
 def panel_json(panel: Panel) -> dict[str, Any]:
-    """A panel as JSON holds it."""
-    common = {"title": panel.title.to_json(), "summary": panel.summary.to_json()}
-    match panel:
-        case Lines():
-            own: dict[str, Any] = {
-                "kind": "lines",
-                "x_label": panel.x_label.to_json(),
-                "y_label": panel.y_label.to_json(),
-                "series": [_series_json(series) for series in panel.series],
-                "log_x": panel.log_x,
-                "log_y": panel.log_y,
-                "marks": [[x, said.to_json()] for x, said in panel.marks],
-            }
-        case Bars():
-            own = {
-                "kind": "bars",
-                "y_label": panel.y_label.to_json(),
-                "groups": [group.to_json() for group in panel.groups],
-                "series": [_series_json(series) for series in panel.series],
-                "log_y": panel.log_y,
-                "lines": [[y, said.to_json()] for y, said in panel.lines],
-            }
-        case Pictures():
-            items = [[said.to_json(), base64.b64encode(png).decode("ascii")] for said, png in panel.items]
-            own = {"kind": "pictures", "items": items}
-    return common | own
+    """A panel as JSON holds it: its fields by name, and `kind` for what it is."""
+    written: dict[str, Any] = _written(panel)
+    return written
 
 
-def panel_read(found: Mapping[str, Any]) -> Panel:
+def panel_read(content: Mapping[str, Any]) -> Panel:
     """The panel that `panel_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
-    say = Phrase.from_json
-    title, summary = say(found["title"]), say(found["summary"])
-    match found["kind"]:
-        case "lines":
-            return Lines(
-                title,
-                say(found["x_label"]),
-                say(found["y_label"]),
-                tuple(map(_series_read, found["series"])),
-                summary,
-                found["log_x"],
-                found["log_y"],
-                tuple((x, say(said)) for x, said in found["marks"]),
-            )
-        case "bars":
-            groups, series = tuple(map(say, found["groups"])), tuple(map(_series_read, found["series"]))
-            lines = tuple((y, say(said)) for y, said in found["lines"])
-            return Bars(title, say(found["y_label"]), groups, series, summary, found["log_y"], lines)
-        case "pictures":
-            return Pictures(title, tuple((say(said), base64.b64decode(png)) for said, png in found["items"]), summary)
-        case other:
-            raise ValueError(f"a panel must be lines, bars or pictures. Got {other!r}")
+    kind = content["kind"]
+    if kind not in KINDS:
+        raise ValueError(f"a panel must be lines, bars or pictures. Got {kind!r}")
+    panel: Panel = _read(KINDS[kind], content)
+    return panel
 
 
-def _series_json(series: Series) -> dict[str, Any]:
-    parts = {name: list(getattr(series, name)) for name in ("y", "x", "low", "high")}
-    return {"name": series.name.to_json(), "series_kind": series.kind} | parts
+def _written(value: Any) -> Any:
+    """A panel, or a part of one, as JSON holds it."""
+    match value:
+        case Series() | Lines() | Bars() | Pictures():
+            parts = {_KEYS.get(name, name): _written(part) for name, part in vars(value).items()}
+            if not isinstance(value, Series):
+                parts["kind"] = type(value).__name__.lower()
+            return {name: parts[name] for name in _HEAD if name in parts} | parts
+        case Phrase():
+            return value.to_json()
+        case bytes():
+            return base64.b64encode(value).decode("ascii")
+        case str() | bool() | float() | int() | None:
+            return value
+    return [_written(part) for part in value]
 
 
-def _series_read(found: Mapping[str, Any]) -> Series:
-    y, x, low, high = (tuple(found[name]) for name in ("y", "x", "low", "high"))
-    return Series(Phrase.from_json(found["name"]), y, x, low, high, found["series_kind"])
+def _read(kind: Any, value: Any) -> Any:
+    """A value of a kind, which is what a field of a panel is annotated with, out of JSON."""
+    if kind in (Series, Lines, Bars, Pictures):
+        return kind(**{name: _read(part, value[_KEYS.get(name, name)]) for name, part in get_type_hints(kind).items()})
+    if kind is Phrase:
+        return Phrase.from_json(value)
+    if kind is bytes:
+        return base64.b64decode(value)
+    match get_args(kind):
+        case (part, end) if end is Ellipsis:
+            return tuple(_read(part, each) for each in value)
+        case (_, _) as parts:
+            return tuple(_read(part, each) for part, each in zip(parts, value, strict=True))
+    return tuple(value) if kind == Values else value

@@ -1,4 +1,4 @@
-"""A run's network as a description and weights that `static/explorer.js` runs in a browser. No torch here.
+"""A run's network as a description and weights that `static/explorer.js` runs in a browser, and that script. No torch here.
 
 The format, version 1. `weights` is one run of bytes, little-endian. `description` is JSON:
 
@@ -32,13 +32,13 @@ take two where one is not enough. What is not a weight is fp32.
 
 from __future__ import annotations
 
+import base64
 import re
 import sys
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -51,14 +51,17 @@ from latentlab.config.layers import networks, parameter_count, shape_after
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
 from latentlab.show import bundle
-from latentlab.show.explorer import base85
-from latentlab.show.explorer.folding import Affine, Part, folded, signed_range
-from latentlab.show.explorer.rounding import NARROW, Rounded, for_images, linear, nearest
+from latentlab.show.explorer.network import Affine, Part, affine_parts, folded, signed_range
+from latentlab.show.explorer.rounding import NARROW, Rounded, for_images, nearest
 
 Precision = Literal["int8", "fp16", "fp32"]
 FORMAT = 1
 DRAWING = ("decoder", "generator")  # networks that make images of codes
 CODES = 3072  # draws that rounding looks at
+ENTRY = "explorer.js"  # what it exports is public
+_EXPORTED = re.compile(r'^export \{ ([\w, ]+) \} from "\./([\w-]+\.js)";$', re.MULTILINE)
+# RFC 1924's characters that HTML or JSON would have to escape, and what stands in their place.
+_ESCAPED, _PLAIN = b"<>&", b",.:"
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -110,14 +113,14 @@ def check_precision(precision: str) -> None:
 
 def pack(head: dict[str, Any], parts: Sequence[Part], prior: Tensors, precision: Precision) -> Packed:
     """Parts of a network, written; `head` are the facts of the description that the parts do not tell."""
-    if not all(np.isfinite(part.weight).all() and np.isfinite(part.bias).all() for _, part in linear(parts)):
+    if not all(np.isfinite(part.weight).all() and np.isfinite(part.bias).all() for _, part in affine_parts(parts)):
         raise LabError("every weight must be a finite number. The run's are not: `latentlab show` says what went wrong in training.")
     writer = Writer(precision)
     rounded: dict[int, Rounded] = {}
     if precision == "int8" and head["network"] in DRAWING:
         rounded = for_images(parts, typical_codes(head["input"][0], prior))
     elif precision == "int8":
-        rounded = {index: nearest(part) for index, part in linear(parts) if part.kind != "scale"}
+        rounded = {index: nearest(part) for index, part in affine_parts(parts) if part.kind != "scale"}
     layers = [writer.layer(part, rounded.get(index)) for index, part in enumerate(parts)]
     description: dict[str, Any] = {"format": FORMAT, **head, "precision": precision, "layers": layers}
     if prior:
@@ -142,7 +145,7 @@ def read_tensors(checkpoint: Path, name: str) -> Tensors:
     """A network's tensors by their name within it, averaged where the run averages, and an autoencoder's prior."""
     from safetensors import safe_open
 
-    found: Tensors = {}
+    tensors: Tensors = {}
     with safe_open(str(checkpoint / checkpoints.TENSORS), framework="numpy") as file:
         keys = list(file.keys())
         averaged = f"average.{name}."
@@ -150,8 +153,8 @@ def read_tensors(checkpoint: Path, name: str) -> Tensors:
         for key in keys:
             for start in (prefix, "extra."):
                 if key.startswith(start):
-                    found[key.removeprefix(start)] = file.get_tensor(key)
-    return found
+                    tensors[key.removeprefix(start)] = file.get_tensor(key)
+    return tensors
 
 
 @dataclass
@@ -207,7 +210,7 @@ class Writer:
 def embed(packed: Packed) -> dict[str, Any]:
     """For a page: {"description", "weights": raw deflate as base 85}, JSON-able, which `open` of explorer.js reads."""
     tried = [deflated(packed.weights, strategy) for strategy in (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FILTERED, zlib.Z_HUFFMAN_ONLY)]
-    return {"description": packed.description, "weights": base85.encode(min(tried, key=len))}
+    return {"description": packed.description, "weights": base85_encoded(min(tried, key=len))}
 
 
 def deflated(data: bytes, strategy: int) -> bytes:
@@ -216,10 +219,20 @@ def deflated(data: bytes, strategy: int) -> bytes:
     return deflate.compress(data) + deflate.flush()
 
 
-# The explorer's scripts as the one module that a page, the studio or a notebook holds, and its style sheet.
+def base85_encoded(data: bytes) -> str:
+    """Bytes as text that can stand in a page: five characters for four bytes, where base64 takes six.
 
-ENTRY = "explorer.js"  # what it exports is public
-_EXPORTED = re.compile(r'^export \{ ([\w, ]+) \} from "\./([\w-]+\.js)";$', re.MULTILINE)
+    A last group of n < 4 bytes becomes n + 1 characters.
+    """
+    return base64.b85encode(data).translate(bytes.maketrans(_ESCAPED, _PLAIN)).decode("ascii")
+
+
+def base85_decoded(words: str) -> bytes:
+    """The bytes of a text. Raises ValueError for one that `base85_encoded` did not write."""
+    written = words.encode("ascii")
+    if any(letter in _ESCAPED for letter in written):
+        raise ValueError("a character that is not in the alphabet")
+    return base64.b85decode(written.translate(bytes.maketrans(_PLAIN, _ESCAPED)))
 
 
 @cache
@@ -230,16 +243,15 @@ def module() -> str:
 
 def public() -> dict[str, str]:
     """The names that the entry exports, and the file of each."""
-    entry = folder().joinpath(ENTRY).read_text(encoding="utf-8")
-    return {name: file for names, file in _EXPORTED.findall(entry) for name in names.split(", ")}
+    return {name: file for names, file in _EXPORTED.findall(bundle.text("explorer", ENTRY)) for name in names.split(", ")}
 
 
 @cache
 def style() -> str:
     """The explorer's own style sheet."""
-    return folder().joinpath("explorer.css").read_text(encoding="utf-8")
+    return bundle.text("explorer", "explorer.css")
 
 
 def folder() -> Traversable:
     """Where the scripts lie."""
-    return resources.files("latentlab.show.explorer").joinpath("static")
+    return bundle.static("explorer")

@@ -14,7 +14,7 @@ The content has no language: a page that is there in two shares one. `explorer_w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +25,15 @@ from latentlab.base.images import Images
 from latentlab.base.texts import catalogue
 from latentlab.runs.folder import RunFolder
 from latentlab.show.explorer import Precision, check_precision, embed, pack_network
-from latentlab.show.explorer.points import (
-    Doubles,
-    Held,
+from latentlab.show.explorer.codes import (
+    HeldOut,
     Whole,
     chosen,
     class_means,
     class_plane,
     labels_of,
     quantized,
-    read_held,
+    read_held_out,
     read_thumbnails,
     rows_of,
     share_of_variance,
@@ -47,14 +46,13 @@ from latentlab.show.figures.records import class_names, image_shape
 MOST_IMAGES = 1_000
 MOST_PIXELS = MOST_IMAGES * 28 * 28  # larger images: fewer of them
 MOST_CODE_BYTES = MOST_IMAGES * 32 * 3  # more latent units, or more encoders: fewer images
-_PREFIX = "explorer."
 
 Say = Callable[[str], object]  # is told what is left out, and why: a line that begins with the run's name
 
 
 def explorer_words(lang: str) -> dict[str, str]:
     """Every text of the explorer in a language, by its key without the prefix."""
-    names = [key.removeprefix(_PREFIX) for key in catalogue(lang) if key.startswith(_PREFIX)]
+    names = [key.removeprefix("explorer.") for key in catalogue(lang) if key.startswith("explorer.")]
     return {name: catalogue(lang)[f"explorer.{name}"] for name in names}
 
 
@@ -78,10 +76,10 @@ def explorer_content(
     check_precision(precision)
     networks = _networks(folders, precision, say, encoders)
     whole = {name: folders[name] for name in networks}
-    kinds = {name: kind_of(folder) for name, folder in whole.items()}
+    kinds = {name: folder.config().kind for name, folder in whole.items()}
     codes = _codes(whole, say)
-    held = _alike(whole, codes)
-    sources = {name: _source(name, whole, held) for name in whole}
+    alike = _alike(whole, codes)
+    sources = {name: _source(name, whole, alike) for name in whole}
     models = [
         {
             "name": name,
@@ -94,12 +92,12 @@ def explorer_content(
         | networks[name]
         for name, folder in whole.items()
     ]
-    return {"models": models, **_images(whole, held, say)}
+    return {"models": models, **_images(whole, alike, say)}
 
 
 def _networks(folders: Mapping[str, RunFolder], precision: Precision, say: Say, encoders: bool) -> dict[str, dict[str, Any]]:
     """{"network"}, the decoder or generator, of every run that has a whole checkpoint; and its "encoder", where it is asked for."""
-    found: dict[str, dict[str, Any]] = {}
+    networks: dict[str, dict[str, Any]] = {}
     for name, folder in folders.items():
         try:
             packed = {"network": embed(pack_network(folder, precision=precision))}
@@ -108,26 +106,25 @@ def _networks(folders: Mapping[str, RunFolder], precision: Precision, say: Say, 
         except LabError as error:
             say(f"{name} is not among the live models: {error}")
         else:
-            found[name] = packed
-    return found
+            networks[name] = packed
+    return networks
 
 
-def _codes(folders: Mapping[str, RunFolder], say: Say) -> dict[str, Held]:
+def _codes(folders: Mapping[str, RunFolder], say: Say) -> dict[str, HeldOut]:
     """The codes of every run that has some."""
-    found: dict[str, Held] = {}
+    codes: dict[str, HeldOut] = {}
     for name, folder in folders.items():
         try:
-            held = read_held(folder)
+            if (own := read_held_out(folder)) is not None:
+                codes[name] = own
         except LabError as error:
             say(f"{name} has no latent map: {error}")
-        else:
-            found |= {} if held is None else {name: held}
-    return found
+    return codes
 
 
-def _source(name: str, folders: Mapping[str, RunFolder], held: Mapping[str, Held]) -> str | None:
+def _source(name: str, folders: Mapping[str, RunFolder], codes: Mapping[str, HeldOut]) -> str | None:
     """The model whose encoder gives this one its codes."""
-    return name if name in held else next((other for other in held if decoder_is_from(folders[name], folders[other])), None)
+    return name if name in codes else next((other for other in codes if decoder_is_from(folders[name], folders[other])), None)
 
 
 def _lack(folder: RunFolder, has_codes: bool) -> str:
@@ -135,11 +132,6 @@ def _lack(folder: RunFolder, has_codes: bool) -> str:
     if folder.config().family == "gan":
         return "encoder"
     return "images" if has_codes else "codes"
-
-
-def kind_of(folder: RunFolder) -> str:
-    """ "ae", "vae", "gan" or, for a generator that started from a decoder, "gan-from-vae"."""
-    return folder.config().kind
 
 
 def decoder_is_from(folder: RunFolder, source: RunFolder) -> bool:
@@ -151,50 +143,48 @@ def decoder_is_from(folder: RunFolder, source: RunFolder) -> bool:
     return source.path.resolve() in (Path(origin).resolve(), beside)
 
 
-def _alike(folders: Mapping[str, RunFolder], codes: Mapping[str, Held]) -> dict[str, Held]:
+def _alike(folders: Mapping[str, RunFolder], codes: Mapping[str, HeldOut]) -> dict[str, HeldOut]:
     """The runs with an encoder whose held-out images are those of the first, VAEs before AEs."""
-    found: dict[str, Held] = {}
-    same: tuple[Any, ...] | None = None
+    alike: dict[str, HeldOut] = {}
+    first: tuple[Any, Any, HeldOut] | None = None
     for name in sorted(codes, key=lambda name: folders[name].config().family != "vae"):
-        held = codes[name]
         environment = folders[name].environment()
-        data = (environment.get("data_fingerprint"), environment["image_shape"])
-        if same is None or data == same:
-            if found and not np.isin(held.number, next(iter(found.values())).number).any():
-                continue
-            same, found[name] = data, held
-    return found
+        own = (environment.get("data_fingerprint"), environment["image_shape"], codes[name])
+        first = first or own
+        if own[:2] == first[:2] and np.isin(own[2].number, first[2].number).any():
+            alike[name] = codes[name]
+    return alike
 
 
-def _images(folders: Mapping[str, RunFolder], held: Mapping[str, Held], say: Say) -> dict[str, Any]:
+def _images(folders: Mapping[str, RunFolder], codes: Mapping[str, HeldOut], say: Say) -> dict[str, Any]:
     """Everything that is about the shared held-out images."""
-    if not held:
+    if not codes:
         return {"maps": {}, "labels": None, "numbers": None, "class_names": None, "thumbnails": None, "shape": None, "start": None}
-    first = next(iter(held))
+    first = next(iter(codes))
     height, width, channels = image_shape(folders[first])
-    index = chosen(list(held.values()), most_images(list(held.values()), height * width))
+    index = chosen(list(codes.values()), most_images(list(codes.values()), height * width))
     names = class_names(folders[first])
-    label = labels_of(held[first], index) if names else None
+    label = labels_of(codes[first], index) if names else None
     shape = (height, width, channels)
-    pictures = _pictures(folders, held, index, shape, say)
+    pictures = _pictures(folders, codes, index, shape, say)
     return {
-        "maps": {name: _map(codes, index, len(names or [])) for name, codes in held.items()},
+        "maps": {name: _map(own, index, len(names or [])) for name, own in codes.items()},
         "labels": None if label is None else label.tolist(),
         "numbers": index.tolist(),
         "class_names": names if label is not None else None,
         "thumbnails": None if pictures is None else sprite(pictures),
         "shape": list(shape),
-        "start": _start(held[first], index, label, len(names or [])),
+        "start": _start(codes[first], index, label, len(names or [])),
     }
 
 
 def _pictures(
-    folders: Mapping[str, RunFolder], held: Mapping[str, Held], index: Whole, shape: tuple[int, int, int], say: Say
+    folders: Mapping[str, RunFolder], codes: Mapping[str, HeldOut], index: Whole, shape: tuple[int, int, int], say: Say
 ) -> Images | None:
     """The images with these indices, uint8 [N, H, W, C], from the first run that has them."""
-    for name, codes in held.items():
+    for name, own in codes.items():
         try:
-            images = read_thumbnails(folders[name], codes, index, shape)
+            images = read_thumbnails(folders[name], own, index, shape)
         except LabError as error:
             say(f"{name} gives no pictures of held-out images: {error}")
         else:
@@ -203,22 +193,22 @@ def _pictures(
     return None
 
 
-def most_images(held: list[Held], pixels: int) -> int:
+def most_images(runs: Sequence[HeldOut], pixels: int) -> int:
     """How many images keep the page small: fewer where they are large or have many codes."""
-    bytes_each = sum(int(codes.mean.shape[1]) * (1 if codes.std is None else 2) for codes in held)
+    bytes_each = sum(int(codes.mean.shape[1]) * (1 if codes.std is None else 2) for codes in runs)
     return max(1, min(MOST_IMAGES, MOST_PIXELS // pixels, MOST_CODE_BYTES // bytes_each))
 
 
-def _map(held: Held, index: Whole, classes: int) -> dict[str, Any]:
-    rows = rows_of(held, index)
-    label = held.label if classes else None
-    planes = {"classes": None if label is None else class_plane(held.mean, label), "widest": widest_plane(held.mean)}
-    means = None if label is None else class_means(held.mean, label, classes)
+def _map(codes: HeldOut, index: Whole, classes: int) -> dict[str, Any]:
+    rows = rows_of(codes, index)
+    label = codes.label if classes else None
+    planes = {"classes": None if label is None else class_plane(codes.mean, label), "widest": widest_plane(codes.mean)}
+    means = None if label is None else class_means(codes.mean, label, classes)
     return {
-        "mean": quantized(held.mean[rows]),
-        "std": None if held.std is None else quantized(held.std[rows]),
+        "mean": quantized(codes.mean[rows]),
+        "std": None if codes.std is None else quantized(codes.std[rows]),
         "planes": {
-            plane: {"axes": written(axes.astype(np.float32)), "share": round(share_of_variance(held.mean, axes), 4)}
+            plane: {"axes": written(axes.astype(np.float32)), "share": round(share_of_variance(codes.mean, axes), 4)}
             for plane, axes in planes.items()
             if axes is not None
         },
@@ -226,24 +216,22 @@ def _map(held: Held, index: Whole, classes: int) -> dict[str, Any]:
     }
 
 
-def _start(held: Held, index: Whole, label: Whole | None, classes: int) -> dict[str, int | None]:
+def _start(codes: HeldOut, index: Whole, label: Whole | None, classes: int) -> dict[str, int | None]:
     """A first image, the most typical one of the class that lies furthest from all others; a second, of a class neither near
     nor far from it; and the nearest class.
 
     Typical is what lies nearest to the mean code of its class.
     """
-    codes = held.mean[rows_of(held, index)]
-    if label is None or held.label is None or len(np.unique(label)) < 2:
+    if label is None or codes.label is None or len(np.unique(label)) < 2:
         return {"image": 0, "a": 0, "b": len(index) - 1, "other": None}
-    means = class_means(held.mean, held.label, classes)
-    present = [number for number in np.unique(label) if 0 <= number < classes]
+    points, means = codes.mean[rows_of(codes, index)], class_means(codes.mean, codes.label, classes)
+
+    def typical(number: int) -> int:
+        return int(np.where(label == number, np.linalg.norm(points - means[number], axis=1), np.inf).argmin())
+
+    present = [int(number) for number in np.unique(label) if 0 <= number < classes]
     gaps = np.linalg.norm(means[present][:, None] - means[present][None], axis=2)
     first = int(gaps.sum(1).argmax())
     others = np.argsort(gaps[first])[1:]
-    a, b = (_typical(codes, label, means, present[place]) for place in (first, others[len(others) // 2]))
-    return {"image": a, "a": a, "b": b, "other": int(present[others[0]])}
-
-
-def _typical(codes: Doubles, label: Whole, means: Doubles, number: int) -> int:
-    distance = np.linalg.norm(codes - means[number], axis=1)
-    return int(np.where(label == number, distance, np.inf).argmin())
+    a, b = typical(present[first]), typical(present[others[len(others) // 2]])
+    return {"image": a, "a": a, "b": b, "other": present[others[0]]}

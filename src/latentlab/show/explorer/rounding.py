@@ -13,7 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from latentlab.show.explorer.folding import Affine, Doubles, Floats, Part, along_outputs, as_rows, forward, sensitivities, unit
+from latentlab.show.explorer.network import (
+    Affine,
+    Doubles,
+    Floats,
+    Part,
+    affine_parts,
+    along_outputs,
+    as_rows,
+    forward,
+    sensitivities,
+    unit,
+)
 
 NARROW, WIDE = 127, 32_767  # the largest integers of one byte and of two
 SMALL_SHARE = 1 / 8  # a layer of at most this share of all weights may take two bytes: it costs little and helps much
@@ -68,7 +79,7 @@ def for_images(parts: Sequence[Part], codes: Floats) -> dict[int, Rounded]:
     target = FIRST_TARGET
     for _ in range(TRIALS):
         steps = chosen_steps(parts, sensitive, target / 255, pixels.size)
-        rounded = {index: compensated(part, steps[index], seen[index]) for index, part in linear(parts)}
+        rounded = {index: compensated(part, steps[index], seen[index]) for index, part in affine_parts(parts)}
         error = np.abs(drawn(replaced(parts, rounded), fresh) - exact)
         excess = max(error.mean() / MEAN_LIMIT, error.max() / LARGEST_LIMIT)
         if excess <= 1:
@@ -80,11 +91,6 @@ def for_images(parts: Sequence[Part], codes: Floats) -> dict[int, Rounded]:
 def drawn(parts: Sequence[Part], codes: Floats) -> Floats:
     """The images of codes, 0 to 255 before they are rounded; a few at a time, for the products of a layer are many."""
     return np.concatenate([255 * unit(forward(parts, codes[i : i + PROBES])[-1]) for i in range(0, len(codes), PROBES)])
-
-
-def linear(parts: Sequence[Part]) -> list[tuple[int, Affine]]:
-    """The parts with weights, and where they stand."""
-    return [(index, part) for index, part in enumerate(parts) if isinstance(part, Affine)]
 
 
 def replaced(parts: Sequence[Part], rounded: dict[int, Rounded]) -> list[Part]:
@@ -102,15 +108,15 @@ def chosen_steps(parts: Sequence[Part], sensitive: dict[int, Floats], rms: float
     all where bits are best spent (reverse water-filling).
     """
     count = sum(values.size for values in sensitive.values())
-    found = {}
-    for index, part in linear(parts):
+    steps = {}
+    for index, part in affine_parts(parts):
         s = sensitive[index].astype(np.float64).reshape(len(part.weight), -1).mean(1)
         s = np.maximum(s + EVEN_SHARE * s.mean(), 1e-30)
         wanted = np.sqrt(12 * rms**2 * pixels / count / s)
         small = part.weight.size <= SMALL_SHARE * count
         bounds = finest_steps(part.weight, WIDE if small else NARROW), finest_steps(part.weight, LEAST_LEVELS)
-        found[index] = np.clip(wanted / SMALL_FINER if small else wanted, *bounds).astype(np.float32)
-    return found
+        steps[index] = np.clip(wanted / SMALL_FINER if small else wanted, *bounds).astype(np.float32)
+    return steps
 
 
 def compensated(part: Affine, steps: NDArray[np.float32], x: Floats) -> Rounded:

@@ -1,4 +1,4 @@
-"""What every part of the page is made from: the runs, their comparison, the language."""
+"""What every part of the page is made from: the runs and their comparison as numbers, and one language to say them in."""
 
 from __future__ import annotations
 
@@ -11,17 +11,22 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from latentlab.base.texts import Phrase, catalogue, measured, number, significant, text
+from latentlab.base.images import Images
+from latentlab.base.texts import Phrase, catalogue, measured
 from latentlab.runs.folder import RunFolder
 from latentlab.show.answers import Answers
 from latentlab.show.card import Card
 from latentlab.show.charts.columns import Columns
 from latentlab.show.figures.records import Codes, active_units, edge_steps, last_samples, read_codes, reconstructed, unit_kl_nats
-from latentlab.show.report.markup import Shared, escape, tag
+from latentlab.show.report.markup import Shared, Words, escape, tag
+
+NEIGHBOUR_POINTS = 2_000
+QUIET_NATS = 0.1  # a unit that says less than this of an image is called nearly silent
+NORMAL_975 = 1.959963984540054  # half a 95 % interval in standard errors
 
 
 @dataclass(frozen=True)
-class Context:
+class Context(Words):
     """One page to be written, in one language."""
 
     runs: Mapping[str, RunFolder]
@@ -33,22 +38,9 @@ class Context:
     answers: Answers | None = None
 
     @cached_property
-    def _rows(self) -> dict[str, list[dict[str, Any]]]:
-        return {name: folder.metrics() for name, folder in self.runs.items()}
-
-    def rows(self, run: str) -> list[dict[str, Any]]:
-        """The lines of a run's metrics.jsonl, read once."""
-        return self._rows[run]
-
-    @cached_property
-    def _columns(self) -> dict[str, Columns]:
-        return {}
-
-    def columns(self, run: str) -> Columns:
-        """The numbers of a run's metrics.jsonl, made once."""
-        if run not in self._columns:
-            self._columns[run] = Columns(self.rows(run))
-        return self._columns[run]
+    def columns(self) -> dict[str, Columns]:
+        """The numbers of each run's metrics.jsonl."""
+        return {name: Columns(folder.metrics()) for name, folder in self.runs.items()}
 
     def kind(self, run: str) -> str:
         """What colour a run has: "ae", "vae", "gan", or "gan-from-vae" for a GAN that started as a decoder."""
@@ -67,11 +59,11 @@ class Context:
     def facts(self) -> dict[str, Facts]:
         """The numbers of each run."""
         entries = self.comparison.get("runs", {})
-        found = {name: read_facts(folder, entries.get(name, {})) for name, folder in self.runs.items()}
+        facts = {name: read_facts(folder, entries.get(name, {})) for name, folder in self.runs.items()}
         if not self.alike:  # how steep edges are depends on the images
-            for facts in found.values():
-                facts.scores.pop("edge_step", None)
-        return found
+            for each in facts.values():
+                each.scores.pop("edge_step", None)
+        return facts
 
     @cached_property
     def alike(self) -> bool:
@@ -80,64 +72,29 @@ class Context:
 
     @cached_property
     def real_edges(self) -> Score | None:
-        """How steep the edges of held-out images are."""
-        return real_edges(list(self.runs.values()))
+        """How steep the edges of held-out images are, from the first run that keeps some."""
+        kept = (reconstructed(folder)[0] for folder in self.runs.values())
+        return next((_edges(originals) for originals in kept if len(originals) > 1), None)
 
-    def say(self, key: str, **values: Any) -> str:
-        """A text as HTML: the whole of it is escaped."""
-        return escape(self.plain(key, **values))
+    def own_id(self, name: str) -> str:
+        """A name that no other tree of the page has."""
+        return name if self.first else f"{self.lang}-{name}"
 
-    def plain(self, key: str, **values: Any) -> str:
-        """A text as it is, for attributes, which `tag` escapes."""
-        return text(key, self.lang, **values)
-
-    def paragraph(self, key: str, **values: Any) -> str:
-        """A text as a paragraph."""
-        return tag("p", self.say(key, **values))
-
-    def name(self, run: str, short: bool = True) -> str:
-        """How a run is called: by its place in the lab, or by its own name."""
-        key = f"run.{run}.short" if short else f"run.{run}"
-        return text(key, self.lang) if key in catalogue(self.lang) else run
-
-    def one(self, run: str) -> str:
-        """A run inside a sentence: "an autoencoder (AE)"."""
-        key = f"run.{run}.one"
-        return text(key, self.lang) if key in catalogue(self.lang) else run
+    def name(self, run: str, form: str = ".short") -> str:
+        """How a run is called: by its role in the lab ("": at length, ".one": inside a sentence, "an autoencoder (AE)"), or by
+        its own name.
+        """
+        key = f"run.{run}{form}"
+        return self.plain(key) if key in catalogue(self.lang) else run
 
     def label(self, run: str) -> str:
         """A run's short name as HTML, with its colour."""
         return tag("span", tag("span", class_=f"swatch {self.kind(run)}", aria_hidden="true"), escape(self.name(run)), class_="run")
 
-    def number(self, value: float, decimals: int | None = None) -> str:
-        """A number as the language writes it."""
-        return number(value, self.lang, decimals)
-
-    def figures(self, value: float, count: int = 3) -> str:
-        """A number to so many significant figures."""
-        return significant(value, self.lang, count)
-
-    def percent(self, share: float, decimals: int = 0) -> str:
-        """A share as a number of per cent, without the sign."""
-        return number(100 * share, self.lang, decimals)
-
     def measured(self, run: str, score: str) -> str:
         """A score with its standard error; "–" where it is not defined."""
-        found = self.facts[run].score(score)
-        return "–" if found is None else measured(found.value, found.stderr, self.lang)
-
-    def list(self, parts: list[str]) -> str:
-        """Texts joined as a sentence joins them: a, b and c."""
-        if len(parts) < 2:
-            return "".join(parts)
-        return ", ".join(parts[:-1]) + " " + self.plain("page.and") + " " + parts[-1]
-
-
-# The numbers that the page's sentences are made from, each with its standard error where it has one.
-
-NEIGHBOUR_POINTS = 2_000
-QUIET_NATS = 0.1  # a unit that says less than this of an image is called nearly silent
-NORMAL_975 = 1.959963984540054  # half a 95 % interval in standard errors
+        known = self.facts[run].score(score)
+        return "–" if known is None else measured(known.value, known.stderr, self.lang)
 
 
 class Score(NamedTuple):
@@ -183,11 +140,9 @@ class Facts:
     """What is known of one run."""
 
     family: str
-    preset: str
     latent_dim: int
     steps: int
     epochs: float
-    images_seen: int
     seconds: float
     parameters: dict[str, int]
     scores: dict[str, Score]
@@ -196,7 +151,6 @@ class Facts:
     active: int | None
     quiet: int | None  # latent units that carry less than QUIET_NATS
     nearest_same_class: float | None
-    code_count: int
 
     def score(self, name: str) -> Score | None:
         """A score by its name; None where it is not defined for the run."""
@@ -208,27 +162,24 @@ def read_facts(folder: RunFolder, entry: Mapping[str, Any]) -> Facts:
     config = folder.config()
     codes = read_codes(folder)
     per_unit = None if codes is None else unit_kl_nats(codes)
-    scores = {name: found for name, value in (entry.get("scores") or {}).items() if (found := _score(value))}
-    shares = _shares(entry.get("class_shares"))
-    if (edges := sample_edges(folder)) is not None:
-        scores["edge_step"] = edges
-    accuracies = [found.get("accuracy") for found in (entry.get("extractors") or {}).values()]
+    scores = {name: score for name, value in (entry.get("scores") or {}).items() if (score := _score(value))}
+    samples = last_samples(folder)
+    if len(samples):
+        scores["edge_step"] = _edges(samples)
+    accuracies = [extractor.get("accuracy") for extractor in (entry.get("extractors") or {}).values()]
     return Facts(
         family=config.family,
-        preset=config.preset,
         latent_dim=config.model.latent_dim,
         steps=int(entry.get("steps") or 0),
         epochs=float(entry.get("epochs") or 0.0),
-        images_seen=int(entry.get("images_seen") or 0),
         seconds=float(entry.get("seconds") or 0.0),
         parameters=dict(entry.get("parameters") or {}),
         scores=scores,
-        shares=shares,
-        classifier_accuracy=next((float(a) for a in accuracies if a is not None), None),
+        shares=_shares(entry.get("class_shares")),
+        classifier_accuracy=next((float(accuracy) for accuracy in accuracies if accuracy is not None), None),
         active=None if codes is None or per_unit is None else active_units(codes),
         quiet=None if per_unit is None else int((per_unit < QUIET_NATS).sum()),
         nearest_same_class=None if codes is None else nearest_same_class(codes),
-        code_count=0 if codes is None else len(codes.mean),
     )
 
 
@@ -249,23 +200,10 @@ def _shares(value: Any) -> Shares | None:
     return Shares([str(name) for name in value["names"]], samples, real, int(value["n"]))
 
 
-def sample_edges(folder: RunFolder) -> Score | None:
-    """How steep the edges of the last sample grid are, see `edge_steps`."""
-    samples = last_samples(folder)
-    if not len(samples):
-        return None
-    steps = edge_steps(samples)
+def _edges(images: Images) -> Score:
+    """How steep the edges of images are, see `edge_steps`."""
+    steps = edge_steps(images)
     return Score(float(steps.mean()), float(steps.std(ddof=1) / math.sqrt(len(steps))) if len(steps) > 1 else None)
-
-
-def real_edges(folders: list[RunFolder]) -> Score | None:
-    """How steep the edges of held-out images are, from the first run that keeps some."""
-    for folder in folders:
-        originals, _ = reconstructed(folder)
-        if len(originals) > 1:
-            steps = edge_steps(originals)
-            return Score(float(steps.mean()), float(steps.std(ddof=1) / math.sqrt(len(steps))))
-    return None
 
 
 def nearest_same_class(codes: Codes) -> float | None:

@@ -9,31 +9,39 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from latentlab.base import __version__
 from latentlab.base.files import replace_text
-from latentlab.base.texts import catalogue, duration, number, significant, text
+from latentlab.base.texts import catalogue, duration
 from latentlab.runs.diagnosis.symptoms import KEYS
+from latentlab.show import bundle
 from latentlab.show.answers import NOTES
-from latentlab.show.answers.grades import Entry, changed_words, data_of, entries, headline_scores, run_names, same_runs, same_texts
+from latentlab.show.answers.gradebook import (
+    VERDICTS,
+    Entry,
+    changed_words,
+    data_of,
+    headline_scores,
+    named,
+    run_names,
+    same_runs,
+    same_texts,
+)
 from latentlab.show.answers.markdown import as_html
 from latentlab.show.answers.record import HandedIn
 from latentlab.show.card import NAMES, options
 from latentlab.show.report.context import NORMAL_975
-from latentlab.show.report.markup import escape, tag
+from latentlab.show.report.markup import Words, document, escape, tag
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 SIGNATURE = '<meta name="generator" content="latentlab grade">'
 SIGNS = {"right": "✓", "partly": "≈", "wrong": "✗", "open": "…", "none": "–", "sound": "✓", "edited": "✎", "foreign": "✗"}
-VERDICTS = ("holds", "contradicted", "unclear")
-Table = tuple[list[str], list[list[str]]]  # heads as plain text, rows of HTML cells, each row's first cell naming it
 
 
 @dataclass(frozen=True)
-class _Page:
+class _Page(Words):
     """The files and the language."""
 
     entries: Sequence[Entry]
@@ -52,12 +60,6 @@ class _Page:
         """The files that have a record."""
         return [entry for entry in self.entries if entry.handed.record is not None]
 
-    def plain(self, key: str, **values: Any) -> str:
-        return text(key, self.lang, **values)
-
-    def say(self, key: str, **values: Any) -> str:
-        return escape(self.plain(key, **values))
-
     def signed(self, kind: str, key: str) -> str:
         """A word with its sign, so that neither colour nor shape alone carries it."""
         return tag("span", f"{SIGNS[kind]}\u00a0{self.say(key)}", class_=f"sign {kind}")
@@ -65,13 +67,14 @@ class _Page:
 
 def write_html(path: Path, handed: Sequence[HandedIn], lang: str) -> None:
     """Write the page. Raises LabError for a file that is there twice and for an unknown language."""
-    p = _Page(entries(handed), lang)
+    p = _Page(named(handed), lang)
     parts = [("overview", _overview(p)), ("predictions", _predictions(p)), ("runs", _runs(p))]
     body = [tag("section", tag("h2", p.say(f"grade.section.{name}")), content) for name, content in parts if content]
     body += [section for question in NAMES if (section := _question(p, question))]
     notes = [_written(p, entry, NOTES) for entry in p.reports if entry.part(NOTES).text]
     body += [tag("section", tag("h2", p.say("grade.section.notes")), *notes)] if notes else []
-    replace_text(path, _document(p, _opening(p) + "".join(body)))
+    main = tag("main", _opening(p), *body, class_="grades")
+    replace_text(path, document(lang, p.plain("grade.title"), POLICY, bundle.text("report", "lab.css", "grades.css"), main, SIGNATURE))
 
 
 def is_grades_page(path: Path) -> bool:
@@ -83,27 +86,10 @@ def is_grades_page(path: Path) -> bool:
         return False
 
 
-def _document(p: _Page, body: str) -> str:
-    static = resources.files("latentlab.show.report").joinpath("static")
-    style = "".join(static.joinpath(name).read_text(encoding="utf-8") for name in ("lab.css", "grades.css"))
-    head = "".join([
-        tag("meta", charset="utf-8"),
-        SIGNATURE,
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        tag("title", p.say("grade.title")),
-        f"<style>{style}</style>",
-    ])  # fmt: skip
-    return (
-        f'<!doctype html>\n<html lang="{escape(p.lang)}">\n<head>{head}</head>\n<body><main class="grades">{body}</main></body>\n</html>\n'
-    )
-
-
 def _opening(p: _Page) -> str:
     states = [entry.handed.state for entry in p.entries]
-    counts = {state: number(states.count(state), p.lang) for state in ("sound", "edited", "foreign")}
-    lede = p.say("grade.lede", files=number(len(states), p.lang), version=__version__, **counts)
+    counts = {state: p.number(states.count(state)) for state in ("sound", "edited", "foreign")}
+    lede = p.say("grade.lede", files=p.number(len(states)), version=__version__, **counts)
     head = tag("p", "latentlab", class_="kicker") + tag("h1", p.say("grade.title")) + tag("p", lede, class_="lede")
     shared = any(told for side in (p.texts, p.runs) for told in side.values())
     return tag("header", head, tag("p", p.say("grade.checksum")), tag("p", p.say("grade.same.about")) if shared else "")
@@ -155,12 +141,11 @@ def _counts(p: _Page, entry: Entry) -> list[str]:
     """Questions run, predictions right of those made, answers written, what is shared with other files."""
 
     def of(part: int, whole: int) -> str:
-        return p.say("grade.of", part=number(part, p.lang), whole=number(whole, p.lang))
+        return p.say("grade.of", part=p.number(part), whole=p.number(whole))
 
-    made = len(NAMES) - entry.count("none")
-    written = sum(bool(entry.part(question).text) for question in NAMES)
-    asked = sum(question in entry.record["questions"] for question in NAMES)
-    return [of(asked, len(NAMES)), of(entry.count("right"), made), of(written, len(NAMES)), _shared(p, entry) or "–"]
+    counts = entry.counts()
+    run, right = of(counts["questions_run"], len(NAMES)), of(counts["predictions_right"], counts["predictions_made"])
+    return [run, right, of(counts["answers_written"], len(NAMES)), _shared(p, entry) or "–"]
 
 
 def _shared(p: _Page, entry: Entry) -> str:
@@ -168,7 +153,7 @@ def _shared(p: _Page, entry: Entry) -> str:
     lines = []
     for kind, told in (("text", p.texts[entry.file]), ("run", p.runs[entry.file])):
         for files in dict.fromkeys(map(tuple, told.values())):
-            what = [p.plain("grade.section.notes") if name == NOTES else name for name, held in told.items() if tuple(held) == files]
+            what = [p.plain("grade.section.notes") if name == NOTES else name for name, same in told.items() if tuple(same) == files]
             lines.append(tag("small", p.say(f"grade.same.{kind}", what=", ".join(what), files=", ".join(files))))
     return "".join(lines)
 
@@ -213,12 +198,12 @@ def _run(p: _Page, name: str) -> str:
         notes = [*changed_words(run), *(_diagnosis(p, key) for key in run["diagnosis"])]
         preset = tag("code", escape(run["preset"])) + "".join(tag("small", escape(note)) for note in notes)
         length = [
-            p.plain("grade.epochs", epochs=significant(run["epochs"], p.lang, 3)),
-            p.plain("grade.steps", steps=number(run["steps"], p.lang)),
+            p.plain("grade.epochs", epochs=p.figures(run["epochs"], 3)),
+            p.plain("grade.steps", steps=p.number(run["steps"])),
             duration(run["seconds"], p.lang),
         ]
-        cells = [preset, number(run["latent_dim"], p.lang), str(run["seed"]), "".join(tag("small", escape(part)) for part in length)]
-        rows.append([_who(entry), *cells, *(_score(run["scores"].get(score), p.lang) for score in scores)])
+        cells = [preset, p.number(run["latent_dim"]), str(run["seed"]), "".join(tag("small", escape(part)) for part in length)]
+        rows.append([_who(entry), *cells, *(_score(p, run["scores"].get(score)) for score in scores)])
     key = f"run.{name}"
     title = p.plain(key) if key in catalogue(p.lang) else name
     return tag("h3", tag("bdi", escape(title[:1].upper() + title[1:]))) + _table(heads, rows, p.plain("grade.caption.run"))
@@ -228,7 +213,7 @@ def _diagnosis(p: _Page, key: str) -> str:
     return p.plain(f"diagnosis.{key}.name") if key in KEYS else key
 
 
-def _score(score: Mapping[str, Any] | None, lang: str) -> str:
+def _score(p: _Page, score: Mapping[str, Any] | None) -> str:
     """A value above its standard error; "–" where it is not defined."""
     if score is None or score["value"] is None:
         return "–"
@@ -237,8 +222,8 @@ def _score(score: Mapping[str, Any] | None, lang: str) -> str:
         case [int() | float() as low, int() | float() as high] if error is None:
             error = (high - low) / (2 * NORMAL_975)
     whole = float(score["value"]).is_integer()
-    shown = escape(number(score["value"], lang) if whole else significant(score["value"], lang, 4))
-    return shown + tag("small", "±\u00a0" + escape(significant(error, lang, 2))) if isinstance(error, int | float) else shown
+    shown = escape(p.number(score["value"]) if whole else p.figures(score["value"], 4))
+    return shown + tag("small", "±\u00a0" + escape(p.figures(error, 2))) if isinstance(error, int | float) else shown
 
 
 def _question(p: _Page, question: str) -> str:
@@ -264,7 +249,7 @@ def _written(p: _Page, entry: Entry, section: str) -> str:
             facts.append(p.say("grade.came_true") + " " + _options(p, section, asked["outcome"]))
         for verdict in VERDICTS:
             if claims := entry.claims(section, verdict):
-                facts.append(p.say(f"card.verdict.{verdict}") + f" ({number(len(claims), p.lang)}): " + _claims(p, section, claims))
+                facts.append(p.say(f"card.verdict.{verdict}") + f" ({p.number(len(claims))}): " + _claims(p, section, claims))
     shared = p.texts[entry.file].get(section)
     if shared:
         facts.append(p.say("grade.same.text", what=p.plain("grade.here"), files=", ".join(shared)))

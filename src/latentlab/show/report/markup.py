@@ -1,4 +1,7 @@
-"""HTML in small pieces. What a function here returns is safe to put into a page; what it takes as text it escapes."""
+"""HTML in small pieces: elements, words, pictures, tables, charts, and what both languages of a page share.
+
+What a function here returns is safe to put into a page; what it takes as text it escapes.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from latentlab.base.errors import LabError
 from latentlab.base.images import compressed
+from latentlab.base.texts import catalogue, number, significant, text
+from latentlab.show.charts.panels import Bars, Lines, Panel, Pictures
+from latentlab.show.charts.payload import Cell, capital, chart_data, chart_table, chart_words
 
 _VOID = {"img", "input", "meta", "br"}
 
@@ -40,53 +44,101 @@ def tag(element: str, /, *children: str, **attributes: object) -> str:
     return head if element in _VOID else f"{head}{''.join(children)}</{element}>"
 
 
-def data_uri(content: bytes, kind: str = "image/png") -> str:
+def document(lang: str, title: str, policy: str, style: str, body: str, signature: str = "") -> str:
+    """A whole page that may load and run what `policy` allows; `signature` is an element by which its kind is known again."""
+    head = "".join([
+        tag("meta", charset="utf-8"),
+        signature,
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("title", escape(title)),
+        f"<style>{style}</style>",
+    ])  # fmt: skip
+    return f'<!doctype html>\n<html lang="{escape(lang)}">\n<head>{head}</head>\n<body>{body}</body>\n</html>\n'
+
+
+class Words:
+    """What a page says in its language; `say` and what stands on it give HTML, escaped whole."""
+
+    lang: str
+
+    def say(self, key: str, **values: Any) -> str:
+        """A text as HTML: the whole of it is escaped."""
+        return escape(self.plain(key, **values))
+
+    def plain(self, key: str, **values: Any) -> str:
+        """A text as it is, for attributes, which `tag` escapes."""
+        return text(key, self.lang, **values)
+
+    def paragraph(self, key: str, **values: Any) -> str:
+        """A text as a paragraph."""
+        return tag("p", self.say(key, **values))
+
+    def numbered(self, *key: str) -> list[str]:
+        """The keys of a text in numbered parts, in their order; `key` is what they begin with, its parts apart."""
+        start = ".".join((*key, ""))
+        return sorted((each for each in catalogue(self.lang) if each.startswith(start)), key=lambda each: int(each.removeprefix(start)))
+
+    def paragraphs(self, *key: str) -> str:
+        """A text in numbered parts, as paragraphs."""
+        return "".join(map(self.paragraph, self.numbered(*key)))
+
+    def number(self, value: float, decimals: int | None = None) -> str:
+        """A number as the language writes it."""
+        return number(value, self.lang, decimals)
+
+    def figures(self, value: float, count: int = 3) -> str:
+        """A number to so many significant figures."""
+        return significant(value, self.lang, count)
+
+    def percent(self, share: float, decimals: int = 0) -> str:
+        """A share as a number of per cent, without the sign."""
+        return number(100 * share, self.lang, decimals)
+
+    def list(self, parts: list[str]) -> str:
+        """Texts joined as a sentence joins them: a, b and c."""
+        if len(parts) < 2:
+            return "".join(parts)
+        return ", ".join(parts[:-1]) + " " + self.plain("page.and") + " " + parts[-1]
+
+
+def data_uri(content: bytes, kind: str) -> str:
     """Bytes as an address that asks nobody for anything."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def image(path: Path, alt: str, **attributes: object) -> str:
-    """An image file inside the page, with its size so that nothing moves while it is read."""
-    with Image.open(path) as file:
-        width, height = file.size
-    return tag("img", src=data_uri(path.read_bytes()), alt=alt, width=width, height=height, **attributes)
+def small_file(path: Path) -> str:
+    """A picture file as `small` writes it, read once for both languages of a page.
 
-
-def small_picture(path: Path) -> str:
-    """A picture file as a data URI of a fraction of its size, with losses that are hardly seen."""
-    return _read_small(path, path.stat().st_mtime_ns)
+    Raises LabError for a file that is no whole picture.
+    """
+    return _small_file(path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=4096)
-def _read_small(path: Path, changed: int) -> str:
-    """Read once for both languages of a page. Raises LabError for a file that is no whole picture."""
+def _small_file(path: Path, changed: int) -> str:
     try:
         with Image.open(path) as file:
-            return _small(file)
+            return small(file)
     except (UnidentifiedImageError, SyntaxError, OSError) as error:
         raise LabError(f"{path} is damaged ({type(error).__name__}). Delete it: the page is then written without that grid.") from None
 
 
-def small_pixels(pixels: NDArray[np.uint8]) -> str:
-    """Pixels uint8 [H, W, 1 or 3] as `small_picture` writes a file."""
-    return _small(Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
-
-
-def small_bytes(content: bytes) -> str:
-    """The bytes of a picture file as `small_picture` writes one."""
-    with Image.open(io.BytesIO(content)) as file:
-        return _small(file)
-
-
-def _small(picture: Image.Image) -> str:
+def small(picture: Image.Image) -> str:
+    """A picture as a data URI of a fraction of its size, with losses that are hardly seen."""
     content, kind = compressed(picture)
     return data_uri(content, f"image/{kind}")
 
 
 def embedded_json(value: object, **attributes: object) -> str:
     """Data for a script inside the page; "<" is written so that no element can end or begin in it."""
-    content = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    return tag("script", content, type="application/json", **attributes)
+    return tag("script", _json(value).replace("<", "\\u003c"), type="application/json", **attributes)
+
+
+def _json(value: object) -> str:
+    """Raises ValueError for NaN and infinities, which JSON cannot hold."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def table(head: list[str], groups: list[tuple[str, list[list[str]]]], caption: str) -> str:
@@ -97,11 +149,8 @@ def table(head: list[str], groups: list[tuple[str, list[list[str]]]], caption: s
     top = tag("tr", *(tag("th", cell, scope="col", role="columnheader") for cell in head), role="row")
     bodies = []
     for title, rows in groups:
-        lines = (
-            [tag("tr", tag("th", title, colspan=len(head), scope="rowgroup", role="rowheader"), class_="group", role="row")]
-            if title
-            else []
-        )
+        group = tag("tr", tag("th", title, colspan=len(head), scope="rowgroup", role="rowheader"), class_="group", role="row")
+        lines = [group] if title else []
         for label, *cells in rows:
             shown = [tag("td", cell, role="cell") for cell in cells]
             lines.append(tag("tr", tag("th", label, scope="row", role="rowheader"), *shown, role="row"))
@@ -110,42 +159,68 @@ def table(head: list[str], groups: list[tuple[str, list[list[str]]]], caption: s
     return tag("table", inner, role="table", style=f"--columns: {len(head) - 1}")
 
 
-# What both languages of a page need is in the file once: the store that the page's scripts read.
-#
-# A page has one tree of elements for each language. The first tree holds a picture itself, so that it is seen without
-# JavaScript; in the others it is named, and filled in when its tree is first shown.
-
-
 class Shared:
-    """Values and pictures by id. Equal ones have one id and are written once."""
+    """What both languages of a page need, in the file once: values and pictures by id, equal ones under one.
+
+    A page has one tree of elements for each language. The first tree holds a picture itself, so that it is seen without
+    JavaScript; in the others it is named, and filled in by the page's script when its tree is first shown.
+    """
 
     def __init__(self) -> None:
-        self._ids: dict[str, str] = {}  # content: id
-        self._values: dict[str, str] = {}  # id: JSON
+        self._ids: dict[str, str] = {}  # JSON: id
         self._shown: set[str] = set()  # ids of pictures that an element of the page holds
 
-    def put_json(self, value: Any) -> str:
-        """The id of a value that JSON can hold. Raises ValueError for NaN and infinities, which it cannot."""
-        return self._put(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+    def put_json(self, value: object) -> str:
+        """The id of a value. Raises ValueError for NaN and infinities, which JSON cannot hold."""
+        return self._ids.setdefault(_json(value), f"s{len(self._ids)}")
 
-    def put_image(self, data_uri: str) -> str:
-        """The id of a picture that only a script shows (the store has its data URI)."""
-        return self._put(json.dumps(data_uri))
-
-    def image(self, data_uri: str, alt: str, **attributes: object) -> str:
+    def image(self, uri: str, alt: str, **attributes: object) -> str:
         """An element that shows a picture: with the picture itself the first time, then with its id as `data-shared`."""
-        found = self.put_image(data_uri)
-        if found in self._shown:
-            return tag("img", data_shared=found, alt=alt, **attributes)
-        self._shown.add(found)
-        return tag("img", src=data_uri, data_picture=found, alt=alt, **attributes)
+        name = self.put_json(uri)
+        if name in self._shown:
+            return tag("img", data_shared=name, alt=alt, **attributes)
+        self._shown.add(name)
+        return tag("img", src=uri, data_picture=name, alt=alt, **attributes)
 
     def script(self) -> str:
         """The store as an element, to be written once, after everything that puts into it."""
-        held = ",".join(f'"{name}":{value}' for name, value in self._values.items() if name not in self._shown)
-        return '<script type="application/json" id="shared">{' + held.replace("<", "\\u003c") + "}</script>"
+        values = ",".join(f'"{name}":{value}' for value, name in self._ids.items() if name not in self._shown)
+        return '<script type="application/json" id="shared">{' + values.replace("<", "\\u003c") + "}</script>"
 
-    def _put(self, content: str) -> str:
-        name = self._ids.setdefault(content, f"s{len(self._ids)}")
-        self._values[name] = content
-        return name
+
+def panel_figure(panel: Panel, lang: str, shared: Shared) -> str:
+    """A panel as a `<figure>` in a language; data and pictures go to `shared`, once for all languages.
+
+    Without JavaScript it is the title, the table of numbers and the summary. `latentlabCharts.mount` draws the chart.
+    """
+    title = tag("p", escape(capital(panel.title.say(lang))), class_="plot-title")
+    summary = tag("figcaption", escape(panel.summary.say(lang)))
+    if isinstance(panel, Pictures):
+        pictures = [_picture(caption.say(lang), png, shared) for caption, png in panel.items]
+        return tag("figure", title, *pictures, summary, class_="plot pictures")
+    words = chart_words(panel, lang)
+    for said in ("title", "summary"):  # stand in the figure
+        del words[said]
+    words["ui"] = shared.put_json(words["ui"])
+    data = shared.put_json(chart_data(panel))
+    chart = tag("div", class_="plot-chart", role="img", aria_label=panel.summary.say(lang), data_shared_chart=data)
+    numbers = _numbers(panel, lang)
+    return tag("figure", title, chart, summary, numbers, embedded_json(words, class_="plot-words"), class_="plot")
+
+
+def _numbers(panel: Lines | Bars, lang: str) -> str:
+    """The values as a table, folded where there is a script."""
+    name, caption, head, rows = chart_table(panel, lang)
+    body = [[escape(label), *map(_cell, cells)] for label, cells in rows]
+    shown = table([*map(escape, head)], [("", body)], escape(caption))
+    return tag("details", tag("summary", escape(name)), shown, class_="plot-numbers numbers", open=True)
+
+
+def _cell(cell: Cell) -> str:
+    return escape(cell.value) + (tag("small", escape(cell.interval)) if cell.interval else "")
+
+
+def _picture(caption: str, png: bytes, shared: Shared) -> str:
+    with Image.open(io.BytesIO(png)) as file:
+        shown = shared.image(small(file), caption, width=file.width, height=file.height)
+    return tag("div", tag("p", escape(caption), aria_hidden="true"), shown, class_="plot-picture")

@@ -1,6 +1,7 @@
-"""What the numbers say: the summary, and each family's strengths and limits. Every sentence is chosen by a comparison.
+"""The page's prose: the summary, each family's strengths and limits, background and glossary.
 
-A usual claim that these runs contradict, or do not settle, is said to be so.
+Every sentence about these runs is chosen by a comparison. A usual claim that they contradict, or do not settle, is said to
+be so.
 """
 
 from __future__ import annotations
@@ -9,20 +10,22 @@ import unicodedata
 from collections.abc import Callable
 
 from latentlab.base.texts import catalogue, duration, measured
+from latentlab.show.charts.payload import capital
 from latentlab.show.report.context import QUIET_NATS, Context, Facts, Verdict, verdict
 from latentlab.show.report.markup import escape, tag
 
+BACKGROUND = ("models", "latent", "likelihood", "game", "measuring")
 RARE = 0.1  # a class is called missing when samples have less than a tenth of its real share
 
 
 def summary(c: Context) -> str:
     """The results in a few sentences, before anything else."""
     lines: list[str] = []
-    if found := _against(c, "ae", "vae", "reconstruction_mse"):
-        values = {kind: c.measured(c.role(kind) or kind, "reconstruction_mse") for kind in ("ae", "vae")}
-        lines.append(c.say(f"summary.reconstruct.{found}", **values))
-    if said := _sample_distances(c):
-        lines.append(said)
+    if outcome := _against(c, "ae", "vae", "reconstruction_mse"):
+        values = {kind: _score(c, kind, "reconstruction_mse") for kind in ("ae", "vae")}
+        lines.append(c.say(f"summary.reconstruct.{outcome}", **values))
+    if distances := _sample_distances(c):
+        lines.append(distances)
     ranked = _ranked(c, "edge_step")
     if ranked and c.real_edges:
         each = c.list([f"{c.name(name)} {c.percent(value / c.real_edges.value)}\u00a0%" for name, value in ranked])
@@ -35,8 +38,8 @@ def summary(c: Context) -> str:
 
 def _sample_distances(c: Context) -> str | None:
     """How far each run's samples are from real images: by KID where images are too few for a Frechet distance."""
-    frechet = [found for facts in c.facts.values() if (found := facts.score("frechet"))]
-    measure = "frechet" if frechet and not any(found.note for found in frechet) else "kid"
+    frechet = [score for facts in c.facts.values() if (score := facts.score("frechet"))]
+    measure = "frechet" if frechet and not any(score.note for score in frechet) else "kid"
     ranked = _ranked(c, measure)
     if len(ranked) < 2:
         return None
@@ -46,8 +49,8 @@ def _sample_distances(c: Context) -> str | None:
 
 def _ranked(c: Context, score: str) -> list[tuple[str, float]]:
     """The runs that have a score, lowest first."""
-    found = [(name, s.value) for name, facts in c.facts.items() if (s := facts.score(score)) is not None]
-    return sorted(found, key=lambda pair: pair[1])
+    known = [(name, own.value) for name, facts in c.facts.items() if (own := facts.score(score)) is not None]
+    return sorted(known, key=lambda pair: pair[1])
 
 
 def _against(c: Context, a: str, b: str, score: str) -> Verdict | None:
@@ -60,7 +63,7 @@ def _against(c: Context, a: str, b: str, score: str) -> Verdict | None:
 
 
 def families(c: Context) -> str:
-    """Strengths and limits of each run's family."""
+    """Strengths and limits of each run's family, as these runs show them."""
     writers: dict[str, Callable[[Context, Facts], tuple[list[str], list[str]]]] = {
         "ae": _autoencoder,
         "vae": _variational,
@@ -74,31 +77,33 @@ def families(c: Context) -> str:
             tag("div", tag("h4", c.say(f"family.{side}")), tag("ul", *(tag("li", item) for item in items)))
             for side, items in (("strengths", strengths), ("limits", limits))
         ]
-        title = tag("h3", c.label(name), tag("span", escape(c.name(name, short=False)), class_="full"))
+        title = tag("h3", c.label(name), tag("span", escape(c.name(name, "")), class_="full"))
         parts.append(tag("section", title, tag("div", *columns, class_="two"), class_="family"))
-    return "".join(parts)
+    return c.paragraph("family.intro") + "".join(parts) + tag("p", c.say("family.seeds"), class_="caution")
 
 
 def _item(c: Context, claim: str, *evidence: str | None) -> str:
     """The usual claim, then what these runs say of it."""
-    shown = [tag("span", found, class_="evidence") for found in evidence if found]
-    return " ".join([tag("strong", c.say(claim)), *shown])
+    return " ".join([tag("strong", c.say(claim)), *(tag("span", said, class_="evidence") for said in evidence if said)])
 
 
-def _compared(c: Context, key: str, run: str, other: str, score: str, show: Callable[[str, str], str]) -> str | None:
+def _compared(c: Context, key: str, kind: str, other: str, score: str) -> str | None:
     """Evidence from one score of the runs of two kinds: the text key.lower, key.higher or key.unclear."""
-    found = _against(c, run, other, score)
-    this, that = c.role(run) or run, c.role(other) or other
-    return None if found is None else c.say(f"{key}.{found}", this=show(this, score), other=show(that, score))
+    outcome = _against(c, kind, other, score)
+    return None if outcome is None else c.say(f"{key}.{outcome}", this=_score(c, kind, score), other=_score(c, other, score))
 
 
-def _edges(c: Context, run: str, score: str) -> str:
-    found = c.facts[run].score(score)
-    return "–" if found is None or c.real_edges is None else c.percent(found.value / c.real_edges.value)
+def _score(c: Context, kind: str, score: str) -> str:
+    """A score of the run of a kind; how steep edges are as a share of the real images'."""
+    run = c.role(kind) or kind
+    if score != "edge_step":
+        return c.measured(run, score)
+    edges = c.facts[run].score(score)
+    return "–" if edges is None or c.real_edges is None else c.percent(edges.value / c.real_edges.value)
 
 
 def _autoencoder(c: Context, facts: Facts) -> tuple[list[str], list[str]]:
-    evidence = _compared(c, "family.ae.copies.here", "ae", "vae", "reconstruction_mse", c.measured)
+    evidence = _compared(c, "family.ae.copies.here", "ae", "vae", "reconstruction_mse")
     if evidence is None and (error := facts.score("reconstruction_mse")):
         evidence = c.say("family.ae.copies.alone", this=measured(error.value, error.stderr, c.lang))
     strengths = [
@@ -110,7 +115,7 @@ def _autoencoder(c: Context, facts: Facts) -> tuple[list[str], list[str]]:
             c,
             "family.ae.holes",
             c.say("family.ae.holes.how"),
-            _compared(c, "family.ae.holes.here", "ae", "vae", "class_reverse_kl_nats", c.measured),
+            _compared(c, "family.ae.holes.here", "ae", "vae", "class_reverse_kl_nats"),
         ),
         _item(c, "family.ae.no_likelihood"),
     ]
@@ -129,7 +134,7 @@ def _variational(c: Context, facts: Facts) -> tuple[list[str], list[str]]:
     if elbo:
         key = "family.vae.bound.grey" if elbo.note else "family.vae.bound.here"
         bound = c.say(key, elbo=measured(elbo.value, elbo.stderr, c.lang), floor=c.number(elbo.floor or 0.0, 1))
-    soft = _compared(c, "family.vae.soft.here", "vae", "gan", "edge_step", lambda run, score: _edges(c, run, score))
+    soft = _compared(c, "family.vae.soft.here", "vae", "gan", "edge_step")
     return [_item(c, "family.vae.prior", code), _item(c, "family.vae.bound", bound)], [
         _item(c, "family.vae.soft", soft),
         _item(c, "family.vae.balance", idle),
@@ -137,8 +142,8 @@ def _variational(c: Context, facts: Facts) -> tuple[list[str], list[str]]:
 
 
 def _adversarial(c: Context, facts: Facts) -> tuple[list[str], list[str]]:
-    sharp = _compared(c, "family.gan.sharp.here", "gan", "vae", "edge_step", lambda run, score: _edges(c, run, score))
-    against = _compared(c, "family.gan.modes.here", "gan", "vae", "class_reverse_kl_nats", c.measured)
+    sharp = _compared(c, "family.gan.sharp.here", "gan", "vae", "edge_step")
+    against = _compared(c, "family.gan.modes.here", "gan", "vae", "class_reverse_kl_nats")
     cost = None
     vae = c.role("vae")
     if vae is not None and c.facts[vae].seconds > 0 and facts.seconds > 0:
@@ -172,8 +177,8 @@ def _rarest(c: Context, facts: Facts) -> str | None:
 
 
 def _warm_started(c: Context, facts: Facts) -> tuple[list[str], list[str]]:
-    start = _compared(c, "family.warm.start.here", "gan-from-vae", "gan", "class_reverse_kl_nats", c.measured)
-    sharper = _compared(c, "family.warm.edges.here", "gan-from-vae", "vae", "edge_step", lambda run, score: _edges(c, run, score))
+    start = _compared(c, "family.warm.start.here", "gan-from-vae", "gan", "class_reverse_kl_nats")
+    sharper = _compared(c, "family.warm.edges.here", "gan-from-vae", "vae", "edge_step")
     extra, vae = None, c.role("vae")
     if vae is not None:
         extra = c.say("family.warm.cost.here", seconds=duration(facts.seconds, c.lang), vae=duration(c.facts[vae].seconds, c.lang))
@@ -181,31 +186,15 @@ def _warm_started(c: Context, facts: Facts) -> tuple[list[str], list[str]]:
     return [_item(c, "family.warm.start", start), _item(c, "family.warm.edges", sharper)], limits
 
 
-# Background and glossary: what a reader should know of latent spaces, likelihoods and games, and the words of the field.
-
-
 def background(c: Context) -> str:
-    """The paragraphs, by part, and the glossary in the order of its words."""
-    parts = [
-        tag("h3", c.say(f"background.{part}"))
-        + "".join(c.paragraph(key) for key in _numbered(c.lang, f"background.{part}"))
-        for part in PARTS
-    ]  # fmt: skip
-    keys = [key.removeprefix("glossary.") for key in catalogue(c.lang) if key.startswith("glossary.")]
-    terms = [key for key in keys if not key.endswith(".is")]
-    words = sorted(((c.plain(f"glossary.{term}"), c.say(f"glossary.{term}.is")) for term in terms), key=lambda pair: _plain(pair[0]))
-    entries = [tag("dt", escape(word[:1].upper() + word[1:])) + tag("dd", meaning) for word, meaning in words]
+    """What a reader should know of latent spaces, likelihoods and games, and the words of the field in their order."""
+    parts = [tag("h3", c.say(f"background.{part}")) + c.paragraphs("background", part) for part in BACKGROUND]
+    terms = [key.split(".")[1] for key in catalogue(c.lang) if key.startswith("glossary.") and key.endswith(".is")]
+    words = {c.plain(f"glossary.{term}"): c.say(f"glossary.{term}.is") for term in terms}
+    entries = [tag("dt", escape(capital(word))) + tag("dd", words[word]) for word in sorted(words, key=_plain)]
     return "".join(parts) + tag("h3", c.say("background.glossary")) + tag("dl", *entries, class_="measures glossary")
-
-
-PARTS = ("models", "latent", "likelihood", "game", "measuring")
 
 
 def _plain(word: str) -> str:
     """A word as a dictionary orders it: without case and accents."""
     return "".join(letter for letter in unicodedata.normalize("NFD", word.casefold()) if not unicodedata.combining(letter))
-
-
-def _numbered(lang: str, start: str) -> list[str]:
-    keys = [key for key in catalogue(lang) if key.startswith(start + ".")]
-    return sorted(keys, key=lambda key: int(key.rpartition(".")[2]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -11,25 +10,10 @@ from typing import Any
 from latentlab.base.errors import LabError
 from latentlab.config.presets import preset
 from latentlab.config.schema import Config
-from latentlab.runs.folder import RunFolder
+from latentlab.show.answers.record import MACHINE, RUNS
 from latentlab.show.report.context import Context
 from latentlab.show.report.markup import data_uri, escape, table, tag
 
-ENVIRONMENT = (
-    "device",
-    "processor",
-    "cores",
-    "threads",
-    "precision",
-    "system",
-    "python",
-    "torch",
-    "numpy",
-    "latentlab",
-    "source_revision",
-    "data_fingerprint",
-)
-LAB = {"ae", "vae", "gan", "gan-from-vae"}  # the names of the lab's runs
 HEAVY = ("data.root", "data.offline")  # where files lie on one machine: shown, but no part of a command
 
 
@@ -78,18 +62,15 @@ def _near(c: Context, path: str) -> str:
 def machine(c: Context) -> str:
     """What the runs were trained with, from environment.json; what differs between runs is told for each."""
     environments = {name: folder.environment() for name, folder in c.runs.items()}
+    facts: dict[str, dict[str, Any]] = {"seed": {name: folder.config().train.seed for name, folder in c.runs.items()}}
+    for key in (*MACHINE, "data_fingerprint"):
+        facts[key] = {name: environment.get(key) for name, environment in environments.items()}
     rows = []
-    for key in ENVIRONMENT:
-        values = {name: environment.get(key) for name, environment in environments.items()}
+    for key, values in facts.items():
         distinct = list(dict.fromkeys(str(value) for value in values.values() if value is not None))
-        if not distinct:
-            continue
-        shown = distinct[0] if len(distinct) == 1 else "; ".join(f"{c.name(name)}: {value}" for name, value in values.items())
-        rows.append(tag("dt", c.say(f"machine.{key}")) + tag("dd", escape(shown)))
-    seeds = {name: folder.config().train.seed for name, folder in c.runs.items()}
-    same = len(set(seeds.values())) == 1
-    shown = str(next(iter(seeds.values()))) if same else "; ".join(f"{c.name(name)}: {seed}" for name, seed in seeds.items())
-    rows.insert(0, tag("dt", c.say("machine.seed")) + tag("dd", escape(shown)))
+        if distinct:
+            shown = distinct[0] if len(distinct) == 1 else "; ".join(f"{c.name(name)}: {value}" for name, value in values.items())
+            rows.append(tag("dt", c.say(f"machine.{key}")) + tag("dd", escape(shown)))
     return tag("dl", *rows, class_="facts")
 
 
@@ -97,7 +78,7 @@ def commands(c: Context) -> str:
     """The command that makes the lab's four runs and their page, where these are they, and one for each run."""
     lines = []
     parents = {folder.path.resolve().parent for folder in c.runs.values()}
-    if set(c.runs) == LAB and len(parents) == 1:
+    if set(c.runs) == set(RUNS) and len(parents) == 1:
         spec = next(iter(c.runs.values())).config().data.spec
         folder = _near(c, str(parents.pop()))
         lines += [c.paragraph("commands.lab"), _command(["latentlab", "lab", "--data", spec, "--out", folder, "--lang", c.lang])]
@@ -111,16 +92,10 @@ def downloads(c: Context) -> str:
     """Each run's configuration as a file to save: `latentlab.Config.from_json` reads it, and the options of `train` set its fields."""
     links = []
     for name, folder in c.runs.items():
-        file = f"{name.replace('/', '-')}-config.json"
-        links.append(tag("li", tag("a", c.say("settings.download", run=c.name(name)), href=_configuration(folder), download=file)))
+        config = folder.config().replace(**{"data.root": None})  # where data lie on one machine
+        address, file = data_uri(config.to_json().encode(), "application/json"), f"{name.replace('/', '-')}-config.json"
+        links.append(tag("li", tag("a", c.say("settings.download", run=c.name(name)), href=address, download=file)))
     return c.paragraph("settings.downloads") + tag("ul", *links, class_="downloads")
-
-
-def _configuration(folder: RunFolder) -> str:
-    """config.json as an address that holds it, without where data lie on one machine."""
-    values = json.loads(folder.config().to_json())
-    values["data"]["root"] = None
-    return data_uri((json.dumps(values, indent=2) + "\n").encode(), "application/json")
 
 
 def _command(words: list[str]) -> str:

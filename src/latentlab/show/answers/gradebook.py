@@ -8,16 +8,17 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from latentlab.base.files import replace_bytes
 from latentlab.measure.compare.entries import distinct_names
 from latentlab.measure.table import ordered
 from latentlab.show.answers import NOTES, SECTIONS, Answers, Part
 from latentlab.show.answers.record import RUNS, HandedIn
-from latentlab.show.card import NAMES
+from latentlab.show.card import NAMES, Verdict
 
 Cell = str | int | float | None
+VERDICTS = get_args(Verdict)
 Outcome = Literal["right", "partly", "wrong", "open", "none"]
 HEADLINE = (
     "reconstruction_mse", "negative_elbo_nats", "kl_nats", "active_units", "frechet", "kid", "recall", "knn_accuracy",
@@ -45,8 +46,8 @@ class Entry:
     @property
     def answers(self) -> Answers:
         """The student's answers; nobody's and none where there are none."""
-        found = self.record["answers"]
-        return Answers("", "", {}) if found is None else Answers.from_json(found)
+        written = self.record["answers"]
+        return Answers("", "", {}) if written is None else Answers.from_json(written)
 
     def part(self, section: str) -> Part:
         """What was written in a section."""
@@ -68,68 +69,69 @@ class Entry:
             return "open" if predicted else "none"
         return "right" if predicted <= true else "partly" if predicted & true else "wrong"
 
-    def count(self, outcome: Outcome) -> int:
-        """How many predictions fared so."""
-        return sum(self.outcome(question) == outcome for question in NAMES)
+    def counts(self) -> dict[str, int]:
+        """How many questions were run, predictions made and right, answers written."""
+        outcomes = [self.outcome(question) for question in NAMES]
+        return {
+            "questions_run": sum(question in self.record["questions"] for question in NAMES),
+            "predictions_made": len(NAMES) - outcomes.count("none"),
+            "predictions_right": outcomes.count("right"),
+            "answers_written": sum(bool(self.part(question).text) for question in NAMES),
+        }
 
 
-def entries(handed: Sequence[HandedIn]) -> list[Entry]:
+def named(handed: Sequence[HandedIn]) -> list[Entry]:
     """The files by name. Raises LabError for a file that is there twice."""
     names = distinct_names([file.path for file in handed])
     return [Entry(name, file) for name, file in zip(names, handed, strict=True)]
 
 
-def run_names(found: Iterable[Entry]) -> list[str]:
+def run_names(entries: Iterable[Entry]) -> list[str]:
     """The runs that some report has: the lab's first, the others by name."""
-    names = {name for entry in found for name in entry.record["runs"]}
+    names = {name for entry in entries for name in entry.record["runs"]}
     return [name for name in RUNS if name in names] + sorted(names - set(RUNS))
 
 
-def headline_scores(found: Iterable[Entry], run: str) -> list[str]:
+def headline_scores(entries: Iterable[Entry], run: str) -> list[str]:
     """The headline scores that a run has in some report, in the order of comparisons."""
-    named = {score for entry in found for score in entry.record["runs"].get(run, {"scores": {}})["scores"]}
-    return ordered(named & set(HEADLINE))
+    scores = {score for entry in entries for score in entry.record["runs"].get(run, {"scores": {}})["scores"]}
+    return ordered(scores & set(HEADLINE))
 
 
-def same_texts(found: Sequence[Entry]) -> dict[str, dict[str, list[str]]]:
+def same_texts(entries: Sequence[Entry]) -> dict[str, dict[str, list[str]]]:
     """file → section → the other files whose text there is the same but for spaces and capitals.
 
     A short answer counts for nothing. Two who worked together have the same text too: it says no more than it says.
     """
-    places: dict[tuple[str, str], list[str]] = {}
-    for entry in found:
+    files: dict[tuple[str, str], list[str]] = {}
+    for entry in entries:
         for section in SECTIONS:
             words = " ".join(entry.part(section).text.casefold().split())
             if len(words) >= LEAST_CHARACTERS:
-                places.setdefault((section, words), []).append(entry.file)
-    return _others(((section, files) for (section, _), files in places.items()), found)
+                files.setdefault((section, words), []).append(entry.file)
+    return _others(((section, same) for (section, _), same in files.items()), entries)
 
 
-def same_runs(found: Sequence[Entry]) -> dict[str, dict[str, list[str]]]:
+def same_runs(entries: Sequence[Entry]) -> dict[str, dict[str, list[str]]]:
     """file → run → the other files with that very run: the same history, seconds included, which no two trainings share.
 
     The same scores say nothing: one configuration and seed give one result on like machines.
     """
-    places: dict[str, list[tuple[str, str]]] = {}
-    for entry in found:
+    runs: dict[str, list[tuple[str, str]]] = {}
+    for entry in entries:
         for name, run in entry.record["runs"].items():
             if run["history"]:
-                places.setdefault(run["history"], []).append((entry.file, name))
-    shared = ((name, list(dict.fromkeys(file for file, _ in held))) for held in places.values() for name in sorted({n for _, n in held}))
-    return _others(shared, found)
+                runs.setdefault(run["history"], []).append((entry.file, name))
+    shared = ((name, list(dict.fromkeys(file for file, _ in same))) for same in runs.values() for name in sorted({n for _, n in same}))
+    return _others(shared, entries)
 
 
-def _others(groups: Iterable[tuple[str, list[str]]], found: Sequence[Entry]) -> dict[str, dict[str, list[str]]]:
-    told: dict[str, dict[str, list[str]]] = {entry.file: {} for entry in found}
+def _others(groups: Iterable[tuple[str, list[str]]], entries: Sequence[Entry]) -> dict[str, dict[str, list[str]]]:
+    others: dict[str, dict[str, list[str]]] = {entry.file: {} for entry in entries}
     for what, files in groups:
         for file in files if len(files) > 1 else ():
-            told[file].setdefault(what, []).extend(other for other in files if other != file)
-    return told
-
-
-def told(others: Mapping[str, Sequence[str]]) -> str:
-    """What is shared with whom: "kl: a.html, b.html; notes: b.html"."""
-    return "; ".join(f"{what}: {', '.join(files)}" for what, files in others.items())
+            others[file].setdefault(what, []).extend(other for other in files if other != file)
+    return others
 
 
 def table(handed: Sequence[HandedIn], lang: str) -> list[dict[str, Cell]]:
@@ -137,19 +139,24 @@ def table(handed: Sequence[HandedIn], lang: str) -> list[dict[str, Cell]]:
 
     The reason of a state is in the language, every other cell is the same in all.
     """
-    found = entries(handed)
-    texts, shared = same_texts(found), same_runs(found)
+    entries = named(handed)
+    texts, runs = same_texts(entries), same_runs(entries)
     rows = []
-    for entry in found:
+    for entry in entries:
         row: dict[str, Cell] = _about(entry, lang)
-        row |= {"same_text_as": told(texts[entry.file]), "same_run_as": told(shared[entry.file])}
+        row |= {"same_text_as": _told(texts[entry.file]), "same_run_as": _told(runs[entry.file])}
         for question in NAMES:
             row |= _question_cells(entry, question)
         row[NOTES] = entry.part(NOTES).text
-        for run in run_names(found):
-            row |= _run_cells(entry.record["runs"].get(run), run, headline_scores(found, run))
+        for run in run_names(entries):
+            row |= _run_cells(entry.record["runs"].get(run), run, headline_scores(entries, run))
         rows.append(row)
     return rows
+
+
+def _told(others: Mapping[str, Sequence[str]]) -> str:
+    """What is shared with whom: "kl: a.html, b.html; notes: b.html"."""
+    return "; ".join(f"{what}: {', '.join(files)}" for what, files in others.items())
 
 
 def _about(entry: Entry, lang: str) -> dict[str, Cell]:
@@ -164,10 +171,7 @@ def _about(entry: Entry, lang: str) -> dict[str, Cell]:
         "latentlab": record.get("latentlab"),
         "data": data_of(record),
         "runs": ", ".join(record["runs"]),
-        "questions_run": sum(question in record["questions"] for question in NAMES),
-        "predictions_made": len(NAMES) - entry.count("none"),
-        "predictions_right": entry.count("right"),
-        "answers_written": sum(bool(entry.part(question).text) for question in NAMES),
+        **entry.counts(),
     }
 
 
@@ -180,7 +184,7 @@ def _question_cells(entry: Entry, question: str) -> dict[str, Cell]:
     part, asked = entry.part(question), entry.record["questions"].get(question)
     return {
         f"{question}.run": "no" if asked is None else "yes",
-        **{f"{question}.{verdict}": ", ".join(entry.claims(question, verdict)) for verdict in ("holds", "contradicted", "unclear")},
+        **{f"{question}.{verdict}": ", ".join(entry.claims(question, verdict)) for verdict in VERDICTS},
         f"{question}.predicted": part.prediction,
         f"{question}.came_true": None if asked is None else ", ".join(asked["outcome"]),
         f"{question}.prediction": entry.outcome(question),

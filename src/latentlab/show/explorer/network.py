@@ -1,4 +1,10 @@
-"""A network's layers with their weights, batch norm folded into the linear layer before it. Output channels come first."""
+"""A run's network in numpy: its layers with their weights, and a decoder run forwards and backwards.
+
+Batch norm is folded into the linear layer before it; output channels come first. The passes show which weights a decoder's
+images depend on, in single precision.
+
+Axes: N draws, C channels, H height, W width, O output channels, K the kernel's side.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +18,19 @@ from numpy.typing import NDArray
 from latentlab.config.layers import Activation, BatchNorm, Convolution, Dense, Flatten, Layer, Reshape, TransposedConvolution
 
 BATCH_NORM_EPSILON = 1e-5  # torch's
+LEAKY_SLOPE = 0.2
+KINDS = {Dense: "dense", Convolution: "convolution", TransposedConvolution: "transposed_convolution"}
 
 Doubles = NDArray[np.float64]
+Floats = NDArray[Any]  # float32
+Function = Callable[[Floats], Floats]
 Find = Callable[[str], NDArray[Any]]  # a tensor by its name within the network
+ACTIVATIONS: dict[str, tuple[Function, Function]] = {  # the function and its derivative
+    "relu": (lambda x: np.maximum(x, 0), lambda x: (x > 0).astype(np.float32)),
+    "leaky_relu": (lambda x: np.where(x > 0, x, LEAKY_SLOPE * x), lambda x: np.where(x > 0, 1, LEAKY_SLOPE).astype(np.float32)),
+    "elu": (lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))), lambda x: np.exp(np.minimum(x, 0))),
+    "tanh": (np.tanh, lambda x: 1 - np.tanh(x) ** 2),
+}
 
 
 @dataclass(frozen=True)
@@ -36,6 +52,11 @@ class Affine:
 
 
 Part = Affine | dict[str, Any]  # a layer with weights, or the description of one without
+
+
+def affine_parts(parts: Sequence[Part]) -> list[tuple[int, Affine]]:
+    """The parts with weights, and where they stand."""
+    return [(index, part) for index, part in enumerate(parts) if isinstance(part, Affine)]
 
 
 def along_outputs(values: Doubles, weight: NDArray[Any]) -> Doubles:
@@ -60,8 +81,8 @@ def folded(layers: Sequence[Layer], find: Find) -> list[Part]:
                 factor, shift = normalization(prefix, find)
                 before = parts[last] if last is not None else None
                 if last is not None and isinstance(before, Affine):
-                    places = len(before.bias) // len(factor)  # a Reshape has made that many dense outputs one channel
-                    parts[last] = before.then(factor.repeat(places), shift.repeat(places))
+                    pixels = len(before.bias) // len(factor)  # a Reshape has made that many dense outputs one channel
+                    parts[last] = before.then(factor.repeat(pixels), shift.repeat(pixels))
                 else:
                     parts.append(Affine({"layer": "scale"}, factor, shift))
             case Activation():
@@ -78,26 +99,21 @@ def folded(layers: Sequence[Layer], find: Find) -> list[Part]:
 
 def linear(layer: Dense | Convolution | TransposedConvolution, prefix: str, find: Find) -> Affine:
     """A linear layer as torch keeps it, but for the output channel, which a transposed convolution has second there."""
-    entry: dict[str, Any] = {"inputs": layer.inputs, "outputs": layer.outputs}
+    entry: dict[str, Any] = {"layer": KINDS[type(layer)], "inputs": layer.inputs, "outputs": layer.outputs}
+    side: tuple[int, ...] = ()
     if not isinstance(layer, Dense):
         entry |= {"kernel": layer.kernel, "stride": layer.stride, "padding": layer.padding}
-    match layer:
-        case Dense():
-            kind = "dense"
-        case Convolution():
-            kind = "convolution"
-        case TransposedConvolution():
-            kind, entry["output_padding"] = "transposed_convolution", list(layer.output_padding)
+        side = (layer.kernel, layer.kernel)
     if isinstance(layer, TransposedConvolution):
+        entry["output_padding"] = list(layer.output_padding)
         weight = find(prefix + "weight").swapaxes(0, 1)
     elif layer.spectral:
         weight = spectrally_normalized(prefix + "parametrizations.weight.", find)
     else:
         weight = find(prefix + "weight")
-    side = () if isinstance(layer, Dense) else (layer.kernel, layer.kernel)
     if weight.shape != (layer.outputs, layer.inputs, *side):
         raise ValueError(f"{prefix} has a weight of another shape: {weight.shape}")
-    return Affine({"layer": kind} | entry, weight.astype(np.float64), find(prefix + "bias").astype(np.float64))
+    return Affine(entry, weight.astype(np.float64), find(prefix + "bias").astype(np.float64))
 
 
 def spectrally_normalized(prefix: str, find: Find) -> Doubles:
@@ -117,22 +133,6 @@ def normalization(prefix: str, find: Find) -> tuple[Doubles, Doubles]:
 def signed_range(channels: int) -> Affine:
     """x in [0, 1] to 2x − 1, as a discriminator takes it. (Its first layer cannot hold this: it pads with zeros afterwards.)"""
     return Affine({"layer": "scale"}, np.full(channels, 2.0), np.full(channels, -1.0))
-
-
-# A decoder's parts run forwards and backwards in numpy, to learn which weights its images depend on.
-#
-# Axes: N draws, C channels, H height, W width, O output channels, K the kernel's side. Single precision.
-
-Floats = NDArray[Any]  # float32
-Function = Callable[[Floats], Floats]
-
-LEAKY_SLOPE = 0.2
-ACTIVATIONS: dict[str, tuple[Function, Function]] = {  # the function and its derivative
-    "relu": (lambda x: np.maximum(x, 0), lambda x: (x > 0).astype(np.float32)),
-    "leaky_relu": (lambda x: np.where(x > 0, x, LEAKY_SLOPE * x), lambda x: np.where(x > 0, 1, LEAKY_SLOPE).astype(np.float32)),
-    "elu": (lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))), lambda x: np.exp(np.minimum(x, 0))),
-    "tanh": (np.tanh, lambda x: 1 - np.tanh(x) ** 2),
-}
 
 
 def forward(parts: Sequence[Part], x: Floats, rows: int | None = None) -> list[Floats]:
@@ -203,7 +203,7 @@ def sensitivities(parts: Sequence[Part], codes: Floats, signs: Floats) -> dict[i
     *seen, logits = forward(parts, codes)
     image = unit(logits)
     gradient = signs * image * (1 - image)  # with respect to the logits
-    found: dict[int, Floats] = {}
+    moves: dict[int, Floats] = {}
     for index in reversed(range(len(parts))):
         part, x = parts[index], seen[index]
         if not isinstance(part, Affine):
@@ -211,15 +211,15 @@ def sensitivities(parts: Sequence[Part], codes: Floats, signs: Floats) -> dict[i
             continue
         weight = part.weight.astype(np.float32)
         if part.kind == "dense":
-            found[index] = (gradient**2).T @ x**2 / len(x)
+            moves[index] = (gradient**2).T @ x**2 / len(x)
             gradient = gradient @ weight
             continue
         patches = cut(gradient, x.shape, part.entry)  # [N·H·W, O·K·K]
         each = zip(as_rows(x).reshape(len(x), -1, x.shape[1]), patches.reshape(len(x), -1, patches.shape[1]), strict=True)
         total = np.sum([(rows.T @ patch) ** 2 for rows, patch in each], axis=0) / len(x)  # [C, O·K·K]
-        found[index] = total.reshape(weight.swapaxes(0, 1).shape).swapaxes(0, 1)
+        moves[index] = total.reshape(weight.swapaxes(0, 1).shape).swapaxes(0, 1)
         gradient = (patches @ tap_matrix(weight).T).reshape(len(x), *x.shape[2:], -1).transpose(0, 3, 1, 2)
-    return found
+    return moves
 
 
 def unit(logits: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""The codes that a page shows: the same held-out images for every encoder, quantised to a byte a number. No torch.
+"""The held-out images that a page shows: their codes, the same images for every encoder, and a small picture of them all. No torch.
 
 Axes: N images, Z latent units, K classes.
 """
@@ -9,6 +9,7 @@ import base64
 import io
 import math
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,31 +20,33 @@ from latentlab.base.images import Images, grid, to_pil
 from latentlab.runs.folder import RunFolder
 from latentlab.show.figures.records import damaged, read_latents
 
-LEVELS = 255
+LEVELS = 255  # of a number of a code, which is a byte
+SHADES = 16  # of a grey thumbnail
+QUALITY = 85  # of coloured ones
 _SPREADER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio (Knuth 1973, 6.4): neighbours land far apart
 
 Doubles = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
 
-class Held(NamedTuple):
+class HeldOut(NamedTuple):
     """What a run's encoder makes of its held-out images, those with finite codes."""
 
     mean: Doubles  # [N, Z]
     std: Doubles | None  # [N, Z] for a VAE
     label: Whole | None  # [N]
     number: Whole  # [N] the image's index in the data set
-    place: Whole  # [N] its place in thumbnails.png
+    cell: Whole  # [N] its cell of thumbnails.png
 
 
-def read_held(folder: RunFolder) -> Held | None:
+def read_held_out(folder: RunFolder) -> HeldOut | None:
     """latents.npz; None for a GAN and before the run has finished. Raises Damaged for one that cannot be read."""
     arrays = read_latents(folder)
     if arrays is None:
         return None
     good = np.isfinite(arrays["mean"]).all(1)
     kept = {name: values[good] for name, values in arrays.items()}
-    return Held(kept["mean"], kept.get("std"), kept.get("label"), kept["index"], np.flatnonzero(good)) if good.any() else None
+    return HeldOut(kept["mean"], kept.get("std"), kept.get("label"), kept["index"], np.flatnonzero(good)) if good.any() else None
 
 
 def scattered(index: Whole) -> NDArray[np.uint64]:
@@ -51,13 +54,11 @@ def scattered(index: Whole) -> NDArray[np.uint64]:
     return index.astype(np.uint64) * _SPREADER
 
 
-def chosen(held: Sequence[Held], most: int) -> Whole:
+def chosen(runs: Sequence[HeldOut], most: int) -> Whole:
     """Indices [N] of at most so many images that every run has, the classes taken in turn, in a scattered order."""
-    shared = held[0].number
-    for other in held[1:]:
-        shared = np.intersect1d(shared, other.number)
+    shared = reduce(np.intersect1d, [run.number for run in runs])
     shared = shared[np.argsort(scattered(shared))]
-    labels = next((labels_of(run, shared) for run in held if run.label is not None), None)
+    labels = next((labels_of(run, shared) for run in runs if run.label is not None), None)
     if labels is None:
         return shared[:most]
     turn = np.empty(len(shared), np.int64)
@@ -67,16 +68,16 @@ def chosen(held: Sequence[Held], most: int) -> Whole:
     return shared[np.sort(kept)]
 
 
-def rows_of(held: Held, index: Whole) -> Whole:
-    """Where images with these indices stand in a run's codes: [N]."""
-    order = np.argsort(held.number)
-    rows: Whole = order[np.searchsorted(held.number, index, sorter=order)]
+def rows_of(codes: HeldOut, index: Whole) -> Whole:
+    """The rows [N] of images with these indices in a run's codes."""
+    order = np.argsort(codes.number)
+    rows: Whole = order[np.searchsorted(codes.number, index, sorter=order)]
     return rows
 
 
-def labels_of(held: Held, index: Whole) -> Whole | None:
+def labels_of(codes: HeldOut, index: Whole) -> Whole | None:
     """The classes [N] of images with these indices; None where images have none."""
-    return None if held.label is None else held.label[rows_of(held, index)]
+    return None if codes.label is None else codes.label[rows_of(codes, index)]
 
 
 def quantized(values: Doubles) -> dict[str, str]:
@@ -147,13 +148,7 @@ def class_means(mean: Doubles, label: Whole, classes: int) -> Doubles:
     return means
 
 
-# The held-out images of a page as one small picture.
-
-SHADES = 16
-QUALITY = 85
-
-
-def read_thumbnails(folder: RunFolder, held: Held, index: Whole, shape: tuple[int, int, int]) -> Images | None:
+def read_thumbnails(folder: RunFolder, codes: HeldOut, index: Whole, shape: tuple[int, int, int]) -> Images | None:
     """The images with these indices out of thumbnails.png: uint8 [N, H, W, C]; None where the run has no such file.
 
     Raises Damaged for one that cannot be read or is of another size.
@@ -167,7 +162,7 @@ def read_thumbnails(folder: RunFolder, held: Held, index: Whole, shape: tuple[in
             sheet = np.asarray(file.convert("L" if channels == 1 else "RGB")).reshape(file.height, file.width, channels)
         rows, columns = sheet.shape[0] // height, sheet.shape[1] // width
         boxes = sheet.reshape(rows, height, columns, width, channels).swapaxes(1, 2)
-        images: Images = boxes.reshape(rows * columns, height, width, channels)[held.place[rows_of(held, index)]]
+        images: Images = boxes.reshape(rows * columns, height, width, channels)[codes.cell[rows_of(codes, index)]]
     except (OSError, ValueError, IndexError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise damaged(path, type(error).__name__) from None
     return images

@@ -1,40 +1,42 @@
-"""What static/charts reads of a panel: its numbers, which every language shares, and its words in one language."""
+"""What the scripts of static/ are given: a chart's numbers, which every language shares, its words in one language, the
+same as a table for a reader without JavaScript or without eyes for the picture, and films of the pictures that runs kept.
+"""
 
 from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from latentlab.base.texts import Phrase, number, text
 from latentlab.runs.folder import RunFolder
-from latentlab.show.charts.columns import Columns
+from latentlab.show.charts.columns import Columns, Doubles
 from latentlab.show.charts.panels import Bars, Lines, Series, Values
 from latentlab.show.figures.style import looks
 
 FIGURES = 6  # of a number in a chart: more than a screen resolves
 EXACT = 22  # powers of ten up to 10^22 are doubles
+ROWS = 12  # of a table of many points
 UI = ("chart.role", "chart.tools", "chart.in", "chart.out", "chart.reset", "chart.range", "chart.at", "chart.interval", "chart.none")
 
-Doubles = NDArray[np.float64]
 Number = float | int | None
 
 
 def chart_data(panel: Lines | Bars) -> dict[str, Any]:
-    """The numbers of a chart, without a word. `x` of a series is a list, or the place of the series that has the same."""
+    """The numbers of a chart, without a word. `x` of a series is a list, or the index of the series that has the same."""
     series: list[dict[str, Any]] = []
     for one, look in zip(panel.series, looks(panel.series), strict=True):
-        held: dict[str, Any] = {"y": rounded(one.y), "hue": look.hue, "dash": look.dash, "mark": look.mark}
+        data: dict[str, Any] = {"y": rounded(one.y), "hue": look.hue, "dash": look.dash, "mark": look.mark}
         if len(one.low) and len(one.high):
-            held |= {"low": rounded(one.low), "high": rounded(one.high)}
+            data |= {"low": rounded(one.low), "high": rounded(one.high)}
         if isinstance(panel, Lines):
             x = rounded(one.x)
-            held["x"] = next((place for place, before in enumerate(series) if before["x"] == x), x)
-        series.append(held)
+            data["x"] = next((index for index, before in enumerate(series) if before["x"] == x), x)
+        series.append(data)
     if isinstance(panel, Bars):
         return {"kind": "bars", "series": series, "log_y": panel.log_y, "levels": rounded([value for value, _ in panel.lines])}
     return {
@@ -49,27 +51,22 @@ def chart_data(panel: Lines | Bars) -> dict[str, Any]:
 
 def chart_words(panel: Lines | Bars, lang: str) -> dict[str, Any]:
     """Every word of a chart, those of series, groups and marks in the order of its data; `ui` is alike in all charts."""
+
+    def said(phrases: Iterable[Phrase]) -> list[str]:
+        return [phrase.say(lang) for phrase in phrases]
+
     words: dict[str, Any] = {
         "lang": lang,
         "title": capital(panel.title.say(lang)),
         "summary": panel.summary.say(lang),
         "y": y_label(panel, lang),
-        "series": [series.name.say(lang) for series in panel.series],
+        "series": said(series.name for series in panel.series),
     }
-    ui = {key.partition(".")[2]: text(key, lang, low="{low}", high="{high}", x="{x}") for key in UI}
     if isinstance(panel, Bars):
-        return words | {
-            "groups": _said(panel.groups, lang),
-            "levels": _said([said for _, said in panel.lines], lang),
-            "keys": text("chart.keys.bars", lang),
-            "ui": ui,
-        }
-    marks = _said([said for _, said in panel.marks], lang)
-    return words | {"x": x_label(panel, lang), "marks": marks, "keys": text("chart.keys", lang), "ui": ui}
-
-
-def _said(phrases: tuple[Phrase, ...] | list[Phrase], lang: str) -> list[str]:
-    return [phrase.say(lang) for phrase in phrases]
+        words |= {"groups": said(panel.groups), "levels": said(name for _, name in panel.lines), "keys": text("chart.keys.bars", lang)}
+    else:
+        words |= {"x": x_label(panel, lang), "marks": said(what for _, what in panel.marks), "keys": text("chart.keys", lang)}
+    return words | {"ui": {key.partition(".")[2]: text(key, lang, low="{low}", high="{high}", x="{x}") for key in UI}}
 
 
 def capital(words: str) -> str:
@@ -88,11 +85,11 @@ def y_label(panel: Lines | Bars, lang: str) -> str:
 
 
 def categories(panel: Lines) -> list[float] | None:
-    """The places of a logarithmic axis with a value that has no logarithm, which stand at equal distances; else None."""
+    """The values of a logarithmic axis with one that has no logarithm, which stand at equal distances; else None."""
     if not panel.log_x:
         return None
-    places = {float(x) for series in panel.series for x in series.x if x is not None}
-    return sorted(places) if any(place <= 0 for place in places) else None
+    values = {float(x) for series in panel.series for x in series.x if x is not None}
+    return sorted(values) if any(value <= 0 for value in values) else None
 
 
 def figures(value: float | None, lang: str) -> str:
@@ -130,11 +127,6 @@ def to_figures(values: Doubles) -> Doubles:
     return result
 
 
-# The numbers of a chart as a table, which a reader without JavaScript or without eyes for the picture goes through.
-
-ROWS = 12  # of a table of many points
-
-
 class Cell(NamedTuple):
     """A value, and the words of its interval ("" where it has none)."""
 
@@ -143,7 +135,7 @@ class Cell(NamedTuple):
 
 
 class Table(NamedTuple):
-    """`name` is what to call it; each of `rows` is its place and a cell for each series. Goes to JSON as lists."""
+    """`name` is what to call it; each of `rows` is its x or its group, and a cell for each series. Goes to JSON as lists."""
 
     name: str
     caption: str
@@ -152,64 +144,57 @@ class Table(NamedTuple):
 
 
 def chart_table(panel: Lines | Bars, lang: str) -> Table:
-    """The values of a panel; of many places at most ROWS rows from the first to the last."""
-    return _lines_table(panel, lang) if isinstance(panel, Lines) else _bars_table(panel, lang)
-
-
-def _bars_table(panel: Bars, lang: str) -> Table:
-    head = [text("chart.group", lang), *(series.name.say(lang) for series in panel.series)]
-    rows = [(group.say(lang), [_cell(series, place, lang) for series in panel.series]) for place, group in enumerate(panel.groups)]
-    levels = [text("chart.named", lang, name=said.say(lang), value=figures(value, lang)) for value, said in panel.lines]
-    return Table(text("chart.numbers", lang), ". ".join([capital(y_label(panel, lang)), *levels]), head, rows)
-
-
-def _lines_table(panel: Lines, lang: str) -> Table:
-    places = sorted({float(x) for series in panel.series for x in series.x if x is not None and math.isfinite(x)})
-    chosen = places
-    if len(places) > ROWS:
-        chosen = [places[round(row * (len(places) - 1) / (ROWS - 1))] for row in range(ROWS)]
-    found = [_placed(series) for series in panel.series]
-    rows = []
-    for row, x in enumerate(chosen):
-        reach = (0.0, 0.0)  # how far a line's own place may be
-        if len(places) > ROWS:
-            before, after = chosen[max(0, row - 1)], chosen[min(len(chosen) - 1, row + 1)]
-            reach = ((x - before) / 2, (after - x) / 2)
-        cells = [_cell(series, _nearest(placed, x, reach), lang) for series, placed in zip(panel.series, found, strict=True)]
-        rows.append((figures(x, lang), cells))
-    head = [x_label(panel, lang), *(series.name.say(lang) for series in panel.series)]
+    """The values of a panel; of many x at most ROWS rows from the first to the last."""
+    names = [series.name.say(lang) for series in panel.series]
     caption = capital(y_label(panel, lang))
-    if len(places) > ROWS:
-        caption += ". " + text("chart.thinned", lang, shown=ROWS, all=number(len(places), lang))
-    marks = [text("chart.named", lang, name=figures(x, lang), value=said.say(lang)) for x, said in panel.marks]
-    return Table(text("chart.numbers", lang), ". ".join([caption.rstrip("."), *marks]), head, rows)
+    if isinstance(panel, Bars):
+        head = text("chart.group", lang)
+        rows = [(group.say(lang), [_cell(series, at, lang) for series in panel.series]) for at, group in enumerate(panel.groups)]
+        notes = [text("chart.named", lang, name=name.say(lang), value=figures(value, lang)) for value, name in panel.lines]
+    else:
+        head = x_label(panel, lang)
+        rows, left_out = _lines_rows(panel, lang)
+        caption = (caption + left_out).rstrip(".")
+        notes = [text("chart.named", lang, name=figures(x, lang), value=what.say(lang)) for x, what in panel.marks]
+    return Table(text("chart.numbers", lang), ". ".join([caption, *notes]), [head, *names], rows)
 
 
-def _cell(series: Series, place: int | None, lang: str) -> Cell:
+def _lines_rows(panel: Lines, lang: str) -> tuple[list[tuple[str, list[Cell]]], str]:
+    """The rows of a table of lines, and a sentence for its caption where it has not all."""
+    xs = sorted({float(x) for series in panel.series for x in series.x if x is not None and math.isfinite(x)})
+    points = [_points(series) for series in panel.series]
+    thinned = len(xs) > ROWS
+    shown = [xs[round(row * (len(xs) - 1) / (ROWS - 1))] for row in range(ROWS)] if thinned else xs
+    reach = [(after - before) / 2 if thinned else 0.0 for before, after in pairwise(shown)]  # how far a line's own x may be
+    rows = []
+    for x, below, above in zip(shown, [0.0, *reach], [*reach, 0.0], strict=False):
+        nearest = [_nearest(measured, x, below, above) for measured in points]
+        rows.append((figures(x, lang), [_cell(series, at, lang) for series, at in zip(panel.series, nearest, strict=True)]))
+    return rows, ". " + text("chart.thinned", lang, shown=ROWS, all=number(len(xs), lang)) if thinned else ""
+
+
+def _cell(series: Series, at: int | None, lang: str) -> Cell:
     """A value of a series with its interval."""
-    if place is None or place >= len(series.y):
+    if at is None or at >= len(series.y):
         return Cell("–", "")
-    said = figures(series.y[place], lang)
-    if len(series.low) and len(series.high) and series.low[place] is not None and series.high[place] is not None:
-        low, high = figures(series.low[place], lang), figures(series.high[place], lang)
-        return Cell(said, text("chart.interval", lang, low=low, high=high))
-    return Cell(said, "")
+    value = figures(series.y[at], lang)
+    if len(series.low) and len(series.high) and series.low[at] is not None and series.high[at] is not None:
+        return Cell(value, text("chart.interval", lang, low=figures(series.low[at], lang), high=figures(series.high[at], lang)))
+    return Cell(value, "")
 
 
-def _placed(series: Series) -> list[tuple[float, int]]:
-    """The measured points of a line by x, with their places in it."""
+def _points(series: Series) -> list[tuple[float, int]]:
+    """The measured points of a line by x, with their indices in it."""
     pairs = zip(series.x, series.y, strict=True)
-    return sorted((float(x), place) for place, (x, y) in enumerate(pairs) if x is not None and y is not None)
+    return sorted((float(x), at) for at, (x, y) in enumerate(pairs) if x is not None and y is not None)
 
 
-def _nearest(placed: Sequence[tuple[float, int]], x: float, reach: tuple[float, float]) -> int | None:
-    """The place of the point nearest to x within reach below and above it."""
-    at = bisect.bisect_left(placed, (x, -1))
-    near = [(abs(own - x), place) for own, place in placed[max(0, at - 1) : at + 1] if x - reach[0] <= own <= x + reach[1]]
+def _nearest(points: Sequence[tuple[float, int]], x: float, below: float, above: float) -> int | None:
+    """The index of the point nearest to x, and not further from it than `below` or `above`."""
+    start = bisect.bisect_left(points, (x, -1))
+    near = [(abs(own - x), at) for own, at in points[max(0, start - 1) : start + 1] if x - below <= own <= x + above]
     return min(near)[1] if near else None
 
-
-# What static/film.js shows of some runs: which pictures they kept while they trained, and its words.
 
 Kept = Literal["samples", "reconstructions"]
 
@@ -228,9 +213,11 @@ class Reel(NamedTuple):
 def reel(folder: RunFolder, columns: Columns, name: str, label: Phrase, kind: str, kept: Kept = "samples") -> Reel:
     """What a run has kept so far; `columns` are its metrics."""
     steps = [step for step, _ in folder.pictures(kept)]
-    count = folder.config().train.sample_count
     values = {"run": label, "step": "{step}", "epoch": "{epoch}"}
-    alt = Phrase("viewer.alt", values | {"n": count}) if kept == "samples" else Phrase("film.alt.reconstructions", values)
+    if kept == "samples":
+        alt = Phrase("viewer.alt", values | {"n": folder.config().train.sample_count})
+    else:
+        alt = Phrase("film.alt.reconstructions", values)
     return Reel(name, label, kind, steps, columns.epochs_per_step, alt)
 
 
@@ -252,7 +239,7 @@ def film_data(reels: Sequence[Reel], lang: str) -> dict[str, Any]:
         {
             "name": one.name,
             "label": one.label.say(lang),
-            "hue": one.kind or "5",  # a grey of figures/looks.py
+            "hue": one.kind or "5",  # a grey of figures/style.py
             "steps": list(one.steps),
             "epochs_per_step": one.epochs_per_step,
             "alt": one.alt.say(lang),

@@ -7,10 +7,9 @@ from latex2mathml.converter import convert
 from latentlab.base.texts import duration
 from latentlab.show.answers import Part
 from latentlab.show.answers.markdown import as_html
-from latentlab.show.card import FORMULAS, NAMES, Card, count, options
+from latentlab.show.card import FORMULAS, NAMES, Card, options
 from latentlab.show.report.context import Context
-from latentlab.show.report.curves import panel_figure
-from latentlab.show.report.markup import escape, tag
+from latentlab.show.report.markup import escape, panel_figure, tag
 
 SIGNS = {"holds": "✓", "contradicted": "✗", "unclear": "≈"}
 
@@ -38,12 +37,11 @@ def article(c: Context, name: str) -> str:
 
 def _prediction(c: Context, name: str, card: Card | None, part: Part | None) -> str:
     """What can be predicted, to be chosen before the result is looked at. The choice stays on the page."""
-    start = "" if c.first else f"{c.lang}-"
     labels = []
     for option in options(name):
         true = None if card is None else "yes" if option in card.outcome else "no"
         chosen = part is not None and part.predicted[:1] == (option,)
-        radio = tag("input", type="radio", name=f"{start}{name}", value=option, data_true=true, checked=chosen)
+        radio = tag("input", type="radio", name=c.own_id(name), value=option, data_true=true, checked=chosen)
         labels.append(tag("label", radio, " ", c.say(f"question.{name}.option.{option}")))
     said = {f"data_{key}": c.plain(f"card.prediction.{key}") for key in ("right", "wrong", "open")}
     legend = tag("legend", c.say("card.predict"), " ", c.say(f"question.{name}.predict"))
@@ -72,22 +70,16 @@ def _notes(c: Context) -> str:
 
 def _experiment(c: Context, name: str, card: Card | None) -> str:
     """What was done, its figure and what it says of each claim."""
-    told = _paragraphs(c, name, "experiment")
-    head = tag("h4", c.say("card.experiment")) + told
+    head = tag("h4", c.say("card.experiment")) + c.paragraphs("question", name, "experiment")
     if card is None:
         return head + c.paragraph("card.not_run") + tag("pre", tag("code", escape(f"latentlab question {name} --lang {c.lang}")))
     images = card.machine.get("images", {})
     facts = c.say("card.facts", data=card.data, train=c.number(images.get("train", 0)), seconds=duration(card.seconds, c.lang))
     figures = tag("div", *(panel_figure(panel, c.lang, c.shared) for panel in card.panels), class_="charts wide")
-    outcome = _outcome(c, name, card)
+    outcome = c.paragraph("card.outcome.none")
+    if card.outcome:
+        outcome = tag("p", c.say("card.outcome", each=_options(c, name, card.outcome)), class_="outcome")
     return head + tag("p", facts, class_="small") + figures + outcome + _claims(c, name, card)
-
-
-def _outcome(c: Context, name: str, card: Card) -> str:
-    """What came true of what could be predicted."""
-    if not card.outcome:
-        return c.paragraph("card.outcome.none")
-    return tag("p", c.say("card.outcome", each=_options(c, name, card.outcome)), class_="outcome")
 
 
 def _options(c: Context, name: str, chosen: tuple[str, ...]) -> str:
@@ -108,20 +100,13 @@ def _claims(c: Context, name: str, card: Card) -> str:
 def _answer(c: Context, name: str) -> str:
     """The answer in plain words, the mathematics, the analogy, what to try next, the sources."""
     formulas = [
-        tag("div", convert(latex, display="block"), tag("p", c.say(f"question.{name}.formula.{place}")), class_="formula")
-        for place, latex in enumerate(FORMULAS[name], 1)
+        tag("div", convert(latex, display="block"), tag("p", c.say(f"question.{name}.formula.{number}")), class_="formula")
+        for number, latex in enumerate(FORMULAS[name], 1)
     ]
     lists = [
-        tag("h4", c.say(f"card.{part}")) + tag("ul", *(tag("li", c.say(f"question.{name}.{part}.{n}")) for n in _numbers(name, part)))
+        tag("h4", c.say(f"card.{part}")) + tag("ul", *(tag("li", c.say(key)) for key in c.numbered("question", name, part)))
         for part in ("next", "source")
     ]
     analogy = tag("aside", tag("strong", c.say("card.analogy")), " ", c.say(f"question.{name}.analogy"), class_="analogy")
-    return tag("h4", c.say("card.answer")) + _paragraphs(c, name, "answer") + "".join(formulas) + analogy + "".join(lists)
-
-
-def _paragraphs(c: Context, name: str, part: str) -> str:
-    return "".join(c.paragraph(f"question.{name}.{part}.{n}") for n in _numbers(name, part))
-
-
-def _numbers(name: str, part: str) -> range:
-    return range(1, count(name, part) + 1)
+    answer = tag("h4", c.say("card.answer")) + c.paragraphs("question", name, "answer")
+    return answer + "".join(formulas) + analogy + "".join(lists)
