@@ -150,7 +150,7 @@ def test_a_preview_shows_what_training_will_see(tmp_path: Path):
 @pytest.mark.parametrize("name", sorted(set(PRESETS) - {"gan-from-vae"}))
 def test_the_drawn_networks_count_every_parameter(name: str, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("streamlit")
-    from latentlab.studio import shapes
+    from latentlab.studio.views import train as shapes
 
     monkeypatch.setattr(shapes, "say", lambda key, **values: key)
     config = preset(name)

@@ -23,9 +23,9 @@ from latentlab.show.card import NAMES, Card, Claim
 from latentlab.show.charts.panels import Bars, Pictures, Series
 from latentlab.studio import answers as answers_book
 from latentlab.studio import tasks
-from latentlab.studio.library import Place
-from latentlab.studio.question import arguments, progress, side_by_side, tall
-from latentlab.studio.views.learn import stages
+from latentlab.studio.actions import experiment_words as arguments
+from latentlab.studio.library import Library
+from latentlab.studio.views.learn import progress, side_by_side, stages, tall
 
 RAN = "studio.learn.result"
 
@@ -34,7 +34,7 @@ def words(said: str) -> Phrase:
     return Phrase("page.verbatim", {"words": said})
 
 
-def save_card(place: Place, name: str = "kl", outcome: tuple[str, ...] = ("one",)) -> None:
+def save_card(place: Library, name: str = "kl", outcome: tuple[str, ...] = ("one",)) -> None:
     """A card as an experiment leaves it: one figure, two claims."""
     bars = Bars(words("A figure"), words("y"), (words("g"),), (Series(words("s"), (1.0,)),), words("One bar."))
     values = {"low": 2.5, "one": 1.5, "high": 3.5}
@@ -44,7 +44,7 @@ def save_card(place: Place, name: str = "kl", outcome: tuple[str, ...] = ("one",
     Card("kl", "digits", 61.0, {"images": {"train": 1437}}, {}, outcome, claims, (bars,), {}, ()).save(folder)
 
 
-def save_task(place: Place, log: str, status: int | None, *more: str) -> None:
+def save_task(place: Library, log: str, status: int | None, *more: str) -> None:
     path = place.own / "tasks" / "1"
     path.mkdir(parents=True, exist_ok=True)
     task = {"kind": "question", "subject": "kl", "arguments": ["question", "kl", *more], "started": 1.0, "status": status}
@@ -53,9 +53,9 @@ def save_task(place: Place, log: str, status: int | None, *more: str) -> None:
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
     monkeypatch.setenv("LATENTLAB_STUDIO_RUNS", str(tmp_path / "runs"))
-    return Place(tmp_path / "runs")
+    return Library(tmp_path / "runs")
 
 
 def opened(**address: str) -> AppTest:
@@ -143,11 +143,11 @@ def test_the_experiment_is_started_once(place, monkeypatch):
     whole(at.button(key="learn-start-kl").click().run())
     folder = str(place.runs / "questions" / "kl")
     assert started == [["question", "kl", "question", "kl", "--out", folder, "--data", "mnist", "--lang", "fr"]]
-    monkeypatch.setattr("latentlab.studio.question.running", lambda place, name: True)
+    monkeypatch.setattr(tasks, "working", lambda place, kinds, name: True)
     at.button(key="learn-start-kl").click()
     whole(at.run())
     assert len(started) == 1
-    assert arguments(Place(place.runs, "/data"), "kl", "digits", "en", True)[-3:] == ["--data-root", "/data", "--fresh"]
+    assert arguments(Library(place.runs, "/data"), "kl", "digits", "en", True)[-3:] == ["--data-root", "/data", "--fresh"]
 
 
 def test_a_failure_is_said_in_one_line_and_can_be_tried_again(place, monkeypatch):

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from latentlab.base.errors import LabError
 from latentlab.runs.folder import RunFolder, list_runs
-from latentlab.studio import tasks
-from latentlab.studio.library import Place
+from latentlab.studio import actions, tasks
+from latentlab.studio.library import Library
 from latentlab.studio.overview import overview
 
 HOSTILE = [
@@ -27,17 +27,17 @@ HOSTILE = [
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path) -> Library:
     runs = tmp_path / "runs"
     for name in ("vae-001", "lab/vae", "lab/deep/vae"):
         fake_run(runs / name, "vae")
     fake_run(tmp_path / "secret", "vae")
-    return Place(runs)
+    return Library(runs)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_name_is_refused_in_one_line(place: Place, name: str):
-    for act in (place.open, place.discard, lambda name: overview(place, name)):
+def test_a_hostile_name_is_refused_in_one_line(place: Library, name: str):
+    for act in (place.open, lambda name: actions.discard(place, name), lambda name: overview(place, name)):
         with pytest.raises(LabError) as refused:
             act(name)
         assert "\n" not in str(refused.value)
@@ -46,9 +46,9 @@ def test_a_hostile_name_is_refused_in_one_line(place: Place, name: str):
 
 
 @pytest.mark.parametrize("name", [name for name in HOSTILE if name not in ("%2e%2e/secret", "~")])
-def test_no_run_is_renamed_to_a_hostile_name(place: Place, name: str):
+def test_no_run_is_renamed_to_a_hostile_name(place: Library, name: str):
     with pytest.raises(LabError):
-        place.rename("lab/vae", name)
+        actions.rename(place, "lab/vae", name)
     assert "lab/vae" in place.names()
 
 
@@ -57,7 +57,7 @@ def test_no_text_leads_out_of_the_folder(tmp_path_factory: pytest.TempPathFactor
     runs = tmp_path_factory.getbasetemp() / "fixed-runs"
     runs.mkdir(exist_ok=True)
     try:
-        found = Place(runs).path(name)
+        found = Library(runs).path(name)
     except LabError:
         return
     assert found.resolve() != runs.resolve()
@@ -65,46 +65,46 @@ def test_no_text_leads_out_of_the_folder(tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
-def test_a_link_out_of_the_folder_is_refused(place: Place):
+def test_a_link_out_of_the_folder_is_refused(place: Library):
     (place.runs / "out").symlink_to(place.runs.parent / "secret")
     with pytest.raises(LabError):
         place.open("out")
 
 
-def test_renamed_discarded_restored(place: Place):
+def test_renamed_discarded_restored(place: Library):
     before = (place.runs / "lab/vae/config.json").read_bytes()
-    assert place.rename("lab/vae", "Chiffres « é »") == "lab/Chiffres « é »"
-    moment = place.discard("lab/Chiffres « é »")
+    assert actions.rename(place, "lab/vae", "Chiffres « é »") == "lab/Chiffres « é »"
+    moment = actions.discard(place, "lab/Chiffres « é »")
     assert place.names() == ["lab/deep/vae", "vae-001"]
     assert [folder.name for folder in list_runs(place.runs)] == ["vae", "vae-001"]  # no list shows the trash
     name = "lab/Chiffres « é »"
     assert place.discarded() == [(moment, name)]
-    place.restore(moment, name)
+    actions.restore(place, moment, name)
     assert (place.runs / name / "config.json").read_bytes() == before
     assert place.discarded() == []
 
 
-def test_what_is_taken_is_not_overwritten(place: Place):
+def test_what_is_taken_is_not_overwritten(place: Library):
     with pytest.raises(LabError, match="free"):
-        place.rename("vae-001", "lab")
-    place.discard("vae-001")
+        actions.rename(place, "vae-001", "lab")
+    actions.discard(place, "vae-001")
     fake_run(place.runs / "vae-001", "vae")
     ((moment, name),) = place.discarded()
     with pytest.raises(LabError, match="free"):
-        place.restore(moment, name)
+        actions.restore(place, moment, name)
     with pytest.raises(LabError, match="trash"):
-        place.restore("../..", "secret")
+        actions.restore(place, "../..", "secret")
     assert place.discarded() == [(moment, name)]
 
 
-def test_a_run_that_trains_is_not_moved(place: Place):
+def test_a_run_that_trains_is_not_moved(place: Library):
     with place.open("lab/vae").locked():
-        for act in (lambda: place.discard("lab/vae"), lambda: place.rename("lab/vae", "other")):
+        for act in (lambda: actions.discard(place, "lab/vae"), lambda: actions.rename(place, "lab/vae", "other")):
             with pytest.raises(LabError, match="Stop it first"):
                 act()
 
 
-def test_two_tabs_get_two_names(place: Place):
+def test_two_tabs_get_two_names(place: Library):
     names = {place.new("conv-vae", "digits") for _ in range(5)}
     assert len(names) == 5
     assert all((place.runs / name).is_dir() for name in names)
@@ -120,7 +120,7 @@ def ended(task: tasks.Task, seconds: float = 60.0) -> tasks.Task:
     raise AssertionError(task.log())
 
 
-def test_a_task_tells_how_it_ended(place: Place):
+def test_a_task_tells_how_it_ended(place: Library):
     good = ended(tasks.start(place, "evaluate", "x", ["presets"]))
     assert (good.state, good.status) == ("done", 0)
     assert any(line.startswith("mlp-vae") for line in good.log())
@@ -131,7 +131,7 @@ def test_a_task_tells_how_it_ended(place: Place):
     assert tasks.latest(place, ("train",), "x") is None
 
 
-def test_a_task_is_stopped_as_by_ctrl_c(place: Place):
+def test_a_task_is_stopped_as_by_ctrl_c(place: Library):
     task = tasks.start(place, "train", "s", ["train", "mlp-vae", "--epochs", "500", "--out", str(place.runs / "s")])
     until = time.monotonic() + 60
     while not (place.runs / "s" / "metrics.jsonl").exists() and time.monotonic() < until:
@@ -144,7 +144,7 @@ def test_a_task_is_stopped_as_by_ctrl_c(place: Place):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no kill -9")
-def test_a_killed_task_is_lost_and_a_second_reader_knows(place: Place):
+def test_a_killed_task_is_lost_and_a_second_reader_knows(place: Library):
     task = tasks.start(place, "train", "z", ["train", "mlp-vae", "--epochs", "500", "--out", str(place.runs / "z")])
     until = time.monotonic() + 60
     while not (place.runs / "z" / "config.json").exists() and time.monotonic() < until:
@@ -157,7 +157,7 @@ def test_a_killed_task_is_lost_and_a_second_reader_knows(place: Place):
     assert overview(place, "z").state in ("stopped", "failed")
 
 
-def test_a_run_is_starting_before_its_process_has_written_anything(place: Place):
+def test_a_run_is_starting_before_its_process_has_written_anything(place: Library):
     name = place.new("mlp-vae", "digits")
     task = tasks.start(place, "train", name, ["train", "no-such-preset"])
     assert overview(place, name).state == "starting"
@@ -167,7 +167,7 @@ def test_a_run_is_starting_before_its_process_has_written_anything(place: Place)
     assert "no-such-preset" in found.message
 
 
-def test_a_damaged_run_is_said_to_be_so(place: Place):
+def test_a_damaged_run_is_said_to_be_so(place: Library):
     path = place.runs / "lab/vae/config.json"
     values = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(values | {"odd": 1}), encoding="utf-8")
@@ -176,10 +176,10 @@ def test_a_damaged_run_is_said_to_be_so(place: Place):
     assert "odd" in found.message
 
 
-def test_a_run_that_is_about_to_begin_is_not_removed(place: Place):
+def test_a_run_that_is_about_to_begin_is_not_removed(place: Library):
     name = place.new("mlp-vae", "digits")
     with RunFolder(place.path(name)).locked(), pytest.raises(LabError, match="at rest"):
-        place.forget(name)
+        actions.forget(place, name)
     assert place.path(name).is_dir()
-    place.forget(name)
+    actions.forget(place, name)
     assert not place.path(name).exists()

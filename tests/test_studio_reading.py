@@ -18,10 +18,10 @@ from latentlab.runs.folder import RunFolder
 from latentlab.show.charts.columns import Columns
 
 pytest.importorskip("streamlit")
-from latentlab.studio import sampler as sampler_module
 from latentlab.studio.parts import Watched
-from latentlab.studio.sampler import Sampler
+from latentlab.studio.views import generate as sampler_module
 from latentlab.studio.views import names_in
+from latentlab.studio.views.generate import Sampler
 
 
 def test_readers_do_not_disturb_the_one_who_writes():

@@ -21,25 +21,27 @@ from latentlab.base.errors import LabError
 from latentlab.base.texts import text
 from latentlab.runs.folder import RunFolder
 from latentlab.show.answers import Part, parsed, read_answers
+from latentlab.studio import actions, listing, overview, tasks
 from latentlab.studio import answers as answers_book
-from latentlab.studio import listing, tasks
+from latentlab.studio.actions import report_file as target
+from latentlab.studio.actions import report_words as arguments
 from latentlab.studio.answers import Changed, Entry
-from latentlab.studio.library import Place
+from latentlab.studio.library import Library
 from latentlab.studio.listing import Listed, last_held_out, listed, matching
-from latentlab.studio.report_view import arguments, first_choice, in_order, target
+from latentlab.studio.views.runs import first_choice, in_order
 
 HOSTILE = ("**bold** [x](javascript:y)", ":red[x]", "$x^2$ `a`", "a & b 'c' _d_")
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
     """Three runs of our own and one of a question's, changed one minute after the other."""
     runs = tmp_path / "runs"
     for minute, (name, kind) in enumerate({"lab/vae": "vae", "lab/gan": "gan", "questions/kl/beta-1": "vae", "été": "ae"}.items()):
         changed(fake_run(runs / name, kind, epochs=1), minute)
     monkeypatch.setenv("LATENTLAB_STUDIO_RUNS", str(runs))
     listing._kept.clear()
-    return Place(runs)
+    return Library(runs)
 
 
 def changed(folder: RunFolder, minute: int, **status: Any) -> None:
@@ -53,7 +55,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, list[str]]]
     """What the page would have started."""
     found: list[tuple[str, str, list[str]]] = []
 
-    def start(place: Place, kind: str, subject: str, arguments: list[str]) -> None:
+    def start(place: Library, kind: str, subject: str, arguments: list[str]) -> None:
         found.append((kind, subject, list(arguments)))
 
     monkeypatch.setattr(tasks, "start", start)
@@ -100,7 +102,7 @@ def test_a_run_is_read_again_only_when_it_changed(place, monkeypatch):
     assert listed(place) == before
     monkeypatch.undo()
     changed(RunFolder(place.runs / "lab" / "gan"), 5, state="stopped")
-    assert {each.name: each.run.state for each in listed(Place(place.runs))}["lab/gan"] == "stopped"
+    assert {each.name: each.run.state for each in listed(Library(place.runs))}["lab/gan"] == "stopped"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +130,7 @@ def test_a_search_finds_any_word_and_questions_where_they_are_named(place, searc
 
 
 def test_the_last_number_on_held_out_images_is_found_from_the_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(listing, "_BLOCK", 64)
+    monkeypatch.setattr(overview, "_BLOCK", 64)
     folder = RunFolder(tmp_path)
     assert last_held_out(folder) == {}
     rows = [{"split": "val", "loss_nats": 3.0, "step": 1}, {"split": "val", "loss_nats": 2.0, "step": 2}]
@@ -218,13 +220,13 @@ def test_a_deleted_run_comes_back_by_undo_and_from_the_trash(place):
     whole(at.button(key="runs-undo").click().run())
     assert "lab/vae" in place.names()
 
-    place.discard("lab/vae")
+    actions.discard(place, "lab/vae")
     fake_run(place.runs / "lab" / "vae", "vae", epochs=1)
     at = opened(view="trash")
     [restore] = [button for button in at.button if button.label == "Restore"]
     whole(restore.click().run())
     assert "Another run has this name" in at.error[0].value
-    place.rename("lab/vae", "other")
+    actions.rename(place, "lab/vae", "other")
     [restore] = [button for button in at.button if button.label == "Restore"]
     whole(restore.click().run())
     assert {"lab/vae", "lab/other"} <= set(place.names())
@@ -253,7 +255,7 @@ def test_a_run_that_failed_before_it_began_is_removed(place):
     assert name not in names(listed(place))
     for other in ("lab/vae", name):  # with a run in it, and gone already
         with pytest.raises(LabError, match="before it wrote anything"):
-            place.forget(other)
+            actions.forget(place, other)
 
 
 def test_a_run_that_trains_is_neither_moved_nor_trained_twice(place, started):
@@ -335,7 +337,7 @@ def test_only_runs_of_this_folder_go_into_a_report(place):
 
 
 def test_an_entry_is_written_only_over_what_was_read(tmp_path):
-    place, kl = Place(tmp_path), Entry("text", "kl")
+    place, kl = Library(tmp_path), Entry("text", "kl")
     assert answers_book.put(place, kl, "mine ", "", "en") == "mine"
     assert answers_book.put(place, Entry("name"), "Ada", "", "fr") == "Ada"
     with pytest.raises(Changed) as caught:

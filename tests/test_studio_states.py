@@ -18,17 +18,18 @@ from streamlit.testing.v1 import AppTest
 
 from latentlab.base.errors import LabError
 from latentlab.runs.folder import RunFolder
-from latentlab.studio import listing, tasks
-from latentlab.studio.library import Place
-from latentlab.studio.overview import Gone, overview, scores, stop
+from latentlab.studio import actions, listing, tasks
+from latentlab.studio.actions import stop
+from latentlab.studio.library import Library
+from latentlab.studio.overview import Gone, overview, scores
 
 PAGES = ("train", "explore", "generate", "compare", "learn", "runs")
 NOW = time.time()
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    found = Place(tmp_path / "runs")
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
+    found = Library(tmp_path / "runs")
     status(fake_run(found.runs / "lab" / "vae", "vae"))
     status(fake_run(found.runs / "lab" / "gan", "gan"))
     monkeypatch.setenv("LATENTLAB_STUDIO_RUNS", str(found.runs))
@@ -38,7 +39,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
 
 
 @pytest.fixture
-def vae(place: Place) -> RunFolder:
+def vae(place: Library) -> RunFolder:
     return place.open("lab/vae")
 
 
@@ -47,7 +48,7 @@ def status(folder: RunFolder, **values: Any) -> None:
     (folder.path / "status.json").write_text(json.dumps(told), encoding="utf-8")
 
 
-def started(place: Place, kind: tasks.Kind, subject: str, at: float, said: str = "", **values: Any) -> tasks.Task:
+def started(place: Library, kind: tasks.Kind, subject: str, at: float, said: str = "", **values: Any) -> tasks.Task:
     """What a task leaves that the studio started, without the process."""
     path = place.own / "tasks" / f"{kind}-{len(list((place.own / 'tasks').glob('*')))}"
     path.mkdir(parents=True)
@@ -94,7 +95,7 @@ def broken(folder: RunFolder, file: str, value: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("file", "value"), CASES, ids=str)
-def test_a_value_of_another_type_is_damage_that_names_its_file(place: Place, vae: RunFolder, file: str, value: dict[str, Any]):
+def test_a_value_of_another_type_is_damage_that_names_its_file(place: Library, vae: RunFolder, file: str, value: dict[str, Any]):
     broken(vae, file, value)
     found = overview(place, "lab/vae")
     assert found.state == "damaged"
@@ -105,7 +106,7 @@ def test_a_value_of_another_type_is_damage_that_names_its_file(place: Place, vae
 
 
 @pytest.mark.parametrize(("file", "value"), [CASES[0], CASES[5], CASES[6], CASES[10], CASES[13]], ids=str)
-def test_a_damaged_run_breaks_no_page(place: Place, vae: RunFolder, file: str, value: dict[str, Any]):
+def test_a_damaged_run_breaks_no_page(place: Library, vae: RunFolder, file: str, value: dict[str, Any]):
     broken(vae, file, value)
     for page in PAGES:
         at = opened(page, run="lab/vae", runs="lab/vae,lab/gan")
@@ -114,7 +115,7 @@ def test_a_damaged_run_breaks_no_page(place: Place, vae: RunFolder, file: str, v
             assert "damaged" in texts(at)
 
 
-def test_what_a_page_cannot_say_of_a_diagnosis_or_a_half_is_left_out(place: Place, vae: RunFolder):
+def test_what_a_page_cannot_say_of_a_diagnosis_or_a_half_is_left_out(place: Library, vae: RunFolder):
     half = {"phase": "sideways", "step": [1], "loss_nats": 3.0, "odd|key": "x", "after": 5}
     status(vae, state="paused", mode="paused", diagnosis=[1, {"key": "weird", "since_step": "x"}], half=half, settings={"train.beta": "x"})
     with vae.locked():
@@ -124,7 +125,7 @@ def test_what_a_page_cannot_say_of_a_diagnosis_or_a_half_is_left_out(place: Plac
 
 
 @pytest.mark.parametrize("value", [5, {"kid": 5}, {"kid": {"value": "x"}}, [1]], ids=str)
-def test_damaged_scores_are_one_line_and_the_rest_of_the_page_stands(place: Place, vae: RunFolder, value: Any):
+def test_damaged_scores_are_one_line_and_the_rest_of_the_page_stands(place: Library, vae: RunFolder, value: Any):
     told = json.loads((vae.path / "scores.json").read_text(encoding="utf-8"))
     (vae.path / "scores.json").write_text(json.dumps(told | {"scores": value}), encoding="utf-8")
     with pytest.raises(LabError, match=r"scores\.json"):
@@ -136,7 +137,7 @@ def test_damaged_scores_are_one_line_and_the_rest_of_the_page_stands(place: Plac
     assert "scores.json" in texts(opened("runs"))
 
 
-def test_a_run_with_damaged_metrics_takes_nothing_from_the_others(place: Place, vae: RunFolder):
+def test_a_run_with_damaged_metrics_takes_nothing_from_the_others(place: Library, vae: RunFolder):
     vae.metrics_file.write_text("no json\n" + vae.metrics_file.read_text(encoding="utf-8"), encoding="utf-8")
     at = opened("compare", runs="lab/vae,lab/gan")
     assert "metrics.jsonl" in texts(at)
@@ -150,10 +151,10 @@ def test_a_run_with_damaged_metrics_takes_nothing_from_the_others(place: Place, 
 # Gone.
 
 
-def test_a_run_that_was_moved_is_gone_and_the_page_leads_to_the_list(place: Place, vae: RunFolder):
+def test_a_run_that_was_moved_is_gone_and_the_page_leads_to_the_list(place: Library, vae: RunFolder):
     started(place, "train", "lab/vae", NOW - 100, status=0)
     at = opened("train", run="lab/vae")
-    place.discard("lab/vae")
+    actions.discard(place, "lab/vae")
     with pytest.raises(Gone):
         overview(place, "lab/vae")
     at = whole(at.run())
@@ -161,7 +162,7 @@ def test_a_run_that_was_moved_is_gone_and_the_page_leads_to_the_list(place: Plac
     assert not at.metric
 
 
-def test_one_that_failed_before_it_was_made_is_told(place: Place):
+def test_one_that_failed_before_it_was_made_is_told(place: Library):
     name = place.new("mlp-vae", "digits")
     started(place, "train", name, NOW, "no images.")
     assert (overview(place, name).state, overview(place, name).message) == ("failed", "no images.")
@@ -170,7 +171,7 @@ def test_one_that_failed_before_it_was_made_is_told(place: Place):
 # Going on.
 
 
-def test_a_refused_going_on_is_told_until_something_newer(place: Place, vae: RunFolder):
+def test_a_refused_going_on_is_told_until_something_newer(place: Library, vae: RunFolder):
     os.utime(vae.path / "status.json", (NOW - 50,) * 2)
     started(place, "resume", "lab/vae", NOW - 10, "it must be longer.")
     assert overview(place, "lab/vae").state == "finished"
@@ -183,7 +184,7 @@ def test_a_refused_going_on_is_told_until_something_newer(place: Place, vae: Run
     assert "it must be longer." not in texts(opened("train", run="lab/vae"))
 
 
-def test_the_new_total_is_more_than_what_is_done(place: Place, vae: RunFolder):
+def test_the_new_total_is_more_than_what_is_done(place: Library, vae: RunFolder):
     at = opened("train", run="lab/vae")
     field = at.number_input(key="control:lab/vae:total:finished")
     assert (field.min, field.value) == (4.0, 20.0)
@@ -197,7 +198,7 @@ def test_the_new_total_is_more_than_what_is_done(place: Place, vae: RunFolder):
     assert whole(at.run()).number_input(key="control:lab/vae:total:finished").value == 60.0
 
 
-def test_the_list_hides_going_on(place: Place, vae: RunFolder):
+def test_the_list_hides_going_on(place: Library, vae: RunFolder):
     status(vae, state="stopped")
     assert "runs-go-on-lab/vae" in [one.key for one in opened("runs").button]
     assert "runs-go-on-lab/vae" not in [one.key for one in opened("runs", hide="runs.go_on").button]
@@ -206,18 +207,18 @@ def test_the_list_hides_going_on(place: Place, vae: RunFolder):
 # Names.
 
 
-def test_what_was_said_of_a_run_is_not_said_of_the_next_of_its_name(place: Place, vae: RunFolder):
+def test_what_was_said_of_a_run_is_not_said_of_the_next_of_its_name(place: Library, vae: RunFolder):
     os.utime(vae.path / "status.json", (NOW - 50,) * 2)
     task = started(place, "resume", "lab/vae", NOW - 10, "it must be longer.")
     assert tasks.latest(place, ("resume",), "lab/vae") == task
-    place.discard("lab/vae")
+    actions.discard(place, "lab/vae")
     status(fake_run(place.runs / "lab" / "vae", "vae"))
     os.utime(place.path("lab/vae") / "status.json", (NOW - 50,) * 2)
     assert tasks.latest(place, ("resume",), "lab/vae") is None
     assert overview(place, "lab/vae").refused == ""
 
 
-def test_the_task_that_makes_a_run_is_about_it(place: Place, monkeypatch: pytest.MonkeyPatch):
+def test_the_task_that_makes_a_run_is_about_it(place: Library, monkeypatch: pytest.MonkeyPatch):
     name = place.new("mlp-vae", "digits")
     task = started(place, "train", name, NOW - 1, status=None)
     os.rmdir(place.path(name))
@@ -229,16 +230,16 @@ def test_the_task_that_makes_a_run_is_about_it(place: Place, monkeypatch: pytest
     assert tasks.latest(place, ("train",), name) is None
 
 
-def test_a_rename_takes_along_what_was_said(place: Place, vae: RunFolder):
+def test_a_rename_takes_along_what_was_said(place: Library, vae: RunFolder):
     started(place, "evaluate", "lab/vae", time.time() + 100, "no classifier.")
     other = started(place, "evaluate", "lab/vae", NOW - 900, run="another")
-    new = place.rename("lab/vae", "mine")
+    new = actions.rename(place, "lab/vae", "mine")
     assert tasks.latest(place, ("evaluate",), new).said() == "no classifier."
     assert tasks.read(other.path).subject == "lab/vae"
     assert "no classifier." in texts(opened("runs"))
 
 
-def test_newer_scores_cancel_a_failed_evaluation(place: Place, vae: RunFolder):
+def test_newer_scores_cancel_a_failed_evaluation(place: Library, vae: RunFolder):
     started(place, "evaluate", "lab/vae", NOW - 10, "no classifier.")
     os.utime(vae.path / "scores.json", (NOW - 60,) * 2)
     for page in ("runs", "compare"):
@@ -249,22 +250,22 @@ def test_newer_scores_cancel_a_failed_evaluation(place: Place, vae: RunFolder):
 
 
 @pytest.mark.parametrize("kind", ["evaluate", "resume", "train"])
-def test_a_run_that_something_works_on_is_not_moved(place: Place, vae: RunFolder, kind: tasks.Kind):
-    moment = place.discard("lab/gan")
+def test_a_run_that_something_works_on_is_not_moved(place: Library, vae: RunFolder, kind: tasks.Kind):
+    moment = actions.discard(place, "lab/gan")
     first = started(place, kind, "lab/vae", time.time(), status=None)
     with RunFolder(first.path).locked():
-        for move in (lambda: place.rename("lab/vae", "x"), lambda: place.discard("lab/vae")):
+        for move in (lambda: actions.rename(place, "lab/vae", "x"), lambda: actions.discard(place, "lab/vae")):
             with pytest.raises(LabError, match="at rest"):
                 move()
     second = started(place, kind, "lab/gan", time.time(), status=None)
     with RunFolder(second.path).locked(), pytest.raises(LabError, match="at rest"):
-        place.restore(moment, "lab/gan")
+        actions.restore(place, moment, "lab/gan")
 
 
 # Controls.
 
 
-def test_pause_and_resume_are_one_button(place: Place):
+def test_pause_and_resume_are_one_button(place: Library):
     gan = place.open("lab/gan")
     seen = {}
     with gan.locked():
@@ -278,7 +279,7 @@ def test_pause_and_resume_are_one_button(place: Place):
         assert [one["action"] for one in gan.requests()] == ["pause", "resume", "resume"]
 
 
-def test_what_loads_can_be_stopped(place: Place, monkeypatch: pytest.MonkeyPatch):
+def test_what_loads_can_be_stopped(place: Library, monkeypatch: pytest.MonkeyPatch):
     name = place.new("mlp-vae", "digits")
     task = started(place, "train", name, time.time(), status=None)
     stopped: list[str] = []
@@ -291,7 +292,7 @@ def test_what_loads_can_be_stopped(place: Place, monkeypatch: pytest.MonkeyPatch
     assert stopped == [name, name]
 
 
-def test_a_process_that_is_stopped_while_it_loads_has_not_failed(place: Place):
+def test_a_process_that_is_stopped_while_it_loads_has_not_failed(place: Library):
     name = place.new("mlp-vae", "digits")
     task = tasks.start(place, "train", name, ["train", "mlp-vae", "--out", str(place.path(name))])
     tasks.stop(task)
@@ -299,7 +300,7 @@ def test_a_process_that_is_stopped_while_it_loads_has_not_failed(place: Place):
     assert overview(place, name).state == "stopped"
 
 
-def test_only_the_newest_tasks_and_what_still_runs_are_kept(place: Place, monkeypatch: pytest.MonkeyPatch):
+def test_only_the_newest_tasks_and_what_still_runs_are_kept(place: Library, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(tasks, "MOST", 3)
     old = [started(place, "evaluate", "lab/vae", 1000.0 + second) for second in range(5)]
     running = started(place, "report", "all", 10.0, status=None)
@@ -309,7 +310,7 @@ def test_only_the_newest_tasks_and_what_still_runs_are_kept(place: Place, monkey
     tasks._children[new.id].wait()
 
 
-def test_a_measurement_can_be_stopped(place: Place, monkeypatch: pytest.MonkeyPatch):
+def test_a_measurement_can_be_stopped(place: Library, monkeypatch: pytest.MonkeyPatch):
     task = started(place, "evaluate", "lab/vae", time.time(), status=None)
     stopped: list[str] = []
     monkeypatch.setattr(tasks, "stop", lambda task: stopped.append(task.subject))
@@ -321,7 +322,7 @@ def test_a_measurement_can_be_stopped(place: Place, monkeypatch: pytest.MonkeyPa
     assert stopped == ["lab/vae"]
 
 
-def test_what_is_held_back_has_no_speed_and_its_epoch_follows_its_step(place: Place, vae: RunFolder):
+def test_what_is_held_back_has_no_speed_and_its_epoch_follows_its_step(place: Library, vae: RunFolder):
     with vae.locked():
         for mode, state in (("slow", "running"), ("paused", "paused"), ("fast", "running")):
             status(vae, state=state, step=45, mode=mode)
@@ -331,12 +332,12 @@ def test_what_is_held_back_has_no_speed_and_its_epoch_follows_its_step(place: Pl
             assert (shown["Time left"] == "–") == (mode != "fast")
 
 
-def test_pictures_stand_above_curves(place: Place):
+def test_pictures_stand_above_curves(place: Library):
     heads = [one.value for one in opened("train", run="lab/vae").header]
     assert [one for one in heads if one in ("Samples", "Reconstructions", "Curves")] == ["Samples", "Reconstructions", "Curves"]
 
 
-def test_a_screen_reader_is_told_the_state(place: Place):
+def test_a_screen_reader_is_told_the_state(place: Library):
     at = opened("train", run="lab/vae")
     told = [str(one.proto) for one in at.main if "finished" in str(getattr(one, "proto", ""))] + [str(at.main)]
     assert re.search("lab/vae: finished", "\n".join(told))

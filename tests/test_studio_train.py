@@ -14,14 +14,14 @@ from streamlit.testing.v1 import AppTest
 
 import latentlab.studio
 from latentlab.studio import tasks
-from latentlab.studio.library import Place
+from latentlab.studio.library import Library
 
 APP = Path(latentlab.studio.__file__).with_name("app.py")
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    found = Place(tmp_path / "runs")
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
+    found = Library(tmp_path / "runs")
     found.runs.mkdir()
     monkeypatch.setenv("LATENTLAB_STUDIO_RUNS", str(found.runs))
     monkeypatch.delenv("LATENTLAB_STUDIO_DATA", raising=False)
@@ -33,7 +33,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """What was started, without starting it."""
     found: list[list[str]] = []
 
-    def start(place: Place, kind: str, subject: str, arguments: list[str]) -> None:
+    def start(place: Library, kind: str, subject: str, arguments: list[str]) -> None:
         found.append(list(arguments))
 
     monkeypatch.setattr(tasks, "start", start)
@@ -53,7 +53,7 @@ def only(value: Any) -> str:
     return value[0] if isinstance(value, list) else value
 
 
-def test_the_form_starts_what_it_shows(place: Place, started: list[list[str]]):
+def test_the_form_starts_what_it_shows(place: Library, started: list[list[str]]):
     at = opened()
     assert at.title[0].value == "Train a model"
     at.number_input(key="train:conv-vae:model.latent_dim").set_value(2)
@@ -71,7 +71,7 @@ def test_the_form_starts_what_it_shows(place: Place, started: list[list[str]]):
     assert only(at.query_params["run"]) == "conv-vae-digits-001"
 
 
-def test_the_address_fills_the_form(place: Place):
+def test_the_address_fills_the_form(place: Library):
     at = opened(preset="sn-gan", train__generator_updates="3", model__latent_dim="7", lang="fr")
     assert at.title[0].value == "Entraîner un modèle"
     assert at.number_input(key="train:sn-gan:train.generator_updates").value == 3
@@ -79,7 +79,7 @@ def test_the_address_fills_the_form(place: Place):
     assert not any("beta_warmup" in str(one.key) for one in at.number_input)
 
 
-def test_a_wrong_value_is_said_and_nothing_starts(place: Place):
+def test_a_wrong_value_is_said_and_nothing_starts(place: Library):
     at = opened(train__batch_size="0", model__hidden="a,b")
     assert len(at.error) == 2
     at.text_input(key="train:conv-vae:model.hidden").set_value("12, x").run()
@@ -87,12 +87,12 @@ def test_a_wrong_value_is_said_and_nothing_starts(place: Place):
     assert at.button(key="train:start").disabled
 
 
-def test_a_wrong_value_is_said_in_french(place: Place):
+def test_a_wrong_value_is_said_in_french(place: Library):
     at = opened(train__batch_size="0", lang="fr")
     assert at.error[0].value.replace("\\", "") == "train.batch_size\xa0: il faut un entier d’au moins 1. Reçu\xa0: '0'."
 
 
-def test_a_link_hides_controls_and_keeps_their_values(place: Place, started: list[list[str]]):
+def test_a_link_hides_controls_and_keeps_their_values(place: Library, started: list[list[str]]):
     at = opened(hide="train.seed,advanced,share,preset,data,generate", train__seed="11")
     keys = {str(one.key) for one in at.number_input}
     assert "train:conv-vae:train.seed" not in keys
@@ -103,12 +103,12 @@ def test_a_link_hides_controls_and_keeps_their_values(place: Place, started: lis
     assert only(at.query_params["hide"]).startswith("train.seed")
 
 
-def test_what_an_address_hides_cannot_hide_a_refusal(place: Place):
+def test_what_an_address_hides_cannot_hide_a_refusal(place: Library):
     at = opened(hide="train.seed", train__seed="-1")
     assert "train.seed" in at.error[0].value.replace("\\", "")
 
 
-def test_a_gan_from_a_decoder_needs_one(place: Place, started: list[list[str]]):
+def test_a_gan_from_a_decoder_needs_one(place: Library, started: list[list[str]]):
     at = opened(preset="gan-from-vae")
     assert "Train conv-vae first" in at.info[0].value
     assert not [one for one in at.button if one.key == "train:start"]
@@ -122,13 +122,13 @@ def test_a_gan_from_a_decoder_needs_one(place: Place, started: list[list[str]]):
 
 
 @pytest.mark.parametrize("name", ["../secret", "C:\\x", "nothing", "<script>alert(1)</script>", "lab/../.."])
-def test_a_run_that_there_is_not_is_one_line(place: Place, name: str):
+def test_a_run_that_there_is_not_is_one_line(place: Library, name: str):
     at = opened(run=name)
     assert len(at.error) == 1
     assert "run" in at.error[0].value
 
 
-def test_a_finished_run_is_shown_and_can_go_on(place: Place, started: list[list[str]]):
+def test_a_finished_run_is_shown_and_can_go_on(place: Library, started: list[list[str]]):
     folder = fake_run(place.runs / "vae", "vae")
     (folder.path / "status.json").write_text(json.dumps({"state": "finished", "step": 40}))
     at = opened(run="vae")
@@ -138,7 +138,7 @@ def test_a_finished_run_is_shown_and_can_go_on(place: Place, started: list[list[
     assert started == [["resume", str(place.runs / "vae"), "--epochs", "20"]]
 
 
-def test_requests_of_the_controls_reach_the_run(place: Place):
+def test_requests_of_the_controls_reach_the_run(place: Library):
     folder = fake_run(place.runs / "gan", "gan")
     live = {"state": "running", "step": 40, "mode": "fast", "settings": {"train.generator_learning_rate": 1e-3}}
     (folder.path / "status.json").write_text(json.dumps(live))
@@ -157,7 +157,7 @@ def test_requests_of_the_controls_reach_the_run(place: Place):
     assert asked[-1]["set"] == {"train.generator_learning_rate": 5e-4}
 
 
-def test_a_hostile_name_of_a_folder_is_shown_as_text(place: Place):
+def test_a_hostile_name_of_a_folder_is_shown_as_text(place: Library):
     name = "**b** [x](javascript:alert(1)) :red[y] $z$"
     folder = fake_run(place.runs / "x", "vae")
     folder.path.rename(place.runs / name.replace(":", "").replace("*", ""))

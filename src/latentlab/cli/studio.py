@@ -13,7 +13,7 @@ from latentlab.base.errors import LabError, refusal
 from latentlab.cli.parser import Parser, whole
 
 if TYPE_CHECKING:
-    from latentlab.studio.library import Place
+    from latentlab.studio.library import Library
 
 
 SHORTEST_TOKEN = 16
@@ -44,27 +44,27 @@ def command_studio(arguments: list[str]) -> int:
     if importlib.util.find_spec("streamlit") is None:
         raise LabError("latentlab studio needs Streamlit, which is not installed. Run `make studio`, or `pip install 'latentlab[studio]'`.")
     from latentlab.cli import Interrupted
-    from latentlab.studio.library import Place
+    from latentlab.studio.library import Library
     from latentlab.studio.server import address, serve
 
-    place = Place(runs.absolute(), None if found.data_root is None else str(Path(found.data_root).expanduser().absolute()))
+    library = Library(runs.absolute(), None if found.data_root is None else str(Path(found.data_root).expanduser().absolute()))
     at = address(port, found.expose, found.token)
     status = 0
     try:
-        serve(place, at, not found.no_browser)
+        serve(library, at, not found.no_browser)
     except KeyboardInterrupt:
         status = 128 + signal.SIGINT
     except Interrupted as error:
         status = 128 + error.number
-    print(f"latentlab: the page is closed; {going_on(place)}.", file=sys.stderr)
+    print(f"latentlab: the page is closed; {going_on(library)}.", file=sys.stderr)
     return status
 
 
-def going_on(place: Place) -> str:
+def going_on(library: Library) -> str:
     """What goes on without the page, in words."""
     from latentlab.studio.tasks import tasks
 
-    names = [task.subject for task in tasks(place) if task.state == "running"]
+    names = [task.subject for task in tasks(library) if task.state == "running"]
     return f"{', '.join(names)} {'goes' if len(names) == 1 else 'go'} on without it" if names else "nothing that it started runs"
 
 

@@ -6,7 +6,9 @@ meanwhile is not written: the reader chooses between the two.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -17,25 +19,19 @@ from latentlab.base.files import held, replace_text
 from latentlab.show.answers import LONGEST_WORDS, Answers, Part, as_kept, read_answers, written
 from latentlab.show.answers.markdown import as_html
 from latentlab.show.card import options
-from latentlab.studio.library import Place, here
+from latentlab.studio.library import Library, here
 from latentlab.studio.words import lang, plain, say
 
 
 def line_field(answers: Answers, entry: Entry, label: str, key: str, **options: Any) -> None:
     """A name or a group."""
-    _follow(answers, entry, key)
-    st.text_input(label, key=key, max_chars=LONGEST_WORDS, on_change=_store, args=(entry, key), **options)
-    _conflict(answers, entry, key)
+    _field(answers, entry, key, partial(st.text_input, label, max_chars=LONGEST_WORDS, **options))
 
 
 def text_field(answers: Answers, entry: Entry, label: str, key: str, help: str | None = None) -> None:
     """An answer in Markdown, and below it how the report will show it."""
-    _follow(answers, entry, key)
-    st.text_area(
-        label, key=key, height=160, max_chars=LONGEST_TEXT, placeholder=say("studio.answers.placeholder"), help=help,
-        on_change=_store, args=(entry, key),
-    )  # fmt: skip
-    _conflict(answers, entry, key)
+    placeholder = say("studio.answers.placeholder")
+    _field(answers, entry, key, partial(st.text_area, label, height=160, max_chars=LONGEST_TEXT, placeholder=placeholder, help=help))
     if words := entry.of(answers).strip():
         with st.container(key=f"answer-preview-{key}"):
             st.caption(say("studio.answers.preview"))
@@ -44,16 +40,18 @@ def text_field(answers: Answers, entry: Entry, label: str, key: str, help: str |
 
 def prediction_field(answers: Answers, question: str, key: str) -> None:
     """What can be predicted of a question."""
-    entry = Entry("prediction", question)
+
+    def words(option: str) -> str:
+        return plain(say(f"question.{question}.option.{option}"))
+
+    draw = partial(st.radio, say(f"question.{question}.predict"), options(question), format_func=words)
+    _field(answers, Entry("prediction", question), key, draw)
+
+
+def _field(answers: Answers, entry: Entry, key: str, draw: Callable[..., object]) -> None:
+    """A widget that holds an entry; below it, what is said where its content is not kept."""
     _follow(answers, entry, key)
-    st.radio(
-        say(f"question.{question}.predict"),
-        options(question),
-        format_func=lambda option: plain(say(f"question.{question}.option.{option}")),
-        key=key,
-        on_change=_store,
-        args=(entry, key),
-    )
+    draw(key=key, on_change=_store, args=(entry, key))
     _conflict(answers, entry, key)
 
 
@@ -132,6 +130,7 @@ def _told(entry: Entry, words: str) -> str:
 PATIENCE_SECONDS = 5.0
 LONGEST_TEXT = 20_000  # characters of an answer: eight of them fill no more than a sheet may have
 NOBODY = Answers("", "", {})
+_EMPTY = Part(None, "")
 
 
 class Entry(NamedTuple):
@@ -144,18 +143,18 @@ class Entry(NamedTuple):
         """What is written there; "" for nothing."""
         if self.kind == "name" or self.kind == "group":
             return answers.name if self.kind == "name" else answers.group
-        part = answers.parts.get(self.section, Part(None, ""))
+        part = answers.parts.get(self.section, _EMPTY)
         return part.text if self.kind == "text" else part.prediction or ""
 
     def put_into(self, answers: Answers, words: str) -> Answers:
         """The answers with that entry changed; a section in which nothing is left is left out."""
         if self.kind == "name" or self.kind == "group":
             one_line = " ".join(words.split())
-            name, group = (one_line, answers.group) if self.kind == "name" else (answers.name, one_line)
-            return Answers(name, group, answers.parts)
-        before = answers.parts.get(self.section, Part(None, ""))
-        part = Part(before.prediction, as_kept(words)) if self.kind == "text" else Part(words or None, before.text)
-        return Answers(answers.name, answers.group, _without_empty({**answers.parts, self.section: part}))
+            return replace(answers, name=one_line) if self.kind == "name" else replace(answers, group=one_line)
+        before = answers.parts.get(self.section, _EMPTY)
+        part = replace(before, text=as_kept(words)) if self.kind == "text" else replace(before, prediction=words or None)
+        parts = {**answers.parts, self.section: part}
+        return replace(answers, parts={section: part for section, part in parts.items() if part != _EMPTY})
 
 
 class Changed(Exception):
@@ -166,31 +165,31 @@ class Changed(Exception):
         self.now = now
 
 
-def file(place: Place) -> Path:
+def file(library: Library) -> Path:
     """Where the answers are kept."""
-    return (place.own / "answers").with_suffix(".md")
+    return (library.own / "answers").with_suffix(".md")
 
 
-def read(place: Place) -> Answers:
+def read(library: Library) -> Answers:
     """The answers; nobody's where there are none yet. Raises LabError for a sheet that cannot be read."""
-    path = file(place)
+    path = file(library)
     return read_answers(path) if path.is_file() else NOBODY
 
 
-def put(place: Place, entry: Entry, words: str, before: str, lang: str) -> str:
+def put(library: Library, entry: Entry, words: str, before: str, lang: str) -> str:
     """Write an entry where `before` stands now, and return it as it is kept.
 
     Raises Changed where something else stands there, and LabError for what a sheet cannot hold or a file that cannot be read.
     """
-    place.own.mkdir(parents=True, exist_ok=True)
-    with held(file(place).with_suffix(".lock"), PATIENCE_SECONDS, f"{file(place)} is being written by another process. Try again."):
-        answers = read(place)
+    library.own.mkdir(parents=True, exist_ok=True)
+    with held(file(library).with_suffix(".lock"), PATIENCE_SECONDS, f"{file(library)} is being written by another process. Try again."):
+        answers = read(library)
         changed = entry.put_into(answers, words)
         kept, now = entry.of(changed), entry.of(answers)
         if now not in (before, kept):
             raise Changed(now)
         if now != kept:
-            replace_text(file(place), written(changed, lang))
+            replace_text(file(library), written(changed, lang))
         return kept
 
 
@@ -198,7 +197,3 @@ def predicted(answers: Answers, question: str) -> tuple[str, ...]:
     """The options of a question that were predicted."""
     part = answers.parts.get(question)
     return tuple(option for option in part.predicted if option in options(question)) if part else ()
-
-
-def _without_empty(parts: Mapping[str, Part]) -> dict[str, Part]:
-    return {section: part for section, part in parts.items() if part != Part(None, "")}

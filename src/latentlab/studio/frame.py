@@ -18,14 +18,14 @@ from latentlab.studio.parts import static, style
 from latentlab.studio.state import params, put, shown
 from latentlab.studio.words import KEY, lang, plain, say
 
-# Drawn in this order; each is a module of latentlab.studio.views with a function `draw()`.
+# In the order of the bar: the icon of each page, and the function of latentlab.studio.views that draws it.
 PAGES = {
-    "train": ":material/model_training:",
-    "explore": ":material/explore:",
-    "generate": ":material/imagesmode:",
-    "compare": ":material/compare_arrows:",
-    "learn": ":material/school:",
-    "runs": ":material/folder_open:",
+    "train": (":material/model_training:", "train.draw"),
+    "explore": (":material/explore:", "compare.explore"),
+    "generate": (":material/imagesmode:", "generate.draw"),
+    "compare": (":material/compare_arrows:", "compare.draw"),
+    "learn": (":material/school:", "learn.draw"),
+    "runs": (":material/folder_open:", "runs.draw"),
 }
 NAMES = {"en": "English", "fr": "Français"}
 
@@ -35,7 +35,7 @@ def draw() -> None:
     # The icon is a picture of ours: for a named one the page would ask an outside host.
     st.set_page_config(page_title="latentlab", page_icon=_icon(), layout="wide", initial_sidebar_state="collapsed")
     pages = {
-        name: st.Page(_body(name), title=say(f"studio.page.{name}"), url_path=name, default=name == "train")
+        name: st.Page(partial(_run, name), title=say(f"studio.page.{name}"), url_path=name, default=name == "train")
         for name in PAGES
         if name == "train" or shown(name)
     }
@@ -47,7 +47,7 @@ def draw() -> None:
         home = escape("/?" + urlencode(params()))
         st.html(f'<a class="latentlab-mark" href="{home}" target="_self">latentlab</a>', width="content")
         for name, page in pages.items():
-            st.page_link(page, icon=PAGES[name], query_params=params())
+            st.page_link(page, icon=PAGES[name][0], query_params=params())
         st.space("stretch")
         _language()
     _spoken("page")(
@@ -93,13 +93,10 @@ def _spoken(name: str) -> Any:
     return st.components.v2.component(f"latentlab_{name}", js=static(f"spoken-{name}.js"))
 
 
-def _body(name: str) -> Callable[[], None]:
-    """The function of a page, loaded when it is first opened; a refusal becomes one line on it."""
-    return partial(_run, name)
-
-
 def _run(name: str) -> None:
-    in_one_line(importlib.import_module(f"latentlab.studio.views.{name}").draw)()
+    """Draw a page, whose module is loaded when it is first opened; a refusal becomes one line on it."""
+    module, _, function = PAGES[name][1].partition(".")
+    in_one_line(getattr(importlib.import_module(f"latentlab.studio.views.{module}"), function))()
 
 
 def in_one_line(draw: Callable[..., None]) -> Callable[..., None]:

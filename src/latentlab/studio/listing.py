@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,10 @@ from latentlab.base.errors import LabError
 from latentlab.base.jsonl import parsed
 from latentlab.runs.folder import RunFolder
 from latentlab.studio import tasks
-from latentlab.studio.library import Place
-from latentlab.studio.overview import Overview, outdated, overview, scores
+from latentlab.studio.library import QUESTIONS, Library
+from latentlab.studio.overview import Overview, from_the_end, outdated, overview, scores
 
-QUESTIONS = "questions"  # the folder of the questions' experiments, with dozens of runs
 PAGE = 20  # runs on a page
-_BLOCK, _MOST_BYTES = 65_536, 4_194_304  # read from the end of metrics until an evaluation is found
 _FILES = ("config.json", "status.json", "metrics.jsonl", "scores.json")
 
 Stamp = tuple[object, ...]
@@ -53,48 +50,44 @@ class Listed:
     @property
     def alarms(self) -> list[str]:
         """The keys of the diagnosis' findings that are not over."""
-        found = self.run.status.get("diagnosis")
-        entries = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-        return list(dict.fromkeys(str(one.get("key")) for one in entries if one.get("until_step") is None))
+        findings = [one for one in self.run.status.get("diagnosis", []) if isinstance(one, dict)]
+        return list(dict.fromkeys(str(one.get("key")) for one in findings if one.get("until_step") is None))
 
 
 _kept: dict[Path, tuple[Stamp, Listed]] = {}
-_lock = threading.Lock()
 
 
-def listed(place: Place) -> list[Listed]:
+def listed(library: Library) -> list[Listed]:
     """Every run: those that train first, then the one that changed last. What cannot be read is in the list too, and says why."""
-    started = tasks.tasks(place)
-    found = [one(place, name, started) for name in _names(place, started)]
-    return sorted(found, key=lambda each: (not each.run.live, -each.run.changed, each.name))
+    started = tasks.tasks(library)
+    runs = [one(library, name, started) for name in _names(library, started)]
+    return sorted(runs, key=lambda each: (not each.run.live, -each.run.changed, each.name))
 
 
-def one(place: Place, name: str, started: Sequence[tasks.Task] | None = None) -> Listed:
+def one(library: Library, name: str, started: Sequence[tasks.Task] | None = None) -> Listed:
     """One run; read again only where its files, or what was started about it, changed since."""
-    started = tasks.tasks(place, (), name) if started is None else started
-    training = tasks.newest(place, ("train", "resume"), name, started)
-    evaluation = tasks.newest(place, ("evaluate",), name, started)
+    started = tasks.tasks(library, (), name) if started is None else started
+    training = tasks.newest(library, ("train", "resume"), name, started)
+    evaluation = tasks.newest(library, ("evaluate",), name, started)
     try:
-        path = place.path(name)
+        path = library.path(name)
     except LabError as error:  # made by another program, under a name that no link can hold
-        return Listed(Overview(name, place.runs / name, None, "damaged", 0, str(error), {}, {}, 0.0), unfit=True)
-    stamp = (*_stamp(path), _task_stamp(training), _task_stamp(evaluation))
-    with _lock:
-        before = _kept.get(path)
+        return Listed(Overview(name, library.runs / name, "damaged", 0.0, str(error)), unfit=True)
+    stamp = (*_stamp(path), *((task.id, task.state) if task is not None else None for task in (training, evaluation)))
+    before = _kept.get(path)
     if before is not None and before[0] == stamp and not before[1].busy:
         return before[1]
-    now = _read(place, name, evaluation)
-    with _lock:
-        _kept[path] = stamp, now
+    now = _read(library, name, evaluation)
+    _kept[path] = stamp, now
     return now
 
 
-def _read(place: Place, name: str, evaluation: tasks.Task | None) -> Listed:
+def _read(library: Library, name: str, evaluation: tasks.Task | None) -> Listed:
     try:
-        run = overview(place, name)
+        run = overview(library, name)
     except LabError as error:
-        path = place.path(name)
-        return Listed(Overview(name, path, None, "damaged", 0, str(error), {}, {}, path.stat().st_mtime if path.exists() else 0.0))
+        path = library.path(name)
+        return Listed(Overview(name, path, "damaged", path.stat().st_mtime if path.exists() else 0.0, str(error)))
     if evaluation is not None and outdated(run.folder, evaluation):
         evaluation = None
     try:
@@ -103,65 +96,38 @@ def _read(place: Place, name: str, evaluation: tasks.Task | None) -> Listed:
         return Listed(run, last_held_out(run.folder), None, evaluation, str(error))
 
 
-def _names(place: Place, started: Sequence[tasks.Task]) -> list[str]:
+def _names(library: Library, started: Sequence[tasks.Task]) -> list[str]:
     """The names of all runs, and of those whose process has not written anything yet or failed before it could."""
-    names = place.names()
-    known = set(names)
-    waiting = {task.subject for task in started if task.kind == "train"} - known
-    return names + sorted(name for name in waiting if _is_waiting(place, name, started))
+    names = library.names()
+    waiting = {task.subject for task in started if task.kind == "train"}.difference(names)
+    return names + sorted(name for name in waiting if _is_waiting(library, name, started))
 
 
-def _is_waiting(place: Place, name: str, started: Sequence[tasks.Task]) -> bool:
+def _is_waiting(library: Library, name: str, started: Sequence[tasks.Task]) -> bool:
     try:
-        return place.path(name).is_dir() and tasks.newest(place, ("train", "resume"), name, started) is not None
+        return library.path(name).is_dir() and tasks.newest(library, ("train", "resume"), name, started) is not None
     except LabError:
         return False
 
 
 def _stamp(path: Path) -> Stamp:
-    found: list[object] = []
+    changes: list[object] = []
     for name in _FILES:
         try:
             about = (path / name).stat()
-            found += [about.st_mtime_ns, about.st_size]
+            changes += [about.st_mtime_ns, about.st_size]
         except OSError:
-            found.append(None)
-    return tuple(found)
-
-
-def _task_stamp(task: tasks.Task | None) -> Stamp | None:
-    return None if task is None else (task.id, task.state)
+            changes.append(None)
+    return tuple(changes)
 
 
 def last_held_out(folder: RunFolder) -> dict[str, Any]:
     """The last row of metrics that was measured on held-out images; empty where there is none near the end."""
-    for line in _from_the_end(folder.metrics_file):
-        if b'"val"' not in line:
-            continue
-        row = parsed(line)
+    for line in from_the_end(folder.metrics_file):
+        row = parsed(line) if b'"val"' in line else None
         if row is not None and row.get("split") == "val" and not {"request", "failure"} & row.keys():
             return row
     return {}
-
-
-def _from_the_end(path: Path) -> Iterator[bytes]:
-    """The whole lines of a file, the last one first, as far as the most bytes allow."""
-    try:
-        with open(path, "rb") as file:
-            end = file.seek(0, 2)
-            lowest, rest, torn = max(0, end - _MOST_BYTES), b"", True
-            while end > lowest:
-                start = max(lowest, end - _BLOCK)
-                file.seek(start)
-                rest, *lines = (file.read(end - start) + rest).split(b"\n")
-                if torn and lines:
-                    lines, torn = lines[:-1], False  # what follows the last line end is being written
-                yield from reversed(lines)
-                end = start
-    except FileNotFoundError:
-        return
-    if lowest == 0 and not torn:
-        yield rest
 
 
 def matching(runs: Sequence[Listed], search: str, questions: bool, words: dict[str, str]) -> tuple[list[Listed], int]:
@@ -171,9 +137,9 @@ def matching(runs: Sequence[Listed], search: str, questions: bool, words: dict[s
     language.
     """
     asked = folded(search).split()
-    found = [each for each in runs if all(word in _haystack(each, words) for word in asked)]
-    shown = [each for each in found if not each.of_question or questions or any(_names_question(word, each.name) for word in asked)]
-    return shown, len(found) - len(shown)
+    matches = [each for each in runs if all(word in _haystack(each, words) for word in asked)]
+    shown = [each for each in matches if not each.of_question or questions or any(_names_question(word, each.name) for word in asked)]
+    return shown, len(matches) - len(shown)
 
 
 def _haystack(each: Listed, words: dict[str, str]) -> str:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from latentlab.base.errors import LabError, refusal
+from latentlab.base.files import Each, fits
+from latentlab.base.jsonl import parsed
 from latentlab.config.schema import Config
 from latentlab.runs.folder import STATES, RunFolder
 from latentlab.studio import tasks
-from latentlab.studio.library import Place
+from latentlab.studio.library import Library
 
 State = Literal["starting", "running", "paused", "finished", "stopped", "failed", "damaged"]
 LIVE: tuple[State, ...] = ("starting", "running", "paused")
-_END_BYTES = 65_536
+_BLOCK, _MOST_BYTES = 65_536, 4_194_304  # read at a time, and at most, from the end of metrics
 _LARGEST = 2**53  # a step; more is no count that training could reach
 
 
@@ -30,13 +31,13 @@ class Overview:
 
     name: str
     path: Path
-    config: Config | None
     state: State
-    step: int
-    message: str
-    status: dict[str, Any]
-    last: dict[str, Any]  # the last line of metrics; empty where there is none
     changed: float  # when its state was last written, seconds since 1970
+    message: str = ""
+    config: Config | None = None
+    step: int = 0
+    status: dict[str, Any] = field(default_factory=dict)
+    last: dict[str, Any] = field(default_factory=dict)  # the last line of metrics; empty where there is none
     refused: str = ""  # why the last attempt to go on with it came to nothing
 
     @property
@@ -48,6 +49,11 @@ class Overview:
     def kind(self) -> str:
         """ "ae", "vae", "gan" or "gan-from-vae"; "" where that is not known."""
         return self.config.kind if self.config is not None else ""
+
+    @property
+    def data(self) -> str:
+        """Its images in a word: the SPEC without the folders before its name; "" where that is not known."""
+        return self.config.data.spec.rpartition("/")[2] if self.config is not None else ""
 
     @property
     def live(self) -> bool:
@@ -82,10 +88,10 @@ class Overview:
         return 2 * usual if done < 2 * usual else done + max(usual, 1.0)
 
 
-def overview(place: Place, name: str) -> Overview:
+def overview(library: Library, name: str) -> Overview:
     """A run by its name, also one whose process has not written anything yet. Raises Gone when there is none."""
-    path = place.path(name)
-    task = tasks.latest(place, ("train", "resume"), name)
+    path = library.path(name)
+    task = tasks.latest(library, ("train", "resume"), name)
     if not (path / "config.json").is_file():
         # A folder is made for each run before it is started: where there is none any more, the run was moved.
         if task is None or (task.state != "running" and not path.is_dir()):
@@ -93,11 +99,12 @@ def overview(place: Place, name: str) -> Overview:
         return _without_config(path, name, task)
     folder = RunFolder(path)
     try:
-        config, status = folder.config(), _checked_status(folder)
-        last = _checked_row(folder)
-        _check_environment(folder)
+        config, status = folder.config(), _checked(folder, "status.json", folder.status())
+        last = _checked(folder, "metrics.jsonl", last_row(folder))
+        if environment := folder.environment():  # else it is not written yet
+            _checked(folder, "environment.json", {"image_shape": None} | environment)
     except LabError as error:
-        return Overview(name, path, None, "damaged", 0, str(error), {}, {}, path.stat().st_mtime)
+        return Overview(name, path, "damaged", path.stat().st_mtime, str(error))
     state = status.get("state", "starting" if task is not None and task.state == "running" else "stopped")
     message = str(status.get("message", ""))
     if state not in LIVE and task is not None and task.state == "running":
@@ -110,87 +117,73 @@ def overview(place: Place, name: str) -> Overview:
             refused = task.said()
         elif state == "stopped":  # its process was ended by an error that nobody foresaw
             state, message = "failed", task.said() or message
-    return Overview(name, path, config, state, status.get("step", 0), message, status, last, changed, refused)
+    return Overview(name, path, state, changed, message, config, status.get("step", 0), status, last, refused)
 
 
-def overviews(place: Place) -> list[Overview]:
+def overviews(library: Library) -> list[Overview]:
     """Every run that can be opened by its name, by path. (The page Runs also tells of folders whose names the studio does not take.)"""
-    found = []
-    for name in place.names():
+    runs = []
+    for name in library.names():
         try:
-            found.append(overview(place, name))
+            runs.append(overview(library, name))
         except LabError:
             continue  # such a name, or a folder that has gone meanwhile
-    return found
+    return runs
 
 
 def _without_config(path: Path, name: str, task: tasks.Task) -> Overview:
     states: dict[str, State] = {"running": "starting", "done": "stopped"}
     state = states.get(task.state, "failed")
-    return Overview(name, path, None, state, 0, task.said() if state == "failed" else "", {}, {}, task.started)
-
-
-def _checked_status(folder: RunFolder) -> dict[str, Any]:
-    """status.json, in which every value that the pages use is of its type. Raises LabError."""
-    status = folder.status()
-    _check(folder, "status.json", status, "step", _is_count, "an integer of at least 0")
-    _check(folder, "status.json", status, "state", lambda value: isinstance(value, str) and value in STATES, "one of " + ", ".join(STATES))
-    for name, kind, must_be in (("message", str, "a text"), ("diagnosis", list, "a list"), ("settings", dict, "an object")):
-        _check(folder, "status.json", status, name, lambda value, kind=kind: isinstance(value, kind), must_be)  # type: ignore[misc]
-    return status
-
-
-def _checked_row(folder: RunFolder) -> dict[str, Any]:
-    """The last line of metrics, whose numbers are numbers. Raises LabError."""
-    row = last_row(folder)
-    _check(folder, "metrics.jsonl", row, "step", _is_count, "an integer of at least 0")
-    for name in ("epoch", "seconds", "images_seen"):
-        _check(folder, "metrics.jsonl", row, name, _is_number, "a number of at least 0")
-    return row
-
-
-def _check_environment(folder: RunFolder) -> None:
-    """Raises LabError for an environment.json without the shape and the number of the images, which it is written with."""
-    found, file = folder.environment(), "environment.json"
-    if not found:  # not written yet
-        return
-    three = "three integers of at least 1"
-    _check(folder, file, {"image_shape": None, **found}, "image_shape", lambda shape: _are_counts(shape) and len(shape) == 3, three)
-    _check(
-        folder,
-        file,
-        found,
-        "images",
-        lambda images: isinstance(images, dict) and _are_counts(list(images.values())),
-        "an object of integers",
-    )
-
-
-def _are_counts(values: Any) -> bool:
-    return isinstance(values, list) and all(map(_is_count, values))
-
-
-def _check(folder: RunFolder, file: str, values: dict[str, Any], name: str, is_right: Callable[[Any], bool], must_be: str) -> None:
-    if name in values and not is_right(values[name]):
-        raise refusal(f"{folder.path / file}: {name}", must_be, values[name], "Restore it from a copy.")
+    return Overview(name, path, state, task.started, task.said() if state == "failed" else "")
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST
+    return fits(value, int) and 0 <= value <= _LARGEST
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LARGEST
+    return fits(value, (int, float)) and 0 <= value <= _LARGEST
+
+
+# What the pages use of a run's files: the shape of each value, which may also be absent, and the shape in words.
+COUNT = (_is_count, "an integer of at least 0")
+NUMBER = (_is_number, "a number of at least 0")
+SHAPES: dict[str, dict[str, tuple[Any, str]]] = {
+    "status.json": {
+        "step": COUNT,
+        "state": (STATES.__contains__, "one of " + ", ".join(STATES)),
+        "message": (str, "a text"),
+        "diagnosis": (list, "a list"),
+        "settings": (dict, "an object"),
+    },
+    "metrics.jsonl": {"step": COUNT, "epoch": NUMBER, "seconds": NUMBER, "images_seen": NUMBER},
+    "environment.json": {
+        "image_shape": (lambda shape: fits(shape, [_is_count]) and len(shape) == 3, "three integers of at least 1"),
+        "images": (Each(_is_count), "an object of integers"),
+    },
+    "scores.json": {
+        "step": ((None, _is_count), COUNT[1]),
+        "scores": (
+            Each(lambda score: isinstance(score, dict) and fits(score.get("value"), (int, float, None))),
+            "an object with a number as each measure's value",
+        ),
+        "extractors": ((None, dict), "an object"),
+        "class_shares": ((None, dict), "an object"),
+    },
+}
+
+
+def _checked(folder: RunFolder, file: str, values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a file, each of its shape. Raises LabError."""
+    for name, (shape, must_be) in SHAPES[file].items():
+        if name in values and not fits(values[name], shape):
+            raise refusal(f"{folder.path / file}: {name}", must_be, values[name], "Restore it from a copy.")
+    return values
 
 
 def scores(folder: RunFolder) -> dict[str, Any]:
     """scores.json, in which every score is an object with a number; empty before an evaluation. Raises LabError."""
-    found, file = folder.scores(), "scores.json"
-    _check(folder, file, found, "step", lambda value: value is None or _is_count(value), "an integer of at least 0")
-    _check(folder, file, found, "scores", _are_scores, "an object with a number as each measure's value")
-    for name in ("extractors", "class_shares"):
-        _check(folder, file, found, name, lambda value: value is None or isinstance(value, dict), "an object")
-    return found
+    return _checked(folder, "scores.json", folder.scores())
 
 
 def outdated(folder: RunFolder, evaluation: tasks.Task) -> bool:
@@ -201,38 +194,26 @@ def outdated(folder: RunFolder, evaluation: tasks.Task) -> bool:
         return False
 
 
-def _are_scores(value: Any) -> bool:
-    return isinstance(value, dict) and all(
-        isinstance(one, dict) and isinstance(one.get("value"), int | float | None) for one in value.values()
-    )
-
-
 def last_row(folder: RunFolder) -> dict[str, Any]:
     """The last whole line of metrics.jsonl; empty without one."""
+    return next((row for line in from_the_end(folder.metrics_file) if (row := parsed(line)) is not None), {})
+
+
+def from_the_end(path: Path) -> Iterator[bytes]:
+    """The whole lines of a file, the last one first, as far as the most bytes allow."""
     try:
-        with open(folder.metrics_file, "rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - _END_BYTES))
-            lines = file.read().split(b"\n")
+        with open(path, "rb") as file:
+            end = file.seek(0, 2)
+            lowest, rest, torn = max(0, end - _MOST_BYTES), b"", True
+            while end > lowest:
+                start = max(lowest, end - _BLOCK)
+                file.seek(start)
+                rest, *lines = (file.read(end - start) + rest).split(b"\n")
+                if torn and lines:
+                    lines, torn = lines[:-1], False  # what follows the last line end is being written
+                yield from reversed(lines)
+                end = start
     except FileNotFoundError:
-        return {}
-    for line in reversed(lines[:-1]):
-        try:
-            found = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(found, dict):
-            return found
-    return {}
-
-
-# Stopping a run, however far it has come: one that trains is asked to, one that still loads is ended.
-
-
-def stop(place: Place, name: str) -> None:
-    """Stop a run. One that is at rest already stays so. Raises LabError when there is none."""
-    found, task = overview(place, name), tasks.latest(place, ("train", "resume"), name)
-    if found.state == "starting" and task is not None and task.state == "running":
-        tasks.stop(task)
-    elif found.live:
-        found.folder.request("stop")
+        return
+    if lowest == 0 and not torn:
+        yield rest

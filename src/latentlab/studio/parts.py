@@ -20,7 +20,7 @@ import streamlit as st
 from latentlab.base.errors import LabError
 from latentlab.base.texts import Phrase
 from latentlab.runs.folder import RunFolder
-from latentlab.show import charts
+from latentlab.show import charts as live_charts
 from latentlab.show import explorer as live_explorer
 from latentlab.show.charts.columns import Columns
 from latentlab.show.charts.panels import Panel, Pictures
@@ -39,7 +39,7 @@ def _component(name: str) -> Component:
     if name == "explorer":
         script, style = live_explorer.module(), live_explorer.style() + static("explorer-host.css")
     else:
-        script, style = charts.module(), charts.host_style() + ".latentlab-place { --chart-sans: var(--st-font); }\n"
+        script, style = live_charts.module(), live_charts.host_style() + ".latentlab-place { --chart-sans: var(--st-font); }\n"
     made: Component = st.components.v2.component(f"latentlab_{name}", css=style, js=script + static("host.js") + static(f"{name}.js"))
     return made
 
@@ -51,6 +51,15 @@ def chart(panel: Panel, key: str) -> None:
         return
     words = chart_words(panel, lang()) | {"table": chart_table(panel, lang())}
     _component("chart")(data={"data": chart_data(panel), "words": words}, key=key)
+
+
+def charts(panels: Sequence[tuple[str, Panel | None]]) -> None:
+    """Panels with their keys, two in a row; None leaves its place empty."""
+    for start in range(0, len(panels), 2):
+        for column, (key, panel) in zip(st.columns(2), panels[start : start + 2], strict=False):
+            if panel is not None:
+                with column:
+                    chart(panel, key)
 
 
 def _pictures(panel: Pictures) -> None:
@@ -67,13 +76,13 @@ def film(names: Sequence[str], kind: Kept, key: str) -> None:
     """
     reels = []
     for name in names:
-        found = overview(here(), name)
-        if found.config is not None:
+        run = overview(here(), name)
+        if run.config is not None:
             try:
-                columns = watched(found.folder).columns
+                columns = watched(run.folder).columns
             except LabError:  # its metrics are damaged, which is said where they are shown: the pictures need only the epochs
                 columns = Columns()
-            reels.append(reel(found.folder, columns, name, Phrase("page.verbatim", {"words": name}), found.kind, kind))
+            reels.append(reel(run.folder, columns, name, Phrase("page.verbatim", {"words": name}), run.kind, kind))
     _component("film")(data={"kind": kind, "film": film_data(reels, lang())}, key=key)
 
 
@@ -133,9 +142,9 @@ def watched(folder: RunFolder) -> Watched:
             while len(_kept) > KEPT:
                 _kept.popitem(last=False)
         _kept.move_to_end(folder.path)
-        found = _kept[folder.path]
-    found.read()
-    return found
+        numbers = _kept[folder.path]
+    numbers.read()
+    return numbers
 
 
 # The files of static/: style sheets of all pages or of one, and the scripts of components.

@@ -1,27 +1,131 @@
-"""What the page's components fetch by themselves, so that no picture travels through a rerun of the page.
+"""The requests of the browser: what every one passes before the page sees it, and what the page's components fetch by themselves.
 
 /lab/picture/KIND/STEP?run=NAME           a sample grid or reconstructions of a step, as the run folder holds it
 /lab/explorer?run=NAME&run=NAME…          the content of the live explorer for these runs
+
+So no picture travels through a rerun of the page. Streamlit checks the Host header of its own channel only, so that a page of
+somebody's else (DNS rebinding) could still read files; here every route is behind one door. The content security policy lets
+the page ask no other host for anything.
 """
 
 from __future__ import annotations
 
+import hmac
 import json
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode
 
-from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect, WebSocketDisconnected
 
 from latentlab.base.errors import LabError, refusal
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
 from latentlab.show.explorer.content import explorer_content
-from latentlab.studio.library import Place, here
+from latentlab.studio.library import Library, here
+
+COOKIE = "latentlab_token"
+UPLOADS = "/_stcore/upload_file"
+# Streamlit's own page needs inline styles, blob modules (components) and eval (its chart library and WebAssembly).
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
+    "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+
+
+class Guard:
+    """ASGI middleware. `hosts` are the names by which the page may be asked for; `token` is None where only this machine asks."""
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str], token: str | None) -> None:
+        self.app, self.hosts, self.token = app, frozenset(host.lower() for host in hosts), token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        refused = self._answer(HTTPConnection(scope))
+        if refused is None:
+            try:
+                await self.app(scope, receive, _with_headers(send) if scope["type"] == "http" else send)
+            except (WebSocketDisconnect, WebSocketDisconnected):
+                pass  # a tab that was closed while something was sent to it
+        elif scope["type"] == "http":
+            await refused(scope, receive, _with_headers(send))
+        else:
+            await send({"type": "websocket.close", "code": 4403})
+
+    def _answer(self, asked: HTTPConnection) -> Response | None:
+        """What is said instead of the page; None where the request may pass."""
+        host = asked.headers.get("host", "")
+        if hostname(host) not in self.hosts:
+            names = ", ".join(sorted(self.hosts))
+            return PlainTextResponse(f"The studio answers to {names} only. Got {host[:100]!r}.", 403)
+        origin = asked.headers.get("origin")
+        changing = asked.scope["type"] == "websocket" or asked.scope.get("method") not in ("GET", "HEAD", "OPTIONS")
+        if changing and origin is not None and origin.lower() not in (f"http://{host.lower()}", f"https://{host.lower()}"):
+            return PlainTextResponse(f"The studio is steered from its own page only. Got {origin[:100]!r}.", 403)
+        if asked.url.path.startswith(UPLOADS):
+            return PlainTextResponse("The studio takes no uploads.", 403)
+        return None if self.token is None else self._identified(asked, self.token)
+
+    def _identified(self, asked: HTTPConnection, token: str) -> Response | None:
+        given = asked.query_params.get("token")
+        if given is not None and asked.scope["type"] == "http" and _same(given, token):
+            rest = [(key, value) for key, value in parse_qsl(asked.url.query, keep_blank_values=True) if key != "token"]
+            path = "/" + asked.url.path.lstrip("/\\")  # two slashes would name another host
+            answer = RedirectResponse(path + ("?" + urlencode(rest) if rest else ""), 303)
+            answer.set_cookie(cookie(asked), token, httponly=True, samesite="strict", path="/")
+            return answer
+        if _same(asked.cookies.get(cookie(asked), ""), token):
+            return None
+        return PlainTextResponse("This studio asks for a token: open the address that it printed when it was started.", 403)
+
+
+def cookie(asked: HTTPConnection) -> str:
+    """The cookie's name: two studios of one host, on two ports, have one each."""
+    return f"{COOKIE}_{asked.url.port or 80}"
+
+
+def hostname(host: str) -> str:
+    """The name in a Host header, without its port: "127.0.0.1:8501" and "[::1]:8501" give 127.0.0.1 and ::1."""
+    host = host.strip().lower()
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.rpartition(":")[0] if host.count(":") == 1 else host
+
+
+def _same(given: str, token: str) -> bool:
+    return hmac.compare_digest(given.encode(), token.encode())
+
+
+def _with_headers(send: Send) -> Send:
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            own = {name for name, _ in HEADERS}
+            headers = [pair for pair in message.get("headers", []) if pair[0].lower() not in own] + list(HEADERS)
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return sent
+
+
+# What the page's components fetch.
 
 KINDS = ("samples", "reconstructions")
 MOST_RUNS = 8  # in one explorer
@@ -29,7 +133,7 @@ MOST_RUNS = 8  # in one explorer
 Answer = Callable[[Request], Response]
 
 
-def refused(answer: Answer) -> Answer:
+def in_plain_text(answer: Answer) -> Answer:
     """A LabError becomes a one-line answer of status 404, as plain text."""
 
     def answered(asked: Request) -> Response:
@@ -41,7 +145,7 @@ def refused(answer: Answer) -> Answer:
     return answered
 
 
-@refused
+@in_plain_text
 def picture(asked: Request) -> Response:
     """One file of samples/ or reconstructions/. A step's picture may be drawn again by a resumed run: the browser asks anew."""
     kind, step = asked.path_params["kind"], asked.path_params["step"]
@@ -53,7 +157,7 @@ def picture(asked: Request) -> Response:
     return FileResponse(path, media_type="image/png", headers={"Cache-Control": "private, no-cache"})
 
 
-@refused
+@in_plain_text
 def explorer(asked: Request) -> Response:
     """The explorer's content as JSON."""
     names = asked.query_params.getlist("run")
@@ -77,9 +181,9 @@ _kept: OrderedDict[tuple[Path, Stamp], str] = OrderedDict()
 _lock = threading.Lock()
 
 
-def stamp(place: Place, names: tuple[str, ...]) -> Stamp:
+def stamp(library: Library, names: tuple[str, ...]) -> Stamp:
     """What the content of these runs is made of: (name, newest checkpoint, when it and the codes were written) of each."""
-    return tuple((name, *_of(place.open(name))) for name in names)
+    return tuple((name, *_of(library.open(name))) for name in names)
 
 
 def _of(folder: RunFolder) -> tuple[str, int, int, int]:
@@ -87,17 +191,17 @@ def _of(folder: RunFolder) -> tuple[str, int, int, int]:
     return *checkpoints.stamp(folder.checkpoints), codes.stat().st_mtime_ns if codes.is_file() else 0
 
 
-def explorer_text(place: Place, names: tuple[str, ...]) -> str:
+def explorer_text(library: Library, names: tuple[str, ...]) -> str:
     """The content as JSON, with "left_out": one line for each run or part that cannot be shown. Raises LabError for a run
     that there is not.
 
     Weights are fp16: nothing is sent over a network, and a difference of one grey level is the most that can be seen.
     """
-    key = (place.runs, stamp(place, names))
+    key = (library.runs, stamp(library, names))
     with _lock:  # a second tab waits for the first one's content instead of packing it again
         if key not in _kept:
             said: list[str] = []
-            content = explorer_content({name: place.open(name) for name in names}, {}, "fp16", said.append, encoders=True)
+            content = explorer_content({name: library.open(name) for name in names}, {}, "fp16", said.append, encoders=True)
             _kept[key] = json.dumps(content | {"left_out": said}, separators=(",", ":"))
             while len(_kept) > KEPT:
                 _kept.popitem(last=False)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.base.errors import refusal
-from latentlab.studio.library import Place
+from latentlab.studio.library import Library
 
 if TYPE_CHECKING:
     from streamlit.web.server.starlette import App
@@ -130,8 +130,7 @@ def application(at: Address, started: Any = None) -> App:
     import streamlit as st
     from starlette.middleware import Middleware
 
-    from latentlab.studio.guard import Guard
-    from latentlab.studio.routes import ROUTES
+    from latentlab.studio.routes import ROUTES, Guard
 
     @asynccontextmanager
     async def lifespan(app: App) -> AsyncIterator[None]:
@@ -152,10 +151,10 @@ def warm() -> None:
         sources.preview(DataConfig())
 
 
-def serve(place: Place, at: Address, open_browser: bool = True) -> None:
+def serve(library: Library, at: Address, open_browser: bool = True) -> None:
     """Serve until Ctrl-C. Training that was started goes on after that."""
-    place.runs.mkdir(parents=True, exist_ok=True)
-    place.remember()
+    library.runs.mkdir(parents=True, exist_ok=True)
+    library.remember()
 
     def started() -> None:
         print(f"latentlab studio: {at.page}", flush=True)

@@ -1,4 +1,5 @@
-"""What the page's address holds: the language, the run that is looked at, the configuration, and what a teacher hides.
+"""What the page's address holds: the language, the run that is looked at, the configuration, and what a teacher hides;
+and what a tab of the browser remembers besides: the choices of its widgets, and what was refused.
 
 ?lang=fr&run=lab/vae            the run
 ?preset=conv-vae&train.beta=4   fields of the configuration that are not the preset's, by their dotted names
@@ -7,15 +8,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import streamlit as st
 
-from latentlab.studio.words import KEY, lang
+from latentlab.base.errors import LabError
+from latentlab.studio.words import KEY, lang, plain
 
 HIDE, RUN = "hide", "run"
-KEPT = (KEY, HIDE)  # in every link
 
 
 def hidden() -> frozenset[str]:
@@ -30,10 +31,10 @@ def shown(name: str) -> bool:
 
 def params(**more: str | list[str] | None) -> dict[str, Any]:
     """The parameters of a link within the page: those that every page keeps, and `more` (None leaves one out)."""
-    found: dict[str, Any] = {KEY: lang()}
+    kept: dict[str, Any] = {KEY: lang()}
     if hidden():
-        found[HIDE] = st.query_params[HIDE]
-    return found | {name: value for name, value in more.items() if value not in (None, "", [])}
+        kept[HIDE] = st.query_params[HIDE]
+    return kept | {name: value for name, value in more.items() if value not in (None, "", [])}
 
 
 def asked(name: str) -> str | None:
@@ -49,3 +50,64 @@ def put(values: Mapping[str, str | None]) -> None:
                 del st.query_params[name]
         elif st.query_params.get(name) != value:
             st.query_params[name] = value
+
+
+def chosen(
+    key: str,
+    parameter: str,
+    options: Collection[Any] | None,
+    usual: Any,
+    draw: Callable[..., Any] | None,
+    read: Callable[[], Any] | None = None,
+    write: Callable[[Any], Mapping[str, str | None]] | None = None,
+    anew: object = None,
+) -> Any:
+    """A choice that begins with what the address says, or with the usual one, and that the reader changes there.
+
+    `draw(key=key)` draws its widget, None where it is hidden. `options` are what can be chosen, any number of them where
+    `usual` is a list; None for what needs no list. `read` tells what the address says, by default its parameter where that is
+    an option; `write` how a choice stands there, by default as itself, and the usual one not at all. The widget keeps what the
+    reader chose until the address says something else (a link, Back), `anew` changes, or it is no option any more.
+    """
+    state, several = st.session_state, isinstance(usual, list)
+
+    def said() -> Any:
+        if read is not None:
+            return read()
+        return asked(parameter) if options is None or asked(parameter) in options else None
+
+    first = said() or usual
+    if draw is None:
+        return first
+    if state.get(f"{key}:asked") != (said(), anew) or key not in state or not _is_option(state[key], options, several):
+        state[key] = first
+    choice = draw(key=key)
+    # What a page begins with is not written: the way back would lead to the same page again.
+    if (set(choice) != set(first)) if several else choice != first:
+        put(write(choice) if write is not None else {parameter: choice if choice != usual else None})
+    state[f"{key}:asked"] = said(), anew
+    return choice
+
+
+def _is_option(choice: Any, options: Collection[Any] | None, several: bool) -> bool:
+    return options is None or all(each in options for each in (choice if several else [choice]))
+
+
+# What is refused stands in the session until the same is tried again.
+
+
+def attempt(key: str, act: Callable[[], object], why: Callable[[Exception], str] = str) -> bool:
+    """Do something; whether it was done. Why it was refused is kept under `key`, in the words of `why`."""
+    st.session_state.pop(key, None)
+    try:
+        act()
+    except (LabError, OSError) as error:
+        st.session_state[key] = why(error)
+        return False
+    return True
+
+
+def say_refused(key: str) -> None:
+    """A line on why something was refused."""
+    if why := st.session_state.get(key):
+        st.error(plain(why), icon=":material/error:")

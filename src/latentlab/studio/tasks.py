@@ -6,7 +6,6 @@ found again after a reload, in a second tab, or by another server, and its end i
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -20,9 +19,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from latentlab.base.errors import LabError
-from latentlab.base.files import replace_json
+from latentlab.base.files import read_json, replace_json
 from latentlab.runs.folder import RunFolder
-from latentlab.studio.library import Place
+from latentlab.studio.library import Library
 
 Kind = Literal["train", "resume", "evaluate", "question", "report"]
 State = Literal["running", "done", "failed", "lost"]
@@ -30,9 +29,8 @@ OF_RUNS: tuple[Kind, ...] = ("train", "resume", "evaluate")  # whose subject is 
 MOST = 500  # tasks that are kept; of older ones no page tells anything
 GRACE_SECONDS = 5.0  # a process that was started takes the lock within that time
 _children: dict[str, subprocess.Popen[bytes]] = {}  # of this server, to be reaped
-_ended: dict[
-    Path, tuple[int, Task]
-] = {}  # by when they were written; what will not change any more, so that a long list is not read again and again
+# What will not change any more, with the moment of its writing, so that a long list is not read again and again.
+_ended: dict[Path, tuple[int, Task]] = {}
 
 
 @dataclass(frozen=True)
@@ -79,13 +77,13 @@ class Task:
         return next((line.partition(": ")[2] for line in reversed(self.log()) if line.startswith("latentlab: ")), "")
 
 
-def start(place: Place, kind: Kind, subject: str, arguments: Sequence[str]) -> Task:
+def start(library: Library, kind: Kind, subject: str, arguments: Sequence[str]) -> Task:
     """Start `latentlab ARGUMENTS` detached from this process; it works beside the folder of runs and leaves the page a core."""
-    path = place.own / "tasks" / f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:8]}"
+    path = library.own / "tasks" / f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:8]}"
     path.mkdir(parents=True)
-    task = Task(path, kind, subject, tuple(arguments), time.time(), None, None, identity(place, subject) if kind in OF_RUNS else None)
+    task = Task(path, kind, subject, tuple(arguments), time.time(), None, None, identity(library, subject) if kind in OF_RUNS else None)
     _write(task)
-    _prune(place)
+    _prune(library)
     with open(path / "log", "wb") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "latentlab.cli.detached", str(path)],
@@ -99,9 +97,9 @@ def start(place: Place, kind: Kind, subject: str, arguments: Sequence[str]) -> T
     return task
 
 
-def _prune(place: Place) -> None:
+def _prune(library: Library) -> None:
     """Remove the oldest tasks that have ended, beyond those that are kept."""
-    for task in tasks(place)[MOST:]:
+    for task in tasks(library)[MOST:]:
         if task.state != "running":
             shutil.rmtree(task.path, ignore_errors=True)
             _ended.pop(task.path, None)
@@ -152,9 +150,9 @@ def read(path: Path) -> Task | None:
         written = (path / "task.json").stat().st_mtime_ns
         if path in _ended and _ended[path][0] == written:
             return _ended[path][1]
-        found = json.loads((path / "task.json").read_text(encoding="utf-8"))
-        words, started = tuple(found["arguments"]), float(found["started"])
-        task = Task(path, found["kind"], found["subject"], words, started, found["status"], found.get("pid"), found.get("run"))
+        told = read_json(path / "task.json")
+        words, started = tuple(told["arguments"]), float(told["started"])
+        task = Task(path, told["kind"], told["subject"], words, started, told["status"], told.get("pid"), told.get("run"))
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if task.status is not None:
@@ -173,34 +171,34 @@ def ended(path: Path, status: int) -> None:
     """Write down how a task ended."""
     task = read(path)
     if task is not None:
-        made = identity(Place(path.parents[2]), task.subject) if task.kind == "train" else task.run
+        made = identity(Library(path.parents[2]), task.subject) if task.kind == "train" else task.run
         _write(replace(task, status=status, run=made))
 
 
-def renamed(place: Place, name: str, new: str) -> None:
+def renamed(library: Library, name: str, new: str) -> None:
     """A run has another name: what was started about it is about that name now."""
-    for task in tasks(place, OF_RUNS, name):
-        if concerns(place, replace(task, subject=new)):
+    for task in tasks(library, OF_RUNS, name):
+        if concerns(library, replace(task, subject=new)):
             _write(replace(task, subject=new))
 
 
-def identity(place: Place, name: str) -> str | None:
+def identity(library: Library, name: str) -> str | None:
     """What tells the run that has a name from others that had it; None where there is no run.
 
     It is of environment.json: that is written once, when a run is made, and a rename takes it along.
     """
     try:
-        about = (place.path(name) / "environment.json").stat()
+        about = (library.path(name) / "environment.json").stat()
     except (LabError, OSError):
         return None
     return f"{about.st_ino}:{about.st_mtime_ns}"
 
 
-def concerns(place: Place, task: Task) -> bool:
+def concerns(library: Library, task: Task) -> bool:
     """Whether a task is about the run that has its subject's name now, and not about one that had the name before."""
     if task.kind not in OF_RUNS:
         return True
-    now = identity(place, task.subject)
+    now = identity(library, task.subject)
     if task.run is not None or now is None:
         return task.run == now
     if task.kind == "train":  # one that has ended wrote down what it made, so this one made nothing
@@ -208,27 +206,33 @@ def concerns(place: Place, task: Task) -> bool:
     return True
 
 
-def tasks(place: Place, kinds: Sequence[Kind] = (), subject: str | None = None) -> list[Task]:
+def tasks(library: Library, kinds: Sequence[Kind] = (), subject: str | None = None) -> list[Task]:
     """The tasks of these kinds (all of them without one) about a subject, the last one first."""
-    folder = place.own / "tasks"
+    folder = library.own / "tasks"
     if not folder.is_dir():
         return []
-    found = (task for path in folder.iterdir() if (task := read(path)) is not None)
-    chosen = [task for task in found if (not kinds or task.kind in kinds) and subject in (None, task.subject)]
+    every = (task for path in folder.iterdir() if (task := read(path)) is not None)
+    chosen = [task for task in every if (not kinds or task.kind in kinds) and subject in (None, task.subject)]
     return sorted(chosen, key=lambda task: task.started, reverse=True)
 
 
-def latest(place: Place, kinds: Sequence[Kind], subject: str) -> Task | None:
+def latest(library: Library, kinds: Sequence[Kind], subject: str) -> Task | None:
     """The last task of these kinds about a subject, where it is about the run that has this name now."""
-    return newest(place, kinds, subject, tasks(place, kinds, subject))
+    return newest(library, kinds, subject, tasks(library, kinds, subject))
 
 
-def newest(place: Place, kinds: Sequence[Kind], subject: str, among: Sequence[Task]) -> Task | None:
+def newest(library: Library, kinds: Sequence[Kind], subject: str, among: Sequence[Task]) -> Task | None:
     """The same of tasks that were read already, the last one first."""
-    found = next((task for task in among if task.kind in kinds and task.subject == subject), None)
-    return found if found is not None and concerns(place, found) else None
+    task = next((task for task in among if task.kind in kinds and task.subject == subject), None)
+    return task if task is not None and concerns(library, task) else None
 
 
-def running(place: Place, subject: str) -> list[Task]:
+def working(library: Library, kinds: Sequence[Kind], subject: str) -> Task | None:
+    """The last task of these kinds about a subject, while it runs."""
+    task = latest(library, kinds, subject)
+    return task if task is not None and task.state == "running" else None
+
+
+def running(library: Library, subject: str) -> list[Task]:
     """What works on a run now."""
-    return [task for task in tasks(place, OF_RUNS, subject) if task.state == "running"]
+    return [task for task in tasks(library, OF_RUNS, subject) if task.state == "running"]

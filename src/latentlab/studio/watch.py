@@ -17,42 +17,33 @@ from latentlab.studio import parts, tasks
 from latentlab.studio.controls import controls, stopping
 from latentlab.studio.frame import announce, in_one_line, link, waits
 from latentlab.studio.library import here
-from latentlab.studio.overview import Gone, Overview, overview
+from latentlab.studio.overview import Gone, Overview, State, overview
 from latentlab.studio.parts import watched
 from latentlab.studio.state import params, shown
 from latentlab.studio.words import lang, plain, say
 
 Pace = Literal["rest", "fast", "held"]
 # Between two looks at a run: at rest, where another tab may go on with it; at full speed, where a look takes from training a
-# tenth of a second of a core, most of it Streamlit's own; and while it starts, is paused or goes half a step at a time, where
-# nothing is lost by looking and no half may be missed.
+# tenth of a second of a core, most of it Streamlit's own; and while it starts, is paused or goes a phase at a time, where
+# nothing is lost by looking and no phase may be missed.
 TICK_SECONDS: dict[Pace, float] = {"rest": 3.0, "fast": 2.0, "held": 0.6}
 SLOWER_SECONDS = 4.0  # of curves and pictures
 MOST_POINTS = 240  # of a line while a run trains: each tick sends the curves anew
-ICONS = {
-    "starting": ":material/hourglass_top:",
-    "running": ":material/play_arrow:",
-    "paused": ":material/pause:",
-    "finished": ":material/check_circle:",
-    "stopped": ":material/stop_circle:",
-    "failed": ":material/error:",
-    "damaged": ":material/broken_image:",
-}
-COLORS = {
-    "starting": "gray",
-    "running": "green",
-    "paused": "orange",
-    "finished": "blue",
-    "stopped": "gray",
-    "failed": "red",
-    "damaged": "red",
+BADGES = {  # of each state: its icon and its colour
+    "starting": (":material/hourglass_top:", "gray"),
+    "running": (":material/play_arrow:", "green"),
+    "paused": (":material/pause:", "orange"),
+    "finished": (":material/check_circle:", "blue"),
+    "stopped": (":material/stop_circle:", "gray"),
+    "failed": (":material/error:", "red"),
+    "damaged": (":material/broken_image:", "red"),
 }
 
 
 def draw(name: str) -> None:
     """Everything about one run. Raises LabError for a text that is no name."""
     try:
-        found = overview(here(), name)
+        run = overview(here(), name)
     except Gone:
         st.error(say("studio.watch.gone", run=plain(name)), icon=":material/error:")
         link("runs", say("studio.page.runs"), ":material/folder_open:")
@@ -64,7 +55,7 @@ def draw(name: str) -> None:
         if shown("new") and st.button(say("studio.watch.new"), icon=":material/add:", key="watch:new"):
             st.query_params.from_dict(params())
             st.rerun()
-    pace, live = pace_of(found), found.live
+    pace, live = pace_of(run), run.live
     head, pictures, curves = st.container(), st.container(), st.container()
     # Only the head redraws the page, and only when the pace is another: fragments that all did it would meet each other
     # half-way, and the browser would be told of parts that it has not got yet.
@@ -76,16 +67,22 @@ def draw(name: str) -> None:
         st.fragment(in_one_line(_curves), run_every=SLOWER_SECONDS if live else None)(name)
 
 
-def standing(found: Overview) -> str:
+def standing(run: Overview) -> str:
     """The state as it is told: that of a run in slow motion has a name of its own."""
-    return "slow" if found.state == "running" and found.status.get("mode") == "slow" else found.state
+    return "slow" if run.state == "running" and run.status.get("mode") == "slow" else run.state
 
 
-def pace_of(found: Overview) -> Pace:
+def badge(state: State, told: str) -> None:
+    """A state as a sign and a word; `told` is the state that the word is for."""
+    icon, color = BADGES[state]
+    st.badge(say(f"studio.state.{told}"), icon=icon, color=color)  # type: ignore[arg-type]
+
+
+def pace_of(run: Overview) -> Pace:
     """How fast what is shown of a run grows old."""
-    if not found.live:
+    if not run.live:
         return "rest"
-    return "fast" if standing(found) == "running" else "held"
+    return "fast" if standing(run) == "running" else "held"
 
 
 def _now(name: str) -> Overview | None:
@@ -98,39 +95,38 @@ def _now(name: str) -> Overview | None:
 
 def _head(name: str, pace: Pace) -> None:
     """State, progress, controls, diagnosis. When the run has another pace, also by another tab, the page is drawn anew."""
-    found = _now(name)
-    if found is None or pace_of(found) != pace:
+    run = _now(name)
+    if run is None or pace_of(run) != pace:
         st.rerun()
-    _state(found)
-    announce(f"{name}: {say(f'studio.state.{standing(found)}')}")
-    if found.config is None:
-        if found.state == "starting":
+    _state(run)
+    announce(f"{name}: {say(f'studio.state.{standing(run)}')}")
+    if run.config is None:
+        if run.state == "starting":
             waits(say("studio.watch.loading"))
             if shown("controls"):
                 stopping(name)
             _log(name)
         return
-    _numbers(found, _speed(found))
+    _numbers(run, _speed(run))
     if shown("controls"):
-        controls(found)
-    _diagnosis(found)
+        controls(run)
+    _diagnosis(run)
 
 
-def _state(found: Overview) -> None:
+def _state(run: Overview) -> None:
     """The state in a word and a sign, and why, where something is to be said."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        word = say(f"studio.state.{standing(found)}")
-        st.badge(word, icon=ICONS[found.state], color=COLORS[found.state])  # type: ignore[arg-type]
-        if found.config is not None:
-            st.caption(plain(f"{found.config.preset} · {found.config.data.spec.rpartition('/')[2]}"))
-        if found.trained and not found.live:
-            link("explore", say("studio.page.explore"), ":material/explore:", run=found.name)
-            link("generate", say("studio.page.generate"), ":material/imagesmode:", run=found.name)
-    if found.state in ("failed", "damaged"):
-        st.error(plain(found.message or say("studio.watch.no_reason")), icon=":material/error:")
-        _log(found.name)
-    elif found.message and (found.live or found.state == "stopped"):
-        st.warning(plain(found.message), icon=":material/info:")
+        badge(run.state, standing(run))
+        if run.config is not None:
+            st.caption(plain(f"{run.config.preset} · {run.data}"))
+        if run.trained and not run.live:
+            link("explore", say("studio.page.explore"), ":material/explore:", run=run.name)
+            link("generate", say("studio.page.generate"), ":material/imagesmode:", run=run.name)
+    if run.state in ("failed", "damaged"):
+        st.error(plain(run.message or say("studio.watch.no_reason")), icon=":material/error:")
+        _log(run.name)
+    elif run.message and (run.live or run.state == "stopped"):
+        st.warning(plain(run.message), icon=":material/info:")
 
 
 def _log(name: str) -> None:
@@ -142,27 +138,27 @@ def _log(name: str) -> None:
             st.code("\n".join(lines), language=None, wrap_lines=True)
 
 
-def _speed(found: Overview) -> float | None:
+def _speed(run: Overview) -> float | None:
     """Training images per second; None while it is held back, and where the numbers are damaged, which the curves say."""
-    if standing(found) != "running":
+    if standing(run) != "running":
         return None
     try:
-        return watched(found.folder).images_per_second()
+        return watched(run.folder).images_per_second()
     except LabError:
         return None
 
 
-def _numbers(found: Overview, speed: float | None) -> None:
+def _numbers(run: Overview, speed: float | None) -> None:
     """How far the run is, how fast, how long it takes."""
-    share, rest = progress(found)
+    share, rest = progress(run)
     left = rest / speed if speed and rest else None
     st.progress(share, say("studio.watch.progress", percent=number(100 * share, lang(), 0)))
     values = [
-        (say("studio.watch.step"), number(found.step, lang())),
-        (say("studio.watch.epoch"), number(found.epoch, lang(), 2)),
-        (say("studio.watch.time"), duration(float(found.last.get("seconds", 0)), lang())),
+        (say("studio.watch.step"), number(run.step, lang())),
+        (say("studio.watch.epoch"), number(run.epoch, lang(), 2)),
+        (say("studio.watch.time"), duration(float(run.last.get("seconds", 0)), lang())),
     ]
-    if found.live:
+    if run.live:
         values.append((say("studio.watch.speed"), "–" if speed is None else significant(speed, lang(), 3)))
         values.append((say("studio.watch.left"), "–" if left is None else duration(left, lang())))
     with st.container(horizontal=True):
@@ -170,21 +166,21 @@ def _numbers(found: Overview, speed: float | None) -> None:
             st.metric(name, value, width=190)  # room for "10 min 05 s"; no wider with each digit
 
 
-def progress(found: Overview) -> tuple[float, float]:
+def progress(run: Overview) -> tuple[float, float]:
     """The share of its length that a run has behind it, from 0 to 1, and the training images that it has still to read."""
-    config, done = found.config, float(found.last.get("images_seen", 0))
+    config, done = run.config, float(run.last.get("images_seen", 0))
     if config is None:
         return 0.0, 0.0
     if config.train.steps is not None:
-        share = min(1.0, found.step / config.train.steps)
+        share = min(1.0, run.step / config.train.steps)
         return share, done * (1 - share) / share if share else 0.0
-    total = config.train.epochs * found.folder.environment().get("images", {}).get("train", 0)
+    total = config.train.epochs * run.folder.environment().get("images", {}).get("train", 0)
     return (min(1.0, done / total), max(0.0, total - done)) if total else (0.0, 0.0)
 
 
-def _diagnosis(found: Overview) -> None:
+def _diagnosis(run: Overview) -> None:
     """What is wrong, since when, what to change; or that nothing is."""
-    entries = found.status.get("diagnosis", [])
+    entries = run.status.get("diagnosis", [])
     try:
         findings = [(one, in_words(one, lang())) for one in map(Finding.from_json, entries)]
     except (TypeError, KeyError, ValueError, AttributeError, LabError):  # of another version
@@ -195,35 +191,32 @@ def _diagnosis(found: Overview) -> None:
             st.info(said, icon=":material/history:")
         else:
             st.warning(said, icon=":material/warning:")
-    if not findings and found.step > 0:
+    if not findings and run.step > 0:
         st.caption(":material/check: " + say("studio.watch.no_alarm"))
 
 
 def _curves(name: str) -> None:
     """Every curve of the run, with a mark where something was changed."""
-    found = _now(name)
-    if found is None or found.config is None or not found.folder.environment():
+    run = _now(name)
+    if run is None or run.config is None or not run.folder.environment():
         return
     panels = run_curves(
-        watched(found.folder).columns, found.config.family, run_objective(found.folder), Phrase("page.verbatim", {"words": name}),
-        found.kind, *([MOST_POINTS] if found.live else []),
+        watched(run.folder).columns, run.config.family, run_objective(run.folder), Phrase("page.verbatim", {"words": name}),
+        run.kind, *([MOST_POINTS] if run.live else []),
     )  # fmt: skip
     if not panels:
         return
     st.header(say("studio.watch.curves"), anchor=False)
-    for start in range(0, len(panels), 2):
-        for place, (column, panel) in enumerate(zip(st.columns(2), panels[start : start + 2], strict=False)):
-            with column:
-                parts.chart(panel, key=f"watch:{name}:{start + place}")
+    parts.charts([(f"watch:{name}:{index}", panel) for index, panel in enumerate(panels)])
 
 
 def _pictures(name: str) -> None:
     """The sample grids and the reconstructions, the newest first in view."""
-    found = _now(name)
-    if found is None or found.config is None:
+    run = _now(name)
+    if run is None or run.config is None:
         return
     both: tuple[Kept, ...] = ("samples", "reconstructions")
-    kinds = [kind for kind in both if found.folder.pictures(kind)]
+    kinds = [kind for kind in both if run.folder.pictures(kind)]
     if not kinds:
         return
     for column, kind in zip(st.columns(2) if len(kinds) > 1 else [st.container()], kinds, strict=True):

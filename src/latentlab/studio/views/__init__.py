@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 
 import streamlit as st
 
 from latentlab.studio.frame import link
-from latentlab.studio.library import here
+from latentlab.studio.library import QUESTIONS, here
 from latentlab.studio.overview import Overview, overviews
-from latentlab.studio.state import RUN, asked, put
+from latentlab.studio.state import RUN, asked, chosen
 from latentlab.studio.words import plain, say
 
-QUESTIONS = "questions/"  # the runs of the questions' experiments, which only their cards show
+RUNS = "runs"  # of the address
 
 
-def trained_runs() -> list[Overview]:
-    """Every run that has learned something, those that changed last first."""
-    found = [one for one in overviews(here()) if one.trained and not one.name.startswith(QUESTIONS)]
-    return sorted(found, key=lambda one: (-one.changed, one.name.count("/"), one.name))
+def trained_runs() -> dict[str, Overview]:
+    """Every run that has learned something, by name, those that changed last first; not those that only a question's card shows."""
+    runs = [run for run in overviews(here()) if run.trained and not run.name.startswith(f"{QUESTIONS}/")]
+    return {run.name: run for run in sorted(runs, key=lambda run: (-run.changed, run.name.count("/"), run.name))}
 
 
 def train_first() -> None:
@@ -29,8 +30,7 @@ def train_first() -> None:
 
 def one_trained(page: str, label: str) -> Overview | None:
     """The run that the address names or that is chosen here; None, with an offer to train, where there is none."""
-    runs = {one.name: one for one in trained_runs()}
-    named = asked(RUN)
+    runs, named = trained_runs(), asked(RUN)
     if named is not None and named not in runs:
         st.warning(say("studio.chosen.untrained", run=plain(named)), icon=":material/info:")
         link("train", say("studio.chosen.watch") if named in here().names() else say("studio.chosen.train"), ":material/play_arrow:")
@@ -38,42 +38,38 @@ def one_trained(page: str, label: str) -> Overview | None:
     if not runs:
         train_first()
         return None
-    key, usual = f"{page}:run", named or next(iter(runs))
-    if st.session_state.get(f"{key}:asked", "") != (named or "") or st.session_state.get(key) not in runs:
-        st.session_state[key] = usual
-    name = st.selectbox(label, list(runs), key=key, format_func=lambda name: f"{name} · {described(runs[name])}")
-    if name != usual:  # what a page begins with is not written: the way back would lead to the same page again
-        put({RUN: name})
-    st.session_state[f"{key}:asked"] = asked(RUN) or ""
-    return runs[name]
+    choice = partial(st.selectbox, label, list(runs), format_func=lambda name: f"{name} · {described(runs[name])}")
+    return runs[chosen(f"{page}:run", RUN, runs, next(iter(runs)), choice, write=lambda name: {RUN: name})]
 
 
-def described(found: Overview) -> str:
+def described(run: Overview) -> str:
     """A run's kind, data and state in a few words."""
-    kind = say(f"run.{found.kind}.short") if found.kind else ""
-    data = found.config.data.spec.rpartition("/")[2] if found.config else ""
-    return ", ".join(part for part in (kind, data, say(f"studio.state.{found.state}")) if part)
+    kind = say(f"run.{run.kind}.short") if run.kind else ""
+    return ", ".join(part for part in (kind, run.data, say(f"studio.state.{run.state}")) if part)
 
 
-def several_trained(page: str, label: str, parameter: str, most: int) -> list[Overview]:
-    """The runs that the address names (with commas between), changed here by the reader; [] with an offer to train where there is none."""
-    runs = {one.name: one for one in trained_runs()}
+def several_trained(page: str, label: str, most: int) -> list[Overview]:
+    """The runs that the address names (with commas between), changed here by the reader; [] with an offer to train where there is none.
+
+    In the order that they have everywhere: AE, VAE, GAN, then GANs from a VAE.
+    """
+    runs = trained_runs()
     if not runs:
         train_first()
         return []
-    named, unknown = names_in(asked(parameter) or asked(RUN) or "", runs)
-    if unknown:
+
+    def named() -> tuple[list[str], list[str]]:
+        return names_in(asked(RUNS) or asked(RUN) or "", runs)
+
+    if unknown := named()[1]:
         st.warning(say("studio.chosen.unknown", names=plain(", ".join(unknown))), icon=":material/info:")
-    key, first = f"{page}:{parameter}", (named or usual(runs))[:most]
-    known = all(name in runs for name in st.session_state.get(key, ["?"]))
-    if st.session_state.get(f"{key}:asked", "") != ",".join(named) or not known:
-        st.session_state[key] = first
-    chosen = st.multiselect(label, list(runs), key=key, max_selections=most, format_func=lambda name: f"{name} · {described(runs[name])}")
-    if set(chosen) != set(first):
-        put({parameter: ",".join(chosen) or None, RUN: None})
-        named = chosen
-    st.session_state[f"{key}:asked"] = ",".join(named)
-    return [runs[name] for name in chosen]
+    choice = partial(st.multiselect, label, list(runs), max_selections=most, format_func=lambda name: f"{name} · {described(runs[name])}")
+    names = chosen(
+        f"{page}:{RUNS}", RUNS, runs, usual(runs)[:most], choice,
+        read=lambda: named()[0][:most], write=lambda names: {RUNS: ",".join(names) or None, RUN: None},
+    )  # fmt: skip
+    order = ("ae", "vae", "gan", "gan-from-vae")
+    return sorted((runs[name] for name in names), key=lambda run: (order.index(run.kind), run.name))
 
 
 def names_in(words: str, runs: Collection[str]) -> tuple[list[str], list[str]]:
@@ -82,15 +78,15 @@ def names_in(words: str, runs: Collection[str]) -> tuple[list[str], list[str]]:
     >>> names_in("a,b,c,x", ["a", "b,c"])
     (['a', 'b,c'], ['x'])
     """
-    parts, found, unknown = words.split(","), dict[str, None](), []
+    parts, names, unknown = words.split(","), dict[str, None](), []
     while parts:
         length = next((length for length in range(len(parts), 0, -1) if ",".join(parts[:length]) in runs), None)
         if length is None:
             unknown.append(parts.pop(0))
             continue
-        found[",".join(parts[:length])] = None
+        names[",".join(parts[:length])] = None
         del parts[:length]
-    return list(found), [name for name in unknown if name]
+    return list(names), [name for name in unknown if name]
 
 
 def usual(runs: dict[str, Overview]) -> list[str]:
@@ -98,10 +94,4 @@ def usual(runs: dict[str, Overview]) -> list[str]:
     first = next(iter(runs.values()))
     beside = first.name.rpartition("/")[0]
     spec = first.config.data.spec if first.config else ""
-    return [name for name, one in runs.items() if name.rpartition("/")[0] == beside and one.config and one.config.data.spec == spec]
-
-
-def in_order(chosen: list[Overview]) -> list[Overview]:
-    """AE, VAE, GAN, then GANs from a VAE, as everywhere."""
-    order = ("ae", "vae", "gan", "gan-from-vae")
-    return sorted(chosen, key=lambda one: (order.index(one.kind), one.name))
+    return [name for name, run in runs.items() if name.rpartition("/")[0] == beside and run.config and run.config.data.spec == spec]

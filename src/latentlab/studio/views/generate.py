@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
+import math
+import os
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import streamlit as st
@@ -12,75 +20,59 @@ import streamlit as st
 from latentlab.base.errors import LabError
 from latentlab.base.images import Images, grid, to_pil
 from latentlab.base.texts import number
-from latentlab.runs.checkpoints import stamp as checkpoint_stamp
+from latentlab.runs.checkpoints import stamp
 from latentlab.studio.overview import Overview
-from latentlab.studio.sampler import Prior, Sampler
-from latentlab.studio.state import asked, put
+from latentlab.studio.state import asked, chosen
 from latentlab.studio.views import one_trained
 from latentlab.studio.words import lang, plain, say
 
 MOST = 400
 SHARPEST, WIDEST = 0.2, 3.0  # truncation, in standard deviations
 PIXELS = 1000  # so wide the grid is shown, enlarged by whole pixels
+SEED = "seed"  # of the address
+DEADLINE_SECONDS = 300.0  # of one question to the sampler: others wait for it
+IDLE_SECONDS = 600.0  # then its process is ended; the next question starts another
+
+Prior = Literal["standard", "gmm"]
 
 
 def draw() -> None:
     """The page."""
     st.title(say("studio.generate.title"), anchor=False)
-    found = one_trained("generate", say("studio.generate.run"))
-    if found is None:
+    run = one_trained("generate", say("studio.generate.run"))
+    if run is None:
         return
     sampler().warm()
-    count, seed, prior, truncation = _settings(found)
+    count, seed, prior, truncation = _settings(run)
     try:
         with st.spinner(say("studio.generate.drawing"), show_time=False):
-            images = _drawn(found.path, _stamp(found), count, seed, prior, truncation)
+            # By the checkpoint too: another run may get the same name and come to the same step.
+            images = _drawn(run.path, stamp(run.folder.checkpoints), count, seed, prior, truncation)
     except LabError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
-    _show(found, images, seed, truncation)
+    _show(run, images, seed, truncation)
 
 
-@st.cache_resource
-def sampler() -> Sampler:
-    """The one process that draws for every reader."""
-    return Sampler()
-
-
-def _settings(found: Overview) -> tuple[int, int, Prior, float | None]:
+def _settings(run: Overview) -> tuple[int, int, Prior, float | None]:
     """How many, which seed, from which prior, how far out."""
-    given = asked("seed") or ""
-    first = int(given) if given.isascii() and given.isdecimal() and len(given) < 10 else 0
-    if st.session_state.get("generate:seed:asked") != given or "generate:seed" not in st.session_state:
-        st.session_state["generate:seed"] = first
     with st.container(horizontal=True, vertical_alignment="bottom"):
         count = st.number_input(
-            say("studio.generate.count"),
-            min_value=1,
-            max_value=MOST,
-            value=64,
-            key="generate:count",
-            width=170,
+            say("studio.generate.count"), min_value=1, max_value=MOST, value=64, key="generate:count", width=170,
             help=say("studio.generate.count.help"),
-        )
-        seed = st.number_input(
-            say("studio.generate.seed"),
-            min_value=0,
-            max_value=2**31 - 1,
-            key="generate:seed",
-            width=190,
+        )  # fmt: skip
+        field = partial(
+            st.number_input, say("studio.generate.seed"), min_value=0, max_value=2**31 - 1, width=190,
             help=say("studio.generate.seed.help"),
-        )
+        )  # fmt: skip
+        seed = chosen("generate:seed", SEED, None, 0, field, _seed, lambda seed: {SEED: str(seed) if seed else None})
         st.button(say("studio.generate.next"), icon=":material/casino:", key="generate:next", on_click=_next_seed)
-    if seed != first:
-        put({"seed": str(seed) if seed else None})
-    st.session_state["generate:seed:asked"] = asked("seed") or ""
     prior: Prior = "standard"
-    if found.config is not None and found.config.family != "gan" and (found.path / "latents.npz").is_file():
+    if run.config is not None and run.config.family != "gan" and (run.path / "latents.npz").is_file():
         names: tuple[Prior, ...] = ("standard", "gmm")
         prior = st.segmented_control(
             say("studio.generate.prior"), names, default="standard", required=True, key="generate:prior",
-            format_func=lambda name: say(f"studio.generate.prior.{name}.{'ae' if found.config and found.config.family == 'ae' else 'vae'}"),
+            format_func=lambda name: say(f"studio.generate.prior.{name}.{'ae' if run.config and run.config.family == 'ae' else 'vae'}"),
             help=say("studio.generate.prior.help"),
         )  # fmt: skip
     truncation = None
@@ -94,27 +86,28 @@ def _settings(found: Overview) -> tuple[int, int, Prior, float | None]:
     return int(count), int(seed), prior, truncation
 
 
+def _seed() -> int | None:
+    """The seed of the address."""
+    given = asked(SEED) or ""
+    return int(given) if given.isascii() and given.isdecimal() and len(given) < 10 else None
+
+
 def _next_seed() -> None:
     st.session_state["generate:seed"] = (st.session_state["generate:seed"] + 1) % 2**31
 
 
-def _stamp(found: Overview) -> tuple[str, int, int]:
-    """The checkpoint that is drawn from: another run may get the same name and come to the same step."""
-    return checkpoint_stamp(found.folder.checkpoints)
-
-
 @st.cache_data(max_entries=32, show_spinner=False)
-def _drawn(path: Path, stamp: tuple[str, int, int], count: int, seed: int, prior: Prior, truncation: float | None) -> Images:
+def _drawn(path: Path, checkpoint: tuple[str, int, int], count: int, seed: int, prior: Prior, truncation: float | None) -> Images:
     return sampler().draw(path, count, seed, prior, truncation)
 
 
-def _show(found: Overview, images: Images, seed: int, truncation: float | None) -> None:
+def _show(run: Overview, images: Images, seed: int, truncation: float | None) -> None:
     """The grid, and the two files."""
     sheet = np.asarray(grid(images))
     scale = max(1, PIXELS // sheet.shape[1])
     shown = sheet.repeat(scale, 0).repeat(scale, 1)
-    said = say("studio.generate.alt", n=number(len(images), lang()), run=found.name, seed=seed, step=number(found.step, lang()))
-    stem = f"{found.name.replace('/', '-')}-seed-{seed}" + (f"-truncation-{truncation:g}" if truncation else "")
+    said = say("studio.generate.alt", n=number(len(images), lang()), run=run.name, seed=seed, step=number(run.step, lang()))
+    stem = f"{run.name.replace('/', '-')}-seed-{seed}" + (f"-truncation-{truncation:g}" if truncation else "")
     with st.container(horizontal=True):
         _download("png", png_bytes(sheet), f"{stem}.png", "image/png", ":material/image:")
         _download("npz", npz_bytes(images), f"{stem}.npz", "application/octet-stream", ":material/data_array:")
@@ -141,3 +134,104 @@ def npz_bytes(images: Images) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, images=images)
     return buffer.getvalue()
+
+
+# The networks are in a process of their own, because the page loads no torch; it is kept for a while.
+
+
+@st.cache_resource
+def sampler() -> Sampler:
+    """The one process that draws for every reader."""
+    return Sampler()
+
+
+class Sampler:
+    """The process that draws. One question at a time, whoever asks."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.timer: threading.Timer | None = None
+
+    def draw(self, run: Path, count: int, seed: int, prior: Prior = "standard", truncation: float | None = None) -> Images:
+        """`count` images uint8 [count, H, W, C], those of `latentlab sample`. Raises LabError as it does."""
+        question = {"run": str(run), "count": count, "seed": seed, "prior": prior, "truncation": truncation}
+        with self.lock:
+            answer = self._ask(question)
+            self._rest()
+        if isinstance(answer, str):
+            raise LabError(answer)
+        return answer
+
+    def warm(self) -> None:
+        """Start the process, so that the first question need not wait for torch."""
+        with self.lock:
+            self._started()
+            self._rest()
+
+    def close(self) -> None:
+        """End the process."""
+        with self.lock:
+            self._end()
+
+    def _ask(self, question: dict[str, Any]) -> Images | str:
+        for _ in range(2):  # a process that has been killed since is replaced once
+            process = self._started()
+            began = time.monotonic()
+            late = threading.Timer(DEADLINE_SECONDS, process.kill)
+            late.daemon = True  # Ctrl-C does not wait for it
+            late.start()
+            try:
+                return _answer(process, question)
+            except (OSError, ValueError, KeyError):
+                self._end()
+                if time.monotonic() - began >= DEADLINE_SECONDS:
+                    return f"the samples took more than {DEADLINE_SECONDS:.0f} seconds. Ask for fewer, or use `latentlab sample`."
+            finally:
+                late.cancel()
+        return "the process that draws samples ended twice without an answer. `latentlab sample` on the command line says why."
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self.process is None or self.process.poll() is not None:
+            self._end()
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "latentlab.cli.drawing"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"},
+                start_new_session=os.name != "nt",  # Ctrl-C is for the page; this process ends when its stdin does
+            )
+        return self.process
+
+    def _rest(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+        self.timer = threading.Timer(IDLE_SECONDS, self.close)
+        self.timer.daemon = True
+        self.timer.start()
+
+    def _end(self) -> None:
+        process, self.process = self.process, None
+        if process is None:
+            return
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except OSError:
+                    pass  # what was asked last is lost with the process
+        process.terminate()
+        process.wait()
+
+
+def _answer(process: subprocess.Popen[bytes], question: dict[str, Any]) -> Images | str:
+    """What a process says to a question: images, or why it refuses. Raises OSError, ValueError or KeyError when it ends instead."""
+    if process.stdin is None or process.stdout is None:
+        raise RuntimeError("the process was started without pipes")
+    process.stdin.write(json.dumps(question).encode() + b"\n")
+    process.stdin.flush()
+    head = json.loads(process.stdout.readline())
+    if "refused" in head:
+        return str(head["refused"])
+    content = process.stdout.read(math.prod(head["shape"]))
+    return np.frombuffer(content, np.uint8).reshape(head["shape"])

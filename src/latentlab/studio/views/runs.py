@@ -1,74 +1,93 @@
-"""The page Runs: the list of all runs, the report, and the trash."""
+"""The page Runs: the list of all runs, the report that is written of them, and the trash."""
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
-from latentlab.base.texts import number
+from latentlab.base.texts import languages, number
+from latentlab.show.answers import NOTES, Answers
+from latentlab.show.answers.record import RUNS
+from latentlab.show.card import NAMES
+from latentlab.studio import answers as answers_book
+from latentlab.studio import tasks
+from latentlab.studio.actions import REPORT, report, report_file, restore
+from latentlab.studio.answers import Entry, line_field, prediction_field, text_field
+from latentlab.studio.frame import NAMES as LANGUAGES
 from latentlab.studio.frame import link
-from latentlab.studio.library import Place, here
+from latentlab.studio.library import Library, here
 from latentlab.studio.listing import PAGE, Listed, listed, matching
 from latentlab.studio.parts import style
-from latentlab.studio.report_view import draw_report
-from latentlab.studio.run_menu import draw_trash
-from latentlab.studio.run_row import draw_row, notice
-from latentlab.studio.state import asked, put, shown
-from latentlab.studio.watch import ICONS
-from latentlab.studio.words import lang, say
+from latentlab.studio.row import NOTICE, draw_row, refused
+from latentlab.studio.state import RUN, asked, attempt, chosen, put, say_refused, shown
+from latentlab.studio.watch import BADGES
+from latentlab.studio.words import lang, plain, say
 
 VIEWS = {"list": ":material/list:", "report": ":material/description:", "trash": ":material/delete:"}
-VIEW, SEARCH = "view", "search"
+VIEW, SEARCH = "view", "search"  # of the address
+PRECISIONS = ("int8", "fp16")  # of the weights in the report
+TICK_SECONDS = 1.0
+_MOMENT = re.compile(r"(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)-")
 
 
 def draw() -> None:
     """The view that the address names."""
     style("runs")
-    place = here()
+    library = here()
     views = [view for view in VIEWS if view == "list" or shown(f"runs.{view}")]
-    chosen = asked(VIEW) if asked(VIEW) in views else "list"
     with st.container(horizontal=True, vertical_alignment="center", key="runs-head"):
         st.title(say("studio.page.runs"), anchor=False, width="content")
         st.space("stretch")
-        if len(views) > 1:
-            _views(place, views, str(chosen))
-    draws: dict[str, Callable[[Place], None]] = {"list": _list, "report": draw_report, "trash": draw_trash}
-    draws[str(chosen)](place)
+        thrown = len(library.discarded())
+        counts = {"trash": f" ({number(thrown, lang())})" if thrown else ""}
+        choice = partial(
+            st.segmented_control, say("studio.runs.view"), views, required=True, label_visibility="collapsed",
+            format_func=lambda view: f"{VIEWS[view]} {say(f'studio.runs.view.{view}')}{counts.get(view, '')}",
+        )  # fmt: skip
+        view = chosen("runs-view", VIEW, views, "list", choice if len(views) > 1 else None)
+    draws: dict[str, Callable[[Library], None]] = {"list": _list, "report": _report, "trash": _trash}
+    draws[view](library)
 
 
-def _views(place: Place, views: list[str], chosen: str) -> None:
-    """The choice of the view, which is kept in the address."""
-    thrown = len(place.discarded())
-
-    def label(view: str) -> str:
-        count = f" ({number(thrown, lang())})" if view == "trash" and thrown else ""
-        return f"{VIEWS[view]} {say(f'studio.runs.view.{view}')}{count}"
-
-    if st.session_state.get("runs-view") != chosen:
-        st.session_state["runs-view"] = chosen
-    st.segmented_control(
-        say("studio.runs.view"), views, key="runs-view", required=True, format_func=label, label_visibility="collapsed",
-        on_change=lambda: put({VIEW: None if st.session_state["runs-view"] == "list" else st.session_state["runs-view"]}),
-    )  # fmt: skip
-
-
-def _list(place: Place) -> None:
-    notice(place)
-    runs = listed(place)
+def _list(library: Library) -> None:
+    _notice(library)
+    runs = listed(library)
     if not runs:
         st.info(say("studio.runs.none"), icon=":material/model_training:")
         link("train", say("studio.train.start"), ":material/play_arrow:")
         return
     search, questions = _search(runs)
-    words = {state: say(f"studio.state.{state}") for state in ICONS}
-    found, folded_away = matching(runs, search, questions, words)
-    if not found:
+    words = {state: say(f"studio.state.{state}") for state in BADGES}
+    matches, folded_away = matching(runs, search, questions, words)
+    if not matches:
         st.info(say("studio.runs.found.none"), icon=":material/search_off:")
-    for each in _page(found, search, questions):
-        draw_row(place, each)
-    if folded_away and (search or not found):
+    for each in _page(matches, search, questions):
+        draw_row(library, each)
+    if folded_away and (search or not matches):
         st.caption(say("studio.runs.folded", count=number(folded_away, lang())))
+
+
+def _notice(library: Library) -> None:
+    """What was just done, and how to undo it."""
+    if NOTICE not in st.session_state:
+        return
+    done, name, new = st.session_state[NOTICE]
+    with st.container(key="runs-notice", horizontal=True, vertical_alignment="center"):
+        st.markdown(":material/info: " + say(f"studio.runs.done.{done}", name=plain(name), new=plain(new)), width="stretch")
+        if done == "discarded":
+            st.button(say("studio.runs.undo"), icon=":material/undo:", key="runs-undo", on_click=_undo, args=(library, name))
+        st.button(say("studio.runs.close"), key="runs-close", type="tertiary", on_click=lambda: st.session_state.pop(NOTICE, None))
+
+
+def _undo(library: Library, name: str) -> None:
+    moment = next((moment for moment, thrown in library.discarded() if thrown == name), None)
+    st.session_state.pop(NOTICE, None)
+    if moment is not None:
+        attempt(refused(name), lambda: restore(library, moment, name))
 
 
 def _search(runs: list[Listed]) -> tuple[str, bool]:
@@ -85,13 +104,146 @@ def _search(runs: list[Listed]) -> tuple[str, bool]:
     return st.session_state["runs-search"], wanted
 
 
-def _page(found: list[Listed], search: str, questions: bool) -> list[Listed]:
+def _page(runs: list[Listed], search: str, questions: bool) -> list[Listed]:
     """The part of the list that is shown; a new search begins at its first page."""
-    pages = -(-len(found) // PAGE)
+    pages = -(-len(runs) // PAGE)
     if pages <= 1:
-        return found
+        return runs
     count, choice = st.columns([1, 2], vertical_alignment="center")
-    count.caption(say("studio.runs.count", count=number(len(found), lang())))
+    count.caption(say("studio.runs.count", count=number(len(runs), lang())))
     with choice, st.container(horizontal_alignment="right", key="runs-pages"):
         at = st.pagination(pages, key=f"runs-page-{pages}-{questions:d}-{search}")
-    return found[(at - 1) * PAGE : at * PAGE]
+    return runs[(at - 1) * PAGE : at * PAGE]
+
+
+# The report: which runs, in which language, with which answers; written by `latentlab report` beside the runs.
+
+
+def _report(library: Library) -> None:
+    """The form, the answers, and what was written."""
+    st.markdown(say("studio.report.intro"))
+    names = in_order([each.name for each in listed(library) if each.run.trained and not each.of_question])
+    if not names:
+        st.info(say("studio.report.none"), icon=":material/model_training:")
+        return
+    answers = answers_book.read(library)  # a sheet that somebody broke is refused by one line on the page
+    runs, language, precision = _choices(names)
+    _answers(library, answers)
+    st.header(say("studio.report.write"), anchor=False)
+    running = tasks.working(library, ("report",), REPORT) is not None
+    st.button(
+        say("studio.report.write.button"), type="primary", icon=":material/description:", key="report-write",
+        disabled=not runs or running, on_click=report, args=(library, runs, language, precision),
+    )  # fmt: skip
+    if not runs:
+        st.caption(say("studio.report.choose"))
+    st.fragment(_written, run_every=TICK_SECONDS if running else None)(library, running)
+
+
+def _choices(names: list[str]) -> tuple[list[str], str, str]:
+    """The runs, the language, the precision of the weights."""
+    before = st.session_state.get("report-runs", first_choice(names, asked(RUN)))
+    st.session_state["report-runs"] = [name for name in before if name in names]
+    runs = st.multiselect(say("studio.report.runs"), names, key="report-runs")
+    with st.container(horizontal=True):
+        language = st.segmented_control(
+            say("studio.report.language"), languages(), default=lang(), required=True, format_func=LANGUAGES.__getitem__, key="report-lang"
+        )
+        precision = st.segmented_control(
+            say("studio.report.precision"), PRECISIONS, default=PRECISIONS[0], required=True, key="report-precision",
+            format_func=lambda one: say(f"studio.report.precision.{one}"), help=say("studio.report.precision.help"),
+        )  # fmt: skip
+    return runs, str(language), str(precision)
+
+
+def in_order(names: list[str]) -> list[str]:
+    """Names with the lab's four first, as a report shows them."""
+    order = {f"lab/{kind}": rank for rank, kind in enumerate(RUNS)}
+    return sorted(names, key=lambda name: (order.get(name, len(order)), name))
+
+
+def first_choice(names: list[str], named: str | None) -> list[str]:
+    """The runs that are chosen at first: the one that the address names, else the lab's, else the first."""
+    if named in names:
+        return [str(named)]
+    return [name for name in names if name.startswith("lab/")] or names[:1]
+
+
+def _answers(library: Library, answers: Answers) -> None:
+    """Name, group, and an answer to each question."""
+    st.header(say("studio.report.answers"), anchor=False)
+    st.caption(say("studio.report.answers.how"))
+    with st.container(horizontal=True):
+        line_field(answers, Entry("name"), say("studio.report.name"), "report-name", help=say("studio.report.name.help"))
+        line_field(answers, Entry("group"), say("studio.report.group"), "report-group")
+    for name in NAMES:
+        part = answers.parts.get(name)
+        sign = ":material/edit_note:" if part is None else ":material/check:" if part.text else ":material/lightbulb:"
+        with st.expander(plain(say(f"question.{name}.title")), icon=sign, key=f"report-open-{name}"):
+            st.markdown(plain(say(f"question.{name}.ask")))
+            prediction_field(answers, name, f"report-prediction-{name}")
+            text_field(answers, Entry("text", name), say("studio.answers.own"), f"report-text-{name}")
+    with st.expander(say("card.notes"), icon=":material/check:" if NOTES in answers.parts else ":material/edit_note:"):
+        text_field(answers, Entry("text", NOTES), say("card.notes"), "report-text-notes")
+    if (path := answers_book.file(library)).is_file():
+        st.download_button(
+            say("studio.report.sheet"), path.read_bytes(), path.name, "text/markdown", key="report-sheet",
+            icon=":material/download:", on_click="ignore", type="tertiary", help=say("studio.report.sheet.help"),
+        )  # fmt: skip
+
+
+def _written(library: Library, running: bool) -> None:
+    """How the writing goes, and the file once there is one."""
+    task, file = tasks.latest(library, ("report",), REPORT), report_file(library)
+    state = task.state if task is not None else None
+    if running and state != "running":
+        st.rerun()
+    if state == "running":
+        st.info(say("studio.report.writing"), icon=":material/hourglass_top:")
+    elif task is not None and state in ("failed", "lost"):
+        st.error(plain(task.said() or say("studio.watch.no_reason")), icon=":material/error:")
+    if state != "running" and file.is_file():
+        about = file.stat()
+        moment = time.strftime("%Y-%m-%d %H:%M", time.localtime(about.st_mtime))
+        st.markdown(":material/check_circle: " + say("studio.report.written", size=number(about.st_size / 1e6, lang(), 2), when=moment))
+        st.code(str(file), language=None, wrap_lines=True)
+        st.download_button(
+            say("studio.report.download"), file.read_bytes, "report.html", "text/html", key="report-download",
+            icon=":material/download:", on_click="ignore",
+        )  # fmt: skip
+
+
+# The trash: runs that were thrown away, each with the way back.
+
+
+def _trash(library: Library) -> None:
+    """Every run in it, the last one first."""
+    thrown = library.discarded()
+    if not thrown:
+        st.info(say("studio.runs.trash.empty"), icon=":material/delete:")
+        return
+    st.caption(say("studio.runs.trash.how"))
+    st.code(str(library.trash), language=None, wrap_lines=True)
+    for moment, name in thrown:
+        with st.container(key=f"runs-row-{moment}-{name}", horizontal=True, vertical_alignment="center"):
+            with st.container():
+                st.markdown(f"**{plain(name)}**")
+                st.caption(plain(say("studio.runs.trash.when", when=when(moment))))
+            key = f"runs-restore-{moment}-{name}"
+            st.button(say("studio.runs.restore"), icon=":material/restore_from_trash:", key=key, on_click=_restore, args=(moment, name))
+        say_refused(f"runs-unrestored-{moment}-{name}")
+
+
+def when(moment: str) -> str:
+    """A moment as a folder of the trash is named by it, as a reader reads it; the name itself for any other folder."""
+    match = _MOMENT.match(moment)
+    return f"{match[1]}-{match[2]}-{match[3]} {match[4]}:{match[5]}" if match else moment
+
+
+def _restore(moment: str, name: str) -> None:
+    library = here()
+
+    def why(error: Exception) -> str:
+        return say("studio.runs.trash.taken") if (library.runs / name).exists() else str(error)
+
+    attempt(f"runs-unrestored-{moment}-{name}", lambda: restore(library, moment, name), why)

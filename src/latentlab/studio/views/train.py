@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
+from html import escape
+from urllib.parse import urlencode
+
 import streamlit as st
 
 from latentlab.base.errors import LabError
 from latentlab.base.images import Images
 from latentlab.base.texts import number
-from latentlab.config.presets import DECODER_FORM, PRESETS, about, arguments, preset
+from latentlab.config.layers import (
+    Activation,
+    BatchNorm,
+    Convolution,
+    Dense,
+    Flatten,
+    Layers,
+    Reshape,
+    Shape,
+    TransposedConvolution,
+    fit_model,
+    networks,
+    parameter_count,
+    shape_after,
+)
+from latentlab.config.presets import DECODER_FORM, PRESETS, about, preset
 from latentlab.config.schema import Config, DataConfig
-from latentlab.studio import sources, tasks, watch
+from latentlab.studio import sources, watch
+from latentlab.studio.actions import train
 from latentlab.studio.form import all_fields, form, from_address, to_address
 from latentlab.studio.frame import PAGES
-from latentlab.studio.library import Place, here, sorted_names
-from latentlab.studio.overview import Overview, overviews
-from latentlab.studio.shapes import drawing
-from latentlab.studio.state import HIDE, RUN, asked, hidden, params, put, shown
+from latentlab.studio.library import Library, here
+from latentlab.studio.overview import overviews
+from latentlab.studio.state import HIDE, RUN, asked, chosen, hidden, params, put, shown
 from latentlab.studio.words import KEY, lang, plain, say, told
 
 FIRST = "conv-vae"  # the preset that the page begins with
@@ -28,19 +48,19 @@ def draw() -> None:
     if (name := asked(RUN)) is not None:
         watch.draw(name)
         return
-    place = here()
+    library = here()
     st.title(say("studio.train.title"), anchor=False)
     st.write(say("studio.train.intro"))
     left, right = st.columns([2, 3], gap="large")
     with left:
-        chosen = _preset()
-        usual = _with_source(place, preset(chosen))
+        name = _preset()
+        usual = _with_source(library, preset(name))
         if usual is None:
             return
-        usual = _with_data(place, usual)
+        usual = _with_data(library, usual)
     given = {one.name: value for one in all_fields(usual) if (value := asked(one.name)) is not None}
     start, wrong = from_address(usual, given)
-    _forget_widgets(chosen, start)
+    _forget_widgets(name, start)
     st.header(say("studio.train.settings"), anchor=False)
     config, refused = form(start, usual)
     for error in [*wrong, *refused]:
@@ -51,7 +71,8 @@ def draw() -> None:
         st.session_state["train:written"] = _written(config)
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(say("studio.train.start"), type="primary", icon=":material/play_arrow:", disabled=bool(refused), key="train:start"):
-            begin(place, config)
+            st.query_params.from_dict(params(run=train(library, config)))
+            st.rerun()
         _share(config)
     with right:  # last of what takes time: the form need not wait for it
         seen = _preview(config.data)
@@ -60,72 +81,46 @@ def draw() -> None:
 
 def _preset() -> str:
     """The model that is chosen, with what its preset says of itself."""
-    names = list(PRESETS)
-    first = asked(PRESET) if asked(PRESET) in names else FIRST
-    if not shown(PRESET):
-        return str(first)
-    if st.session_state.get("train:preset") not in names or st.session_state.get("train:preset:asked") != asked(PRESET):
-        st.session_state["train:preset"] = first
-    chosen = st.selectbox(
-        say("studio.train.model"),
-        names,
-        key="train:preset",
-        format_func=lambda name: say(f"studio.preset.{name}"),
+    choice = partial(
+        st.selectbox, say("studio.train.model"), list(PRESETS), format_func=lambda name: say(f"studio.preset.{name}"),
         help=say("studio.train.model.help"),
-    )
-    if chosen != first:
-        put({PRESET: chosen if chosen != FIRST else None, FROM: None})
-    st.session_state["train:preset:asked"] = asked(PRESET)
-    with st.expander(say("studio.train.about", preset=chosen), icon=":material/info:"):
-        st.text(about(chosen))
-    return chosen
+    )  # fmt: skip
+    name: str = chosen(
+        "train:preset", PRESET, PRESETS, FIRST, choice if shown(PRESET) else None,
+        write=lambda name: {PRESET: name if name != FIRST else None, FROM: None},
+    )  # fmt: skip
+    if shown(PRESET):
+        with st.expander(say("studio.train.about", preset=name), icon=":material/info:"):
+            st.text(about(name))
+    return name
 
 
-def _with_source(place: Place, config: Config) -> Config | None:
+def _with_source(library: Library, config: Config) -> Config | None:
     """A GAN that starts from a decoder, with the run that it starts from; None, and what to do, where there is none."""
     if config.preset != "gan-from-vae":
         return config
-    names = sorted_names([one.name for one in overviews(place) if _has_decoder(one)])
+    runs = [run for run in overviews(library) if run.trained and run.config is not None and run.config.family != "gan"]
+    names = sorted((run.name for run in runs), key=lambda name: (name.count("/"), name))
     if not names:
         st.info(say("studio.train.no_decoder"), icon=":material/info:")
         return None
-    first = next((name for name in names if name == asked(FROM)), names[0])
-    if st.session_state.get("train:from") not in names or st.session_state.get("train:from:asked") != asked(FROM):
-        st.session_state["train:from"] = first
-    name = first
-    if shown(FROM):
-        name = st.selectbox(say("studio.train.from"), names, key="train:from", help=say("help.train.generator_from"))
-    if name != first:
-        put({FROM: name})
-    st.session_state["train:from:asked"] = asked(FROM)
-    other = place.open(name).config()
+    choice = partial(st.selectbox, say("studio.train.from"), names, help=say("help.train.generator_from"))
+    name = chosen("train:from", FROM, names, names[0], choice if shown(FROM) else None, write=lambda name: {FROM: name})
+    other = library.open(name).config()
     taken = {f"model.{leaf}": getattr(other.model, leaf) for leaf in DECODER_FORM}
-    return config.replace(**taken, **{"data": other.data, "train.generator_from": str(place.path(name))})
+    return config.replace(**taken, **{"data": other.data, "train.generator_from": str(library.path(name))})
 
 
-def _has_decoder(seen: Overview) -> bool:
-    return seen.trained and seen.config is not None and seen.config.family != "gan"
-
-
-def _with_data(place: Place, config: Config) -> Config:
+def _with_data(library: Library, config: Config) -> Config:
     """The images that are chosen. A GAN from a decoder has those of its decoder's run."""
     if config.preset == "gan-from-vae":
-        st.caption(say("studio.train.from_data", data=plain(sources.choice_of(config.data.spec, place.data_root))))
+        st.caption(say("studio.train.from_data", data=plain(sources.choice_of(config.data.spec, library.data_root))))
         return config
-    names = sources.choices(place.data_root)
-    first = asked(DATA) if asked(DATA) in names else names[0]
-    if shown(DATA):
-        if st.session_state.get("train:data") not in names or st.session_state.get("train:data:asked") != asked(DATA):
-            st.session_state["train:data"] = first
-        chosen = st.selectbox(
-            say("studio.train.data"), names, key="train:data", format_func=_data_label, help=say("studio.train.data.help")
-        )
-        if chosen != first:
-            put({DATA: chosen if chosen != names[0] else None})
-        first = chosen
-        st.session_state["train:data:asked"] = asked(DATA)
-    changed = {"data.spec": sources.spec_of(str(first), place.data_root)}
-    return config.replace(**changed, **({"data.root": place.data_root} if place.data_root else {}))
+    names = sources.choices(library.data_root)
+    choice = partial(st.selectbox, say("studio.train.data"), names, format_func=_data_label, help=say("studio.train.data.help"))
+    name = chosen("train:data", DATA, names, names[0], choice if shown(DATA) else None)
+    changed = {"data.spec": sources.spec_of(name, library.data_root)}
+    return config.replace(**changed, **({"data.root": library.data_root} if library.data_root else {}))
 
 
 def _data_label(choice: str) -> str:
@@ -171,11 +166,11 @@ def _strip(images: Images) -> Images:
     return sheet[..., 0] if sheet.shape[-1] == 1 else sheet
 
 
-def _forget_widgets(chosen: str, config: Config) -> None:
+def _forget_widgets(name: str, config: Config) -> None:
     """When the address was changed from outside (a link, Back), the widgets take their values from it again."""
     written = _written(config)
     if st.session_state.get("train:written") != written:
-        for key in [key for key in st.session_state if str(key).startswith(f"train:{chosen}:")]:
+        for key in [key for key in st.session_state if str(key).startswith(f"train:{name}:")]:
             del st.session_state[key]
         st.session_state["train:written"] = written
 
@@ -190,23 +185,6 @@ def to_address_of(config: Config, usual: Config) -> dict[str, str | None]:
     return {name: value if value != base[name] else None for name, value in to_address(config).items()}
 
 
-def _networks(config: Config, shape: tuple[int, int, int]) -> None:
-    with st.expander(say("studio.train.networks"), icon=":material/account_tree:", expanded=True):
-        try:
-            st.html(drawing(config, shape))
-        except LabError as error:
-            st.error(plain(str(error)), icon=":material/error:")
-
-
-def begin(place: Place, config: Config) -> None:
-    """Start training in a process of its own, and show it."""
-    name = place.new(config.preset, config.data.spec)
-    words = ["train", config.preset, *arguments(config), "--out", str(place.path(name))]
-    tasks.start(place, "train", name, words)
-    st.query_params.from_dict(params(run=name))
-    st.rerun()
-
-
 def _share(config: Config) -> None:
     """The link that opens this form; for a teacher, without some of its controls."""
     if not shown("share"):
@@ -215,15 +193,13 @@ def _share(config: Config) -> None:
         st.write(say("studio.train.share.how"))
         names = [PRESET, DATA, FROM, "advanced", "share", "controls", "live", "new", *(one.name for one in all_fields(config))]
         pages = [name for name in PAGES if name != "train"]
-        chosen = st.multiselect(say("studio.train.hide"), [*names, *pages], key="train:hide", format_func=_control)
+        more = st.multiselect(say("studio.train.hide"), [*names, *pages], key="train:hide", format_func=_control)
         kept = {name: value for name, value in st.query_params.to_dict().items() if name != HIDE}
-        st.code(link(str(st.context.url or "/"), {**kept, KEY: lang()}, [*sorted(hidden()), *chosen]), language=None, wrap_lines=True)
+        st.code(link(str(st.context.url or "/"), {**kept, KEY: lang()}, [*sorted(hidden()), *more]), language=None, wrap_lines=True)
 
 
 def link(page: str, parameters: dict[str, str], hide: list[str]) -> str:
     """An address with these parameters and these controls hidden."""
-    from urllib.parse import urlencode
-
     values = {**parameters, **({HIDE: ",".join(dict.fromkeys(hide))} if hide else {})}
     return page.partition("?")[0] + ("?" + urlencode(values, safe=",:/") if values else "")
 
@@ -232,3 +208,82 @@ def _control(name: str) -> str:
     if name in PAGES:
         return say("studio.train.control.page", name=say(f"studio.page.{name}"))
     return say(f"studio.train.control.{name}") if "." not in name else name
+
+
+# The two networks of a configuration as a reader sees them before they are trained: every layer, its shape, its parameters.
+
+
+def _networks(config: Config, shape: tuple[int, int, int]) -> None:
+    with st.expander(say("studio.train.networks"), icon=":material/account_tree:", expanded=True):
+        try:
+            st.html(drawing(config, shape))
+        except LabError as error:
+            st.error(plain(str(error)), icon=":material/error:")
+
+
+@dataclass(frozen=True)
+class Row:
+    """Layers that are read as one: a product with what follows it element by element."""
+
+    words: str
+    shape: Shape
+    parameters: int
+
+
+def rows(layers: Layers, start: Shape) -> list[Row]:
+    """One row for each layer that computes; normalisation and activation stand with the layer before them.
+
+    `start` is the shape of what goes in, (C, H, W) or (F,).
+    """
+    lines: list[Row] = []
+    shape = start
+    for layer in layers:
+        shape = shape_after(layer, shape)
+        match layer:
+            case Dense():
+                words = say("studio.layer.dense")
+            case Convolution():
+                words = say("studio.layer.convolution", kernel=layer.kernel, stride=layer.stride)
+            case TransposedConvolution():
+                words = say("studio.layer.transposed", kernel=layer.kernel, stride=layer.stride)
+            case BatchNorm():
+                words = say("studio.layer.batch_norm")
+            case Activation():
+                words = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "elu": "ELU"}.get(layer.name, layer.name)
+            case Flatten():
+                continue
+            case Reshape():
+                last = lines.pop()
+                lines.append(Row(last.words, shape, last.parameters))
+                continue
+        count = parameter_count((layer,))
+        if isinstance(layer, BatchNorm | Activation) and lines:
+            last = lines.pop()
+            lines.append(Row(f"{last.words} + {words}", shape, last.parameters + count))
+        else:
+            spectral = getattr(layer, "spectral", False)
+            lines.append(Row(words + (f" ({say('studio.layer.spectral')})" if spectral else ""), shape, count))
+    return lines
+
+
+def drawing(config: Config, shape: tuple[int, int, int]) -> str:
+    """The networks as HTML tables for images of `shape` (H, W, C). Raises LabError for a form that such images do not allow."""
+    height, width, channels = shape
+    model = fit_model(config.model, shape)
+    parts = []
+    for name, layers in networks(model, shape).items():
+        drawn = name in ("decoder", "generator")
+        start: Shape = (model.latent_dim,) if drawn else (channels, height, width)
+        body = _line(say("studio.layer.code" if drawn else "studio.layer.image"), start, None)
+        body += "".join(_line(row.words, row.shape, row.parameters) for row in rows(layers, start))
+        total = say("studio.layer.total", count=number(parameter_count(layers), lang()))
+        head = f"<caption><strong>{escape(say(f'network.{name}'))}</strong> {escape(total)}</caption>"
+        columns = "".join(f'<th scope="col">{escape(say(f"studio.layer.column.{column}"))}</th>' for column in ("layer", "shape", "count"))
+        parts.append(f"<table>{head}<thead><tr>{columns}</tr></thead><tbody>{body}</tbody></table>")
+    return f'<div class="latentlab-networks">{"".join(parts)}</div>'
+
+
+def _line(words: str, shape: Shape, count: int | None) -> str:
+    size = " × ".join(map(str, (*shape[1:], shape[0]) if len(shape) == 3 else shape))
+    parameters = "" if count is None else number(count, lang())
+    return f"<tr><td>{escape(words)}</td><td>{size}</td><td>{parameters}</td></tr>"

@@ -1,0 +1,149 @@
+"""What a reader lets be done with runs: train one, go on with it, stop it, measure it, rename it, throw it away; put a question
+to its experiment; write the report.
+
+What takes its time is a task (tasks.py). Whoever is refused gets a LabError: another tab may have been faster.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+from latentlab.base.errors import refusal
+from latentlab.config.presets import arguments
+from latentlab.config.schema import Config
+from latentlab.runs.folder import RunFolder
+from latentlab.show.card import found_cards
+from latentlab.studio import answers, tasks
+from latentlab.studio.library import LONGEST, Library, is_plain
+from latentlab.studio.overview import Overview, overview
+
+REPORT = "report"  # the subject of its task
+
+
+def train(library: Library, config: Config) -> str:
+    """Train a new run in a process of its own; the run's name."""
+    name = library.new(config.preset, config.data.spec)
+    words = ["train", config.preset, *arguments(config), "--out", str(library.path(name))]
+    tasks.start(library, "train", name, words)
+    return name
+
+
+def resume(library: Library, run: Overview, total: float) -> None:
+    """Go on with a run at rest to a new total of epochs or steps."""
+    unit, _, _ = run.length
+    length = str(int(total)) if unit == "steps" else f"{total:.10g}"
+    tasks.start(library, "resume", run.name, ["resume", str(run.path), f"--{unit}", length])
+
+
+def stop(library: Library, name: str) -> None:
+    """Stop a run: one that trains is asked to, one that still loads is ended, one at rest stays so. Raises LabError without one."""
+    run, task = overview(library, name), tasks.working(library, ("train", "resume"), name)
+    if run.state == "starting" and task is not None:
+        tasks.stop(task)
+    elif run.live:
+        run.folder.request("stop")
+
+
+def measure(library: Library, name: str) -> None:
+    """Evaluate a run, unless that is being done."""
+    if tasks.working(library, ("evaluate",), name) is None:
+        tasks.start(library, "evaluate", name, ["evaluate", str(library.path(name))])
+
+
+def experiment(library: Library, question: str, data: str, language: str, fresh: bool) -> None:
+    """Run a question's experiment, unless another tab did."""
+    if tasks.working(library, ("question",), question) is None:
+        tasks.start(library, "question", question, experiment_words(library, question, data, language, fresh))
+
+
+def experiment_words(library: Library, question: str, data: str, language: str, fresh: bool) -> list[str]:
+    """The command that runs a question's experiment."""
+    words = ["question", question, "--out", str(library.questions / question), "--data", data, "--lang", language]
+    words += ["--data-root", library.data_root] if library.data_root is not None else []
+    return words + (["--fresh"] if fresh else [])
+
+
+def report(library: Library, names: list[str], language: str, precision: str) -> None:
+    """Write the report of these runs."""
+    tasks.start(library, "report", REPORT, report_words(library, names, language, precision))
+
+
+def report_words(library: Library, names: list[str], language: str, precision: str) -> list[str]:
+    """The command that writes the report. Raises LabError for a name that is no run."""
+    words = ["report", *(str(library.open(name).path) for name in names)]
+    words += ["--out", str(report_file(library)), "--lang", language, "--weights", precision]
+    if answers.file(library).is_file():
+        words += ["--answers", str(answers.file(library))]
+    if found_cards(library.questions, say=lambda refused: None):
+        words += ["--questions", str(library.questions)]
+    return words
+
+
+def report_file(library: Library) -> Path:
+    """Where the report goes: beside the runs, to be seen."""
+    return library.runs / "report.html"
+
+
+# Folders that are moved. Nothing is while a process works on it.
+
+
+def rename(library: Library, name: str, new: str) -> str:
+    """Give a run another last name; the new whole name. Raises LabError for one that is taken, or while something works on it."""
+    folder = _at_rest(library, name)
+    if not is_plain(new):
+        raise refusal("a run's name", f'1 to {LONGEST} characters, none of / \\ : * ? " < > |, without a dot at either end', new)
+    whole = "/".join([*name.split("/")[:-1], new])
+    target = library.path(whole)
+    if target.exists():
+        raise refusal("a run's name", "one that is free", new)
+    folder.path.rename(target)
+    tasks.renamed(library, name, whole)
+    return whole
+
+
+def discard(library: Library, name: str) -> str:
+    """Move a run into the trash; the moment by which it is found there. Raises LabError while something works on it."""
+    folder = _at_rest(library, name)
+    target = library.trash / f"{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 10**6:06d}" / Path(*name.split("/"))
+    target.parent.mkdir(parents=True)
+    folder.path.rename(target)
+    return target.relative_to(library.trash).parts[0]
+
+
+def restore(library: Library, moment: str, name: str) -> None:
+    """Bring a run back from the trash. Raises LabError when its name has been taken since."""
+    if (moment, name) not in library.discarded():
+        raise refusal("a run", "one in the trash", name)
+    target = library.path(name)
+    _refuse_busy(library, name)
+    if target.exists():
+        raise refusal("a run's name", "one that is free", name, "Rename the run that has it.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    (library.trash / moment / Path(*name.split("/"))).rename(target)
+    shutil.rmtree(library.trash / moment)
+
+
+def forget(library: Library, name: str) -> None:
+    """Remove the folder of a run that never began. Raises LabError while something works on it, or where there is more in it."""
+    if not library.never_began(name):
+        raise refusal("a run", "one that ended before it wrote anything", name)
+    if RunFolder(library.path(name)).is_locked():  # by `latentlab train` in a terminal
+        raise refusal("a run", "at rest to be removed", name, "Stop it first.")
+    _refuse_busy(library, name)
+    shutil.rmtree(library.path(name))
+
+
+def _at_rest(library: Library, name: str) -> RunFolder:
+    folder = library.open(name)
+    if folder.is_locked():
+        raise refusal("a run", "at rest to be moved", name, "Stop it first.")
+    _refuse_busy(library, name)
+    return folder
+
+
+def _refuse_busy(library: Library, name: str) -> None:
+    """Raises LabError while a process works on a run, or is about to."""
+    if tasks.running(library, name):
+        raise refusal("a run", "at rest to be moved", name, "It is being measured or loaded: wait for it, or stop it first.")
