@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from latentlab.data.sources import PublishedFile, PublishedSet
+from latentlab.config.sources import Source, SourceFile
 
 TRAIN, TEST, SIZE = 12, 5, 28  # images and pixels of `tiny_set`
 
@@ -56,7 +56,7 @@ def greys(root: Path, count: int, folder: str = "", first: int = 0) -> Path:
     return write(root, {f"{prefix}{number:04d}.png": encoded(noise(number)) for number in range(first, first + count)})
 
 
-def tiny_set(pin_content: bool = True) -> tuple[PublishedSet, dict[str, bytes]]:
+def tiny_set(pin_content: bool = True, name: str = "mnist") -> tuple[Source, dict[str, bytes]]:
     """A set like MNIST of 12 + 5 images, and its .gz files by name."""
     random = np.random.default_rng(0)
     arrays = {
@@ -66,9 +66,10 @@ def tiny_set(pin_content: bool = True) -> tuple[PublishedSet, dict[str, bytes]]:
         "t10k-labels-idx1-ubyte": np.arange(TEST, dtype=np.uint8),
     }
     files, packed = [], {}
-    for name, array in arrays.items():
+    for file, array in arrays.items():
         content = idx(array)
-        gz = packed[f"{name}.gz"] = pack(content)
+        gz = packed[f"{file}.gz"] = pack(content)
         digest = hashlib.sha256(content).hexdigest() if pin_content else None
-        files.append(PublishedFile(name, array.shape, hashlib.sha256(gz).hexdigest(), len(gz), digest))
-    return PublishedSet(*files, addresses=("https://127.0.0.1:1/",), class_names=tuple("0123456789")), packed
+        files.append(SourceFile(file, array.shape, hashlib.sha256(gz).hexdigest(), len(gz), digest))
+    addresses, classes = ("https://127.0.0.1:1/",), tuple("0123456789")
+    return Source(name, "published", class_names=classes, addresses=addresses, files=tuple(files)), packed

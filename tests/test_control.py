@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from latentlab.base.errors import Busy, LabError
-from latentlab.base.files import held
+from latentlab.base.files import lock
 from latentlab.cli.progress import Progress
 from latentlab.runs.folder import KEPT_REQUESTS, RunFolder
 from latentlab.train import requests as control
@@ -280,7 +280,7 @@ class TestRequests:
         folder = RunFolder(tmp_path)
         monkeypatch.setattr("latentlab.runs.folder.REQUEST_PATIENCE_SECONDS", 0.05)
         folder.request("pause")
-        with held(tmp_path / "control.lock", 0.0, "nobody else has it"):
+        with lock(tmp_path / "control.lock", 0.0, "nobody else has it"):
             for call in (lambda: folder.request("stop"), folder.forget_requests):
                 with pytest.raises(Busy, match=r"control.json must be free"):
                     call()
@@ -292,7 +292,7 @@ class TestRequests:
         folder = RunFolder(tmp_path)
         assert not folder.is_locked()
         (tmp_path / "lock").touch()
-        with held(tmp_path / "lock", 0.0, "busy", shared=True):
+        with lock(tmp_path / "lock", 0.0, "busy", shared=True):
             assert not folder.is_locked() or os.name == "nt"
         with folder.locked():
             assert folder.is_locked()

@@ -11,10 +11,10 @@ from imagefiles import tiny_set
 from servers import HttpsServer, trust
 
 from latentlab.base.errors import LabError, OutOfSpace
+from latentlab.config.sources import SOURCES
 from latentlab.data import download as module
 from latentlab.data import fetch, load_data
 from latentlab.data.download import download
-from latentlab.data.sources import SETS
 
 CONTENT = os.urandom(300_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -176,7 +176,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
 
 def test_fetch_then_load_then_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     members, packed = tiny_set()
-    monkeypatch.setitem(SETS, "mnist", members)
+    monkeypatch.setitem(SOURCES, "mnist", members)
     lines: list[str] = []
     with HttpsServer({f"/{name}": content for name, content in packed.items()}) as server:
         folder = fetch("mnist", tmp_path, [server.url], lines.append)
@@ -190,7 +190,7 @@ def test_load_downloads_what_is_missing(tmp_path: Path, monkeypatch: pytest.Monk
     members, packed = tiny_set()
     with HttpsServer({f"/{name}": content for name, content in packed.items()}) as server:
         object.__setattr__(members, "addresses", (server.url,))
-        monkeypatch.setitem(SETS, "mnist", members)
+        monkeypatch.setitem(SOURCES, "mnist", members)
         assert len(load_data("mnist", root=tmp_path, val_images=2).train) == 10
     captured = capsys.readouterr()
     assert captured.out == ""

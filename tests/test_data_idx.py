@@ -12,16 +12,16 @@ import pytest
 from imagefiles import SIZE, TEST, TRAIN, idx, pack, tiny_set, write
 
 from latentlab.base.errors import Damaged, LabError
+from latentlab.config.sources import SOURCES
 from latentlab.data import Data, entropy_floor_nats, fetch, is_binary, load_data
-from latentlab.data.sources import SETS
 
 
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data root that holds the tiny set as "mnist" (contents pinned) and as "kmnist" (only the .gz pinned)."""
     for name, pinned in (("mnist", True), ("kmnist", False)):
-        members, packed = tiny_set(pinned)
-        monkeypatch.setitem(SETS, name, members)
+        members, packed = tiny_set(pinned, name)
+        monkeypatch.setitem(SOURCES, name, members)
         write(tmp_path / name, packed)
     return tmp_path
 

@@ -1,4 +1,4 @@
-"""Files: written so that a reader, a kill -9 or a full disk never meets half of one, read so that a wrong one is told, and locked."""
+"""Files: where latentlab keeps them; written so that a reader, a kill -9 or a full disk never meets half of one; read; locked."""
 
 from __future__ import annotations
 
@@ -16,12 +16,24 @@ import platformdirs
 
 from latentlab.base.errors import Busy
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+PAUSE_SECONDS = 0.02  # between two tries to lock a file
+
+
+def cache_folder() -> Path:
+    """LATENTLAB_CACHE, else the platform's cache folder for latentlab. Not created here."""
+    given = os.environ.get("LATENTLAB_CACHE")
+    return Path(given).expanduser().absolute() if given else Path(platformdirs.user_cache_dir("latentlab", appauthor=False))
+
+
+def data_root(root: str | Path | None = None) -> Path:
+    """The folder that holds `mnist/train-images-idx3-ubyte.gz` and so on: `root`, else LATENTLAB_DATA, else in the cache folder."""
+    given = root or os.environ.get("LATENTLAB_DATA")
+    return Path(given).expanduser().absolute() if given else cache_folder() / "data"
 
 
 def is_full(error: OSError) -> bool:
     """Whether an error says that the disk, the quota or the file-size limit is exhausted."""
-    return error.errno in _FULL
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def sync_folder(folder: Path) -> None:
@@ -56,7 +68,7 @@ def rename(source: Path, target: Path) -> None:
     os.replace(source, target)
 
 
-def replace_with(path: Path, write: Callable[[Path], None]) -> None:
+def replace_with(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` make a file beside `path`, then rename it there; on failure nothing is left behind."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
@@ -69,11 +81,7 @@ def replace_with(path: Path, write: Callable[[Path], None]) -> None:
 
 def replace_bytes(path: Path, content: bytes) -> None:
     """Replace a file in one step."""
-
-    def write(beside: Path) -> None:
-        beside.write_bytes(content)
-
-    replace_with(path, write)
+    replace_with(path, lambda beside: beside.write_bytes(content))
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -91,9 +99,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except RecursionError:
-        raise ValueError(f"{path} is too deep") from None
+        raise ValueError(f"{path} is too deep.") from None
     if not isinstance(value, dict):
-        raise ValueError(f"{path} must hold a JSON object. Got {type(value).__name__}")
+        raise ValueError(f"{path} must be a JSON object. Got {type(value).__name__!r}.")
     return value
 
 
@@ -134,21 +142,17 @@ def fits(value: Any, shape: Any) -> bool:
     return bool(shape(value))
 
 
-# Locks between processes, and between threads of one, on files that stay where they are.
-
-PAUSE_SECONDS = 0.02
-
-
 @contextmanager
-def held(path: Path, patience: float, busy: str, shared: bool = False) -> Iterator[None]:
-    """Hold the lock on a file; the system frees it when the process dies, however it dies.
+def lock(path: Path, patience: float, busy: str, shared: bool = False) -> Iterator[None]:
+    """Hold the lock on a file that stays where it is; the system frees it when the process dies, however it dies.
 
-    Raises Busy with the text `busy` when another holds it for longer than `patience` seconds. Any number may hold it
-    `shared` while nobody holds it alone (on Windows, which has no such lock here, each holds it alone).
+    It keeps out other processes, and other threads of this one. Raises Busy with the text `busy` when another holds it for
+    longer than `patience` seconds. Any number may hold it `shared` while nobody holds it alone (on Windows, which has no such
+    lock here, each holds it alone).
     """
     with open(path, "a+b") as file:
         until = time.monotonic() + patience
-        while not (taken := _try_lock(file, shared)) and time.monotonic() < until:
+        while not (taken := try_lock(file, shared)) and time.monotonic() < until:
             time.sleep(PAUSE_SECONDS)
         if not taken:
             raise Busy(busy)
@@ -158,7 +162,8 @@ def held(path: Path, patience: float, busy: str, shared: bool = False) -> Iterat
             _unlock(file)
 
 
-def _try_lock(file: IO[bytes], shared: bool) -> bool:
+def try_lock(file: IO[bytes], shared: bool = False) -> bool:
+    """Lock an open file until it is closed; False where another holds it, or the file system has no locks."""
     try:
         if os.name == "nt":
             import msvcrt
@@ -184,18 +189,3 @@ def _unlock(file: IO[bytes]) -> None:
         import fcntl
 
         fcntl.flock(file, fcntl.LOCK_UN)
-
-
-# Where latentlab keeps what it downloads and what it can compute again.
-
-
-def cache_folder() -> Path:
-    """LATENTLAB_CACHE, else the platform's cache folder for latentlab. Not created here."""
-    given = os.environ.get("LATENTLAB_CACHE")
-    return Path(given).expanduser().absolute() if given else Path(platformdirs.user_cache_dir("latentlab", appauthor=False))
-
-
-def data_root(root: str | Path | None = None) -> Path:
-    """The folder that holds `mnist/train-images-idx3-ubyte.gz` and so on: `root`, else LATENTLAB_DATA, else in the cache folder."""
-    given = root or os.environ.get("LATENTLAB_DATA")
-    return Path(given).expanduser().absolute() if given else cache_folder() / "data"

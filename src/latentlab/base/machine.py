@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import platform
 import subprocess
@@ -17,8 +16,9 @@ from typing import Any
 import torch
 
 from latentlab.base import __version__
+from latentlab.base import core_count as core_count
 from latentlab.base.errors import refusal
-from latentlab.base.files import cache_folder, replace_json
+from latentlab.base.files import cache_folder, read_json_or_nothing, replace_json
 
 CLEARLY_FASTER = 0.9  # more threads must take at most this share of the time, or they only crowd out others
 MOST_THREADS = 16  # small networks gain nothing beyond
@@ -30,7 +30,7 @@ def pick_device(name: str) -> torch.device:
     if name == "auto":
         name = next(device for device in ("cuda", "mps", "cpu") if available[device])
     if not available[name]:
-        here = ", ".join(device for device, found in available.items() if found)
+        here = ", ".join(device for device, is_here in available.items() if is_here)
         raise refusal("train.device", f"one that this machine has ({here})", name, "Use --device auto; `latentlab doctor` says more.")
     return torch.device(name)
 
@@ -76,11 +76,6 @@ def threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def core_count() -> int:
-    """The CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def processor() -> str:
@@ -146,11 +141,7 @@ def _thread_file() -> Path:
 
 
 def _known_threads() -> dict[str, int]:
-    try:
-        known = json.loads(_thread_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return {key: value for key, value in known.items() if isinstance(value, int)} if isinstance(known, dict) else {}
+    return {key: value for key, value in read_json_or_nothing(_thread_file()).items() if isinstance(value, int)}
 
 
 def revision() -> str | None:

@@ -1,7 +1,8 @@
 """Every sentence that a user reads, in each language: locales/LANG/*.json, flat dotted keys, one file a surface.
 
-A text is plain, without markup; `{name}` stands for a value that the caller gives. Numbers are written as the language
-writes them.
+A text is plain, without markup; `{name}` stands for a value that the caller gives. A `Phrase` is a text's key with the
+values that fill it, so that what is said can be kept and said in each language. Numbers are written as the language writes
+them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from latentlab.base.errors import refusal
 
 _NARROW_SPACE, _MINUS = "\u202f", "\u2212"
 _DECIMAL_MARK = {"en": ".", "fr": ","}
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+SMALL = 1e-4  # smaller numbers are written with a power of ten
 
 
 def languages() -> tuple[str, ...]:
@@ -49,74 +52,15 @@ def catalogue(lang: str) -> dict[str, str]:
 
 @functools.cache
 def _read(lang: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for file in sorted(resources.files("latentlab.base").joinpath("locales", lang).iterdir(), key=lambda f: f.name):
         if not file.name.endswith(".json"):
             continue
         for key, value in json.loads(file.read_text(encoding="utf-8")).items():
-            if key in found:
+            if key in texts:
                 raise KeyError(f"text {key!r} is in two files of locales/{lang}")
-            found[key] = value
-    return found
-
-
-def number(value: float, lang: str, decimals: int | None = None) -> str:
-    """A number as the language writes it: `decimals` digits after the mark, or as few as it has (at most six figures).
-
-    Thousands are set apart by a narrow space from 10 000 on; what is not finite is "–".
-    """
-    if not math.isfinite(value):
-        return "–"
-    if decimals is None and float(value).is_integer() and abs(value) < 1e12:
-        decimals = 0
-    plain = f"{value:.{decimals}f}" if decimals is not None else f"{value:.6g}"
-    if "e" in plain:
-        mantissa, _, power = plain.partition("e")
-        return f"{_local(mantissa, lang)} × 10{str(int(power)).translate(_RAISED)}"
-    return _local(plain, lang)
-
-
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def _local(plain: str, lang: str) -> str:
-    sign = _MINUS if plain.startswith("-") and float(plain) != 0 else ""
-    whole, _, part = plain.lstrip("-").partition(".")
-    if len(whole) > 4:
-        head = len(whole) % 3
-        groups = [whole[:head], *(whole[i : i + 3] for i in range(head, len(whole), 3))]
-        whole = _NARROW_SPACE.join(group for group in groups if group)
-    return sign + whole + (_DECIMAL_MARK[lang] + part if part else "")
-
-
-def measured(value: float, stderr: float | None, lang: str) -> str:
-    """A value with its standard error, both to the error's second figure: "0.01264 ± 0.00046" (with spaces that do not break)."""
-    if stderr is None or not stderr > 0 or not math.isfinite(stderr):
-        return significant(value, lang, 4)
-    decimals = max(0, 1 - math.floor(math.log10(stderr)))
-    return f"{number(value, lang, decimals)}\u00a0±\u00a0{number(stderr, lang, decimals)}"
-
-
-def significant(value: float, lang: str, figures: int = 3) -> str:
-    """A number to so many significant figures, without a power of ten where it can be done without."""
-    if value == 0 or not math.isfinite(value):
-        return number(value, lang)
-    return number(value, lang, min(6, max(0, figures - 1 - math.floor(math.log10(abs(value))))))
-
-
-def duration(seconds: float, lang: str) -> str:
-    """Seconds as a reader says them: "16 s", "2 min 05 s", "1 h 12 min", with spaces that do not break."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{significant(seconds, lang, 2)}\u00a0s"
-    if whole < 3600:
-        return f"{whole // 60}\u00a0min\u00a0{whole % 60:02d}\u00a0s"
-    return f"{whole // 3600}\u00a0h\u00a0{whole % 3600 // 60:02d}\u00a0min"
-
-
-# Phrases: texts by key with the values that fill them, so that what is said can be kept and said in each language.
-
-SMALL = 1e-4  # smaller numbers are written with a power of ten
+            texts[key] = value
+    return texts
 
 
 @dataclass(frozen=True)
@@ -139,9 +83,9 @@ class Phrase:
         return {"key": self.key, "values": {name: _value_json(value) for name, value in self.values.items()}}
 
     @classmethod
-    def from_json(cls, found: Mapping[str, Any]) -> Phrase:
+    def from_json(cls, written: Mapping[str, Any]) -> Phrase:
         """The phrase that `to_json` wrote."""
-        return cls(found["key"], {name: _value_read(value) for name, value in found["values"].items()})
+        return cls(written["key"], {name: _value_read(value) for name, value in written["values"].items()})
 
 
 def spoken(value: Any, lang: str) -> str:
@@ -169,3 +113,52 @@ def _value_read(value: Any) -> Any:
     if isinstance(value, Mapping):
         return Phrase.from_json(value)
     return tuple(value) if isinstance(value, list) else value
+
+
+def number(value: float, lang: str, decimals: int | None = None) -> str:
+    """A number as the language writes it: `decimals` digits after the mark, or as few as it has (at most six figures).
+
+    Thousands are set apart by a narrow space from 10 000 on; what is not finite is "–".
+    """
+    if not math.isfinite(value):
+        return "–"
+    if decimals is None and float(value).is_integer() and abs(value) < 1e12:
+        decimals = 0
+    plain = f"{value:.{decimals}f}" if decimals is not None else f"{value:.6g}"
+    if "e" in plain:
+        mantissa, _, power = plain.partition("e")
+        return f"{_local(mantissa, lang)} × 10{str(int(power)).translate(_RAISED)}"
+    return _local(plain, lang)
+
+
+def _local(plain: str, lang: str) -> str:
+    sign = _MINUS if plain.startswith("-") and float(plain) != 0 else ""
+    whole, _, part = plain.lstrip("-").partition(".")
+    if len(whole) > 4:
+        whole = f"{int(whole):,}".replace(",", _NARROW_SPACE)
+    return sign + whole + (_DECIMAL_MARK[lang] + part if part else "")
+
+
+def measured(value: float, stderr: float | None, lang: str) -> str:
+    """A value with its standard error, both to the error's second figure: "0.01264 ± 0.00046" (with spaces that do not break)."""
+    if stderr is None or not stderr > 0 or not math.isfinite(stderr):
+        return significant(value, lang, 4)
+    decimals = max(0, 1 - math.floor(math.log10(stderr)))
+    return f"{number(value, lang, decimals)}\u00a0±\u00a0{number(stderr, lang, decimals)}"
+
+
+def significant(value: float, lang: str, figures: int = 3) -> str:
+    """A number to so many significant figures, without a power of ten where it can be done without."""
+    if value == 0 or not math.isfinite(value):
+        return number(value, lang)
+    return number(value, lang, min(6, max(0, figures - 1 - math.floor(math.log10(abs(value))))))
+
+
+def duration(seconds: float, lang: str) -> str:
+    """Seconds as a reader says them: "16 s", "2 min 05 s", "1 h 12 min", with spaces that do not break."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{significant(seconds, lang, 2)}\u00a0s"
+    if whole < 3600:
+        return f"{whole // 60}\u00a0min\u00a0{whole % 60:02d}\u00a0s"
+    return f"{whole // 3600}\u00a0h\u00a0{whole % 3600 // 60:02d}\u00a0min"

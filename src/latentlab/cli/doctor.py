@@ -68,14 +68,14 @@ def _torch() -> list[str]:
 
 def _folders() -> list[str]:
     from latentlab.base.files import cache_folder, data_root
-    from latentlab.data.sources import SETS
+    from latentlab.config.sources import PUBLISHED, SOURCES
+    from latentlab.data import is_at_hand
 
     problems = []
     root, cache = data_root(None), cache_folder()
     print(f"data root     {root}")
-    for name in SETS:
-        found = sum(1 for path in (root / name).glob("*-ubyte*") if path.is_file()) if (root / name).is_dir() else 0
-        print(f"  {name:<13} {'at hand' if found >= 4 else f'not at hand: `latentlab data fetch {name}`'}")
+    for name in PUBLISHED:
+        print(f"  {name:<13} {'at hand' if is_at_hand(SOURCES[name], root) else f'not at hand: `latentlab data fetch {name}`'}")
     print(f"cache         {cache}")
     for folder in (cache, Path.cwd()):
         try:

@@ -7,12 +7,13 @@ import sys
 from latentlab.base.errors import LabError, refusal
 from latentlab.cli.parser import Parser, add_config_options, config_alternatives, number, whole
 from latentlab.config.presets import PRESETS, preset
+from latentlab.config.sources import valid
 
 
 def command_lab(arguments: list[str]) -> int:
     """Train, compare, write lab.html."""
     parser = Parser("lab", "Train an autoencoder, a VAE, a GAN and a GAN that starts as the VAE's decoder; compare them; write lab.html.")
-    parser.add_argument("--data", default="digits", metavar="SPEC", help="digits (default), mnist, fashion-mnist, kmnist or folder:PATH")
+    parser.add_argument("--data", default="digits", metavar="SPEC", help=valid(default="digits"))
     parser.add_argument("--out", default="runs/lab", metavar="DIR", help="where it goes (runs/lab); finished runs in it are kept")
     parser.add_argument("--quick", action="store_true", help="a few steps each, to see that it works")
     parser.add_argument("--fresh", action="store_true", help="start over in a DIR that exists")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.texts import Phrase, languages, text
 from latentlab.cli.parser import Parser
+from latentlab.config.sources import valid
 from latentlab.runs.folder import RunFolder, open_folder
 from latentlab.show.card import FOLDER, NAMES, options
 
@@ -227,7 +228,7 @@ def command_question(arguments: list[str]) -> int:
         "--sheet writes a file to put it down in.",
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="one of " + ", ".join(NAMES))
-    parser.add_argument("--data", default="digits", metavar="SPEC", help="digits (default), mnist, fashion-mnist or kmnist")
+    parser.add_argument("--data", default="digits", metavar="SPEC", help=valid("embedded", "published", default="digits"))
     parser.add_argument("--data-root", metavar="DIR", help="where named sets lie; default LATENTLAB_DATA, else the cache folder")
     parser.add_argument("--offline", action="store_true", help="never download")
     parser.add_argument("--out", metavar="DIR", help="where it goes (runs/questions/NAME); finished runs in it are kept")

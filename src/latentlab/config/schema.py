@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from latentlab.base.errors import LabError, refusal
+from latentlab.config.sources import valid
 
 Family = Literal["ae", "vae", "gan"]
 Kind = Literal["ae", "vae", "gan", "gan-from-vae"]
@@ -38,7 +39,7 @@ def option(
 class DataConfig:
     """What is learned from, and how it is cut into train, val and test."""
 
-    spec: str = option("digits", "data set: digits, mnist, fashion-mnist, kmnist or folder:PATH")
+    spec: str = option("digits", f"data set: {valid()}")
     root: str | None = option(None, "data root; default LATENTLAB_DATA, else the platform's cache folder")
     offline: bool = option(False, "never download: refuse when a named set is not at hand")
     image_size: int | None = option(

@@ -11,14 +11,14 @@ from typing import Any
 
 from latentlab.base.errors import refusal
 from latentlab.config.schema import DataConfig, check_part
-from latentlab.data.named import fetch
+from latentlab.config.sources import canonical, parse
+from latentlab.data.decoded import load_folder
+from latentlab.data.named import fetch, is_at_hand, load_digits, load_published
 from latentlab.data.sets import Data, ImageSet, batch_indices, entropy_floor_nats, is_binary
-from latentlab.data.sources import canonical, parse
 
-__all__ = ["Data", "ImageSet", "batch_indices", "canonical", "entropy_floor_nats", "fetch", "is_binary", "load_data", "parse"]
-
-
-# `load_data`: one entrance to every source of images.
+__all__ = [
+    "Data", "ImageSet", "batch_indices", "canonical", "entropy_floor_nats", "fetch", "is_at_hand", "is_binary", "load_data", "parse",
+]  # fmt: skip
 
 
 def load_data(
@@ -35,10 +35,10 @@ def load_data(
         config = DataConfig(spec=spec_or_config)
     else:
         raise refusal("the data set", "a SPEC or a DataConfig", spec_or_config)
-    known = [field.name for field in dataclasses.fields(DataConfig)]
+    names = [field.name for field in dataclasses.fields(DataConfig)]
     for name in changes:
-        if name not in known:
-            raise refusal("a keyword of load_data", f"one of {', '.join(known)}", name)
+        if name not in names:
+            raise refusal("a keyword of load_data", f"one of {', '.join(names)}", name)
     if root is not None:
         changes["root"] = str(root)
     if offline is not None:
@@ -46,15 +46,11 @@ def load_data(
     config = dataclasses.replace(config, **changes)
     check_part("data", config)
     spec = parse(config.spec)
-    # Each source is imported only when it is read: scikit-learn alone takes a second.
-    if spec.kind == "digits":
-        from latentlab.data.named import load_digits
-
-        return load_digits(config)
-    if spec.kind == "published":
-        from latentlab.data.named import load_published
-
-        return load_published(config)
-    from latentlab.data.folder import load_folder
-
-    return load_folder(config)
+    config = dataclasses.replace(config, spec=str(spec))
+    match spec.source.kind:
+        case "embedded":
+            return load_digits(config)
+        case "published":
+            return load_published(config)
+        case "folder":
+            return load_folder(config)

@@ -1,4 +1,4 @@
-"""A folder's images decoded once, kept as a uint8 memory map in the cache, found again by paths, sizes and times alone.
+"""`folder:PATH`: a folder's images decoded once, kept as a memory map in the cache, found again by paths, sizes and times alone.
 
     CACHE/folders/KEY/images.npy     uint8 [N, S, S, C] in the order of the paths
                       index.json     path and sha256 of each row, path and reason of each file that could not be decoded
@@ -11,34 +11,70 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
 import os
 import shutil
 import time
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from latentlab.base import core_count
 from latentlab.base.errors import LabError, OutOfSpace
-from latentlab.base.files import cache_folder, is_full, rename, replace_text, replace_with, write_durably
+from latentlab.base.files import (
+    cache_folder,
+    is_full,
+    read_json,
+    read_json_or_nothing,
+    rename,
+    replace_text,
+    replace_with,
+    write_durably,
+)
 from latentlab.base.images import Images
-from latentlab.data.decode import SUFFIXES, Entry, Undecodable, decode, walk
+from latentlab.config.schema import DataConfig
+from latentlab.config.sources import SOURCES, parse
+from latentlab.data.decode import Undecodable, decode
 from latentlab.data.download import progress
+from latentlab.data.folder import SUFFIXES, Entry, classes, printable, walk
+from latentlab.data.sets import Data, cut_by_content
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_NAMED = 5  # files that the note on skipped ones names
 _VERSION = 1  # of the pixels and of the files; a change of either makes new keys
 _MAX_BYTES = 1 << 30  # of one image file
 _CHUNK = 256  # files decoded before their rows are written
 _STALE_SECONDS = 86_400.0
+
+
+def load_folder(config: DataConfig) -> Data:
+    """A folder's images, split by the content of the files. The source is a read-only memory map in the cache.
+
+    Where every image lies in one of several sub-folders, these are the labels. Rows are in the order of the paths. Raises
+    LabError for a missing folder and for fewer than 3 usable images.
+    """
+    path = parse(config.spec).path
+    assert path is not None, config.spec  # noqa: S101 - a fault of ours, not the user's
+    decoded = open_decoded(path, Settings(config.image_size or SOURCES["folder"].size, config.fit, config.channels))
+    labels, class_names = classes(decoded.paths)
+    data = cut_by_content(config, decoded.images, labels, class_names, decoded.digests, f"folder {decoded.key}")
+    if not decoded.skipped:
+        return data
+    skipped = [(printable(name), reason) for name, reason in decoded.skipped]
+    named = ", ".join(f"{name} ({reason})" for name, reason in skipped[:_NAMED])
+    more = f" and {len(skipped) - _NAMED} more" if len(skipped) > _NAMED else ""
+    note = f"{len(skipped)} of {len(skipped) + len(decoded.paths)} files could not be used: {named}{more}."
+    return replace(data, skipped=tuple(f"{name}: {reason}" for name, reason in skipped), notes=(*data.notes, note))
 
 
 @dataclass(frozen=True)
@@ -69,13 +105,13 @@ def open_decoded(root: Path, settings: Settings) -> Decoded:
     """
     listing = walk(root)
     home = cache_folder() / "folders"
-    place = hashlib.sha256(f"{_VERSION} {asdict(settings)} ".encode() + os.fsencode(root)).hexdigest()
-    start = home / "starts" / f"{place}.json"
+    asked = hashlib.sha256(f"{_VERSION} {asdict(settings)} ".encode() + os.fsencode(root)).hexdigest()
+    start = home / "starts" / f"{asked}.json"
     decoded = _read(home / key) if (key := _known(start, listing.entries)) else None
     if decoded is None:
         with _cache_errors(home):
             digests, unreadable = _digests(root, listing.entries)
-            key = _content_key(digests, settings)
+            key = hashlib.sha256(json.dumps([_VERSION, asdict(settings), digests]).encode()).hexdigest()
             decoded = _read(home / key)
             if decoded is None:
                 _build(root, digests, settings, home / key)
@@ -85,24 +121,19 @@ def open_decoded(root: Path, settings: Settings) -> Decoded:
             if not unreadable:  # a file that becomes readable changes neither size nor time
                 replace_text(start, json.dumps({"key": key, "entries": listing.entries}))
             listing.odd.extend(unreadable)
-    skipped = tuple(sorted([*listing.odd, *decoded.skipped]))
-    return Decoded(decoded.key, decoded.images, decoded.paths, decoded.digests, skipped)
+    return replace(decoded, skipped=tuple(sorted([*listing.odd, *decoded.skipped])))
 
 
 def _known(start: Path, entries: list[Entry]) -> str | None:
     """The key under which exactly these files were seen before."""
-    try:
-        seen = json.loads(start.read_text(encoding="utf-8"))
-        same = seen["entries"] == [list(entry) for entry in entries]
-        return str(seen["key"]) if same else None
-    except (OSError, ValueError, KeyError, TypeError):  # absent or damaged: the files are read again
-        return None
+    seen = read_json_or_nothing(start)
+    return seen["key"] if seen.get("entries") == [list(entry) for entry in entries] else None
 
 
 def _read(target: Path) -> Decoded | None:
     """A decoded folder of the cache; None when it is absent or not what was written."""
     try:
-        index: dict[str, Any] = json.loads((target / "index.json").read_text(encoding="utf-8"))
+        index = read_json(target / "index.json")
         images = np.load(target / "images.npy", mmap_mode="r", allow_pickle=False)
         paths, digests = zip(*index["rows"], strict=True)
         skipped = tuple((path, reason) for path, reason in index["skipped"])
@@ -116,31 +147,32 @@ def _read(target: Path) -> Decoded | None:
 def _digests(root: Path, entries: list[Entry]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """("path", sha256) of each file's bytes, and ("path", reason) for those that cannot be read."""
 
-    def digest(entry: Entry) -> tuple[str, str | None, str]:
+    def digest(entry: Entry) -> tuple[str | None, str]:
         if entry.size > _MAX_BYTES:
-            return entry.path, None, "larger than 1 GiB"
+            return None, "larger than 1 GiB"
         try:
             with open(root / entry.path, "rb") as file:
-                return entry.path, hashlib.file_digest(file, "sha256").hexdigest(), ""
+                return hashlib.file_digest(file, "sha256").hexdigest(), ""
         except OSError as error:
-            return entry.path, None, (error.strerror or "cannot be read").lower()
+            return None, (error.strerror or "cannot be read").lower()
 
-    read: list[tuple[str, str]] = []
+    digests: list[tuple[str, str]] = []
     unreadable: list[tuple[str, str]] = []
-    with ThreadPoolExecutor(_workers()) as pool, progress("reading", len(entries), "files") as advance:
-        for start in range(0, len(entries), _CHUNK):
-            chunk = entries[start : start + _CHUNK]
-            for path, sha256, reason in pool.map(digest, chunk):
-                if sha256 is None:
-                    unreadable.append((path, reason))
-                else:
-                    read.append((path, sha256))
+    for entry, (sha256, reason) in _by_all_cores("reading", digest, entries):
+        if sha256 is None:
+            unreadable.append((entry.path, reason))
+        else:
+            digests.append((entry.path, sha256))
+    return digests, unreadable
+
+
+def _by_all_cores(text: str, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[Item, Result]]:
+    """Each item, in order, with what `function` makes of it; at most a chunk of results waits in memory."""
+    with ThreadPoolExecutor(core_count()) as pool, progress(text, len(items), "files") as advance:
+        for start in range(0, len(items), _CHUNK):
+            chunk = items[start : start + _CHUNK]
+            yield from zip(chunk, pool.map(function, chunk), strict=True)
             advance(len(chunk))
-    return read, unreadable
-
-
-def _content_key(digests: list[tuple[str, str]], settings: Settings) -> str:
-    return hashlib.sha256(json.dumps([_VERSION, asdict(settings), digests]).encode()).hexdigest()
 
 
 def _build(root: Path, digests: list[tuple[str, str]], settings: Settings, target: Path) -> None:
@@ -171,40 +203,33 @@ def _decode_all(root: Path, digests: list[tuple[str, str]], settings: Settings, 
     skipped: list[tuple[str, str]] = []
     grey = True
 
-    def one(item: tuple[str, str]) -> NDArray[np.uint8] | str:
-        return _decode_file(root / item[0], item[1], settings)
+    def pixels(item: tuple[str, str]) -> NDArray[np.uint8] | Undecodable:
+        path = root / item[0]
+        try:
+            content = path.read_bytes()
+            if hashlib.sha256(content).hexdigest() != item[1]:
+                raise LabError(f"{path} changed while its folder was read. Run again when nothing writes there.")
+            return decode(content, settings.size, settings.fit, settings.channels)
+        except Undecodable as reason:
+            return reason
+        except OSError as error:
+            raise LabError(f"{path} vanished while its folder was read ({error.strerror}). Run again when nothing writes there.") from None
 
     Image.init()  # once, before several threads look for a reader
-    with RowFile(file, settings.size, depth) as out, _strict_pillow():
-        with ThreadPoolExecutor(_workers()) as pool, progress("decoding", len(digests), "files") as advance:
-            for start in range(0, len(digests), _CHUNK):
-                chunk = digests[start : start + _CHUNK]
-                for item, result in zip(chunk, pool.map(one, chunk), strict=True):
-                    if isinstance(result, str):
-                        skipped.append((item[0], result))
-                    else:
-                        grey = grey and result.shape[2] == 1
-                        out.append(result)
-                        rows.append(item)
-                advance(len(chunk))
+    with _image_file(file, (settings.size, settings.size, depth)) as append, _strict_pillow():
+        for item, result in _by_all_cores("decoding", pixels, digests):
+            if isinstance(result, Undecodable):
+                skipped.append((item[0], str(result)))
+            else:
+                grey = grey and result.shape[2] == 1
+                append(result)
+                rows.append(item)
     if not rows:
         named = "; ".join(f"{path} ({reason})" for path, reason in skipped[:3]) or f"no file in it is called {', '.join(SUFFIXES)}"
         raise LabError(f"{root} must hold images that can be decoded. {named}. Choose another folder.")
     if grey and settings.channels == "auto":
-        depth = first_channel(file)
+        depth = _to_one_channel(file)
     return {"shape": [len(rows), settings.size, settings.size, depth], "rows": rows, "skipped": skipped}
-
-
-def _decode_file(path: Path, sha256: str, settings: Settings) -> NDArray[np.uint8] | str:
-    try:
-        content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise LabError(f"{path} changed while its folder was read. Run again when nothing writes there.")
-        return decode(content, settings.size, settings.fit, settings.channels)
-    except Undecodable as reason:
-        return str(reason)
-    except OSError as error:
-        raise LabError(f"{path} vanished while its folder was read ({error.strerror}). Run again when nothing writes there.") from None
 
 
 @contextlib.contextmanager
@@ -234,59 +259,40 @@ def _remove_stale(home: Path) -> None:
                 shutil.rmtree(left, ignore_errors=True)
 
 
-def _workers() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+@contextlib.contextmanager
+def _image_file(path: Path, shape: tuple[int, int, int]) -> Iterator[Callable[[NDArray[np.uint8]], None]]:
+    """A function that writes one image uint8 [S, S, 1 or C] of an .npy file; one channel stands for all of `shape` (S, S, C).
+
+    The number of rows is known only at the end, when the header gets it. Rows are written, not stored through a memory
+    map: on a full disk a write is an OSError, a store would kill the process.
+    """
+    count = 0
+
+    def append(image: NDArray[np.uint8]) -> None:
+        nonlocal count
+        file.write(np.ascontiguousarray(np.broadcast_to(image, shape)).data)
+        count += 1
+
+    def header() -> None:  # as long for any count: NumPy leaves room for the first axis to grow
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)})
+
+    with open(path, "wb") as file:
+        header()
+        yield append
+        file.seek(0)
+        header()
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut could leave zeros of the right size
 
 
-# Writing an .npy file of images row by row, when the number of rows is known only at the end.
-#
-# Rows are written, not stored through a memory map: on a full disk a write is an OSError, a store would kill the process.
-
-_ROWS = 1024
-
-
-class RowFile:
-    """uint8 [N, S, S, C] in an .npy file; N grows with `append`. Leaving the context writes the header's final form."""
-
-    def __init__(self, path: Path, size: int, channels: int) -> None:
-        self.shape = (size, size, channels)
-        self.count = 0
-        self._file = open(path, "wb")  # noqa: SIM115 (closed on leaving the context)
-        self._file.write(_header(0, self.shape))
-
-    def append(self, row: NDArray[np.uint8]) -> None:
-        """Write one image uint8 [S, S, 1 or C]; one channel stands for all."""
-        self._file.write(np.ascontiguousarray(np.broadcast_to(row, self.shape)).data)
-        self.count += 1
-
-    def __enter__(self) -> RowFile:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        with self._file:
-            if kind is None:
-                self._file.seek(0)
-                self._file.write(_header(self.count, self.shape))
-                self._file.flush()
-                os.fsync(self._file.fileno())  # else a power cut could leave zeros of the right size
-
-
-def _header(count: int, shape: tuple[int, int, int]) -> bytes:
-    """NumPy leaves room for the first axis to grow, so the header's length does not depend on `count`."""
-    buffer = io.BytesIO()
-    np.lib.format.write_array_header_1_0(buffer, {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)})
-    return buffer.getvalue()
-
-
-def first_channel(path: Path) -> int:
+def _to_one_channel(path: Path) -> int:
     """Rewrite images uint8 [N, S, S, 3] of three equal channels as [N, S, S, 1]; returns 1, the number of channels."""
     images = np.load(path, mmap_mode="r", allow_pickle=False)
 
     def write(beside: Path) -> None:
-        with RowFile(beside, images.shape[1], 1) as out:
-            for start in range(0, len(images), _ROWS):
-                for row in np.asarray(images[start : start + _ROWS]):
-                    out.append(row[:, :, :1])
+        with _image_file(beside, (*images.shape[1:3], 1)) as append:
+            for image in images:
+                append(np.asarray(image[:, :, :1]))
 
     replace_with(path, write)
     return 1

@@ -20,11 +20,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from latentlab.base.errors import LabError, OutOfSpace, refusal
-from latentlab.base.files import is_full, rename
+from latentlab.base.files import is_full, rename, try_lock
 
 TIMEOUT_SECONDS = 30.0
 ATTEMPTS = 4  # at one address, as long as each brings more
 _BLOCK = 1 << 16
+_QUIET_SECONDS = 1.0  # before a bar is shown
+_LINE_SECONDS = 15.0  # between two lines where there is no bar
 
 
 class _Failed(Exception):
@@ -88,13 +90,7 @@ def _open_part(target: Path) -> tuple[Path, IO[bytes]]:
     """NAME.part, opened and locked; a file of our own when another process is at work on it."""
     part = target.with_name(target.name + ".part")
     file = open(part, "a+b")  # noqa: SIM115 (the caller closes it)
-    try:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except ImportError:  # Windows: the sha256 still finds two downloads that were mixed up
-        pass
-    except OSError:  # held by another process, or a network file system without locks
+    if not try_lock(file):
         file.close()
         part = part.with_name(f"{part.name}.{os.getpid()}")
         file = open(part, "a+b")  # noqa: SIM115
@@ -107,34 +103,34 @@ def _from_address(url: str, sha256: str, size: int, file: IO[bytes], report: Cal
         foreign = _length(file)  # bytes that may be another address's, and wrong
         if foreign < size:
             report(f"{url}: {size / 1e6:.1f} MB" + (f", continued at {foreign / 1e6:.1f} MB" if foreign else ""))
-        kept = _receive_patiently(url, size, file) and foreign > 0
+        _receive_patiently(url, size, file)
         file.seek(0)
         if hashlib.file_digest(file, "sha256").hexdigest() == sha256:  # type: ignore[arg-type,unused-ignore]
             return
         file.truncate(0)
-        if not kept:
+        if not foreign:
             raise _Failed("wrong content (its sha256 is not the published one)")
 
 
-def _receive_patiently(url: str, size: int, file: IO[bytes]) -> bool:
-    """Receive until the file is whole, again and again while that brings more. Whether the first bytes were kept."""
-    kept = True
-    for attempt in range(ATTEMPTS):
+def _receive_patiently(url: str, size: int, file: IO[bytes]) -> None:
+    """Receive until the file is whole, again and again while that brings more."""
+    for _ in range(ATTEMPTS):
         before = _length(file)
         try:
-            kept = (_receive(url, size, file) if before < size else True) and kept
+            if before < size:
+                _receive(url, size, file)
             if _length(file) == size:
-                return kept
+                return
             failure = _Failed(f"ended after {_length(file):,} of {size:,} bytes")
         except _Failed as error:
             failure = error
-        if _length(file) <= before or attempt == ATTEMPTS - 1:
+        if _length(file) <= before:
             break
     raise failure
 
 
-def _receive(url: str, size: int, file: IO[bytes]) -> bool:
-    """One request for what is missing, appended to the file. Whether it continued what was there before."""
+def _receive(url: str, size: int, file: IO[bytes]) -> None:
+    """One request for what is missing, appended to the file; the whole of it where the server cannot continue."""
     have = _length(file)
     headers = {"User-Agent": "latentlab", "Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=ssl.create_default_context()), _HttpsOnly)
@@ -144,7 +140,7 @@ def _receive(url: str, size: int, file: IO[bytes]) -> bool:
         error.close()
         if error.code == 416 and have:
             file.truncate(0)
-            return _receive(url, size, file) and False
+            return _receive(url, size, file)
         raise _Failed(f"HTTP {error.code} {error.reason}") from None
     except (urllib.error.URLError, OSError, http.client.HTTPException, ValueError) as error:
         raise _Failed(_short(error)) from None
@@ -155,11 +151,10 @@ def _receive(url: str, size: int, file: IO[bytes]) -> bool:
                 raise _Failed(f"HTTP {response.status} where 200 was due")
             file.truncate(0)
             have = 0
-        told = response.headers.get("Content-Length")
-        if told is not None and told != str(size - have):
-            raise _Failed(f"would send {told} bytes where {size - have} were due")
+        length = response.headers.get("Content-Length")
+        if length is not None and length != str(size - have):
+            raise _Failed(f"would send {length} bytes where {size - have} were due")
         _copy(response, url, size, have, file)
-    return continued
 
 
 def _copy(response: Any, url: str, size: int, have: int, file: IO[bytes]) -> None:
@@ -192,15 +187,9 @@ def _short(error: BaseException) -> str:
     return " ".join((str(reason) or type(reason).__name__).split())[:120]
 
 
-# How far a long decoding or download is, on stderr.
-
-_QUIET_SECONDS = 1.0
-_LINE_SECONDS = 15.0
-
-
 @contextmanager
 def progress(text: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-    """A function that is told how many units more are done. A bar on a terminal, else a plain line now and then."""
+    """A function that is told how many units more are done: on a terminal they move a bar, else they are a line now and then."""
     if sys.stderr.isatty():
         from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
 
@@ -208,13 +197,13 @@ def progress(text: str, total: int, unit: str) -> Iterator[Callable[[int], None]
         with tqdm(total=total, desc=text, unit=unit, unit_scale=scaled, delay=_QUIET_SECONDS, leave=False, file=sys.stderr) as bar:
             yield lambda more: bar.update(more) and None
         return
-    done, told = 0, time.monotonic()
+    done, last = 0, time.monotonic()
 
     def advance(more: int) -> None:
-        nonlocal done, told
+        nonlocal done, last
         done += more
-        if time.monotonic() - told >= _LINE_SECONDS:
-            told = time.monotonic()
+        if time.monotonic() - last >= _LINE_SECONDS:
+            last = time.monotonic()
             print(f"{text}: {done:,} of {total:,} {unit}", file=sys.stderr, flush=True)
 
     yield advance

@@ -1,4 +1,4 @@
-"""mnist, fashion-mnist and kmnist: found under the data root and verified, or downloaded; cut as they were published."""
+"""The sources that have a name: mnist, fashion-mnist and kmnist, found under the data root or downloaded; digits, embedded."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import struct
 import sys
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,22 +19,24 @@ from PIL import Image
 
 from latentlab.base.errors import Damaged, LabError, refusal
 from latentlab.base.files import data_root
-from latentlab.base.images import Images
+from latentlab.base.images import Images, to_pil
 from latentlab.config.schema import DataConfig
+from latentlab.config.sources import PUBLISHED, SOURCES, Source, SourceFile
 from latentlab.data.download import check_address, download
-from latentlab.data.sets import Data, ImageSet, by_content, cut, fingerprint, first_images
-from latentlab.data.sources import SETS, PublishedFile, PublishedSet
+from latentlab.data.sets import Data, ImageSet, cut_by_content, fingerprint, first_images
 
 Report = Callable[[str], None]
 
+_FILE = "datasets/data/digits.csv.gz"  # within scikit-learn: 64 pixels and the digit in each line
+_CONTRAST = 1.6  # the steps between 8 x 8 pixels become slopes; this makes them as steep as a pen's stroke in MNIST
 
-@dataclass(frozen=True)
-class _Verified:
+
+class _Verified(NamedTuple):
     """One idx file that was read and checked."""
 
     array: NDArray[np.uint8]
     content_sha256: str
-    note: str | None
+    note: str | None = None
 
 
 def fetch(spec: str, root: str | Path | None = None, addresses: Sequence[str] | None = None, report: Report | None = None) -> Path:
@@ -43,16 +45,24 @@ def fetch(spec: str, root: str | Path | None = None, addresses: Sequence[str] | 
     `addresses` stands in for the published ones (https only); `report` takes a line for each download, by default to
     stderr. Raises LabError for another SPEC and when no address gives a file, Damaged for a file at hand that is wrong.
     """
-    if spec not in SETS:
+    if spec not in PUBLISHED:
         remedy = "digits needs no download." if spec == "digits" else ""
-        raise refusal("a set to download", f"one of {', '.join(SETS)}", spec, remedy)
+        raise refusal("a set to download", f"one of {', '.join(PUBLISHED)}", spec, remedy)
     for address in addresses or ():
         check_address(address)
-    folder = data_root(root) / spec
-    for file in SETS[spec].files:
-        path = _at_hand(folder, file) or _downloaded(folder, spec, file, addresses, report)
-        verify(path, file, spec)
-    return folder
+    _verified_files(SOURCES[spec], root, addresses=addresses, report=report)
+    return data_root(root) / spec
+
+
+def is_at_hand(source: Source, root: str | Path | None) -> bool:
+    """Whether a source needs no download."""
+    return None not in _paths_at_hand(source, data_root(root) / source.name)
+
+
+def _paths_at_hand(source: Source, folder: Path) -> list[Path | None]:
+    """Each file with .gz, else without; None when there is neither."""
+    options = [(folder / f"{file.name}.gz", folder / file.name) for file in source.files]
+    return [next((path for path in paths if path.is_file()), None) for paths in options]
 
 
 def load_published(config: DataConfig) -> Data:
@@ -61,67 +71,60 @@ def load_published(config: DataConfig) -> Data:
     train and val are rows of one source, test has a source of its own. Raises LabError when a file is missing and cannot
     be had, Damaged when one is wrong.
     """
-    name, members = config.spec, SETS[config.spec]
-    count = members.train_images.shape[0]
+    published = SOURCES[config.spec]
+    count = published.files[0].shape[0]
     if config.val_images >= count:
-        raise refusal("data.val_images", f"less than {count}, the number of training images of {name}", config.val_images)
-    files = _verified_files(config, members)
+        raise refusal("data.val_images", f"less than {count}, the number of training images of {published.name}", config.val_images)
+    files = _verified_files(published, config.root, offline=config.offline)
     train_images, train_labels, test_images, test_labels = (file.array for file in files)
-    sources = [with_channels(resized(images[..., None], config.image_size), config.channels) for images in (train_images, test_images)]
-    for source in sources:
-        source.setflags(write=False)
-    border = count - config.val_images
-    rows = np.arange(count, dtype=np.int64)
-    labels = train_labels.astype(np.int64)
-    chosen = first_images(rows[:border], config.train_images)
-    train = ImageSet(sources[0], chosen, labels[chosen])
-    val = ImageSet(sources[0], rows[border:], labels[border:])
-    test = ImageSet(sources[1], np.arange(len(sources[1]), dtype=np.int64), test_labels.astype(np.int64))
-    content = f"{name} {' '.join(file.content_sha256 for file in files)} {train.shape}"
+    source, test_source = (prepared(images[..., None], config) for images in (train_images, test_images))
+    labels, rows, border = train_labels.astype(np.int64), np.arange(count, dtype=np.int64), count - config.val_images
+    chosen = first_images(rows[:border], config.train_images), rows[border:]
+    train, val = (ImageSet(source, part, labels[part]) for part in chosen)
+    test = ImageSet(test_source, np.arange(len(test_source), dtype=np.int64), test_labels.astype(np.int64))
+    content = f"{published.name} {' '.join(file.content_sha256 for file in files)} {train.shape}"
     notes = tuple(file.note for file in files if file.note)
-    return Data(name, train, val, test, members.class_names, fingerprint(content, train, val, test), notes=notes)
+    return Data(published.name, train, val, test, published.class_names, fingerprint(content, train, val, test), notes=notes)
 
 
-def _verified_files(config: DataConfig, members: PublishedSet) -> list[_Verified]:
-    folder = data_root(config.root) / config.spec
-    paths = [_at_hand(folder, file) for file in members.files]
-    missing = [file.name + ".gz" for file, path in zip(members.files, paths, strict=True) if path is None]
-    if missing and config.offline:
-        raise LabError(f"{missing[0]} is not in {folder}, and --offline forbids a download. {_remedy(folder, config.spec)}")
-    return [
-        verify(path or _downloaded(folder, config.spec, file, None, None), file, config.spec)
-        for file, path in zip(members.files, paths, strict=True)
-    ]
+def _verified_files(
+    source: Source,
+    root: str | Path | None,
+    offline: bool = False,
+    addresses: Sequence[str] | None = None,
+    report: Report | None = None,
+) -> list[_Verified]:
+    """The files of a published set, those that are not at hand downloaded; `offline` refuses instead."""
+    folder = data_root(root) / source.name
+    remedy = (
+        f"Put the four files of {source.name} into {folder}, run `latentlab data fetch {source.name}` where there is a network, "
+        "or use --data digits."
+    )
+    paths = _paths_at_hand(source, folder)
+    if offline and None in paths:
+        raise LabError(f"{source.files[paths.index(None)].name}.gz is not in {folder}, and --offline forbids a download. {remedy}")
 
+    def downloaded(file: SourceFile) -> Path:
+        bases = addresses or source.addresses
+        return download(f"{file.name}.gz", file.gz_sha256, file.gz_bytes, bases, folder, remedy, report or _to_stderr)
 
-def _at_hand(folder: Path, file: PublishedFile) -> Path | None:
-    """The file with .gz, else without; None when there is neither."""
-    return next((path for path in (folder / f"{file.name}.gz", folder / file.name) if path.is_file()), None)
-
-
-def _downloaded(folder: Path, name: str, file: PublishedFile, addresses: Sequence[str] | None, report: Report | None) -> Path:
-    bases = addresses or SETS[name].addresses
-    return download(f"{file.name}.gz", file.gz_sha256, file.gz_bytes, bases, folder, _remedy(folder, name), report or _to_stderr)
+    return [verify(path or downloaded(file), file, source) for file, path in zip(source.files, paths, strict=True)]
 
 
 def _to_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _remedy(folder: Path, name: str) -> str:
-    return f"Put the four files of {name} into {folder}, run `latentlab data fetch {name}` where there is a network, or use --data digits."
-
-
-def verify(path: Path, file: PublishedFile, name: str) -> _Verified:
+def verify(path: Path, file: SourceFile, source: Source) -> _Verified:
     """Read one idx file and check it: its form always; its sha256 where the content's is known, else the .gz's.
 
     A .gz whose own sha256 is not the published one may have been compressed anew: then only its form is known, and a
     note says so. Raises Damaged.
     """
-    remedy = f"Delete it and run `latentlab data fetch {name}`, or use --data digits."
-    content = read_content(path, file.content_bytes, remedy)
+    remedy = f"Delete it and run `latentlab data fetch {source.name}`, or use --data digits."
+    content = read_content(path, _header_bytes(file.shape) + math.prod(file.shape), remedy)
     array = parse_idx(content, file.shape, path, remedy)
-    last_class = len(SETS[name].class_names) - 1
+    last_class = len(source.class_names) - 1
     if array.ndim == 1 and int(array.max()) > last_class:
         raise Damaged(f"{path} must hold labels of 0 to {last_class}. One is {int(array.max())}. {remedy}")
     digest = hashlib.sha256(content).hexdigest()
@@ -129,18 +132,13 @@ def verify(path: Path, file: PublishedFile, name: str) -> _Verified:
         if digest != file.content_sha256:
             known = file.content_sha256
             raise Damaged(f"{path} must have the published content, of sha256 {known[:12]}... Got {digest[:12]}... {remedy}")
-        return _Verified(array, digest, None)
+        return _Verified(array, digest)
     if path.suffix == ".gz" and path.stat().st_size == file.gz_bytes:
         with open(path, "rb") as packed:
             if hashlib.file_digest(packed, "sha256").hexdigest() == file.gz_sha256:
-                return _Verified(array, digest, None)
+                return _Verified(array, digest)
     note = f"{path} could be checked by its form only: it is not the published .gz, though it may hold the same images."
     return _Verified(array, digest, note)
-
-
-# The idx format of MNIST and its kin: two zero bytes, type 8 (bytes), the number of axes, each size as 4 bytes, the elements.
-#
-# Source: Y. LeCun, http://yann.lecun.com/exdb/mnist/. Every fault is a `Damaged` with the file's name, never a guess.
 
 
 def read_content(path: Path, limit: int, remedy: str) -> bytes:
@@ -164,13 +162,16 @@ def read_content(path: Path, limit: int, remedy: str) -> bytes:
 
 
 def parse_idx(content: bytes, shape: tuple[int, ...], path: Path, remedy: str) -> NDArray[np.uint8]:
-    """The array in the bytes of an idx file: uint8 of `shape`, read-only, without a copy. Raises Damaged."""
-    axes = len(shape)
+    """The array in the bytes of an idx file: uint8 of `shape`, read-only, without a copy.
+
+    Two zero bytes, type 8 (bytes), the number of axes, each size as 4 bytes, the elements (Y. LeCun,
+    http://yann.lecun.com/exdb/mnist/). Raises Damaged for every fault, with the file's name.
+    """
+    axes, start = len(shape), _header_bytes(shape)
     magic = bytes((0, 0, 8, axes))
     if content[:4] != magic:
         what = "It is empty." if not content else f"It begins with {content[:16]!r}."
         raise Damaged(f"{path} must be an idx file of {axes} axes, beginning with {magic!r}. {what} {remedy}")
-    start = 4 + 4 * axes
     if len(content) < start:
         raise Damaged(f"{path} must have a header of {start} bytes. It ends after {len(content)}. {remedy}")
     sizes = struct.unpack(f">{axes}I", content[4:start])
@@ -181,45 +182,35 @@ def parse_idx(content: bytes, shape: tuple[int, ...], path: Path, remedy: str) -
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
+def _header_bytes(shape: tuple[int, ...]) -> int:
+    """The magic number, and one 4-byte size for each axis."""
+    return 4 + 4 * len(shape)
+
+
 def _times(sizes: tuple[int, ...]) -> str:
     return " x ".join(map(str, sizes))
 
 
-def resized(images: Images, size: int | None) -> Images:
-    """uint8 [N, H, W, 1] at size x size, with antialiasing; the images themselves where they have that size."""
-    if size is None or images.shape[1:3] == (size, size):
-        return images
-    out = np.empty((len(images), size, size, 1), np.uint8)
-    for row, image in enumerate(images[..., 0]):
-        out[row, :, :, 0] = np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC))
-    return out
-
-
-def with_channels(images: Images, channels: str) -> Images:
-    """Grey images uint8 [N, H, W, 1] as `channels` wants them: "rgb" repeats the grey, "grey" and "auto" leave it."""
-    return np.repeat(images, 3, axis=3) if channels == "rgb" else images
-
-
-# `digits`: 1,797 real handwritten digits that scikit-learn carries, so that nothing has to be downloaded.
-#
-# Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI 1998 (its test part), 8 x 8, values 0 to 16.
-
-SIZE = 28
-_FILE = "datasets/data/digits.csv.gz"  # within scikit-learn: 64 pixels and the digit in each line
-_CONTRAST = 1.6  # the steps between 8 x 8 pixels become slopes; this makes them as steep as a pen's stroke in MNIST
+def prepared(images: Images, config: DataConfig) -> Images:
+    """Grey images uint8 [N, H, W, 1] of the configuration's size, with antialiasing, and channels ("rgb" repeats the grey); read-only."""
+    size = config.image_size
+    if size is not None and images.shape[1:3] != (size, size):
+        given, images = images, np.empty((len(images), size, size, 1), np.uint8)
+        for row, image in enumerate(given):
+            images[row, :, :, 0] = np.asarray(to_pil(image).resize((size, size), Image.Resampling.BICUBIC))
+    if config.channels == "rgb":
+        images = np.repeat(images, 3, axis=3)
+    images.setflags(write=False)
+    return images
 
 
 def load_digits(config: DataConfig) -> Data:
-    """The digits as uint8 [1797, 28, 28, 1] or at `config.image_size`, split by the content of the 8 x 8 originals."""
+    """1,797 real handwritten digits as uint8 [1797, 28, 28, 1] or at `config.image_size`, split by the content of the 8 x 8 originals."""
     small, labels = embedded()
-    size = config.image_size or SIZE
-    source = with_channels(enlarge(small, size), config.channels)
-    source.setflags(write=False)
-    splits = by_content([hashlib.sha256(image.tobytes()).hexdigest() for image in small], config.val_share, config.test_share, "digits")
-    parts = cut(source, labels, splits, config.train_images)
+    source = prepared(enlarge(small, config.image_size or SOURCES["digits"].size), config)
+    digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in small]
     content = f"digits {hashlib.sha256(source.tobytes() + labels.tobytes()).hexdigest()} {source.shape}"
-    notes = () if splits.note is None else (splits.note,)
-    return Data("digits", *parts, tuple("0123456789"), fingerprint(content, *parts), notes=notes)
+    return cut_by_content(config, source, labels, SOURCES["digits"].class_names, digests, content)
 
 
 def embedded() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from latentlab.base.errors import refusal
 from latentlab.base.images import Images
 from latentlab.base.seeding import numpy_generator
+from latentlab.config.schema import DataConfig
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,18 +100,6 @@ def first_images(train: NDArray[np.int64], limit: int | None) -> NDArray[np.int6
     return train[:limit]
 
 
-def cut(source: Images, labels: NDArray[np.int64] | None, splits: Splits, train_images: int | None) -> tuple[ImageSet, ImageSet, ImageSet]:
-    """Train, val and test as rows of one source [M, H, W, C] with labels [M] or None."""
-
-    def part(rows: NDArray[np.int64]) -> ImageSet:
-        return ImageSet(source, rows, None if labels is None else labels[rows])
-
-    return part(first_images(splits.train, train_images)), part(splits.val), part(splits.test)
-
-
-# Train, val and test by content: equal images always fall on the same side, whatever they are called.
-
-
 class Splits(NamedTuple):
     """Rows of the source that make up each split, and a line for the user where one is due."""
 
@@ -158,7 +147,23 @@ def _rows(groups: list[list[int]]) -> NDArray[np.int64]:
     return np.array([row for group in groups for row in group], np.int64)
 
 
-# Which images make up a batch: a pure function of the seed and of how many images have been read.
+def cut_by_content(
+    config: DataConfig,
+    source: Images,
+    labels: NDArray[np.int64] | None,
+    class_names: tuple[str, ...] | None,
+    digests: Sequence[str],
+    content: str,
+) -> Data:
+    """Train, val and test as rows of one source [M, H, W, C], with labels [M] or None and the sha256 of what was read [M].
+
+    `content` identifies pixels and labels. Raises what `by_content` raises, and LabError for too many `train_images`.
+    """
+    splits = by_content(digests, config.val_share, config.test_share, config.spec)
+    parts = first_images(splits.train, config.train_images), splits.val, splits.test
+    train, val, test = (ImageSet(source, part, None if labels is None else labels[part]) for part in parts)
+    notes = () if splits.note is None else (splits.note,)
+    return Data(config.spec, train, val, test, class_names, fingerprint(content, train, val, test), notes=notes)
 
 
 @lru_cache(maxsize=4)  # the current epoch and the next, for two sizes at once
@@ -187,17 +192,13 @@ def batch_indices(seed: int, position: int, count: int, size: int) -> NDArray[np
     return rows
 
 
-# What the pixels alone say about a likelihood: the floor under a binary cross-entropy on grey targets.
-
-_CHUNK = 1024  # images; bincount copies them as int64
-
-
 def entropy_floor_nats(images: Images | ImageSet) -> float:
     """The least binary cross-entropy that any model can reach on these images as targets, in nats per image.
 
     Mean over the images of the sum over pixels of h(x / 255), h(p) = -p ln p - (1 - p) ln(1 - p): the cross-entropy is
     least where the prediction equals the target, and is then h. 0 for black and white pixels; 45.53 for MNIST's test set.
-    Takes uint8 [N, H, W, C]; computed from a histogram. Raises LabError without images.
+    Takes uint8 [N, H, W, C]; computed from a histogram, in chunks, since bincount copies bytes as int64. Raises LabError
+    without images.
     """
     count = len(images)
     if count == 0:
@@ -219,8 +220,4 @@ def _entropy_of_bytes() -> NDArray[np.float64]:
 
 
 def _chunks(images: Images | ImageSet) -> Iterator[Images]:
-    if isinstance(images, ImageSet):
-        yield from images.chunks(_CHUNK)
-    else:
-        for start in range(0, len(images), _CHUNK):
-            yield images[start : start + _CHUNK]
+    return (images if isinstance(images, ImageSet) else ImageSet(images, np.arange(len(images)))).chunks()

@@ -21,7 +21,8 @@ from latentlab.base.errors import LabError, refusal
 from latentlab.base.images import Images, check
 from latentlab.base.seeding import numpy_generator
 from latentlab.data import Data, ImageSet
-from latentlab.data.decode import FORMATS, Undecodable, decode, walk
+from latentlab.data.decode import FORMATS, Undecodable, decode
+from latentlab.data.folder import walk
 from latentlab.measure.extractors.base import Extractor, Seen
 from latentlab.measure.metrics import mean_estimate, share_estimate
 from latentlab.measure.metrics.classes import entropy_estimate, entropy_nats, reverse_kl_estimate, reverse_kl_nats, shares

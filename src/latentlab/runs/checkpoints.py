@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.base.errors import Damaged, LabError
-from latentlab.base.files import rename, sync_folder, write_durably
+from latentlab.base.files import read_json, rename, sync_folder, write_durably
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -109,8 +109,7 @@ def verify(path: Path) -> None:
 
 def read_state(path: Path) -> dict[str, Any]:
     """The state.json of a checkpoint that was verified."""
-    state: dict[str, Any] = json.loads((path / STATE).read_text(encoding="utf-8"))
-    return state
+    return read_json(path / STATE)
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -134,8 +133,8 @@ def newest(folder: Path, report: Callable[[str], None]) -> Path:
             report(f"{error} The one before it is used.")
         else:
             return path
-    found = f"all {len(candidates)} are damaged" if candidates else "there is none"
-    raise LabError(f"{folder.parent} must have a whole checkpoint, but {found}. Train it again, or restore it from a copy.")
+    lack = f"all {len(candidates)} are damaged" if candidates else "there is none"
+    raise LabError(f"{folder.parent} must have a whole checkpoint, but {lack}. Train it again, or restore it from a copy.")
 
 
 def tidy(folder: Path) -> None:

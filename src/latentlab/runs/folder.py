@@ -10,14 +10,13 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from latentlab.base.errors import Busy, LabError, refusal
-from latentlab.base.files import held, is_full, replace_json, replace_text
+from latentlab.base.files import is_full, lock, read_json, read_json_or_nothing, replace_json, replace_text
 from latentlab.base.jsonl import Tail, parsed
 from latentlab.config.schema import Config
 
@@ -70,14 +69,12 @@ class RunFolder:
         """One of the run's JSON files as a dictionary; empty where there is none."""
         path = self.path / name
         try:
-            value = json.loads(path.read_text(encoding="utf-8"))
+            return read_json(path)
         except FileNotFoundError:
             return {}
         except (ValueError, OSError) as error:
-            raise LabError(f"{path} is damaged ({type(error).__name__}). Restore it from a copy, or delete it.") from None
-        if not isinstance(value, dict):
-            raise refusal(str(path), "a JSON object", type(value).__name__, "Restore it from a copy, or delete it.")
-        return value
+            what = str(error) if type(error) is ValueError else f"{path} is damaged ({type(error).__name__})."  # JSON, but no object
+            raise LabError(f"{what} Restore it from a copy, or delete it.") from None
 
     def environment(self) -> dict[str, Any]:
         """What the run was trained with: versions, device, threads, data fingerprint."""
@@ -108,13 +105,10 @@ class RunFolder:
         """
         assert state in STATES, state  # noqa: S101 - a fault of ours, not the user's
         if diagnosis is None:
-            try:
-                diagnosis = self.read_json("status.json").get("diagnosis", [])
-            except LabError:  # damaged: the next evaluation writes it anew
-                diagnosis = []
-        told = {"state": state, "step": step, "pid": os.getpid(), "message": message, "diagnosis": diagnosis}
+            diagnosis = read_json_or_nothing(self.path / "status.json").get("diagnosis", [])
+        status = {"state": state, "step": step, "pid": os.getpid(), "message": message, "diagnosis": diagnosis}
         try:
-            replace_json(self.path / "status.json", told | (live or {}))
+            replace_json(self.path / "status.json", status | (live or {}))
         except OSError as error:
             if not is_full(error):
                 raise
@@ -138,17 +132,14 @@ class RunFolder:
 
     def pictures(self, kind: str) -> list[tuple[int, Path]]:
         """The (step, file) of each picture in "samples" or "reconstructions", in order."""
-        found = []
-        for path in (self.path / kind).glob("step-*.png"):
-            if match := re.fullmatch(r"step-(\d{8})\.png", path.name):
-                found.append((int(match[1]), path))
-        return sorted(found)
+        named = ((re.fullmatch(r"step-(\d{8})\.png", path.name), path) for path in (self.path / kind).glob("step-*.png"))
+        return sorted((int(match[1]), path) for match, path in named if match)
 
     def forget_pictures(self, step: int) -> None:
         """Remove pictures of later steps than `step`: the resumed run draws them again."""
         for kind in ("samples", "reconstructions"):
-            for at, path in self.pictures(kind):
-                if at > step:
+            for drawn, path in self.pictures(kind):
+                if drawn > step:
                     path.unlink()
 
     def is_locked(self) -> bool:
@@ -161,22 +152,17 @@ class RunFolder:
         except Busy:
             return True
 
-    @contextmanager
-    def locked(self, patience: float = 0.5, shared: bool = False) -> Iterator[None]:
+    def locked(self, patience: float = 0.5, shared: bool = False) -> AbstractContextManager[None]:
         """Hold the run's lock. Raises Busy. `shared` is for those who only look whether the run is locked.
 
         `patience` in seconds outlasts them.
         """
         busy = f"{self.path} is being trained by another process. Stop it with `latentlab stop {self.path}` first."
-        with held(self.path / "lock", patience, busy, shared):
-            yield
+        return lock(self.path / "lock", patience, busy, shared)
 
     def requests(self) -> list[dict[str, Any]]:
         """The requests in control.json; a half-written or foreign file counts as none."""
-        try:
-            requests = self.read_json("control.json").get("requests", [])
-        except LabError:
-            return []
+        requests = read_json_or_nothing(self.path / "control.json").get("requests")
         return [r for r in requests if isinstance(r, dict) and r.get("action") in ACTIONS] if isinstance(requests, list) else []
 
     def request(self, action: str, settings: dict[str, float] | None = None) -> str:
@@ -202,17 +188,14 @@ class RunFolder:
 
     def _asking(self) -> AbstractContextManager[None]:
         busy = f"{self.path / 'control.json'} must be free to be written, but another process holds it. Try again."
-        return held(self.path / "control.lock", REQUEST_PATIENCE_SECONDS, busy)
+        return lock(self.path / "control.lock", REQUEST_PATIENCE_SECONDS, busy)
 
     def _recent_requests(self) -> list[dict[str, Any]]:
         """The requests not yet taken, and before them as many taken ones as make up KEPT_REQUESTS."""
-        found = self.requests()
-        try:
-            newest = self.read_json("status.json").get("taken")
-        except LabError:  # damaged: nothing is known to be taken
-            newest = None
-        taken = next((n for n, request in enumerate(found, 1) if request.get("id") == newest), 0) if newest else 0
-        return found[max(0, min(taken, len(found) + 1 - KEPT_REQUESTS)) :]
+        requests = self.requests()
+        newest = read_json_or_nothing(self.path / "status.json").get("taken")
+        taken = next((n for n, request in enumerate(requests, 1) if request.get("id") == newest), 0) if newest else 0
+        return requests[max(0, min(taken, len(requests) + 1 - KEPT_REQUESTS)) :]
 
 
 def open_folder(path: str | Path) -> RunFolder:
@@ -250,8 +233,8 @@ def list_runs(under: str | Path) -> list[RunFolder]:
     root = Path(under)
     if not root.is_dir():
         raise refusal("a runs folder", "a folder", str(under), "Train something first: `latentlab train mlp-vae`.")
-    found = {p.parent for depth in ("", "*/", "*/*/", "*/*/*/") for p in root.glob(depth + "config.json") if not _is_hidden(p, root)}
-    return [RunFolder(path) for path in sorted(found)]
+    folders = {p.parent for depth in ("", "*/", "*/*/", "*/*/*/") for p in root.glob(depth + "config.json") if not _is_hidden(p, root)}
+    return [RunFolder(path) for path in sorted(folders)]
 
 
 def _is_hidden(path: Path, root: Path) -> bool:

@@ -16,20 +16,21 @@ from latentlab.runs.folder import STATES, RunFolder
 
 def check_run(folder: RunFolder) -> Iterator[tuple[Path, str | None]]:
     """Each file of a run with what is wrong with it, or None."""
-    checks: list[tuple[Path, Callable[[], object]]] = [
-        (folder.path / "config.json", folder.config),
-        (folder.path / "environment.json", lambda: _object(folder.path / "environment.json")),
-        (folder.path / "status.json", lambda: _status(folder.path / "status.json")),
+    run = folder.path
+    checks: list[tuple[Path, Callable[[Path], object]]] = [
+        (run / "config.json", lambda path: folder.config()),
+        (run / "environment.json", _object),
+        (run / "status.json", _status),
     ]
     if folder.metrics_file.exists():
-        checks.append((folder.metrics_file, folder.metrics))
-    checks += [(path, _checkpoint(path)) for path in checkpoints.listed(folder.checkpoints)]
-    checks += [(path, _json(path)) for name in ("scores.json", "control.json") if (path := folder.path / name).exists()]
-    checks += [(path, _arrays(path)) for path in [folder.path / "latents.npz"] if path.exists()]
-    checks += [(path, _picture(path)) for path in sorted(folder.path.rglob("*.png")) if not path.name.startswith(".")]
+        checks.append((folder.metrics_file, lambda path: folder.metrics()))
+    checks += [(path, checkpoints.verify) for path in checkpoints.listed(folder.checkpoints)]
+    checks += [(path, _object) for name in ("scores.json", "control.json") if (path := run / name).exists()]
+    checks += [(path, _arrays) for path in [run / "latents.npz"] if path.exists()]
+    checks += [(path, _picture) for path in sorted(run.rglob("*.png")) if not path.name.startswith(".")]
     for path, check in checks:
         try:
-            check()
+            check(path)
         except LabError as error:
             yield path, str(error)
         except FileNotFoundError:
@@ -47,32 +48,18 @@ def _object(path: Path) -> None:
         raise ValueError("it is not a JSON object")
 
 
-def _json(path: Path) -> Callable[[], None]:
-    return lambda: _object(path)
-
-
 def _status(path: Path) -> None:
     if json.loads(path.read_text(encoding="utf-8"))["state"] not in STATES:
         raise ValueError("it holds an unknown state")
 
 
-def _checkpoint(path: Path) -> Callable[[], None]:
-    return lambda: checkpoints.verify(path)
+def _arrays(path: Path) -> None:
+    with np.load(path, allow_pickle=False) as file:
+        lengths = {len(file[name]) for name in file.files}
+        if len(lengths) != 1 or not np.isfinite(file["mean"]).all():
+            raise ValueError("its arrays differ in length or are not finite")
 
 
-def _arrays(path: Path) -> Callable[[], None]:
-    def check() -> None:
-        with np.load(path, allow_pickle=False) as file:
-            lengths = {len(file[name]) for name in file.files}
-            if len(lengths) != 1 or not np.isfinite(file["mean"]).all():
-                raise ValueError("its arrays differ in length or are not finite")
-
-    return check
-
-
-def _picture(path: Path) -> Callable[[], None]:
-    def check() -> None:
-        with Image.open(path, formats=["PNG"]) as image:
-            image.load()
-
-    return check
+def _picture(path: Path) -> None:
+    with Image.open(path, formats=["PNG"]) as image:
+        image.load()

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 import streamlit as st
 
 from latentlab.base.errors import LabError
-from latentlab.base.files import held, replace_text
+from latentlab.base.files import lock, replace_text
 from latentlab.show.answers import LONGEST_WORDS, Answers, Part, as_kept, read_answers, written
 from latentlab.show.answers.markdown import as_html
 from latentlab.show.card import options
@@ -182,7 +182,7 @@ def put(library: Library, entry: Entry, words: str, before: str, lang: str) -> s
     Raises Changed where something else stands there, and LabError for what a sheet cannot hold or a file that cannot be read.
     """
     library.own.mkdir(parents=True, exist_ok=True)
-    with held(file(library).with_suffix(".lock"), PATIENCE_SECONDS, f"{file(library)} is being written by another process. Try again."):
+    with lock(file(library).with_suffix(".lock"), PATIENCE_SECONDS, f"{file(library)} is being written by another process. Try again."):
         answers = read(library)
         changed = entry.put_into(answers, words)
         kept, now = entry.of(changed), entry.of(answers)

@@ -16,17 +16,16 @@ from latentlab.base.errors import refusal
 from latentlab.base.files import data_root
 from latentlab.base.images import Images
 from latentlab.config.schema import DataConfig
-from latentlab.data import load_data
-from latentlab.data.decode import SUFFIXES, Undecodable, decode, walk
-from latentlab.data.folder import classes
-from latentlab.data.sources import PUBLISHED, SETS
+from latentlab.config.sources import PUBLISHED, SOURCES, parse
+from latentlab.data import is_at_hand, load_data
+from latentlab.data.decode import Undecodable, decode
+from latentlab.data.folder import SUFFIXES, classes, walk
 
 FOLDER = "folder:"
 DEEPEST = 2  # folders below the data root
 MOST_BELOW = 50  # folders of one that are looked into
 REMEMBERED_SECONDS = 20.0  # that a folder two levels down may get its first image unseen
 SHOWN = 24  # images of a preview
-PUBLISHED_SIZE, FOLDER_SIZE = 28, 64  # digits are brought to the same 28
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,9 @@ class Preview:
 
 
 def choices(root: str | None) -> list[str]:
-    """The sets by the names that a browser uses: digits, the published ones, folder:NAME for each folder of images below the data root."""
-    return ["digits", *PUBLISHED, *(FOLDER + name for name in folders(root))]
+    """The sets by the names that a browser uses: those that have one, folder:NAME for each folder of images below the data root."""
+    named = [name for name, source in SOURCES.items() if source.kind != "folder"]
+    return named + [FOLDER + name for name in folders(root)]
 
 
 def folders(root: str | None) -> list[str]:
@@ -54,8 +54,8 @@ def folders(root: str | None) -> list[str]:
 
 @lru_cache(maxsize=4)
 def _folders(base: Path, changed: int, moment: int) -> tuple[str, ...]:
-    found = (path for path in sorted(base.iterdir()) if path.is_dir() and not path.name.startswith(".") and path.name not in PUBLISHED)
-    return tuple(path.name for path in found if _holds_images(path, DEEPEST))
+    below = (path for path in sorted(base.iterdir()) if path.is_dir() and not path.name.startswith(".") and path.name not in PUBLISHED)
+    return tuple(path.name for path in below if _holds_images(path, DEEPEST))
 
 
 def _holds_images(path: Path, deep: int) -> bool:
@@ -77,8 +77,9 @@ def _holds_images(path: Path, deep: int) -> bool:
 
 def spec_of(choice: str, root: str | None) -> str:
     """The SPEC of a choice. Raises LabError for one that there is not, such as a path."""
-    if choice not in choices(root):
-        raise refusal("data", "one of " + ", ".join(choices(root)), choice)
+    names = choices(root)
+    if choice not in names:
+        raise refusal("data", "one of " + ", ".join(names), choice)
     if not choice.startswith(FOLDER):
         return choice
     return FOLDER + str(data_root(root) / choice.removeprefix(FOLDER))
@@ -89,17 +90,10 @@ def choice_of(spec: str, root: str | None) -> str:
     return next((choice for choice in choices(root) if spec_of(choice, root) == spec), spec)
 
 
-def at_hand(choice: str, root: str | None) -> bool:
-    """Whether a set needs no download."""
-    if choice not in PUBLISHED:
-        return True
-    place = data_root(root) / choice
-    return all((place / f"{file.name}.gz").is_file() or (place / file.name).is_file() for file in SETS[choice].files)
-
-
-def download_bytes(choice: str) -> int:
-    """How much a published set's download is."""
-    return sum(file.gz_bytes for file in SETS[choice].files)
+def missing_bytes(config: DataConfig) -> int:
+    """The size of the download that training would begin with; 0 where none is needed."""
+    source = parse(config.spec).source
+    return 0 if is_at_hand(source, config.root) else source.download_bytes
 
 
 def preview(config: DataConfig) -> Preview:
@@ -133,20 +127,20 @@ def _seen(config: DataConfig, stamp: tuple[int, ...]) -> Preview:
 
 
 def _folder_preview(config: DataConfig) -> Preview:
-    root, size = Path(config.spec.removeprefix(FOLDER)), config.image_size or FOLDER_SIZE
+    root, size = Path(config.spec.removeprefix(FOLDER)), config.image_size or SOURCES["folder"].size
     entries = walk(root).entries
     labels, names = classes(tuple(entry.path for entry in entries))
     rows = np.unique(np.linspace(0, len(entries) - 1, min(SHOWN, len(entries))).astype(np.int64)) if entries else np.zeros(0, np.int64)
-    found, kept = [], []
+    decoded, kept = [], []
     for row in rows:
         try:
-            found.append(decode((root / entries[row].path).read_bytes(), size, config.fit, "rgb"))
+            decoded.append(decode((root / entries[row].path).read_bytes(), size, config.fit, "rgb"))
             kept.append(int(row))
         except (Undecodable, OSError):
             pass
-    if not found:
+    if not decoded:
         raise refusal("a folder of images", "one with images that can be read", root.name)
-    images = np.stack(found)
+    images = np.stack(decoded)
     grey = config.channels == "grey" or (config.channels == "auto" and bool((images[..., :1] == images).all()))
     images = images[..., :1] if grey else images
     named = None if labels is None or names is None else _named(labels[kept], names)
@@ -161,5 +155,6 @@ def shape_of(config: DataConfig, seen: Preview | None) -> tuple[int, int, int]:
     """(H, W, C) that training will see: the preview's, or what is known without one."""
     if seen is not None:
         return seen.shape
-    size = config.image_size or (FOLDER_SIZE if config.spec.startswith(FOLDER) else PUBLISHED_SIZE)
-    return size, size, 3 if config.channels == "rgb" else 1
+    source = parse(config.spec).source
+    size = config.image_size or source.size
+    return size, size, {"rgb": 3, "grey": 1, "auto": source.channels}[config.channels]

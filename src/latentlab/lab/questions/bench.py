@@ -19,6 +19,7 @@ from latentlab.base.errors import LabError, refusal
 from latentlab.base.files import replace_json
 from latentlab.base.machine import core_count
 from latentlab.config.presets import preset
+from latentlab.config.sources import CLASSIFIED
 from latentlab.data import Data
 from latentlab.lab.cells import Cell
 from latentlab.runs.folder import RunFolder
@@ -175,7 +176,6 @@ class Bench:
 # planned.json names the question, and every run that it is about to train before the first of them begins, so that a run of
 # somebody else's in the same folder is never taken for one of the question's.
 
-SETS = ("digits", "mnist", "fashion-mnist", "kmnist")  # the sets with classes: a question's measures ask for them
 PLANNED, TIME = "planned.json", "seconds.json"
 TASKS = "tasks"  # the folder of what tasks gave
 OWN = ("card.json", "card.html", "figure.png", "log.txt", TIME, PLANNED)
@@ -185,8 +185,8 @@ def check(name: str, folder: Path, data: str) -> None:
     """Raise LabError for a question or a data set that there is none of, and for a folder that belongs to something else."""
     if name not in NAMES:
         raise refusal("a question", "one of " + ", ".join(NAMES), name, "`latentlab question` lists them.")
-    if data not in SETS:
-        raise refusal("--data", "one of " + ", ".join(SETS), data)
+    if data not in CLASSIFIED:  # a question's measures ask for classes
+        raise refusal("--data", "one of " + ", ".join(CLASSIFIED), data)
     if not folder.exists():
         return
     if not folder.is_dir():

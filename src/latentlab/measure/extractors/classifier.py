@@ -8,7 +8,6 @@ of its weights go into every result.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from latentlab.base.errors import refusal
-from latentlab.base.files import cache_folder, replace_bytes, replace_json
+from latentlab.base.files import cache_folder, read_json, replace_bytes, replace_json
 from latentlab.base.images import Images
 from latentlab.base.machine import fastest_threads, threads
 from latentlab.base.seeding import seed_for
@@ -87,7 +86,7 @@ def cached_classifier(data: Data) -> Classifier | None:
     network = _fresh(data)
     try:
         content = _place(data).read_bytes()
-        facts = json.loads(_place(data).with_suffix(".json").read_text(encoding="utf-8"))
+        facts = read_json(_place(data).with_suffix(".json"))
         sha256 = hashlib.sha256(content).hexdigest()
         if facts["sha256"] != sha256:
             return None

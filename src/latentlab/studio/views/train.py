@@ -131,9 +131,8 @@ def _data_label(choice: str) -> str:
 
 def _preview(config: DataConfig) -> sources.Preview | None:
     """Some real images; None, and why, where there are none yet."""
-    choice = config.spec
-    if not sources.at_hand(choice, config.root):
-        st.info(say("studio.train.download", megabytes=number(sources.download_bytes(choice) / 1e6, lang(), 0)), icon=":material/download:")
+    if missing := sources.missing_bytes(config):
+        st.info(say("studio.train.download", megabytes=number(missing / 1e6, lang(), 0)), icon=":material/download:")
         return None
     try:
         seen = sources.preview(config)
