@@ -19,7 +19,8 @@ from latentlab.measure.extractors.classifier import classifier_for
 from latentlab.measure.metrics.classes import shares
 from latentlab.measure.metrics.features import frechet_distance, moments
 from latentlab.train.events import Stepped
-from latentlab.train.start import create, events
+from latentlab.train.loop import events
+from latentlab.train.start import create
 
 SAMPLES = 10_000
 

@@ -12,7 +12,8 @@ from latentlab.config.presets import preset
 from latentlab.config.schema import Config
 from latentlab.runs.folder import RunFolder
 from latentlab.train.events import Diagnosed, Event, Logged
-from latentlab.train.start import create, events
+from latentlab.train.loop import events
+from latentlab.train.start import create
 
 ONE_MACHINE = {"train.threads": 1, "train.device": "cpu", "train.precision": "fp32", "train.checkpoint_seconds": 1e9}
 MNIST = {"data.spec": "mnist", "data.val_images": 1000}

@@ -15,10 +15,10 @@ from latentlab.base.files import lock
 from latentlab.cli.progress import Progress
 from latentlab.runs.folder import KEPT_REQUESTS, RunFolder
 from latentlab.train import requests as control
-from latentlab.train.events import Halved, Logged, Paced, Pictured, Saved, Stepped, Warned
-from latentlab.train.loop import numbers
+from latentlab.train.events import Logged, Paced, Phased, Pictured, Saved, Stepped, Warned
+from latentlab.train.loop import events, numbers
 from latentlab.train.requests import Requests, live_settings
-from latentlab.train.start import create, events, reopen
+from latentlab.train.start import create, reopen
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def told(session, *kinds: type) -> list[tuple[object, dict]]:
 class TestHalfSteps:
     def test_a_watcher_sees_each_half_at_once(self, gan) -> None:
         ask(gan.folder, "pause", "phase", "phase", "phase", "step", "resume")
-        found = told(gan, Halved)
+        found = told(gan, Phased)
         assert [(event.step, event.phase) for event, _ in found] == [
             (1, "discriminator"), (1, "generator"), (2, "discriminator"), (2, "generator"),
         ]  # fmt: skip
@@ -63,7 +63,7 @@ class TestHalfSteps:
     def test_a_half_lowers_the_loss_of_its_own_batch(self, tiny, tmp_path: Path) -> None:
         session = create(tiny("mlp-ae", **{"train.steps": 4, "train.learning_rate": 1e-3}), tmp_path / "run")
         ask(session.folder, "pause", *["phase"] * 4)
-        for event, _ in told(session, Halved):
+        for event, _ in told(session, Phased):
             assert event.values["after"]["loss_nats"] < event.values["loss_nats"]
 
     def test_every_step_by_hand_leaves_a_line_and_pictures(self, gan) -> None:
@@ -77,17 +77,17 @@ class TestHalfSteps:
 
     def test_phases_are_not_taken_at_full_speed(self, gan) -> None:
         ask(gan.folder, "phase", "step", "phase")
-        assert told(gan, Halved) == []
-        assert gan.progress.step == 6
+        assert told(gan, Phased) == []
+        assert gan.position.step == 6
 
     def test_whoever_stops_listening_in_the_middle_leaves_a_whole_step(self, gan) -> None:
         ask(gan.folder, "pause", "phase")
         for event in events(gan):
-            if isinstance(event, Halved):
+            if isinstance(event, Phased):
                 break
         status = gan.folder.read_json("status.json")
         assert (status["state"], status["step"]) == ("stopped", 1)
-        assert reopen(gan.folder.path).progress.step == 1
+        assert reopen(gan.folder.path).position.step == 1
 
     def test_a_status_at_the_end_tells_no_pace(self, gan) -> None:
         ask(gan.folder, "pause", "step", "stop")
@@ -99,7 +99,7 @@ class TestSlowMotion:
     def test_it_goes_on_by_itself_and_tells_its_pace(self, gan, monkeypatch) -> None:
         monkeypatch.setattr(control, "SLOW_SECONDS", 0.0)
         ask(gan.folder, "slow")
-        found = told(gan, Halved, Paced)
+        found = told(gan, Phased, Paced)
         assert found[0][0] == Paced("slow", 0)
         assert {(status["state"], status["mode"]) for _, status in found} == {("running", "slow")}
         halves = [(event.step, event.phase) for event, _ in found[1:]]
@@ -111,12 +111,12 @@ class TestSlowMotion:
         ask(gan.folder, "slow")
         seen = []
         for event in events(gan):
-            if isinstance(event, Halved) and (event.step, event.phase) == (2, "discriminator"):
+            if isinstance(event, Phased) and (event.step, event.phase) == (2, "discriminator"):
                 ask(gan.folder, "pause", "phase", "slow", "resume")
-            if isinstance(event, Halved | Paced):
+            if isinstance(event, Phased | Paced):
                 seen.append((type(event).__name__, event.step))
         # Between "pause" and "phase" nothing moves by itself; after "resume" nothing is told half by half.
-        assert seen == [("Paced", 0), *[("Halved", 1)] * 2, ("Halved", 2), ("Paced", 1), ("Halved", 2), ("Paced", 2), ("Paced", 2)]
+        assert seen == [("Paced", 0), *[("Phased", 1)] * 2, ("Phased", 2), ("Paced", 1), ("Phased", 2), ("Paced", 2), ("Paced", 2)]
         assert gan.folder.status()["state"] == "finished"
 
     @pytest.mark.parametrize("way", ["request", "signal"])
@@ -203,12 +203,12 @@ class TestSettings:
             if middle:
                 session.folder.request("phase")
             ask(session.folder, "resume")
-            statuses = [status for _, status in told(session, Halved, Paced)]
+            statuses = [status for _, status in told(session, Phased, Paced)]
             assert statuses[-1]["settings"] == {
                 "train.generator_learning_rate": session.config.train.generator_learning_rate, **changes,
             }  # fmt: skip
             assert [(row["step"], row["images_seen"]) for row in session.folder.metrics() if row.get("request", {}).get("set")] == [(2, 64)]
-            assert session.progress.images_seen == 2 * 32 + 3 * 16
+            assert session.position.images_seen == 2 * 32 + 3 * 16
         a, b = (reopen(path, steps=6).learner.tensors() for path in paths)
         assert all((a[name] == b[name]).all() for name in a)
 

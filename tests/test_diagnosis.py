@@ -28,7 +28,8 @@ from latentlab.runs.folder import RunFolder
 from latentlab.show.report import write_page
 from latentlab.train import open_run, resume, train
 from latentlab.train.events import Diagnosed, Ended, Event, Logged
-from latentlab.train.start import create, events, reopen
+from latentlab.train.loop import events
+from latentlab.train.start import create, reopen
 
 Row = dict[str, Any]
 VAE, AE = Facts("vae", train_images=1000), Facts("ae", train_images=1000)
@@ -440,7 +441,7 @@ def test_a_resumed_run_finds_the_same(tmp_path):
     whole = train(config, tmp_path / "whole")
     first = []
     session = create(config, tmp_path / "cut")
-    for event in events(session, lambda: session.progress.step >= 25):
+    for event in events(session, lambda: session.position.step >= 25):
         first.append(event)
     assert isinstance(first[-1], Ended)
     assert RunFolder(tmp_path / "cut").read_json("status.json")["state"] == "stopped"
@@ -459,7 +460,7 @@ def test_the_event_comes_once_and_the_status_with_it(tmp_path):
     seen = []
     for event in events(session):
         if isinstance(event, Diagnosed):
-            seen.append((session.progress.step, status_keys(session.folder)))
+            seen.append((session.position.step, status_keys(session.folder)))
     assert seen == [(23, ["posterior_collapse"])]  # the second evaluation: 1,437 images, 128 a step
 
 

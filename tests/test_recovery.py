@@ -21,7 +21,8 @@ from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
 from latentlab.train import recorder as recording
 from latentlab.train.events import Saved, Warned
-from latentlab.train.start import create, events, reopen
+from latentlab.train.loop import events
+from latentlab.train.start import create, reopen
 
 LONG = ["--epochs", "400"]  # 2,400 steps: long enough to be caught at work
 
@@ -171,7 +172,7 @@ class TestFullDisk:
         monkeypatch.setattr(recording, "save_png", no_space(recording.save_png))
         said, saved = [], []
         for event in events(session):
-            full["now"] = 12 <= session.progress.step < 24
+            full["now"] = 12 <= session.position.step < 24
             said += [event.message] if isinstance(event, Warned) else []
             saved += [event.step] if isinstance(event, Saved) else []
             if full["now"]:

@@ -16,7 +16,8 @@ from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
 from latentlab.train import requests as control
 from latentlab.train.events import Stepped
-from latentlab.train.start import create, events, reopen
+from latentlab.train.loop import events
+from latentlab.train.start import create, reopen
 
 
 def final_sha256(path: Path) -> str:
@@ -132,7 +133,7 @@ def test_pause_step_and_resume(tiny, tmp_path: Path) -> None:
 
 def by_hand(session, asked: dict[int, tuple[str, ...]]) -> None:
     """Train; at the start, and whenever a step was done, ask for what `asked` has under its number."""
-    start = session.progress.step
+    start = session.position.step
     for action in asked.get(start, ()):
         session.folder.request(action)
     for event in events(session):

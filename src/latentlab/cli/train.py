@@ -52,26 +52,19 @@ def command_resume(arguments: list[str]) -> int:
 
 def follow(session: object, quiet_path: bool = False) -> int:
     """Show a run's events to the end; 130 or 143 when a signal stopped it, after a checkpoint."""
-    from latentlab.show.figures import draw_figures
-    from latentlab.train.events import Ended
+    from latentlab.train import run_to_end
     from latentlab.train.session import Session
-    from latentlab.train.start import StopFlag, events
 
     if not isinstance(session, Session):
         raise TypeError(type(session))
     folder = session.folder
     progress = Progress(folder.name, len(session.data.train))
-    flag = StopFlag()
-    with flag.installed():
-        try:
-            for event in events(session, flag):
-                progress.show(event)
-                if isinstance(event, Ended) and event.state == "finished":
-                    draw_figures(folder)
-        finally:
-            progress.close()
-    if flag.signal is not None:
+    try:
+        signal = run_to_end(session, progress.show)
+    finally:
+        progress.close()
+    if signal is not None:
         print(f"latentlab: saved. Go on with `latentlab resume {folder.path}`.", file=sys.stderr)
     if not quiet_path:
         print(folder.path)
-    return 128 + flag.signal if flag.signal is not None else 0
+    return 128 + signal if signal is not None else 0

@@ -95,7 +95,7 @@ def run_lab(
         if session is None:
             say(f"{name}: finished before, kept.")
         else:
-            say(f"{name}: {session.config.preset} on {spec}, {session.total_steps() - session.progress.step} steps to go.")
+            say(f"{name}: {session.config.preset} on {spec}, {session.total_steps() - session.position.step} steps to go.")
             if not follow(session):
                 return None
     return finish(folder, data, lang, say, quick)

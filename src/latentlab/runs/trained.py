@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -40,7 +42,6 @@ class Trained:
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
-        self._session: _Opened | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.folder.path)!r})"
@@ -72,11 +73,9 @@ class Trained:
         """status.json, told truly when the process is gone."""
         return self.folder.status()
 
-    @property
+    @cached_property
     def _opened(self) -> _Opened:
-        if self._session is None:
-            self._session = _Opened(self.folder)
-        return self._session
+        return _Opened(self.folder)
 
     @property
     def learner(self) -> Learner:
@@ -203,39 +202,26 @@ class Trained:
 
 
 class _Opened:
-    """The learner of a run on the CPU, from its newest whole checkpoint; no data is needed."""
+    """The learner of a run on the CPU, from its newest whole checkpoint, and its functions of arrays; no data is needed."""
 
     def __init__(self, folder: RunFolder) -> None:
-        import sys
-
         import torch
 
         from latentlab.models import build
+        from latentlab.models.learner import decode, encode, prior_codes
 
         newest = checkpoints.newest(folder.checkpoints, lambda text: print(f"latentlab: {text}", file=sys.stderr))
         tensors, state = checkpoints.load(newest)
         self.shape: tuple[int, int, int] = tuple(state["image_shape"])
         self.step: int = state["step"]
-        self.device = torch.device("cpu")
-        self.learner = build(folder.config(), self.shape, self.device, bf16=False)
+        cpu = torch.device("cpu")
+        self.learner = build(folder.config(), self.shape, cpu, bf16=False)
         try:
             self.learner.load_tensors({k: v for k, v in tensors.items() if not k.startswith("window.")})
         except (RuntimeError, ValueError, KeyError):
             raise LabError(
                 f"{newest} was written under another configuration than {folder.path / 'config.json'}. Restore that file."
             ) from None
-
-    def prior(self, z: Floats) -> Floats:
-        from latentlab.models.learner import prior_codes
-
-        return prior_codes(self.learner, z, self.device)
-
-    def decode(self, codes: Floats) -> Images:
-        from latentlab.models.learner import decode
-
-        return decode(self.learner, codes, self.device)
-
-    def encode(self, images: Images) -> tuple[Floats, Floats | None]:
-        from latentlab.models.learner import encode
-
-        return encode(self.learner, images, self.device)
+        self.prior = partial(prior_codes, self.learner, device=cpu)
+        self.decode = partial(decode, self.learner, device=cpu)
+        self.encode = partial(encode, self.learner, device=cpu)

@@ -9,8 +9,8 @@ from typing import Any
 import streamlit as st
 
 from latentlab.base.texts import Phrase, significant
-from latentlab.show.charts.content import capital
 from latentlab.show.charts.curves import METRICS
+from latentlab.show.charts.payload import capital
 from latentlab.studio.actions import resume, stop
 from latentlab.studio.form import all_fields, widget
 from latentlab.studio.library import here

@@ -1,8 +1,9 @@
-"""The Run facade: what training gives, and what is opened again later."""
+"""From a configuration to a trained run. The Run facade: what training gives, and what is opened again later."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +12,7 @@ from latentlab.config.schema import Config
 from latentlab.runs.folder import open_folder
 from latentlab.runs.trained import Trained
 from latentlab.show.figures import draw_figures
-from latentlab.train.events import Ended, Warned
+from latentlab.train.events import Ended, Event, Warned
 
 if TYPE_CHECKING:
     from latentlab.train.session import Session
@@ -43,27 +44,37 @@ def train(what: str | Config, out: str | Path | None = None, **changes: Any) -> 
     """
     from latentlab.train.start import as_config, create
 
-    return _consume(create(as_config(what, **changes), out))
+    session = create(as_config(what, **changes), out)
+    run_to_end(session, _warn)
+    return Run(session.folder)
 
 
 def resume(path: str | Path, epochs: float | None = None, steps: int | None = None) -> Run:
     """Continue a stopped or finished run, bit for bit; `epochs` or `steps` is its new total."""
     from latentlab.train.start import reopen
 
-    return _consume(reopen(path, epochs, steps))
+    session = reopen(path, epochs, steps)
+    run_to_end(session, _warn)
+    return Run(session.folder)
 
 
-def _consume(session: Session) -> Run:
-    from latentlab.train.start import StopFlag, events
+def run_to_end(session: Session, show: Callable[[Event], None]) -> int | None:
+    """Train to the end, showing each event, and draw the figures of a finished run; the signal that stopped it, or None."""
+    from latentlab.train.loop import events
+    from latentlab.train.start import StopFlag
 
     flag = StopFlag()
     with flag.installed():
         for event in events(session, flag):
-            if isinstance(event, Warned):
-                print(f"latentlab: {event.message}", file=sys.stderr)
+            show(event)
             if isinstance(event, Ended) and event.state == "finished":
                 draw_figures(session.folder)
-    return Run(session.folder)
+    return flag.signal
+
+
+def _warn(event: Event) -> None:
+    if isinstance(event, Warned):
+        print(f"latentlab: {event.message}", file=sys.stderr)
 
 
 class _Room(ModuleType):

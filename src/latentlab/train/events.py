@@ -28,7 +28,7 @@ class Stepped:
 
 
 @dataclass(frozen=True)
-class Halved:
+class Phased:
     """One phase of step `step` was done by hand or in slow motion: its losses, and under "after" those that it left behind."""
 
     step: int
@@ -89,4 +89,4 @@ class Ended:
     step: int
 
 
-Event = Started | Stepped | Halved | Paced | Logged | Pictured | Saved | Warned | Diagnosed | Ended
+Event = Started | Stepped | Phased | Paced | Logged | Pictured | Saved | Warned | Diagnosed | Ended

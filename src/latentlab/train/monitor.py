@@ -1,4 +1,4 @@
-"""What an evaluation sees of samples and codes while a run trains: cheap measures, made of few images, for curves and diagnosis.
+"""What a run sees of itself while it trains: pictures, held-out losses, cheap measures of codes and samples, and what is wrong.
 
 The samples are seen by the data set's classifier if the cache has it when the run is created (a training run never waits for
 one), else by random convolutions; environment.json pins which, and each line of metrics says it. scores.json, from many more
@@ -11,17 +11,24 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 
 from latentlab.base.images import Images
+from latentlab.config.schema import Config, GANTrain, VAETrain
 from latentlab.data import Data
 from latentlab.measure.extractors.base import Extractor
 from latentlab.measure.extractors.classifier import cached_classifier
 from latentlab.measure.extractors.fixed import random_convolutions
-from latentlab.measure.metrics.classes import entropy_nats, reverse_kl_nats, shares
+from latentlab.measure.metrics.classes import active_units, entropy_nats, reverse_kl_nats, shares
 from latentlab.measure.metrics.features import frechet_distance, kernel_distance, moments
 from latentlab.measure.metrics.images import mean_pair_distance
 from latentlab.measure.metrics.manifold import manifold
+from latentlab.models.learner import Floats, Learner, decode, draw, encode
+from latentlab.runs.diagnosis import Diagnosis, Finding
+from latentlab.runs.diagnosis.sight import facts_of
 
+SHOWN = 32  # held-out images whose reconstructions are kept
+HELD_OUT_BATCH = 500
 CODED = 1_000  # val images whose codes are looked at
 PAIRED = 256  # images whose pairs are compared pixel by pixel
 NEIGHBOURS = 5
@@ -30,34 +37,83 @@ LEAST_SHOWN = 64  # fewer samples say nothing of diversity
 PER_FEATURE = 10  # images that a Gaussian fitted to D features needs for each of them
 
 
-def watcher_of(data: Data) -> Extractor:
+class Monitor:
+    """The eyes of one run: on its learner at an evaluation, and on its rows of metrics, from which come the findings."""
+
+    def __init__(self, config: Config, data: Data, learner: Learner, device: torch.device, environment: Mapping[str, Any]) -> None:
+        self.config, self.data, self.learner, self.device = config, data, learner, device
+        self.pinned = environment.get("watched_by")
+        self.reference: Reference | None = None  # made at the first evaluation that draws samples
+        self.diagnosis = Diagnosis(facts_of(config, environment))
+        self.told: list[tuple[str, int, bool]] = []  # findings that the run's consumer knows of
+
+    def samples(self, count: int) -> Images:
+        """Images of the same z at every step, uint8 [count, H, W, C]."""
+        return draw(self.learner, count, self.config.model.latent_dim, self.config.train.seed, self.device)
+
+    def encode(self, images: Images) -> tuple[Floats, Floats | None]:
+        """Images uint8 [N, H, W, C] to mean and standard deviation of their codes [N, Z]."""
+        return encode(self.learner, images, self.device)
+
+    def reconstructions(self) -> tuple[Images, Images]:
+        """The same held-out images at every step, and what becomes of them: uint8 [N, H, W, C]."""
+        shown = self.data.val.take(slice(SHOWN))
+        return shown, decode(self.learner, self.encode(shown)[0], self.device)
+
+    def evaluate(self) -> dict[str, Any]:
+        """Means over the val images, and what else is looked at: a VAE's active units, the diversity of a GAN's samples."""
+        val, sums = self.data.val, dict[str, float]()
+        for start in range(0, len(val), HELD_OUT_BATCH):
+            images = torch.from_numpy(val.take(slice(start, start + HELD_OUT_BATCH))).to(self.device)
+            for name, values in self.learner.held_out(images, self.config.train.seed, start).items():
+                sums[name] = sums.get(name, 0.0) + float(values.cpu().double().sum())
+        means: dict[str, Any] = {name: total / len(val) for name, total in sums.items()}
+        match self.config.train:
+            case VAETrain():
+                means["active_units"] = active_units(self.encode(self.data.val.take(slice(CODED)))[0])
+            case GANTrain(measure_samples=count) if count >= LEAST_SHOWN and len(val) >= LEAST_REAL:
+                extractor = pinned_extractor(self.data, self.pinned) if self.reference is None else None
+                if extractor is not None:
+                    self.reference = Reference(self.data, count, extractor)
+                if self.reference is not None:
+                    means |= self.reference.compared(self.samples(count))
+        return means
+
+    def news(self) -> tuple[Finding, ...] | None:
+        """The findings, if the list is another than what was told last; None if not. Numbers that moved are no news."""
+        findings = tuple(self.diagnosis.findings())
+        before, self.told = self.told, [(finding.key, finding.since_step, finding.over) for finding in findings]
+        return None if self.told == before else findings
+
+
+def extractor_for(data: Data) -> Extractor:
     """What will look at the samples of a new run: the classifier if the cache has it, else random convolutions."""
     return cached_classifier(data) or random_convolutions(data.shape[2])
 
 
-def known_watcher(data: Data, facts: Mapping[str, Any] | None) -> Extractor | None:
+def pin(extractor: Extractor) -> dict[str, str]:
+    """An extractor as environment.json names it."""
+    return {"identity": extractor.identity, "sha256": extractor.sha256}
+
+
+def pinned_extractor(data: Data, pinned: Mapping[str, Any] | None) -> Extractor | None:
     """The extractor that a run's environment names; None when it is not to be had any more, so that no curve mixes two."""
-    if facts is None:
-        return None
-    for found in (cached_classifier(data), random_convolutions(data.shape[2])):
-        if found is not None and (found.identity, found.sha256) == (facts.get("identity"), facts.get("sha256")):
-            return found
-    return None
+    candidates = (cached_classifier(data), random_convolutions(data.shape[2])) if pinned else ()
+    return next((extractor for extractor in candidates if extractor is not None and pin(extractor) == pinned), None)
 
 
-class Watch:
+class Reference:
     """Val images as an extractor sees them, to hold samples against."""
 
     def __init__(self, data: Data, samples: int, extractor: Extractor) -> None:
-        self.count = samples
-        real = data.val.take(np.arange(min(len(data.val), max(1_000, 2 * samples))))
+        real = data.val.take(slice(max(1_000, 2 * samples)))
         self.extractor = extractor
-        self.features = self.extractor(real).features
+        self.features = extractor(real).features
         self.real_pair_distance = mean_pair_distance(real[:PAIRED])
         classes = len(data.class_names) if data.class_names else 0
         self.shares = shares(data.val.labels, classes) if classes and data.val.labels is not None else None
 
-    def samples(self, images: Images) -> dict[str, Any]:
+    def compared(self, images: Images) -> dict[str, Any]:
         """Measures of samples uint8 [N, H, W, C] against the val images."""
         seen = self.extractor(images)
         values: dict[str, Any] = {
@@ -69,9 +125,10 @@ class Watch:
         if not np.isfinite(seen.features).all():
             return values
         values["kid"] = kernel_distance(seen.features, self.features)
-        if min(len(images), len(self.features)) > NEIGHBOURS:
+        fewest = min(len(images), len(self.features))
+        if fewest > NEIGHBOURS:
             values["recall"] = manifold(self.features, seen.features, NEIGHBOURS).recall
-        if min(len(images), len(self.features)) >= PER_FEATURE * self.extractor.dimensions:
+        if fewest >= PER_FEATURE * self.extractor.dimensions:
             values["frechet"] = frechet_distance(moments(seen.features), moments(self.features))
         if seen.labels is not None and self.shares is not None:
             drawn = shares(seen.labels, len(self.shares))

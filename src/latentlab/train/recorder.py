@@ -55,13 +55,9 @@ class Recorder:
         """Append a line to metrics.jsonl. A value that is not finite is written as null, which JSON can say."""
         clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
         self.pending.append(json.dumps(clean, allow_nan=False) + "\n")
-        self.flush()
+        self.attempt("metrics", self._append_pending)
 
-    def flush(self) -> bool:
-        """Write the lines that wait; False when the disk is full."""
-        return self.attempt("metrics", self._flush_rows)
-
-    def _flush_rows(self) -> None:
+    def _append_pending(self) -> None:
         with open(self.folder.metrics_file, "ab", buffering=0) as file:
             size = file.seek(0, os.SEEK_END)
             data = "".join(self.pending).encode()
@@ -88,35 +84,29 @@ class Recorder:
         return path
 
     def checkpoint(self, step: int, tensors: dict[str, Any], state: dict[str, Any], best: int | None) -> bool:
-        """Save, then prune; the old ones stay until the new one is whole."""
-
-        def write() -> None:
-            checkpoints.save(self.folder.checkpoints, step, tensors, state)
-
-        kept = self.attempt("the checkpoint", write)
+        """Save, then prune; the old ones stay until the new one is whole. False when the disk is full."""
+        kept = self.attempt("the checkpoint", lambda: checkpoints.save(self.folder.checkpoints, step, tensors, state))
         if kept:
             checkpoints.prune(self.folder.checkpoints, best)
         return kept
 
     def close(self) -> None:
         """A last attempt at what is pending. Raises OutOfSpace when it cannot be kept."""
-        if self.pending and not self.flush():
+        if self.pending and not self.attempt("metrics", self._append_pending):
             raise OutOfSpace(f"{self.folder.path}: the disk is full and the last {len(self.pending)} metric lines are lost.")
 
     def latents(self, data: Data, encode: Callable[[Images], tuple[Any, Any]]) -> None:
         """Write latents.npz (mean, std, label, index of up to 10,000 test images) and their thumbnails, one sheet."""
-        held_out = data.test.take(np.arange(min(LATENTS, len(data.test))))
-        mean, deviation = encode(held_out)
+        images, labels = data.test.take(slice(LATENTS)), data.test.labels
+        mean, std = encode(images)
         arrays = {"mean": mean, "index": data.test.indices[:LATENTS]}
-        if deviation is not None:
-            arrays["std"] = deviation
-        if data.test.labels is not None:
-            arrays["label"] = data.test.labels[:LATENTS]
+        arrays |= {} if std is None else {"std": std}
+        arrays |= {} if labels is None else {"label": labels[:LATENTS]}
 
         def write(path: Path) -> None:
             with open(path, "wb") as file:
                 np.savez(file, **arrays)
 
         self.attempt("latents.npz", lambda: replace_with(self.folder.path / "latents.npz", write))
-        sheet = grid(held_out, math.ceil(math.sqrt(len(held_out))), gap=0)
+        sheet = grid(images, math.ceil(math.sqrt(len(images))), gap=0)
         self.attempt("thumbnails.png", lambda: save_png(sheet, self.folder.path / "thumbnails.png"))

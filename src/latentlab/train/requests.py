@@ -1,4 +1,4 @@
-"""Requests to a running run, from its control.json."""
+"""Requests to a running run, from its control.json, and what they change: its pace and its settings."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ class Requests:
         self.path = folder.path / "control.json"
         self.taken: set[str] = set()
         self.newest: str | None = None  # the id of the one taken last
+        self.refused: tuple[str, str] = "", ""  # the last one, when it was refused: its id, and why
+        self.waiting: list[dict[str, Any]] = []  # those to "set" something, until the step that they were taken in is over
         self.read_at: tuple[int, ...] = ()
 
     def next(self) -> dict[str, Any] | None:
@@ -41,6 +43,17 @@ class Requests:
         self.read_at = changed
         return None
 
+    def accept(self, request: dict[str, Any], config: Config) -> str:
+        """Keep a request to "set" something for the next step, or refuse it and say why."""
+        try:
+            live_settings(config, request.get("set"))
+        except LabError as error:
+            self.refused = request["id"], str(error)
+        else:
+            self.refused = "", ""
+            self.waiting.append(request)
+        return self.refused[1]
+
 
 class Pace:
     """How a run goes: "fast", "paused", or "slow", which is phase by phase with a wait after each."""
@@ -48,13 +61,17 @@ class Pace:
     def __init__(self) -> None:
         self.mode = "fast"
         self.rested_at = 0.0  # when the wait of slow motion is over
+        self.last_phase: dict[str, Any] | None = None  # what the last phase taken alone did, until the run is fast again
 
     def take(self, action: str) -> bool:
         """Go on as a request says; whether that is another pace than before."""
         before, self.mode = self.mode, {"pause": "paused", "resume": "fast", "slow": "slow"}.get(action, self.mode)
-        if changed := self.mode != before:
-            self.rested_at = 0.0  # slow motion begins at once
-        return changed
+        if self.mode == before:
+            return False
+        self.rested_at = 0.0  # slow motion begins at once
+        if self.mode == "fast":
+            self.last_phase = None
+        return True
 
     def rest(self) -> None:
         """A phase was done: the next one of slow motion is due after the wait."""

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import os
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from latentlab.base.errors import LabError, OutOfSpace, refusal
 from latentlab.base.files import is_full, replace_json, replace_text
@@ -30,8 +27,8 @@ from latentlab.runs import checkpoints
 from latentlab.runs.folder import create_folder, next_folder, open_folder
 from latentlab.runs.trained import Trained
 from latentlab.train.events import Event
-from latentlab.train.loop import train_events
-from latentlab.train.monitor import watcher_of
+from latentlab.train.loop import events
+from latentlab.train.monitor import extractor_for, pin
 from latentlab.train.session import Session
 
 if TYPE_CHECKING:
@@ -59,16 +56,16 @@ class StopFlag:
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Listen for the signals; only the main thread can."""
-        names = [n for n in ("SIGTERM", "SIGINT", "SIGBREAK", "SIGHUP") if hasattr(signal, n)]
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {n: signal.signal(getattr(signal, n), self._handle) for n in names}
+        numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGBREAK", "SIGHUP") if hasattr(signal, name)]
+        before = {number: signal.signal(number, self._handle) for number in numbers}
         try:
             yield
         finally:
-            for name, handler in before.items():
-                signal.signal(getattr(signal, name), handler)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def settle(config: Config, data: Data) -> Config:
@@ -124,12 +121,11 @@ def create(config: Config, out: str | Path | None = None) -> Session:
         "images": {"train": len(data.train), "val": len(data.val), "test": len(data.test)},
         "class_names": list(data.class_names) if data.class_names else None,
         "parameters": counts,
-        "pair_distance": mean_pair_distance(data.train.take(np.arange(min(PAIRED, len(data.train))))) if len(data.train) > 1 else None,
+        "pair_distance": mean_pair_distance(data.train.take(slice(PAIRED))) if len(data.train) > 1 else None,
         "skipped": list(data.skipped),
     }
     if config.family == "gan":
-        looking = watcher_of(data)
-        facts["watched_by"] = {"identity": looking.identity, "sha256": looking.sha256}
+        facts["watched_by"] = pin(extractor_for(data))
     folder = create_folder(out if out is not None else next_folder(config.preset, config.data.spec))
     with ExitStack() as lock:
         lock.enter_context(folder.locked())
@@ -139,7 +135,7 @@ def create(config: Config, out: str | Path | None = None) -> Session:
             folder.write_status("starting", 0)
             session = Session(folder, config, data, learner, device)
             if not session.save():
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder.path))
+                raise OSError(errno.ENOSPC, "the checkpoint of step 0 could not be kept")
         except OSError as error:
             shutil.rmtree(folder.path, ignore_errors=True)
             if is_full(error):
@@ -154,14 +150,9 @@ def start_generator(learner: Learner, source: str, shape: tuple[int, int, int]) 
     """Copy a decoder's averaged weights into the generator and its average. Raises LabError for images of another size."""
     decoder = Trained(open_folder(source)).networks()["decoder"].state_dict()
     for network in (learner.networks["generator"], learner.averaged["generator"]):
-        here = network.state_dict()
-        if {k: v.shape for k, v in here.items()} != {k: v.shape for k, v in decoder.items()}:
-            raise refusal(
-                "--generator-from",
-                f"a run on images of {shape[0]} x {shape[1]} x {shape[2]}, as --data is",
-                source,
-                "Train it on the same --data.",
-            )
+        if {k: v.shape for k, v in network.state_dict().items()} != {k: v.shape for k, v in decoder.items()}:
+            must_be = f"a run on images of {' x '.join(map(str, shape))}, as --data is"
+            raise refusal("--generator-from", must_be, source, "Train it on the same --data.")
         network.load_state_dict(decoder)
 
 
@@ -186,26 +177,21 @@ def reopen(path: str | Path, epochs: float | None = None, steps: int | None = No
         session = Session(folder, config, data, build(config, data.shape, device, pick_bf16(precision, device)), device)
         session.warnings += warnings
         session.restore(newest)
+        p = session.position
         if session.is_done() and epochs is None and steps is None and folder.status().get("state") != "finished":
             # Killed between its last checkpoint and its last word: what is left to do is what `finish` does.
-            session.saved_at = step = session.progress.step
-            session.evaluated_at = max((row["step"] for row in folder.metrics() if row["split"] == "val"), default=-1)
-            session.evaluated_at = step if session.evaluated_at >= step else -1
+            session.saved_at = p.step
+            if any(row["split"] == "val" and row["step"] >= p.step for row in folder.metrics()):
+                session.evaluated_at = p.step
         elif session.is_done():
-            done = f"{session.progress.step} steps ({session.progress.images_seen / len(data.train):.4g} epochs)"
+            done = f"{p.step} steps ({p.images_seen / len(data.train):.4g} epochs)"
             raise LabError(f"{path} must be longer to go on: it has its {done} now. Give --epochs N or --steps N as a new, larger total.")
         replace_text(folder.path / "config.json", config.to_json())
-        folder.truncate_metrics(session.progress.step if session.progress.step else -1)
-        folder.forget_pictures(session.progress.step)
-        folder.write_status("starting", session.progress.step)
+        folder.truncate_metrics(p.step if p.step else -1)
+        folder.forget_pictures(p.step)
+        folder.write_status("starting", p.step)
         session.lock = lock.pop_all()
     return session
-
-
-def events(session: Session, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
-    """The training loop of an opened run; its lock, held since it was opened, is released at the end."""
-    with session.lock:
-        yield from train_events(session, should_stop)
 
 
 def as_config(what: str | Config, **changes: Any) -> Config:

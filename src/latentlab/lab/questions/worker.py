@@ -62,7 +62,8 @@ def bring(order: dict[str, Any]) -> str:
     from latentlab.measure.scores import evaluate_run
     from latentlab.runs.folder import RunFolder
     from latentlab.train import Run
-    from latentlab.train.start import create, events, reopen
+    from latentlab.train.loop import events
+    from latentlab.train.start import create, reopen
 
     path = Path(order["path"])
     folder = RunFolder(path)

@@ -17,8 +17,8 @@ from latentlab.measure.compare import comparison_of
 from latentlab.measure.compare.entries import read_entry
 from latentlab.measure.compare.tables import explained, measure_rows, provenance
 from latentlab.show.charts.columns import Columns
-from latentlab.show.charts.content import capital
 from latentlab.show.charts.curves import METRICS, overlaid, overlays
+from latentlab.show.charts.payload import capital
 from latentlab.studio import parts, tasks
 from latentlab.studio.actions import measure
 from latentlab.studio.frame import in_one_line, waits
