@@ -18,11 +18,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from latentlab.base.errors import LabError
-from latentlab.measure.compare import comparison
-from latentlab.measure.compare.entries import distinct_names, opened
+from latentlab.measure.compare import comparison, distinct_names, opened
 from latentlab.measure.compare.groups import best, interval, over_seeds
-from latentlab.measure.compare.tables import markdown, note_words, table
-from latentlab.measure.table import ordered, panels
+from latentlab.measure.compare.tables import markdown, table
+from latentlab.measure.table import MEASURES, note_words, ordered, panels, unit_words
 from latentlab.runs.folder import RunFolder
 from latentlab.show.figures.comparison import shortened, write_comparison
 from latentlab.show.figures.swept import draw_swept
@@ -414,21 +413,11 @@ def test_what_scores_say_in_english_is_told_in_french(tmp_path):
 
 
 def test_every_unit_and_note_that_an_evaluation_writes_is_known():
-    """The units are taken from the sources: each string that ends up as a unit has a French text, or is the same in both."""
-    import ast
-
-    import latentlab
-    from latentlab.measure.compare.tables import unit_words
+    """Each unit of the table has a French text, or is the same in both."""
     from latentlab.measure.likelihood import NOT_A_LIKELIHOOD
     from latentlab.measure.quality import _too_few
 
-    calls = [
-        node
-        for path in (Path(latentlab.__file__).parent / "measure").glob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "").endswith("_entry") and len(node.args) > 1
-    ]
-    units = {ast.literal_eval(node.args[1]) for node in calls if isinstance(node.args[1], ast.Constant)}
+    units = {measure.unit.english for measure in MEASURES if "{" not in measure.unit.english}
     assert len(units) >= 6
     for unit in units | {"share, k = 5", "of 32 latent units"}:
         assert unit in ("nats", "dB") or unit_words(unit, "fr") != unit, unit

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from latentlab.base.errors import LabError
+from latentlab.base.texts import catalogue, languages
 from latentlab.measure.metrics.classes import entropy_nats, reverse_kl_nats, shares
 from latentlab.measure.metrics.features import Moments, frechet_distance, moments
 from latentlab.measure.metrics.images import mean_squared_error, psnr
+from latentlab.measure.table import BY_NAME, GROUPS, MEASURES
 
 
 def test_frechet_of_diagonal_gaussians_is_the_closed_form() -> None:
@@ -64,3 +68,25 @@ def test_reconstruction_error_is_per_pixel_in_unit_range() -> None:
     assert mean_squared_error(black, white).tolist() == [1.0, 1.0]
     assert mean_squared_error(white, white).tolist() == [0.0, 0.0]
     assert psnr(np.array([0.01, 0.0])).tolist() == [pytest.approx(20.0), pytest.approx(100.0)]
+
+
+def test_the_docs_name_the_measures_of_the_table_and_the_same_way_that_is_better() -> None:
+    docs = (Path(__file__).parents[1] / "docs" / "measures.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in docs.splitlines() if line.startswith("| `")]
+    named = [re.findall(r"`(\w+)`", row[0]) for row in rows]
+    assert {name for names in named for name in names} <= set(BY_NAME) <= set(re.findall(r"`(\w+)`", docs))
+    for row, names in zip(rows, named, strict=True):
+        ways = row[2].split("; ") if len(row) > 2 else []
+        for name, way in zip(names, ways * (len(names) if len(ways) == 1 else 1), strict=bool(ways)):
+            assert BY_NAME[name].better == way, name
+
+
+@pytest.mark.parametrize("lang", languages())
+def test_every_measure_has_its_texts(lang: str) -> None:
+    assert len(BY_NAME) == len(MEASURES)
+    for measure in MEASURES:
+        keys = [f"compare.measure.{measure.name}"] + [measure.unit.key] * bool(measure.unit.key)
+        if measure.group:
+            keys += [f"measure.group.{measure.group}", f"measure.{measure.name}", f"measure.{measure.name}.about"]
+        assert set(keys) <= set(catalogue(lang)), measure.name
+        assert measure.group in ("", *GROUPS)

@@ -12,8 +12,8 @@ from commands import run, start, wait_until
 from test_resume import curves, final_sha256, stop_at
 
 import latentlab as ll
+from latentlab.measure import unwatched
 from latentlab.measure.likelihood import vae_scores
-from latentlab.measure.table import unwatched
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
 from latentlab.train.start import create

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import pytest
 import torch
@@ -10,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
+from latentlab.config.objectives import GAMES, Likelihood, Loss, Reconstruction
 from latentlab.models.objectives import (
+    ADVERSARIAL,
+    LIKELIHOODS,
     bernoulli_nats,
     gaussian_nats,
     hinge_discriminator,
@@ -98,3 +102,23 @@ def test_hinge_by_hand() -> None:
     assert on_real.tolist() == [0.0, 0.75, 2.0]
     assert on_fake.tolist() == [0.0, 1.5]
     assert hinge_generator(torch.tensor([0.5])).tolist() == [-0.5]
+
+
+def test_whatever_a_configuration_can_choose_is_declared() -> None:
+    assert set(LIKELIHOODS) == {*get_args(Likelihood), *get_args(Reconstruction)}
+    assert set(ADVERSARIAL) == set(GAMES) == set(get_args(Loss))
+
+
+@pytest.mark.parametrize("loss", get_args(Loss))
+def test_chance_is_the_loss_of_a_discriminator_that_says_0_to_everything(loss: str) -> None:
+    on_real, on_fake = ADVERSARIAL[loss].discriminator(torch.zeros(1), torch.zeros(1), 1.0)
+    assert GAMES[loss].chance_nats == pytest.approx((on_real + on_fake).item())
+    assert not GAMES[loss].won(0.0, GAMES[loss].chance_nats)
+
+
+@pytest.mark.parametrize("name", sorted(LIKELIHOODS))
+def test_one_image_under_many_outputs_has_the_nats_of_many_copies(name: str) -> None:
+    generator = torch.Generator().manual_seed(5)
+    outputs, x = torch.randn(6, 1, 5, 4, generator=generator), torch.rand(1, 5, 4, generator=generator)
+    likelihood = LIKELIHOODS[name]
+    torch.testing.assert_close(likelihood.nats_of_one(outputs, x), likelihood.nats(outputs, x.expand(6, 1, 5, 4)))

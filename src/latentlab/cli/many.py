@@ -194,7 +194,7 @@ def command_compare(arguments: list[str]) -> int:
     found = parser.parse(arguments)
     if found.lang not in ("en", "fr"):
         raise refusal("--lang", "one of en, fr", found.lang)
-    from latentlab.measure.compare.entries import opened
+    from latentlab.measure.compare import opened
     from latentlab.measure.compare.tables import markdown
     from latentlab.show.figures.comparison import write_comparison
 

@@ -97,7 +97,7 @@ def opened_runs(paths: Sequence[str]) -> dict[str, RunFolder]:
 
     Raises LabError for none at all, a folder without a run, and one that is named twice.
     """
-    from latentlab.measure.compare.entries import distinct_names
+    from latentlab.measure.compare import distinct_names
     from latentlab.show.answers.record import RUNS
 
     if not paths:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from latentlab.base.errors import LabError, refusal
+from latentlab.config.objectives import GAMES, Likelihood, Loss, Reconstruction
 from latentlab.config.sources import valid
 
 Family = Literal["ae", "vae", "gan"]
@@ -78,16 +79,14 @@ class NetworkConfig:
 class AutoencoderModel(NetworkConfig):
     """An autoencoder (Rumelhart, Hinton & Williams 1986): code = encoder(x), reconstruction = sigmoid(decoder(code))."""
 
-    reconstruction: Literal["mse", "bce"] = option(
-        "mse", "mse: half the squared error (a Gaussian of unit variance); bce: binary cross-entropy"
-    )
+    reconstruction: Reconstruction = option("mse", "mse: half the squared error (a Gaussian of unit variance); bce: binary cross-entropy")
 
 
 @dataclass(frozen=True, kw_only=True)
 class VAEModel(NetworkConfig):
     """A variational autoencoder (Kingma & Welling 2014): Gaussian posterior, standard normal prior."""
 
-    likelihood: Literal["bernoulli"] = option("bernoulli", "p(x|z); on grey pixels the Bernoulli is a surrogate, and is labelled so")
+    likelihood: Likelihood = option("bernoulli", "p(x|z); on grey pixels the Bernoulli is a surrogate, and is labelled so")
     binarization: Literal["none", "dynamic"] = option("none", "dynamic: draw each pixel as 0 or 1 anew at every step")
 
 
@@ -147,7 +146,7 @@ class VAETrain(TrainConfig):
 class GANTrain(TrainConfig):
     """Training of a GAN. One step is the discriminator's updates, then the generator's."""
 
-    loss: Literal["non-saturating", "hinge"] = option("hinge", "non-saturating (Goodfellow et al. 2014) or hinge (Lim & Ye 2017)")
+    loss: Loss = option("hinge", " or ".join(f"{name} ({game.source})" for name, game in GAMES.items()))
     generator_learning_rate: float = option(2e-4, "Adam's learning rate of the generator", above=0, live=True)
     discriminator_learning_rate: float = option(2e-4, "Adam's learning rate of the discriminator", above=0, live=True)
     generator_updates: int = option(1, "generator updates per step", minimum=1, maximum=100, live=True)
@@ -188,9 +187,10 @@ class Config:
             check_part(name, part)
         if type(self.train) is not _PARTS[self.family][1]:
             raise LabError(f"a {self.family} model takes {_PARTS[self.family][1].__name__}. Got {type(self.train).__name__}.")
-        loss = getattr(self.train, "loss", None)
-        if loss == "hinge" and isinstance(self.train, GANTrain) and self.train.label_smoothing != 1.0:
-            raise refusal("train.label_smoothing", "1 with the hinge loss", self.train.label_smoothing, "Use --train.loss non-saturating.")
+        train = self.train
+        if isinstance(train, GANTrain) and train.label_smoothing != 1.0 and not GAMES[train.loss].smoothed:
+            usable = next(name for name, game in GAMES.items() if game.smoothed)
+            raise refusal("train.label_smoothing", f"1 with the {train.loss} loss", train.label_smoothing, f"Use --train.loss {usable}.")
 
     @property
     def family(self) -> Family:

@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import numpy as np
 import torch
@@ -17,53 +17,49 @@ from latentlab.base.errors import refusal
 from latentlab.base.machine import threads
 from latentlab.base.seeding import torch_generator
 from latentlab.data import ImageSet, entropy_floor_nats, is_binary
+from latentlab.measure import Watcher
 from latentlab.measure.metrics.classes import ACTIVE_VARIANCE, active_units
-from latentlab.measure.table import Entry, Watcher, finite, mean_entry
+from latentlab.measure.table import GREY, Scores, finite, mean_score, unit
 from latentlab.models.nets import Posterior
-from latentlab.models.objectives import bernoulli_nats_of_one, kl_to_standard_normal
+from latentlab.models.objectives import kl_to_standard_normal
 from latentlab.models.vae import VAELearner
 
 if TYPE_CHECKING:
     from latentlab.runs.trained import Trained
 
 
-CHUNK = 500
-NOT_A_LIKELIHOOD = "binary cross-entropy on grey pixels: not a likelihood"
+CHUNK = 500  # images at a time
+NOT_A_LIKELIHOOD = GREY.english
 
 Doubles = NDArray[np.float64]
 
 
-def vae_scores(run: Trained, images: ImageSet, nll_samples: int, nll_images: int, watch: Watcher) -> dict[str, Entry]:
+def vae_scores(run: Trained, images: ImageSet, nll_samples: int, nll_images: int, watch: Watcher) -> Scores:
     """Every likelihood score of a VAE on a split. `nll_samples` 0 leaves out the NLL.
 
     On grey pixels the Bernoulli term is no likelihood; then it is said, beside the entropy of the data that no model can
     go below.
     """
-    learner = run.learner
-    if not isinstance(learner, VAELearner):
-        raise TypeError(type(learner))
+    learner = cast(VAELearner, run.learner)
     dimensions = int(np.prod(images.shape))
     more: dict[str, Any] = {}
-    if not learner.binarized and not is_binary(images):
+    if learner.likelihood.binary and not learner.binarized and not is_binary(images):
         more = {"floor": entropy_floor_nats(images), "note": NOT_A_LIKELIHOOD}
     values, unit_kl, active = held_out(run, learner, images, watch)
-    scores = {
-        "negative_elbo_nats": in_bits(mean_entry(values["loss_nats"], "nats per image", **more), dimensions),
-        "reconstruction_nats": in_bits(mean_entry(values["reconstruction_nats"], "nats per image", **more), dimensions),
-        "kl_nats": in_bits(mean_entry(values["kl_nats"], "nats per image"), dimensions) | {"per_unit_nats": unit_kl.tolist()},
-        "active_units": {
-            "value": active, "unit": f"of {len(unit_kl)} latent units", "n": len(images),
-            "threshold": f"variance of the posterior mean over images > {ACTIVE_VARIANCE}",
-        },
+    scores = mean_score("negative_elbo_nats", values["loss_nats"], **more)
+    scores |= mean_score("reconstruction_nats", values["reconstruction_nats"], **more)
+    scores |= mean_score("kl_nats", values["kl_nats"])
+    for entry in scores.values():
+        if entry["value"] is not None:
+            entry["bits_per_dim"] = entry["value"] / (dimensions * math.log(2))
+    scores["kl_nats"]["per_unit_nats"] = unit_kl.tolist()
+    scores["active_units"] = {
+        "value": active, "unit": unit("active_units", all=len(unit_kl)), "n": len(images),
+        "threshold": f"variance of the posterior mean over images > {ACTIVE_VARIANCE}",
     }  # fmt: skip
     if nll_samples:
         scores |= nll_scores(run, learner, images, nll_samples, nll_images, watch, more)
     return scores
-
-
-def in_bits(entry: Entry, dimensions: int) -> Entry:
-    """The entry with its value in bits per dimension beside the nats: nats / (D log 2), D = H·W·C."""
-    return entry if entry["value"] is None else entry | {"bits_per_dim": entry["value"] / (dimensions * math.log(2))}
 
 
 def held_out(run: Trained, learner: VAELearner, images: ImageSet, watch: Watcher) -> tuple[dict[str, Doubles], Doubles, int]:
@@ -73,8 +69,8 @@ def held_out(run: Trained, learner: VAELearner, images: ImageSet, watch: Watcher
     means, kl = [], []
     for start in range(0, len(images), CHUNK):
         batch = torch.from_numpy(images.take(np.arange(start, min(start + CHUNK, len(images)))))
-        for name, found in learner.held_out(batch, seed, start).items():
-            collected.setdefault(name, []).append(found.double().numpy())
+        for name, losses in learner.held_out(batch, seed, start).items():
+            collected.setdefault(name, []).append(losses.double().numpy())
         q = posterior(learner, batch, seed, start)
         means.append(q.mean.numpy())
         kl.append(kl_to_standard_normal(q.mean.double(), q.log_var.double()).numpy())
@@ -92,7 +88,7 @@ def posterior(learner: VAELearner, batch: torch.Tensor, seed: int, first: int) -
 
 def nll_scores(
     run: Trained, learner: VAELearner, images: ImageSet, samples: int, most: int, watch: Watcher, more: dict[str, Any]
-) -> dict[str, Entry]:
+) -> Scores:
     """nll_nats and bits_per_dim of the first `most` images of the split, with `samples` importance samples each."""
     count, seed, decoder = min(most, len(images)), run.config.train.seed, learner.averages["decoder"].sampler()
     advance = watch(f"NLL, {samples} importance samples", count)
@@ -103,27 +99,26 @@ def nll_scores(
         x = learner.target(batch, seed, start)  # [N, C, H, W]
 
         def log_likelihood(z: torch.Tensor, i: int, x: torch.Tensor = x) -> torch.Tensor:
-            return -bernoulli_nats_of_one(decoder(z), x[i])
+            return -learner.likelihood.nats_of_one(decoder(z), x[i])
 
-        found = marginal(posterior(learner, batch, seed, start), log_likelihood, samples, seed, start, advance)
-        nll.append(found.nll_nats)
-        effective.append(found.effective)
-        variances += (found.monte_carlo_stderr(samples) * len(batch)) ** 2
-        for k, bound in found.bounds.items():
+        chunk = marginal(posterior(learner, batch, seed, start), log_likelihood, samples, seed, start, advance)
+        nll.append(chunk.nll_nats)
+        effective.append(chunk.effective)
+        variances += (chunk.monte_carlo_stderr(samples) * len(batch)) ** 2
+        for k, bound in chunk.bounds.items():
             bounds.setdefault(k, []).append(bound)
     sizes = np.concatenate(effective)
-    said: dict[str, Any] = {
+    known: dict[str, Any] = {
         "k": samples,
         "effective_samples": {"mean": finite(float(sizes.mean())), "least": finite(float(sizes.min()))},
         "monte_carlo_stderr": finite(math.sqrt(variances) / count),
         "bounds_nats": {str(k): finite(float(np.concatenate(parts).mean())) for k, parts in bounds.items()},
     }
-    entry = mean_entry(np.concatenate(nll), "nats per image", **said, **more)
     scale = 1 / (int(np.prod(images.shape)) * math.log(2))
-    bits = mean_entry(np.concatenate(nll) * scale, "bits per dimension", k=samples)
-    if more:
-        bits |= {"floor": more["floor"] * scale, "note": more["note"]}
-    return {"nll_nats": entry, "bits_per_dim": bits}
+    in_bits = more | {"floor": more["floor"] * scale} if more else {}
+    return mean_score("nll_nats", np.concatenate(nll), **known, **more) | mean_score(
+        "bits_per_dim", np.concatenate(nll) * scale, k=samples, **in_bits
+    )
 
 
 # The marginal likelihood of a VAE by importance sampling. Axes: N images, Z latent, K importance samples of an image.
@@ -132,6 +127,7 @@ def nll_scores(
 # 2016, eqs. 8–10). With k in the thousands −L_k is taken for the NLL. Each image is encoded once; its K samples are drawn
 # from a stream of their own and come by in chunks, so neither K nor the batching of images costs memory or changes a number.
 
+DRAWN = 500  # importance samples at a time: their logits fit a processor's second cache
 BOUNDS = (1, 5, 50, 500)  # the k of the IWAE bounds that are estimated on the way, from groups of the same samples
 
 
@@ -178,8 +174,8 @@ def marginal(
     def one(i: int) -> Tensor:
         with torch.no_grad():  # which holds for one thread
             parts = [
-                _log_weights(q.mean[i], q.log_var[i], functools.partial(log_likelihood, i=i), min(CHUNK, samples - at), seed, first + i, at)
-                for at in range(0, samples, CHUNK)
+                _log_weights(q.mean[i], q.log_var[i], functools.partial(log_likelihood, i=i), min(DRAWN, samples - at), seed, first + i, at)
+                for at in range(0, samples, DRAWN)
             ]
             return torch.cat(parts)  # [K]
 
@@ -187,11 +183,11 @@ def marginal(
         total = torch.logsumexp(log_weights, 0)
         nll.append(math.log(samples) - float(total))
         effective.append(float((2 * total - torch.logsumexp(2 * log_weights, 0)).exp()))
-        for k, found in bounds.items():
+        for k, bound in bounds.items():
             groups = log_weights[: samples // k * k].view(-1, k)  # [G, k]
-            found.append(math.log(k) - float(torch.logsumexp(groups, 1).mean()))
+            bound.append(math.log(k) - float(torch.logsumexp(groups, 1).mean()))
         advance(1)
-    return Marginal(np.array(nll, np.float64), np.array(effective), {k: np.array(found, np.float64) for k, found in bounds.items()})
+    return Marginal(np.array(nll, np.float64), np.array(effective), {k: np.array(bound, np.float64) for k, bound in bounds.items()})
 
 
 def _side_by_side(one: Callable[[int], Tensor], count: int, device: torch.device) -> Iterator[Tensor]:
@@ -220,7 +216,7 @@ def _log_weights(
     With z = μ + σ ε the normal densities leave ½ |ε|² − ½ |z|² + Σ log σ.
     """
     source = torch_generator(mean.device, seed, "importance", number, start)
-    epsilon = torch.randn(CHUNK, len(mean), generator=source, device=mean.device)[:count]  # [S, Z]
+    epsilon = torch.randn(DRAWN, len(mean), generator=source, device=mean.device)[:count]  # [S, Z]
     z = mean + (0.5 * log_var).exp() * epsilon  # [S, Z]
     ratio = 0.5 * (epsilon.square() - z.square()).sum(1).double() + 0.5 * log_var.double().sum()
     return log_likelihood(z).double() + ratio

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from latentlab.base.errors import LabError, refusal
@@ -23,15 +24,17 @@ from latentlab.base.seeding import numpy_generator
 from latentlab.data import Data, ImageSet
 from latentlab.data.decode import FORMATS, Undecodable, decode
 from latentlab.data.folder import walk
-from latentlab.measure.extractors.base import Extractor, Seen
+from latentlab.measure import Watcher
+from latentlab.measure.extractors import Extractor, Seen
 from latentlab.measure.metrics import mean_estimate, share_estimate
 from latentlab.measure.metrics.classes import entropy_estimate, entropy_nats, reverse_kl_estimate, reverse_kl_nats, shares
 from latentlab.measure.metrics.features import frechet_distance, frechet_estimate, kernel_distance, kernel_estimate, moments
 from latentlab.measure.metrics.images import fitting_scales, nearest, pair_similarity
 from latentlab.measure.metrics.manifold import manifold, manifold_estimate, radii
-from latentlab.measure.table import Entry, Watcher, estimate_entry
+from latentlab.measure.table import FEW, FEWER, Scores, estimate_score
 
 Split = Literal["train", "val", "test"]
+Labels = NDArray[np.int64]
 MOST = 10_000  # real images of a kind
 MOST_FAKES = 50_000  # all pairs of them are looked at
 NEIGHBOURS = 5  # k of precision, recall, density and coverage (Naeem et al. 2020)
@@ -47,7 +50,7 @@ class Real:
     """The real images of a comparison."""
 
     held_out: Images  # [N, H, W, C], of the split
-    labels: Any | None  # [N]
+    labels: Labels | None  # [N]
     other: Images  # [M, H, W, C]: as many as there are samples where there are so many, of another split, for the floor
     unseen: Images  # [K, H, W, C]: not of the training split, to tell copies of training images by
     train: ImageSet
@@ -87,42 +90,42 @@ def sample_scores(fakes: Images, real: Real, extractors: list[Extractor], watch:
     """
     if not LEAST <= len(fakes) <= MOST_FAKES:
         raise refusal("samples", f"at least {LEAST} and at most {MOST_FAKES}", len(fakes), "Draw or give another number.")
-    scores: dict[str, Entry] = {}
+    scores: Scores = {}
     result: dict[str, Any] = {"scores": scores, "extractors": {e.identity: e.facts() for e in extractors}}
-    for place, extractor in enumerate(extractors):
+    for i, extractor in enumerate(extractors):
         advance = watch(f"features by {extractor.identity}", len(fakes) + len(real.held_out) + len(real.other))
         seen = []
         for images in (fakes, real.held_out, real.other):
             seen.append(extractor(images))
             advance(len(images))
         fake, held_out, other = seen
-        end = "" if place == 0 else f"@{extractor.identity}"
+        end = "" if i == 0 else f"@{extractor.identity}"
         scores |= {name + end: entry for name, entry in feature_scores(extractor, fake, held_out, other, watch).items()}
-        if fake.labels is not None and real.labels is not None and real.class_names is not None and "class_shares" not in result:
-            found, result["class_shares"] = class_scores(extractor, fake, other, real)
-            scores |= found
+        if not (fake.labels is None or other.labels is None or real.labels is None or real.class_names is None or "class_shares" in result):
+            by_class, result["class_shares"] = class_scores(extractor, fake.labels, other.labels, real.labels, real.class_names)
+            scores |= by_class
     scores |= pixel_scores(fakes, real, watch)
     return result
 
 
-def feature_scores(extractor: Extractor, fake: Seen, held_out: Seen, other: Seen, watch: Watcher) -> dict[str, Entry]:
+def feature_scores(extractor: Extractor, fake: Seen, held_out: Seen, other: Seen, watch: Watcher) -> Scores:
     """Frechet distance, KID, precision, recall, density and coverage on one extractor's features."""
     f, r, o = (np.asarray(seen.features, np.float64) for seen in (fake, held_out, other))
     if not np.isfinite(f).all():
         raise refusal("features of the samples", "finite numbers", "NaN or infinity", "The run has diverged; train it anew.")
-    common = {"extractor": extractor.identity, "real": len(r), "floor_n": len(o)}
+    common: dict[str, Any] = {"extractor": extractor.identity, "real": len(r), "floor_n": len(o)}
     advance = watch("distances of features", 3)
     few = _too_few(min(len(f), len(r)), extractor.dimensions)
     groups = GROUPS if extractor.dimensions <= WIDE else GROUPS // 2
     floor = frechet_distance(moments(o), moments(r))
-    scores = {"frechet": estimate_entry(frechet_estimate(f, r, groups), "squared distance of features", len(f), floor, **common, note=few)}
+    scores = estimate_score("frechet", frechet_estimate(f, r, groups), len(f), floor, **common, note=few)
     advance(1)
-    scores["kid"] = estimate_entry(kernel_estimate(f, r), "squared MMD of features", len(f), kernel_distance(o, r), **common)
+    scores |= estimate_score("kid", kernel_estimate(f, r), len(f), kernel_distance(o, r), **common)
     advance(1)
     around = radii(r, NEIGHBOURS)
     floors = manifold(r, o, NEIGHBOURS, real_radii=around)
     for name, estimate in manifold_estimate(r, f, NEIGHBOURS, real_radii=around).items():
-        scores[name] = estimate_entry(estimate, f"share, k = {NEIGHBOURS}", len(f), getattr(floors, name), **common)
+        scores |= estimate_score(name, estimate, len(f), getattr(floors, name), k=NEIGHBOURS, **common)
     advance(1)
     return scores
 
@@ -130,38 +133,33 @@ def feature_scores(extractor: Extractor, fake: Seen, held_out: Seen, other: Seen
 def _too_few(images: int, dimensions: int) -> str | None:
     if images >= PER_FEATURE * dimensions:
         return None
-    worse = "its covariance is singular and " if images <= dimensions else ""
-    return f"{images} images for {dimensions} features: {worse}the distance is far too high; compare with its floor, and go by KID"
+    return (FEWER if images <= dimensions else FEW).english.format(images=images, features=dimensions)
 
 
-def class_scores(extractor: Extractor, fake: Seen, other: Seen, real: Real) -> tuple[dict[str, Entry], dict[str, Any]]:
-    """How evenly the samples fall on the classes, and the shares themselves. The yardstick are the held-out images' labels."""
-    if fake.labels is None or other.labels is None or real.labels is None or real.class_names is None:
-        raise refusal("a set asked for its class balance", "labelled (one sub-folder for each class)", real.spec)
-    classes, count = len(real.class_names), len(fake.labels)
-    held_out, drawn, floor = (shares(labels, classes) for labels in (real.labels, fake.labels, other.labels))
-    common = {"extractor": extractor.identity, "real": len(real.labels), "floor_n": len(other.labels)}
-    scores = {
-        "class_entropy_nats": estimate_entry(entropy_estimate(fake.labels, classes), "nats", count, entropy_nats(held_out), **common),
-        "class_reverse_kl_nats": estimate_entry(
-            reverse_kl_estimate(fake.labels, held_out), "nats", count, reverse_kl_nats(floor, held_out), **common
-        ),
-    }
-    return scores, {"names": list(real.class_names), "samples": drawn.tolist(), "real": held_out.tolist(), "n": count}
+def class_scores(extractor: Extractor, fake: Labels, other: Labels, real: Labels, names: tuple[str, ...]) -> tuple[Scores, dict[str, Any]]:
+    """How evenly the samples fall on the classes, and the shares themselves. The yardstick are the held-out images' labels.
+
+    `fake` and `other` are what the extractor takes samples and other real images for.
+    """
+    classes = len(names)
+    held_out, drawn, floor = (shares(labels, classes) for labels in (real, fake, other))
+    common: dict[str, Any] = {"extractor": extractor.identity, "real": len(real), "floor_n": len(other)}
+    entropy, kl = entropy_estimate(fake, classes), reverse_kl_estimate(fake, held_out)
+    scores = estimate_score("class_entropy_nats", entropy, len(fake), entropy_nats(held_out), **common)
+    scores |= estimate_score("class_reverse_kl_nats", kl, len(fake), reverse_kl_nats(floor, held_out), **common)
+    return scores, {"names": list(names), "samples": drawn.tolist(), "real": held_out.tolist(), "n": len(fake)}
 
 
-def pixel_scores(fakes: Images, real: Real, watch: Watcher) -> dict[str, Entry]:
+def pixel_scores(fakes: Images, real: Real, watch: Watcher) -> Scores:
     """Diversity by MS-SSIM, and how near samples come to training images: no features needed."""
     advance = watch("pixels", 3)
     window, scales = fitting_scales(*fakes.shape[1:3])
     similar = pair_similarity(fakes)
     among_real = pair_similarity(real.held_out)
-    scores = {
-        "ms_ssim": estimate_entry(
-            similar, "mean MS-SSIM of pairs", len(fakes), among_real.value,
-            floor_ci95=[among_real.low, among_real.high], window_pixels=window, scales=scales, real=len(real.held_out),
-        )
-    }  # fmt: skip
+    scores = estimate_score(
+        "ms_ssim", similar, len(fakes), among_real.value,
+        floor_ci95=[among_real.low, among_real.high], window_pixels=window, scales=scales, real=len(real.held_out),
+    )  # fmt: skip
     advance(1)
     # A random choice: files sorted by class would show one class only.
     chosen = numpy_generator(0, "looked-up", len(fakes)).permutation(len(fakes))[:LOOKED_UP]
@@ -171,12 +169,11 @@ def pixel_scores(fakes: Images, real: Real, watch: Watcher) -> dict[str, Entry]:
     near = float(np.quantile(of_real, COPY_QUANTILE))
     copies = share_estimate(int((of_fakes < near).sum()), len(of_fakes))
     advance(2)
-    scores["nearest_train_distance"] = estimate_entry(
-        mean_estimate(of_fakes), "root mean square over pixels in [0, 1]", len(looked), float(of_real.mean()),
+    return scores | estimate_score(
+        "nearest_train_distance", mean_estimate(of_fakes), len(looked), float(of_real.mean()),
         train=len(real.train), nearest=float(of_fakes.min()),
         copies={"share": copies.value, "ci95": [copies.low, copies.high], "nearer_than": near, "floor": COPY_QUANTILE},
     )  # fmt: skip
-    return scores
 
 
 # Images that another program made: read as they are, so that they are measured by the same yardstick.
@@ -210,12 +207,12 @@ def read_images(path: str | Path, shape: tuple[int, int, int]) -> Images:
 def _from_npz(path: Path, shape: tuple[int, int, int]) -> Images:
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            held: Any = arrays["images"] if "images" in arrays.files else None
+            images: Any = arrays["images"] if "images" in arrays.files else None
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise LabError(f"--images {path} cannot be read ({type(error).__name__}). Write it with numpy.savez(file, images=…).") from None
-    if held is None:
+    if images is None:
         raise refusal("--images", "an .npz file with an array `images`, uint8 [N, H, W, C]", str(path))
-    return check(held, f"images in {path}", shape)
+    return check(images, f"images in {path}", shape)
 
 
 def _one(path: Path, shape: tuple[int, int, int]) -> Images:

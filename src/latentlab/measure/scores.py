@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -15,13 +15,13 @@ from latentlab.base.errors import refusal
 from latentlab.base.files import replace_json
 from latentlab.base.images import Images
 from latentlab.data import Data, ImageSet
-from latentlab.measure.extractors import extractors_for
-from latentlab.measure.extractors.base import Extractor
+from latentlab.measure import Watcher, unwatched
+from latentlab.measure.extractors import Extractor, extractors_for
 from latentlab.measure.likelihood import vae_scores
 from latentlab.measure.metrics.classes import knn_accuracy, probe_accuracy
 from latentlab.measure.metrics.images import fitting_scales, mean_squared_error, psnr, ssim
 from latentlab.measure.quality import Split, real_images, sample_scores, too_small
-from latentlab.measure.table import Entry, Watcher, estimate_entry, mean_entry, unwatched
+from latentlab.measure.table import GROUPS, Entry, Scores, estimate_score, mean_score
 from latentlab.models.nets import Discriminator, to_unit
 
 if TYPE_CHECKING:
@@ -56,17 +56,17 @@ def evaluate_run(
     if not len(images):
         raise refusal("--split", "a split that holds images", split, f"{data.spec} has none in it: name another.")
     result = _result(data, split, images) | {"step": run.step, "extractors": {}}
-    scores: dict[str, Entry] = {}
-    if run.config.family != "gan":
+    scores: Scores = {}
+    if run.config.family in GROUPS["copy"]:
         scores |= reconstruction_scores(run, images, watch)
-    if run.config.family == "vae":
+    if run.config.family in GROUPS["elbo"]:
         scores |= vae_scores(run, images, nll_samples, nll_images, watch)
         result["rate_distortion"] = {f"{axis}_nats": scores[name]["value"] for axis, name in RATE_DISTORTION}
     if split != "train":  # the probes learn from training images, and are told nothing by measuring them there
         watch("what codes know of the classes", 1)
         scores |= representation_scores(run, data, images)
-    if (few := too_small(data, split)) is not None:
-        result["left_out"] = f"{few} Nothing is said of samples."
+    if (refused := too_small(data, split)) is not None:
+        result["left_out"] = f"{refused} Nothing is said of samples."
     else:
         real = real_images(data, split, samples)
         count = samples or len(real.other)
@@ -74,9 +74,9 @@ def evaluate_run(
         started = time.perf_counter()
         fakes = run.sample(count, seed=run.config.train.seed + 1)
         result |= {"samples": count, "samples_per_second": count / (time.perf_counter() - started)}
-        found = sample_scores(fakes, real, list(extractors or extractors_for(data)), watch)
-        scores |= found.pop("scores")
-        result |= found | {"headline": headline(scores)}
+        seen = sample_scores(fakes, real, list(extractors or extractors_for(data)), watch)
+        scores |= seen.pop("scores")
+        result |= seen | {"headline": headline(scores)}
     result["scores"] = scores
     replace_json(run.path / "scores.json", result)
     return result
@@ -119,7 +119,7 @@ def _result(data: Data, split: str, images: ImageSet) -> dict[str, Any]:
     return {"split": split, "n": len(images), "data": data.spec, "data_fingerprint": data.fingerprint}
 
 
-def reconstruction_scores(run: Trained, images: ImageSet, watch: Watcher) -> dict[str, Entry]:
+def reconstruction_scores(run: Trained, images: ImageSet, watch: Watcher) -> Scores:
     """Error, PSNR and SSIM of reconstructions by the posterior's mean."""
     advance = watch("reconstructions", len(images))
     errors, similarities = [], []
@@ -130,22 +130,23 @@ def reconstruction_scores(run: Trained, images: ImageSet, watch: Watcher) -> dic
         advance(len(chunk))
     mse = np.concatenate(errors)
     window = fitting_scales(*images.shape[:2]).window
-    return {
-        "reconstruction_mse": mean_entry(mse, "squared error per pixel, pixels in [0, 1]"),
-        "psnr": mean_entry(psnr(mse), "dB"),
-        "ssim": mean_entry(np.concatenate(similarities), "mean SSIM", window_pixels=window),
-    }
+    return (
+        mean_score("reconstruction_mse", mse)
+        | mean_score("psnr", psnr(mse))
+        | mean_score("ssim", np.concatenate(similarities), window_pixels=window)
+    )
 
 
 # What codes know of the classes: k-NN and a linear probe, on an encoder's codes and on a discriminator's features alike.
 #
 # The measured side of "encoder versus discriminator": both networks read images, only one was asked for a code.
 
+NEIGHBOURS = 5
 FITTED = MEASURED = 10_000  # images that k-NN and the probe learn from, and are measured on
 Floats = NDArray[np.float32]
 
 
-def representation_scores(run: Trained, data: Data, images: ImageSet) -> dict[str, Entry]:
+def representation_scores(run: Trained, data: Data, images: ImageSet) -> Scores:
     """knn_accuracy and probe_accuracy on a labelled held-out split; their floor is the share of the most frequent class.
 
     Codes are posterior means (VAE), codes (AE) or the discriminator's last hidden layer (GAN). Fitted on training images.
@@ -153,20 +154,17 @@ def representation_scores(run: Trained, data: Data, images: ImageSet) -> dict[st
     if images.labels is None or data.train.labels is None:
         return {}
     fit, held_out = (np.arange(min(most, len(s))) for most, s in ((FITTED, data.train), (MEASURED, images)))
-    train_codes, codes = (features(run, s.take(rows)) for s, rows in ((data.train, fit), (images, held_out)))
     train_labels, labels = data.train.labels[fit], images.labels[held_out]
     if len(np.unique(train_labels)) < 2:
         return {}
+    codes = [features(run, s.take(rows)) for s, rows in ((data.train, fit), (images, held_out))]
     most_frequent = float(np.bincount(labels).max() / len(labels))
-    more: dict[str, Any] = {"features": described(run), "dimensions": codes.shape[1], "fitted": len(fit)}
-    return {
-        "knn_accuracy": estimate_entry(
-            knn_accuracy(train_codes, train_labels, codes, labels), "share, k = 5", len(held_out), most_frequent, **more
-        ),
-        "probe_accuracy": estimate_entry(
-            probe_accuracy(train_codes, train_labels, codes, labels), "share", len(held_out), most_frequent, **more
-        ),
-    }
+    known: dict[str, Any] = {"features": described(run), "dimensions": codes[1].shape[1], "fitted": len(fit)}
+    knn = knn_accuracy(codes[0], train_labels, codes[1], labels, NEIGHBOURS)
+    probe = probe_accuracy(codes[0], train_labels, codes[1], labels)
+    return estimate_score("knn_accuracy", knn, len(held_out), most_frequent, k=NEIGHBOURS, **known) | estimate_score(
+        "probe_accuracy", probe, len(held_out), most_frequent, **known
+    )
 
 
 def described(run: Trained) -> str:
@@ -178,9 +176,7 @@ def features(run: Trained, images: Images) -> Floats:
     """What stands for images uint8 [N, H, W, C]: [N, F]."""
     if run.config.family != "gan":
         return run.encode(images).mean
-    discriminator = run.networks()["discriminator"]
-    if not isinstance(discriminator, Discriminator):
-        raise TypeError(type(discriminator))
+    discriminator = cast(Discriminator, run.networks()["discriminator"])
     with torch.no_grad():
         parts = [discriminator.features(to_unit(torch.from_numpy(images[i : i + CHUNK]))).numpy() for i in range(0, len(images), CHUNK)]
     return np.concatenate(parts)

@@ -1,31 +1,39 @@
-"""The autoencoder. Axes: N images, H height, W width, C channels, Z latent."""
+"""The autoencoder, and what it shares with the VAE. Axes: N images, H height, W width, C channels, Z latent."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from latentlab.config.layers import Layers
-from latentlab.config.schema import AutoencoderModel, AutoencoderTrain
+from latentlab.config.schema import AutoencoderModel, AutoencoderTrain, NetworkConfig, VAETrain
 from latentlab.models.learner import Losses, Moment, Parts, buffers_held, descend
-from latentlab.models.nets import Decoder, Encoder, initialized, to_bytes, to_unit
-from latentlab.models.objectives import bernoulli_nats, gaussian_nats, squared_error
+from latentlab.models.nets import Chain, Decoder, Encoder, initialized, to_bytes
+from latentlab.models.objectives import LIKELIHOODS, Likelihood
 from latentlab.models.optimiser import STRIDE, Adam, Average, Compute
 
 
-class AutoencoderLearner:
-    """Minimises the reconstruction term alone; the code has no prior, so one is fitted to it for sampling."""
+class EncoderDecoder(ABC):
+    """An encoder and a decoder that one optimiser trains. What they minimise is the subclass's."""
 
-    phases: tuple[str, ...] = ("reconstruction",)
+    phases: tuple[str, ...]
+    minimised: str  # as a refusal names it
 
     def __init__(
-        self, model: AutoencoderModel, train: AutoencoderTrain, layers: Mapping[str, Layers], device: torch.device, bf16: bool
+        self,
+        encoder: Chain,
+        likelihood: Likelihood,
+        model: NetworkConfig,
+        train: AutoencoderTrain | VAETrain,
+        layers: Mapping[str, Layers],
+        device: torch.device,
+        bf16: bool,
     ) -> None:
-        self.batch, self.device = train.batch_size, device
-        self.objective = gaussian_nats if model.reconstruction == "mse" else bernoulli_nats
-        encoder = initialized(Encoder(layers["encoder"]), model.initialization).to(device)
+        self.images_per_step, self.device, self.likelihood = train.batch_size, device, likelihood
+        encoder = initialized(encoder, model.initialization).to(device)
         decoder = initialized(Decoder(layers["decoder"]), model.initialization).to(device)
         self.networks: dict[str, nn.Module] = {"encoder": encoder, "decoder": decoder}
         self.computes = Compute(encoder, bf16), Compute(decoder, bf16)
@@ -33,40 +41,27 @@ class AutoencoderLearner:
         self.averaged = {name: average.network for name, average in self.averages.items()}
         named = [(f"{n}.{k}", p) for n, network in self.networks.items() for k, p in network.named_parameters()]
         self.adam = Adam(named, train.learning_rate, (train.adam_beta1, train.adam_beta2))
-        self.prior = {
-            "prior_mean": torch.zeros(model.latent_dim, device=device),
-            "prior_scale": torch.eye(model.latent_dim, device=device),
-        }
         active = {name: average for name, average in self.averages.items() if average.active}
-        self.parts = Parts(self.networks, active, {"adam": self.adam}, self.prior)
-
-    @property
-    def images_per_step(self) -> int:
-        return self.batch
+        self.parts = Parts(self.networks, active, {"adam": self.adam}, {})
 
     def update(self, images: Tensor, moment: Moment) -> Losses:
-        return self.run_phase("reconstruction", images, moment)
+        return self.run_phase(self.phases[0], images, moment)
 
     def run_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
-        loss, logits, x = self._objective(images)
-        norm = descend(loss, self.adam, moment.step, "reconstruction", self.computes)
+        losses = self._losses(images, moment)
+        norm = descend(losses["loss_nats"], self.adam, moment.step, self.minimised, self.computes)
         for average in self.averages.values():
-            average.update(moment.step + 1, self.batch, moment.images_seen + self.batch)
-        mean_squared_error = squared_error(logits.detach(), x).mean()
-        return {"loss_nats": loss.detach(), "mse": mean_squared_error, "gradient_norm": norm}
+            average.update(moment.step + 1, self.images_per_step, moment.images_seen + self.images_per_step)
+        return {name: loss.detach() for name, loss in losses.items()} | {"gradient_norm": norm}
 
-    def _objective(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The loss, the logits and the images in [0, 1], both [N, C, H, W]."""
-        encode, decode = (compute.begin() for compute in self.computes)
-        x = to_unit(images)  # [N, C, H, W]
-        logits = decode(encode(x)).float()  # [N, C, H, W]
-        return self.objective(logits, x).mean(), logits, x
+    @abstractmethod
+    def _losses(self, images: Tensor, moment: Moment) -> Losses:
+        """What is minimised as "loss_nats", and what is recorded beside it: means over the batch."""
 
     @torch.no_grad()
     def after_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
         with buffers_held(self.networks["encoder"]), buffers_held(self.networks["decoder"]):
-            loss, logits, x = self._objective(images)
-        return {"loss_nats": loss, "mse": squared_error(logits, x).mean()}
+            return self._losses(images, moment)
 
     def set(self, name: str, value: float) -> None:
         self.adam.learning_rate = {"learning_rate": value}[name]
@@ -76,6 +71,32 @@ class AutoencoderLearner:
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         self.parts.load(tensors)
+
+    @torch.no_grad()
+    def decode(self, z: Tensor) -> Tensor:
+        return to_bytes(self.likelihood.mean(self.averages["decoder"].sampler()(z)))
+
+
+class AutoencoderLearner(EncoderDecoder):
+    """Minimises the reconstruction term alone; the code has no prior, so one is fitted to it for sampling."""
+
+    phases: tuple[str, ...] = ("reconstruction",)
+    minimised = "reconstruction"
+
+    def __init__(
+        self, model: AutoencoderModel, train: AutoencoderTrain, layers: Mapping[str, Layers], device: torch.device, bf16: bool
+    ) -> None:
+        super().__init__(Encoder(layers["encoder"]), LIKELIHOODS[model.reconstruction], model, train, layers, device, bf16)
+        self.prior = self.parts.extra = {
+            "prior_mean": torch.zeros(model.latent_dim, device=device),
+            "prior_scale": torch.eye(model.latent_dim, device=device),
+        }
+
+    def _losses(self, images: Tensor, moment: Moment) -> Losses:
+        encode, decode = (compute.begin() for compute in self.computes)
+        x = self.likelihood.target(images)  # [N, C, H, W]
+        logits = decode(encode(x)).float()  # [N, C, H, W]
+        return {"loss_nats": self.likelihood.nats(logits, x).mean(), "mse": self.likelihood.squared_error(logits.detach(), x).mean()}
 
     @torch.no_grad()
     def prepare_sampling(self, images: Tensor) -> None:
@@ -92,18 +113,14 @@ class AutoencoderLearner:
 
     @torch.no_grad()
     def held_out(self, images: Tensor, seed: int, first: int) -> dict[str, Tensor]:
-        x = to_unit(images)
+        x = self.likelihood.target(images)
         encoder, decoder = self.averages["encoder"].sampler(), self.averages["decoder"].sampler()
         logits = decoder(encoder(x))
-        return {"loss_nats": self.objective(logits, x), "mse": squared_error(logits, x)}
+        return {"loss_nats": self.likelihood.nats(logits, x), "mse": self.likelihood.squared_error(logits, x)}
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        return self.averages["encoder"].sampler()(to_unit(images)), None
+        return self.averages["encoder"].sampler()(self.likelihood.target(images)), None
 
     def code_from_normal(self, z: Tensor) -> Tensor:
         return self.prior["prior_mean"] + z @ self.prior["prior_scale"]
-
-    @torch.no_grad()
-    def decode(self, z: Tensor) -> Tensor:
-        return to_bytes(torch.sigmoid(self.averages["decoder"].sampler()(z)))

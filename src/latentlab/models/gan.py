@@ -14,7 +14,7 @@ from latentlab.config.layers import Layers
 from latentlab.config.schema import GANModel, GANTrain
 from latentlab.models.learner import Losses, Moment, Parts, buffers_held, descend, frozen
 from latentlab.models.nets import Decoder, Discriminator, initialized, to_bytes, to_unit
-from latentlab.models.objectives import hinge_discriminator, hinge_generator, non_saturating_discriminator, non_saturating_generator
+from latentlab.models.objectives import ADVERSARIAL
 from latentlab.models.optimiser import Adam, Average
 
 
@@ -25,7 +25,7 @@ class GANLearner:
 
     def __init__(self, model: GANModel, train: GANTrain, layers: Mapping[str, Layers], device: torch.device, bf16: bool) -> None:
         self.batch, self.bf16, self.device, self.seed = train.batch_size, bf16, device, train.seed
-        self.latent_dim, self.loss, self.real_target = model.latent_dim, train.loss, train.label_smoothing
+        self.latent_dim, self.game, self.real_target = model.latent_dim, ADVERSARIAL[train.loss], train.label_smoothing
         self.generator_updates, self.discriminator_updates = train.generator_updates, train.discriminator_updates
         self.frozen_images = train.generator_frozen_images
         self.spectral = model.discriminator_normalization == "spectral"
@@ -34,14 +34,13 @@ class GANLearner:
         self.networks: dict[str, nn.Module] = {"generator": generator, "discriminator": discriminator}
         self.average = Average(generator, train.ema_halflife_images)
         self.averaged = {"generator": self.average.network, "discriminator": discriminator}
-        betas = train.adam_beta1, train.adam_beta2
-        generator_named = [(f"generator.{k}", p) for k, p in generator.named_parameters()]
-        discriminator_named = [(f"discriminator.{k}", p) for k, p in discriminator.named_parameters()]
-        self.generator_adam = Adam(generator_named, train.generator_learning_rate, betas)
-        self.discriminator_adam = Adam(discriminator_named, train.discriminator_learning_rate, betas)
-        averages = {"generator": self.average} if self.average.active else {}
-        adams = {"generator": self.generator_adam, "discriminator": self.discriminator_adam}
-        self.parts = Parts(self.networks, averages, adams, {})
+        rates = {"generator": train.generator_learning_rate, "discriminator": train.discriminator_learning_rate}
+        adams = {
+            name: Adam([(f"{name}.{k}", p) for k, p in network.named_parameters()], rates[name], (train.adam_beta1, train.adam_beta2))
+            for name, network in self.networks.items()
+        }
+        self.generator_adam, self.discriminator_adam = adams["generator"], adams["discriminator"]
+        self.parts = Parts(self.networks, {"generator": self.average} if self.average.active else {}, adams, {})
 
     @property
     def images_per_step(self) -> int:
@@ -58,9 +57,9 @@ class GANLearner:
             for number, batch in enumerate(torch.split(images, self.batch)):
                 losses = self._update_discriminator(batch, moment, number)
             return losses
-        held = moment.images_seen < self.frozen_images
-        for number in range(1 if held else self.generator_updates):
-            losses = self._update_generator(moment, number, held)
+        hold = moment.images_seen < self.frozen_images
+        for number in range(1 if hold else self.generator_updates):
+            losses = self._update_generator(moment, number, hold)
         self.average.update(moment.step + 1, self.images_per_step, moment.images_seen + self.images_per_step)
         return losses
 
@@ -79,10 +78,7 @@ class GANLearner:
             # Real and fake pass apart, so that batch norm never mixes them; the cache keeps it at one power iteration.
             with parametrize.cached() if self.spectral else nullcontext():
                 real_logit, fake_logit = discriminator(x), discriminator(fake)  # [N], [N]
-        if self.loss == "hinge":
-            on_real, on_fake = hinge_discriminator(real_logit, fake_logit)
-        else:
-            on_real, on_fake = non_saturating_discriminator(real_logit, fake_logit, self.real_target)
+        on_real, on_fake = self.game.discriminator(real_logit, fake_logit, self.real_target)
         return on_real.mean() + on_fake.mean(), real_logit, fake_logit
 
     def _fool(self, moment: Moment, number: int) -> Tensor:
@@ -90,18 +86,18 @@ class GANLearner:
         z = self._noise("generator", moment, number)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             logit = self.networks["discriminator"](torch.sigmoid(self.networks["generator"](z).float()))  # [N]
-        return (hinge_generator(logit) if self.loss == "hinge" else non_saturating_generator(logit)).mean()
+        return self.game.generator(logit).mean()
 
     def _update_discriminator(self, images: Tensor, moment: Moment, number: int) -> Losses:
         loss, real_logit, fake_logit = self._judge(images, moment, number)
         norm = descend(loss, self.discriminator_adam, moment.step, "discriminator")
         return _judged(loss, real_logit, fake_logit) | {"discriminator_gradient_norm": norm}
 
-    def _update_generator(self, moment: Moment, number: int, held: bool) -> Losses:
+    def _update_generator(self, moment: Moment, number: int, hold: bool) -> Losses:
         """One update, or with `held` only its loss and gradient: the generator keeps weights, moments and statistics."""
-        with frozen(self.networks["discriminator"]), buffers_held(self.networks["generator"]) if held else nullcontext():
+        with frozen(self.networks["discriminator"]), buffers_held(self.networks["generator"]) if hold else nullcontext():
             loss = self._fool(moment, number)
-            norm = descend(loss, self.generator_adam, moment.step, "generator", hold=held)
+            norm = descend(loss, self.generator_adam, moment.step, "generator", hold=hold)
         return {"generator_loss": loss.detach(), "gradient_norm": norm}
 
     @torch.no_grad()
@@ -110,19 +106,15 @@ class GANLearner:
             if phase == "discriminator":
                 batches = torch.split(images, self.batch)
                 return _judged(*self._judge(batches[-1], moment, len(batches) - 1))
-            held = moment.images_seen < self.frozen_images
-            return {"generator_loss": self._fool(moment, 0 if held else self.generator_updates - 1)}
+            hold = moment.images_seen < self.frozen_images
+            return {"generator_loss": self._fool(moment, 0 if hold else self.generator_updates - 1)}
 
     def set(self, name: str, value: float) -> None:
-        match name:
-            case "generator_updates" | "discriminator_updates":
-                setattr(self, name, int(value))
-            case "generator_learning_rate":
-                self.generator_adam.learning_rate = value
-            case "discriminator_learning_rate":
-                self.discriminator_adam.learning_rate = value
-            case _:
-                raise KeyError(name)
+        if name in ("generator_updates", "discriminator_updates"):
+            setattr(self, name, int(value))
+        else:
+            rates = {"generator_learning_rate": self.generator_adam, "discriminator_learning_rate": self.discriminator_adam}
+            rates[name].learning_rate = value
 
     def tensors(self) -> dict[str, Tensor]:
         return self.parts.tensors()

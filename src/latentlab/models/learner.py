@@ -166,12 +166,12 @@ class Parts:
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor by name: NETWORK.…, average.NETWORK.…, adam.OPTIMISER.PARAMETER.FIELD and extra ones."""
-        found = {f"{name}.{key}": value for name, network in self.networks.items() for key, value in network.state_dict().items()}
+        tensors = {f"{name}.{key}": value for name, network in self.networks.items() for key, value in network.state_dict().items()}
         for name, average in self.averages.items():
-            found |= {f"average.{name}.{key}": value for key, value in average.network.state_dict().items()}
+            tensors |= {f"average.{name}.{key}": value for key, value in average.network.state_dict().items()}
         for name, adam in self.adams.items():
-            found |= {f"adam.{name}.{key}": value for key, value in adam.tensors().items()}
-        return found | {f"extra.{name}": value for name, value in self.extra.items()}
+            tensors |= {f"adam.{name}.{key}": value for key, value in adam.tensors().items()}
+        return tensors | {f"extra.{name}": value for name, value in self.extra.items()}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Put every tensor back in its place; the names must be exactly those that `tensors` gives or will give."""

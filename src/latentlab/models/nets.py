@@ -47,51 +47,38 @@ class Posterior(NamedTuple):
     log_var: Tensor  # [N, Z]
 
 
-class Encoder(nn.Module):
+class Chain(nn.Module):
+    """Layers one after the other, by their descriptions."""
+
+    def __init__(self, layers: Layers) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*map(module, layers))
+
+    def forward(self, x: Tensor) -> Any:
+        return self.layers(x)
+
+
+class Encoder(Chain):
     """Images [N, C, H, W] in [0, 1] to codes [N, Z]."""
 
-    def __init__(self, layers: Layers) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(*map(module, layers))
 
-    def forward(self, x: Tensor) -> Tensor:  # [N, C, H, W]
-        code: Tensor = self.layers(x)  # [N, Z]
-        return code
-
-
-class GaussianEncoder(nn.Module):
+class GaussianEncoder(Chain):
     """Images [N, C, H, W] in [0, 1] to the posterior's mean [N, Z] and log-variance [N, Z]."""
-
-    def __init__(self, layers: Layers) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(*map(module, layers))
 
     def forward(self, x: Tensor) -> Posterior:  # [N, C, H, W]
         mean, log_var = self.layers(x).float().chunk(2, dim=1)  # [N, 2Z] → 2 × [N, Z]
         return Posterior(mean, log_var)
 
 
-class Decoder(nn.Module):
+class Decoder(Chain):
     """Codes z [N, Z] to logits [N, C, H, W]; the image is their sigmoid. A GAN's generator is this class too."""
 
-    def __init__(self, layers: Layers) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(*map(module, layers))
 
-    def forward(self, z: Tensor) -> Tensor:  # [N, Z]
-        logits: Tensor = self.layers(z)  # [N, C, H, W]
-        return logits
-
-
-class Discriminator(nn.Module):
+class Discriminator(Chain):
     """Images [N, C, H, W] in [0, 1] to one logit each [N], large for real.
 
     It brings them to its own range, [-1, 1]: with black as 0 the first layer would hardly learn from the background.
     """
-
-    def __init__(self, layers: Layers) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(*map(module, layers))
 
     def forward(self, x: Tensor) -> Tensor:  # [N, C, H, W]
         logit: Tensor = self.layers(2 * x - 1)  # [N, 1]
@@ -99,8 +86,8 @@ class Discriminator(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """What the last layer makes its logit of: [N, C, H, W] to [N, F]."""
-        found: Tensor = self.layers[:-1](2 * x - 1)
-        return found.float().flatten(1)  # [N, F]
+        hidden: Tensor = self.layers[:-1](2 * x - 1)
+        return hidden.float().flatten(1)  # [N, F]
 
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -114,8 +101,8 @@ def initialized(network: Network, how: str) -> Network:
     """
     for layer in network.modules() if how != "default" else ():
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-            found: Any = layer.parametrizations if is_parametrized(layer) else None
-            weight = found.weight.original if found else layer.weight
+            parametrizations: Any = layer.parametrizations if is_parametrized(layer) else None
+            weight = parametrizations.weight.original if parametrizations else layer.weight
             if how == "xavier":
                 nn.init.xavier_uniform_(weight)
             else:

@@ -1,13 +1,19 @@
-"""Reconstruction terms −log p(x|z), in nats per image: summed over pixels, never averaged.
+"""Objectives as pure functions of logits, and what each name of the configuration stands for.
 
-Axes: N images, C channels, H height, W width.
+Reconstruction terms −log p(x|z) are in nats per image: summed over pixels, never averaged.
+Axes: N images, S draws of one image, C channels, H height, W width, Z latent.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from latentlab.models.nets import to_unit
 
 
 def bernoulli_nats(logits: Tensor, x: Tensor) -> Tensor:
@@ -33,12 +39,31 @@ def gaussian_nats(logits: Tensor, x: Tensor) -> Tensor:
     return 0.5 * (torch.sigmoid(logits) - x).square().flatten(1).sum(1)
 
 
-def squared_error(logits: Tensor, x: Tensor) -> Tensor:
-    """Mean squared error per pixel of sigmoid(logits), [N, C, H, W] to [N]; pixels in [0, 1]."""
-    return (torch.sigmoid(logits) - x).square().flatten(1).mean(1)
+def squared_error(logits: Tensor, x: Tensor, mean: Callable[[Tensor], Tensor] = torch.sigmoid) -> Tensor:
+    """Mean squared error per pixel of mean(logits), [N, C, H, W] to [N]; pixels in [0, 1]."""
+    return (mean(logits) - x).square().flatten(1).mean(1)
 
 
-# Divergences in nats. Axes: N images, Z latent.
+class Likelihood(NamedTuple):
+    """p(x|z) as a decoder's output [N, C, H, W] gives it."""
+
+    nats: Callable[[Tensor, Tensor], Tensor]  # −log p(x|z) of outputs and targets, [N, C, H, W] twice to [N]
+    nats_of_one: Callable[[Tensor, Tensor], Tensor]  # of one target [C, H, W] under outputs [S, C, H, W]: [S]
+    binary: bool  # of pixels that are 0 or 1: on grey ones no likelihood
+    mean: Callable[[Tensor], Tensor] = torch.sigmoid  # of x, in [0, 1]
+    target: Callable[[Tensor], Tensor] = to_unit  # bytes uint8 [N, H, W, C] to x [N, C, H, W]
+
+    def squared_error(self, outputs: Tensor, x: Tensor) -> Tensor:
+        """Of the mean, per pixel: [N, C, H, W] to [N]."""
+        return squared_error(outputs, x, self.mean)
+
+
+BERNOULLI = Likelihood(bernoulli_nats, bernoulli_nats_of_one, binary=True)
+LIKELIHOODS: Mapping[str, Likelihood] = {
+    "bernoulli": BERNOULLI,
+    "bce": BERNOULLI,
+    "mse": Likelihood(gaussian_nats, gaussian_nats, binary=False),
+}
 
 
 def kl_to_standard_normal(mean: Tensor, log_var: Tensor) -> Tensor:
@@ -77,3 +102,16 @@ def hinge_discriminator(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
 def hinge_generator(fake: Tensor) -> Tensor:
     """−D(G(z)), [N] (Lim & Ye 2017)."""
     return -fake
+
+
+class Adversarial(NamedTuple):
+    """Both losses of a game; what else is known of it is `latentlab.config.objectives.GAMES` under the same name."""
+
+    discriminator: Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor]]  # logits on real and fake [N], the target of real ones
+    generator: Callable[[Tensor], Tensor]  # logits on fakes [N]
+
+
+ADVERSARIAL: Mapping[str, Adversarial] = {
+    "non-saturating": Adversarial(non_saturating_discriminator, non_saturating_generator),
+    "hinge": Adversarial(lambda real, fake, _: hinge_discriminator(real, fake), hinge_generator),
+}

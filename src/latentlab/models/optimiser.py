@@ -49,10 +49,10 @@ class Adam:
 
     def tensors(self) -> dict[str, Tensor]:
         """The moments and step counts, by parameter."""
-        found: dict[str, Tensor] = {}
+        tensors: dict[str, Tensor] = {}
         for (name, _), mean, square, step in zip(self.named, self._means, self._squares, self._steps, strict=True):
-            found |= {f"{name}.mean": mean, f"{name}.square": square, f"{name}.step": step}
-        return found
+            tensors |= {f"{name}.mean": mean, f"{name}.square": square, f"{name}.step": step}
+        return tensors
 
 
 # The exponential moving average of a network's weights, from which everything is sampled.

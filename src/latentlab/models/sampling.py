@@ -30,14 +30,13 @@ def arc(a: Floats, b: Floats, steps: int) -> Floats:
 
     For normal z of many dimensions a straight line passes through lengths that the prior never draws; the arc does not.
     """
-    if steps < 2:
-        raise refusal("steps", "an integer of at least 2", steps)
+    straight = line(a, b, steps)
     lengths = np.linalg.norm(a), np.linalg.norm(b)
     if min(lengths) == 0:
-        return line(a, b, steps)
+        return straight
     angle = np.arccos(np.clip(np.dot(a, b) / (lengths[0] * lengths[1]), -1.0, 1.0))
     if np.sin(angle) < 1e-4:
-        return line(a, b, steps)
+        return straight
     t = np.linspace(0.0, 1.0, steps)[:, None]
     return _floats((np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle))
 

@@ -16,7 +16,7 @@ import torch
 from latentlab.base.images import Images
 from latentlab.config.schema import Config, GANTrain, VAETrain
 from latentlab.data import Data
-from latentlab.measure.extractors.base import Extractor
+from latentlab.measure.extractors import Extractor
 from latentlab.measure.extractors.classifier import cached_classifier
 from latentlab.measure.extractors.fixed import random_convolutions
 from latentlab.measure.metrics.classes import active_units, entropy_nats, reverse_kl_nats, shares

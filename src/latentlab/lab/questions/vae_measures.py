@@ -18,8 +18,7 @@ from latentlab.base.images import Images
 from latentlab.base.seeding import numpy_generator
 from latentlab.config.presets import preset
 from latentlab.data import Data, ImageSet, load_data
-from latentlab.measure.extractors import extractors_for
-from latentlab.measure.extractors.base import Extractor, Seen
+from latentlab.measure.extractors import Extractor, Seen, extractors_for
 from latentlab.measure.likelihood import marginal, posterior
 from latentlab.measure.metrics.classes import active_units, knn_accuracy
 from latentlab.measure.metrics.features import frechet_distance, kernel_distance, moments

@@ -16,8 +16,7 @@ from PIL import Image
 from latentlab.base.images import Images, grid, to_pil
 from latentlab.config.presets import preset
 from latentlab.data import Data, ImageSet, load_data
-from latentlab.measure.extractors import extractors_for
-from latentlab.measure.extractors.base import Extractor, Seen
+from latentlab.measure.extractors import Extractor, Seen, extractors_for
 from latentlab.measure.metrics.classes import entropy_nats, shares
 from latentlab.measure.metrics.features import kernel_distance
 from latentlab.measure.metrics.manifold import manifold

@@ -14,13 +14,17 @@ from typing import Any
 
 from latentlab.base.errors import LabError
 from latentlab.config.schema import Config
-from latentlab.measure.compare.entries import is_foreign
-from latentlab.measure.table import COSTS, better, present
+from latentlab.measure.metrics import Z
+from latentlab.measure.table import COSTS, base, better, present
 from latentlab.runs.folder import RunFolder, open_folder
 
 # Fields that say where a run was trained, not what it is.
 MACHINE = ("data.root", "data.offline", "train.threads", "train.device")
-Z = 1.959963984540054  # the normal quantile of 0.975
+
+
+def is_foreign(folder: RunFolder) -> bool:
+    """Whether the folder holds the scores of images that some other program made, and no run."""
+    return folder.scores().get("source") == "images" and not (folder.path / "config.json").exists()
 
 
 def essence(config: Config) -> dict[str, Any]:
@@ -58,18 +62,20 @@ def _source(path: str) -> Any:
 def grouped(runs: Mapping[str, RunFolder], entries: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """The groups by name, in the order of their first runs. Two runs of one seed are never in one group: they are no two draws."""
     members: dict[str, list[str]] = {}
-    held: dict[str, dict[str, Any]] = {}
+    settings_of: dict[str, dict[str, Any]] = {}
     for name, folder in runs.items():
         shared, turn = settings(folder), 0
         while (key := json.dumps([shared, turn], sort_keys=True)) in members and _has_seed(members[key], entries, name):
             turn += 1
         members.setdefault(key, []).append(name)
-        held[key] = shared
-    differing = _differing(list(held.values()))
-    named = _names(members, {key: {field: values.get(field) for field in differing} for key, values in held.items()}, entries)
+        settings_of[key] = shared
+    differing = _differing(list(settings_of.values()))
+    named = _names(members, {key: {field: values.get(field) for field in differing} for key, values in settings_of.items()}, entries)
     groups = {named[key]: group([entries[name] for name in names]) | {"runs": names} for key, names in members.items()}
     for key in members:
-        groups[named[key]]["settings"] = {field: held[key].get(field) for field in differing if field not in ("step", "changes", "path")}
+        groups[named[key]]["settings"] = {
+            field: settings_of[key].get(field) for field in differing if field not in ("step", "changes", "path")
+        }
     mark_best(groups)
     return groups
 
@@ -94,9 +100,9 @@ def _names(
         if name in shared and len(members[key]) > 1:
             fields = [f"{field.rpartition('.')[2]} {value}" for field, value in differing[key].items() if value not in (None, [])]
             names[key] = ", ".join([name, *fields])
-    for place, (key, name) in enumerate(list(names.items())):
-        if name in list(names.values())[:place]:
-            names[key] = f"{name} ({place + 1})"
+    for i, (key, name) in enumerate(list(names.items())):
+        if name in list(names.values())[:i]:
+            names[key] = f"{name} ({i + 1})"
     return names
 
 
@@ -116,7 +122,6 @@ def _stem(runs: Sequence[str]) -> str:
 def group(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The numbers of one group: shared facts, and each score and cost over its seeds."""
     first = entries[0]
-    measures = present(entries)
     numbers = [{name: _plain(name, entry.get(name)) for name in COSTS} for entry in entries]
     costs = {name: over_seeds([{"value": n[name]} for n in numbers]) for name in COSTS if all(n[name] is not None for n in numbers)}
     return {
@@ -124,7 +129,9 @@ def group(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "preset": first.get("preset"),
         "family": first.get("family"),
         "kind": first.get("kind"),
-        "scores": {name: over_seeds([e["scores"][name] for e in entries if name in e["scores"]], better(name)) for name in measures},
+        "scores": {
+            name: over_seeds([e["scores"][name] for e in entries if name in e["scores"]], better(name)) for name in present(entries)
+        },
         "costs": costs,
         "diagnosis": sorted({key for entry in entries for key in entry.get("diagnosis", [])}),
     }
@@ -142,18 +149,18 @@ def over_seeds(scores: Sequence[Mapping[str, Any]], better: str | None = None) -
     A single seed keeps the interval of its own measurement. A value of None is infinite, and so then is the mean.
     """
     values = [score["value"] for score in scores]
-    found: dict[str, Any] = {"value": None, "values": values, "seeds": len(values)}
+    summary: dict[str, Any] = {"value": None, "values": values, "seeds": len(values)}
     if all(value is not None for value in values):
-        found["value"] = statistics.fmean(values)
+        summary["value"] = statistics.fmean(values)
         if len(values) > 1:
-            found["sd"] = statistics.stdev(values)
-            found["ci95"] = student_interval(found["value"], found["sd"], len(values))
+            summary["sd"] = statistics.stdev(values)
+            summary["ci95"] = student_interval(summary["value"], summary["sd"], len(values))
         elif (own := interval(scores[0])) is not None:
-            found["ci95"] = list(own)
+            summary["ci95"] = list(own)
     floors = [score["floor"] for score in scores if score.get("floor") is not None]
-    found |= {"floor": statistics.fmean(floors)} if floors else {}
-    found |= {key: scores[0][key] for key in ("unit", "extractor", "note", "n", "k") if key in scores[0]}
-    return found | ({"better": better} if better else {})
+    summary |= {"floor": statistics.fmean(floors)} if floors else {}
+    summary |= {key: scores[0][key] for key in ("unit", "extractor", "note", "n", "k") if key in scores[0]}
+    return summary | ({"better": better} if better else {})
 
 
 def student_interval(mean: float, sd: float, seeds: int) -> list[float]:
@@ -178,8 +185,8 @@ def interval(score: Mapping[str, Any]) -> tuple[float, float] | None:
 
 def mark_best(groups: Mapping[str, dict[str, Any]]) -> None:
     """Give each group "best": the measures in which its interval lies wholly on the better side of every other's."""
-    for found in groups.values():
-        found["best"] = []
+    for one in groups.values():
+        one["best"] = []
     for measure in present(groups.values()):
         if (winner := best(measure, groups)) is not None:
             groups[winner]["best"].append(measure)
@@ -188,13 +195,12 @@ def mark_best(groups: Mapping[str, dict[str, Any]]) -> None:
 def best(measure: str, groups: Mapping[str, Mapping[str, Any]]) -> str | None:
     """The group that is best in a measure; None where no order is meant, none competes, an interval is missing or two overlap."""
     sign = {"lower": 1.0, "higher": -1.0, None: 0.0}[better(measure)]
-    held = {name: found["scores"][measure] for name, found in groups.items() if measure in found["scores"]}
-    if not sign or len(held) < 2 or not _one_protocol(measure, list(held.values())):
+    scores = {name: one["scores"][measure] for name, one in groups.items() if measure in one["scores"]}
+    if not sign or len(scores) < 2 or not _one_protocol(measure, list(scores.values())):
         return None
-    reaches = {name: _reach(score, sign) for name, score in held.items()}
-    if any(reach is None for reach in reaches.values()):
+    sides = {name: side for name, score in scores.items() if (side := _reach(score, sign)) is not None}
+    if len(sides) < len(scores):
         return None
-    sides: dict[str, tuple[float, float]] = {name: reach for name, reach in reaches.items() if reach is not None}
     winner = min(sides, key=lambda name: sides[name][1])
     return winner if all(sides[winner][1] < low for name, (low, _) in sides.items() if name != winner) else None
 
@@ -204,7 +210,7 @@ def _one_protocol(measure: str, scores: Sequence[Mapping[str, Any]]) -> bool:
 
     A Frechet distance of too few images says so in its note, and nobody wins by it.
     """
-    if measure.partition("@")[0] == "frechet" and any("note" in score for score in scores):
+    if base(measure)[0] == "frechet" and any("note" in score for score in scores):
         return False
     return len({(score.get("note"), score.get("k"), score.get("n")) for score in scores}) == 1
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from latentlab.base.texts import catalogue, duration, number, significant, text
-from latentlab.measure.compare.entries import SHORT
-from latentlab.measure.table import COSTS, present, title
+from latentlab.measure.table import COSTS, note_words, present, title, unit_words
 
 COLUMNS = (
     ("run", "run"),
@@ -25,6 +23,7 @@ COLUMNS = (
     ("parameters", "parameters"),
 )
 NONE = "–"
+SHORT = 12  # characters of a sha256 that are shown
 WIDEST = 5  # groups in one Markdown table; more are set in further tables below
 
 
@@ -50,8 +49,8 @@ def _cell(key: str, name: str, entry: Mapping[str, Any]) -> str:
         case "parameters":
             return f"{sum(entry['parameters'].values()):,}" if entry.get("parameters") else NONE
         case "classes":
-            held = entry["class_shares"]
-            return f"{100 * min(held['samples']):.1f} % … {100 * max(held['samples']):.1f} %" if held else NONE
+            shares = entry["class_shares"]
+            return f"{100 * min(shares['samples']):.1f} % … {100 * max(shares['samples']):.1f} %" if shares else NONE
     score = entry["scores"].get(key)
     if score is None or score["value"] is None:
         return NONE
@@ -92,32 +91,32 @@ def provenance(compared: Mapping[str, Any], lang: str) -> str:
 def measure_rows(compared: Mapping[str, Any], names: Sequence[str], lang: str, labels: Mapping[str, str]) -> list[list[str]]:
     """A head and a row for each measure: title, unit, which way is better, floor, then each group's value; the best between **."""
     groups = {name: compared["groups"][name] for name in names}
-    heads = [_head(labels.get(name, name), found, lang) for name, found in groups.items()]
+    heads = [_head(labels.get(name, name), group, lang) for name, group in groups.items()]
     rows = [[text(f"compare.column.{column}", lang) for column in ("measure", "unit", "better", "floor")] + heads]
     for measure in present(compared["groups"].values()):
-        held = [found["scores"][measure] for found in compared["groups"].values() if measure in found["scores"]]
-        way = held[0].get("better")
+        scores = [group["scores"][measure] for group in compared["groups"].values() if measure in group["scores"]]
+        way = scores[0].get("better")
         row = [
             title(measure, lang),
-            " / ".join(dict.fromkeys(unit_words(str(score.get("unit", "")), lang) for score in held)),
+            " / ".join(dict.fromkeys(unit_words(str(score.get("unit", "")), lang) for score in scores)),
             text(f"compare.better.{way}", lang) if way else "",
-            _floor(held, lang),
+            _floor(scores, lang),
         ]
-        for found in groups.values():
-            shown = shown_value(found["scores"].get(measure), lang)
-            row.append(f"**{shown}**" if measure in found["best"] else shown)
+        for group in groups.values():
+            shown = shown_value(group["scores"].get(measure), lang)
+            row.append(f"**{shown}**" if measure in group["best"] else shown)
         rows.append(row)
     for cost in COSTS:
-        if any(cost in found["costs"] for found in groups.values()):
-            rows.append([title(cost, lang), "", "", "", *(_cost(cost, found["costs"].get(cost), lang) for found in groups.values())])
-    if any(found["diagnosis"] for found in groups.values()):
+        if any(cost in group["costs"] for group in groups.values()):
+            rows.append([title(cost, lang), "", "", "", *(_cost(cost, group["costs"].get(cost), lang) for group in groups.values())])
+    if any(group["diagnosis"] for group in groups.values()):
         rows.append([text("compare.diagnosis", lang), "", "", "", *(_diagnosed(g, lang) or NONE for g in groups.values())])
     return rows
 
 
-def _diagnosed(found: Mapping[str, Any], lang: str) -> str:
+def _diagnosed(part: Mapping[str, Any], lang: str) -> str:
     """The names of a run's findings, or of a group's."""
-    return ", ".join(diagnosis_words(key, lang) for key in found["diagnosis"])
+    return ", ".join(diagnosis_words(key, lang) for key in part["diagnosis"])
 
 
 def _head(name: str, group: Mapping[str, Any], lang: str) -> str:
@@ -166,15 +165,17 @@ def explained(compared: Mapping[str, Any], lang: str) -> list[str]:
     """What the table's marks mean, what its numbers are not, and what was said of single runs."""
     groups = compared["groups"]
     notes = [text("compare.note.floor", lang)]
-    if any("sd" in score for found in groups.values() for score in found["scores"].values()):
+    if any("sd" in score for group in groups.values() for score in group["scores"].values()):
         notes.append(text("compare.note.seeds", lang))
-    if any(len(found["runs"]) == 1 for found in groups.values()):
+    if any(len(group["runs"]) == 1 for group in groups.values()):
         notes.append(text("compare.note.single", lang))
     if len(groups) > 1:
-        notes.append(text("compare.note.best" if any(found["best"] for found in groups.values()) else "compare.note.none", lang))
+        notes.append(text("compare.note.best" if any(group["best"] for group in groups.values()) else "compare.note.none", lang))
     for note in _notes(groups):
-        held = [m for m in present(groups.values()) if any(g["scores"].get(m, {}).get("note") == note for g in groups.values())]
-        notes.append(text("compare.noted", lang, measures=", ".join(title(measure, lang) for measure in held), note=note_words(note, lang)))
+        measures = [m for m in present(groups.values()) if any(g["scores"].get(m, {}).get("note") == note for g in groups.values())]
+        notes.append(
+            text("compare.noted", lang, measures=", ".join(title(measure, lang) for measure in measures), note=note_words(note, lang))
+        )
     for name, entry in compared["runs"].items():
         if entry.get("trained_on_to") is not None:
             notes.append(text("compare.note.stale", lang, run=name, step=entry["steps"], now=entry["trained_on_to"]))
@@ -203,51 +204,6 @@ def _grid(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
     rule = "|" + "|".join("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths)) + "|"
     return [lines[0], rule, *lines[1:]]
-
-
-# What scores.json says in English, in the language of a table: units, notes, diagnoses.
-#
-# scores.json is one file for every reader, so it holds English. A unit or a note that is not known here, from another
-# version or another program, stays as it is written.
-
-UNITS = {
-    "squared error per pixel, pixels in [0, 1]": "squared-error",
-    "mean SSIM": "ssim",
-    "nats per image": "nats-per-image",
-    "bits per dimension": "bits-per-dimension",
-    "share": "share",
-    "squared distance of features": "squared-distance",
-    "squared MMD of features": "squared-mmd",
-    "mean MS-SSIM of pairs": "ms-ssim",
-    "root mean square over pixels in [0, 1]": "root-mean-square",
-}
-COUNTED = (
-    (re.compile(r"share, k = (?P<k>\d+)"), "share-k"),
-    (re.compile(r"of (?P<all>\d+) latent units"), "latent-units"),
-)
-NOTES = (
-    (re.compile(r"binary cross-entropy on grey pixels: not a likelihood"), "grey"),
-    (re.compile(r"(?P<images>\d+) images for (?P<features>\d+) features: (?P<worse>.*)the distance is far too high; .*"), "few"),
-)
-
-
-def unit_words(unit: str, lang: str) -> str:
-    """A unit in a language: "nats" and "dB" are the same in each."""
-    if unit in UNITS:
-        return text(f"compare.unit.{UNITS[unit]}", lang)
-    for pattern, key in COUNTED:
-        if found := pattern.fullmatch(unit):
-            return text(f"compare.unit.{key}", lang, **{name: number(int(value), lang) for name, value in found.groupdict().items()})
-    return unit
-
-
-def note_words(note: str, lang: str) -> str:
-    """What was noted at a score, in a language."""
-    for pattern, key in NOTES:
-        if found := pattern.fullmatch(note):
-            counts = {name: number(int(value), lang) for name, value in found.groupdict().items() if value.isdigit()}
-            return text(f"compare.noted.{key}", lang, **counts)
-    return note
 
 
 def diagnosis_words(key: str, lang: str) -> str:

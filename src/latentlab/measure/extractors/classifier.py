@@ -8,9 +8,7 @@ of its weights go into every result.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,11 +18,10 @@ from torch.nn import functional as F
 
 from latentlab.base.errors import refusal
 from latentlab.base.files import cache_folder, read_json, replace_bytes, replace_json
-from latentlab.base.images import Images
 from latentlab.base.machine import fastest_threads, threads
 from latentlab.base.seeding import seed_for
 from latentlab.data import Data, ImageSet, batch_indices
-from latentlab.measure.extractors.base import Seen, in_chunks
+from latentlab.measure.extractors import Extractor
 from latentlab.models.nets import to_unit
 
 FEATURES = 128
@@ -51,32 +48,22 @@ class Network(nn.Module):
         return features, self.head(features)  # [N, 128], [N, classes]
 
 
-@dataclass(frozen=True)
-class Classifier:
+class Classifier(Extractor):
     """A trained classifier with its provenance."""
-
-    network: Network
-    sha256: str
-    accuracy: float
 
     identity = "classifier"
     dimensions = FEATURES
 
-    def facts(self) -> dict[str, Any]:
-        """What a result says of it."""
-        return {"sha256": self.sha256, "accuracy": self.accuracy, "dimensions": FEATURES, "resize": "none"}
-
-    def __call__(self, images: Images) -> Seen:
-        """Images uint8 [N, H, W, C] to features [N, 128] and predicted classes [N]."""
-        self.network.eval()
-        return in_chunks(images, lambda batch: self.network(to_unit(batch)))
+    def look(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+        features, logits = self.network(to_unit(batch))
+        return features, logits
 
 
 def classifier_for(data: Data) -> Classifier:
     """The classifier of a labelled data set: from the cache, else trained now. Raises LabError when there are no labels."""
     if data.train.labels is None or data.test.labels is None or data.class_names is None:
         raise refusal("a set to classify", "labelled (one sub-folder for each class)", data.spec)
-    return cached_classifier(data) or _train(_fresh(data), data, _place(data))
+    return cached_classifier(data) or _train(_fresh(data), data, _cached_at(data))
 
 
 def cached_classifier(data: Data) -> Classifier | None:
@@ -85,8 +72,8 @@ def cached_classifier(data: Data) -> Classifier | None:
         return None
     network = _fresh(data)
     try:
-        content = _place(data).read_bytes()
-        facts = read_json(_place(data).with_suffix(".json"))
+        content = _cached_at(data).read_bytes()
+        facts = read_json(_cached_at(data).with_suffix(".json"))
         sha256 = hashlib.sha256(content).hexdigest()
         if facts["sha256"] != sha256:
             return None
@@ -96,7 +83,7 @@ def cached_classifier(data: Data) -> Classifier | None:
     return Classifier(network, sha256, facts["accuracy"])
 
 
-def _place(data: Data) -> Path:
+def _cached_at(data: Data) -> Path:
     return cache_folder() / "classifiers" / f"{data.fingerprint[:32]}-v{VERSION}.safetensors"
 
 
@@ -124,15 +111,15 @@ def _train(network: Network, data: Data, path: Path) -> Classifier:
             adam.step()
             schedule.step()
     content = save(network.state_dict())
-    trained = Classifier(network, hashlib.sha256(content).hexdigest(), 0.0)
-    accuracy = measured_accuracy(trained, data.test)
+    sha256 = hashlib.sha256(content).hexdigest()
+    accuracy = measured_accuracy(Classifier(network, sha256), data.test)
     try:
         replace_bytes(path, content)
-        facts = {"sha256": trained.sha256, "accuracy": accuracy, "spec": data.spec}
+        facts = {"sha256": sha256, "accuracy": accuracy, "spec": data.spec}
         replace_json(path.with_suffix(".json"), facts)
     except OSError:
         pass  # a cache that cannot be written is trained again
-    return Classifier(network, trained.sha256, accuracy)
+    return Classifier(network, sha256, accuracy)
 
 
 def measured_accuracy(classifier: Classifier, images: ImageSet) -> float:

@@ -9,45 +9,31 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from latentlab.base.errors import LabError, refusal
-from latentlab.base.images import Images
 from latentlab.base.seeding import seed_for
-from latentlab.measure.extractors.base import Seen, in_chunks
+from latentlab.measure.extractors import Extractor
 from latentlab.models.nets import to_unit
 
-RANDOM_FEATURES = 128
 WIDTHS = (32, 64, 64)
-NOTE = "random convolutions, never trained: low-level statistics only"
 
 
-@dataclass(frozen=True)
-class RandomConvolutions:
+class RandomConvolutions(Extractor):
     """3 x 3 convolutions of 32, 64 and 64 channels with leaky ReLU and 2 x 2 means; then mean and deviation of each channel."""
 
-    network: nn.Sequential
-    sha256: str
-
     identity = "random-convolutions"
-    dimensions = RANDOM_FEATURES
+    dimensions = 128
+    note = "random convolutions, never trained: low-level statistics only"
 
-    def facts(self) -> dict[str, Any]:
-        return {"sha256": self.sha256, "accuracy": None, "dimensions": RANDOM_FEATURES, "resize": "none", "note": NOTE}
-
-    def __call__(self, images: Images) -> Seen:
-        def look(batch: Tensor) -> tuple[Tensor, None]:
-            maps = self.network(2 * to_unit(batch) - 1)  # [n, 64, h, w]
-            return torch.cat([maps.mean((2, 3)), maps.std((2, 3), correction=0)], 1), None  # [n, 128]
-
-        return in_chunks(images, look)
+    def look(self, batch: Tensor) -> tuple[Tensor, None]:
+        maps = self.network(2 * to_unit(batch) - 1)  # [n, 64, h, w]
+        return torch.cat([maps.mean((2, 3)), maps.std((2, 3), correction=0)], 1), None  # [n, 128]
 
 
 @lru_cache(maxsize=2)
@@ -68,30 +54,17 @@ def random_convolutions(channels: int) -> RandomConvolutions:
 
 # Inception-v3 (2015-12-05) through torch-fidelity, from a weights file that the user gives: latentlab bundles and downloads none.
 
-FEATURES = 2048
-RESIZE = "299 x 299, bilinear as in TensorFlow 1, inside the network"
 
-
-@dataclass(frozen=True)
-class Inception:
+class Inception(Extractor):
     """The 2,048 features before the last layer. Grey images are tiled to three channels."""
 
-    network: torch.nn.Module
-    sha256: str
-
     identity = "inception-v3"
-    dimensions = FEATURES
+    dimensions = 2048
+    resize = "299 x 299, bilinear as in TensorFlow 1, inside the network"
 
-    def facts(self) -> dict[str, Any]:
-        return {"sha256": self.sha256, "accuracy": None, "dimensions": FEATURES, "resize": RESIZE}
-
-    def __call__(self, images: Images) -> Seen:
-        def look(batch: Tensor) -> tuple[Tensor, None]:
-            planes = batch.permute(0, 3, 1, 2)  # uint8 [n, C, H, W]
-            features: Tensor = self.network(planes.expand(-1, 3, -1, -1) if planes.shape[1] == 1 else planes)[0]
-            return features, None
-
-        return in_chunks(images, look)
+    def look(self, batch: Tensor) -> tuple[Tensor, None]:
+        planes = batch.permute(0, 3, 1, 2)  # uint8 [n, C, H, W]
+        return self.network(planes.expand(-1, 3, -1, -1) if planes.shape[1] == 1 else planes)[0], None
 
 
 def inception(weights: str | Path | None, sha256: str | None) -> Inception:
@@ -108,9 +81,9 @@ def inception(weights: str | Path | None, sha256: str | None) -> Inception:
         content = path.read_bytes()
     except OSError as error:
         raise refusal("--inception-weights", "a file that can be read", str(weights), f"({error.strerror})") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256.lower():
-        raise refusal("--inception-sha256", f"the sha256 of {path}, {found}", sha256, "Use the file that the checksum belongs to.")
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != sha256.lower():
+        raise refusal("--inception-sha256", f"the sha256 of {path}, {digest}", sha256, "Use the file that the checksum belongs to.")
     try:
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
     except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision that does not fit this torch
@@ -122,7 +95,7 @@ def inception(weights: str | Path | None, sha256: str | None) -> Inception:
         raise LabError(
             f"--inception-weights {path} must be Inception weights as torch-fidelity reads them ({reason}). Use its file."
         ) from None
-    return Inception(network.eval(), found)
+    return Inception(network.eval(), digest)
 
 
 def _without_code(content: bytes) -> io.BytesIO:

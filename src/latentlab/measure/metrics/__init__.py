@@ -90,10 +90,10 @@ def jackknife_variance(left_out: Doubles) -> float:
 
 def mean_estimate(values: NDArray[Any]) -> Estimate:
     """The mean of independent values [n] with Student's interval. Raises LabError when n < 2."""
-    held = np.asarray(values, np.float64)
-    if held.ndim != 1 or len(held) < 2:
-        raise refusal("values", "at least 2 numbers of shape [N]", list(held.shape))
-    mean, half = float(held.mean()), half_width(float(held.var(ddof=1)) / len(held), len(held) - 1)
+    numbers = np.asarray(values, np.float64)
+    if numbers.ndim != 1 or len(numbers) < 2:
+        raise refusal("values", "at least 2 numbers of shape [N]", list(numbers.shape))
+    mean, half = float(numbers.mean()), half_width(float(numbers.var(ddof=1)) / len(numbers), len(numbers) - 1)
     return around(mean, mean - half, mean + half)
 
 

@@ -23,15 +23,15 @@ def shares(labels: NDArray[Any], classes: int) -> Doubles:
 
 def entropy_nats(p: Doubles) -> float:
     """−Σ p log p; log(classes) when balanced, 0 when collapsed to one class."""
-    held = p[p > 0]
-    return float(-(held * np.log(held)).sum() + 0.0)
+    shown = p[p > 0]
+    return float(-(shown * np.log(shown)).sum() + 0.0)
 
 
 def reverse_kl_nats(p: Doubles, real: Doubles) -> float:
     """KL(p ‖ real) = Σ p log(p / real): 0 when samples have the classes of the real images; infinite outside them."""
-    held = p > 0
+    drawn = p > 0
     with np.errstate(divide="ignore"):
-        return float((p[held] * np.log(p[held] / real[held])).sum())
+        return float((p[drawn] * np.log(p[drawn] / real[drawn])).sum())
 
 
 def entropy_estimate(labels: NDArray[Any], classes: int) -> Estimate:
@@ -62,9 +62,9 @@ def _jackknife(labels: NDArray[Any], classes: int, statistic: Callable[[Doubles]
     value = statistic(counts / count)
     if not math.isfinite(value):
         return Estimate(value, value, value)
-    held = counts[counts > 0]
+    present = counts[counts > 0]
     without = np.array([statistic((counts - (np.arange(len(counts)) == c)) / (count - 1)) for c in np.flatnonzero(counts)])
-    spread = held @ np.square(without - held @ without / count)
+    spread = present @ np.square(without - present @ without / count)
     half = half_width((count - 1) / count * float(spread) + (classes - 1) / (2 * count**2), count - 1)
     return around(value, value - half, value + half)
 

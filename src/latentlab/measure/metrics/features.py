@@ -23,9 +23,7 @@ class Moments(NamedTuple):
 
 def moments(features: NDArray[Any]) -> Moments:
     """Mean and unbiased covariance of features [N, D]. Raises LabError when N < 2 or a feature is not finite."""
-    values = np.asarray(features, np.float64)
-    if values.ndim != 2 or len(values) < 2 or not np.isfinite(values).all():
-        raise refusal("features", "finite numbers of shape [N, D] with N of at least 2", list(values.shape))
+    values = _checked(features)
     return Moments(values.mean(0), np.atleast_2d(np.cov(values, rowvar=False)))
 
 

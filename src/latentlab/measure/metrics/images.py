@@ -140,8 +140,8 @@ def _band(length: int, window: int) -> Doubles:
     gaussian = np.exp(-0.5 * np.square(offsets / (SIGMA * window / WINDOW)))
     places = length - window + 1
     band = np.zeros((places, length))
-    for place in range(places):
-        band[place, place : place + window] = gaussian / gaussian.sum()
+    for row in range(places):
+        band[row, row : row + window] = gaussian / gaussian.sum()
     return band
 
 
@@ -194,10 +194,10 @@ def nearest(queries: Images, chunks: Iterable[Images]) -> tuple[Doubles, NDArray
         for start in range(0, len(others), BLOCK):
             block = slice(start, start + BLOCK)
             gaps = squares[block] - 2.0 * _products(points, others[block])  # [N, m], short of the query's own |x|²
-            found = gaps.argmin(1)
-            gap = gaps[np.arange(len(gaps)), found] + sizes
+            least = gaps.argmin(1)
+            gap = gaps[np.arange(len(gaps)), least] + sizes
             nearer = gap < best
-            best[nearer], row[nearer] = gap[nearer], found[nearer] + first + start
+            best[nearer], row[nearer] = gap[nearer], least[nearer] + first + start
         first += len(others)
     if first == 0:
         raise refusal("chunks", "at least one image", 0)

@@ -59,16 +59,16 @@ def radii(points: NDArray[Any], k: int = 5, block: int = BLOCK) -> Balls:
     for label, part in enumerate(parts):
         group[part] = label
     squared, without = np.empty(len(values)), np.empty((len(values), len(parts)))
-    held = min(k + SPARE, len(values) - 1)
+    kept = min(k + SPARE, len(values) - 1)
     for rows, squares in _squared_distances(values, values, block):
         own = np.arange(len(squares))
         squares[own, rows.start + own] = np.inf
-        distance, near = _smallest(squares, held)
+        distance, near = _smallest(squares, kept)
         distance, owner = np.maximum(distance, 0.0), group[near]
         squared[rows] = distance[:, k - 1]
-        reached = (owner[:, :, None] != np.arange(len(parts))).cumsum(1) >= k  # [rows, held, g]: k neighbours outside the group
-        place = np.where(reached.any(1), reached.argmax(1), held - 1)
-        without[rows] = np.take_along_axis(distance, place, axis=1)
+        reached = (owner[:, :, None] != np.arange(len(parts))).cumsum(1) >= k  # [rows, kept, g]: k neighbours outside the group
+        kth = np.where(reached.any(1), reached.argmax(1), kept - 1)
+        without[rows] = np.take_along_axis(distance, kth, axis=1)
     return Balls(squared, without, group)
 
 
@@ -192,10 +192,10 @@ def _smallest(squares: Doubles, count: int) -> tuple[Doubles, Indices]:
         rest = np.broadcast_to(np.arange(runs * RUN, squares.shape[1]), (len(squares), squares.shape[1] - runs * RUN))
         columns = np.concatenate([chosen.reshape(len(squares), -1), rest], axis=1)
     values = np.take_along_axis(squares, columns, axis=1)
-    found = np.argpartition(values, count - 1, axis=1)[:, :count]
-    order = np.take_along_axis(values, found, axis=1).argsort(axis=1, kind="stable")
-    found = np.take_along_axis(found, order, axis=1)
-    return np.take_along_axis(values, found, axis=1), np.take_along_axis(columns, found, axis=1)
+    smallest = np.argpartition(values, count - 1, axis=1)[:, :count]
+    order = np.take_along_axis(values, smallest, axis=1).argsort(axis=1, kind="stable")
+    smallest = np.take_along_axis(smallest, order, axis=1)
+    return np.take_along_axis(values, smallest, axis=1), np.take_along_axis(columns, smallest, axis=1)
 
 
 def _tally(rows: Indices, columns: Indices, like: Indices) -> Indices:

@@ -29,8 +29,8 @@ class Finding(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """As status.json holds it."""
-        found = {name: value for name, value in self._asdict().items() if value not in ("", None)}
-        return found | {"evidence": dict(self.evidence)}
+        values = {name: value for name, value in self._asdict().items() if value not in ("", None)}
+        return values | {"evidence": dict(self.evidence)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Finding:
@@ -83,9 +83,9 @@ class Diagnosis:
 
     def findings(self) -> list[Finding]:
         """What is the matter, causes first. Constant data explains what else it brings about, which is then left out."""
-        found = [alarm.finding for key in KEYS if (alarm := self.alarms[key]).finding is not None]
+        findings = [alarm.finding for key in KEYS if (alarm := self.alarms[key]).finding is not None]
         constant = self.alarms["constant_data"].finding is not None
-        return [f for f in found if f is not None and (not constant or f.key in NOT_CAUSED_BY_CONSTANT_DATA)]
+        return [f for f in findings if f is not None and (not constant or f.key in NOT_CAUSED_BY_CONSTANT_DATA)]
 
 
 def diagnose(rows: Iterable[Mapping[str, Any]], facts: Facts) -> list[Finding]:

@@ -8,66 +8,50 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from latentlab.config.schema import Config, GANModel, GANTrain, VAETrain
+from latentlab.config.schema import Config
+
+
+def setting(default: Any, *names: str) -> Any:
+    """A fact that is a field of the configuration, by its dotted name in one family or another."""
+    return field(default=default, metadata={"settings": names})
 
 
 @dataclass(frozen=True)
 class Facts:
-    """A run's configuration and data as far as verdicts and remedies depend on them. A GAN's `learning_rate` is its generator's."""
+    """A run's configuration and data as far as verdicts and remedies depend on them."""
 
     family: str  # "ae", "vae" or "gan"
-    latent_dim: int = 32
-    learning_rate: float = 1e-3
-    discriminator_learning_rate: float = 0.0
-    beta: float = 1.0
-    beta_warmup_steps: int = 0
-    loss: str = ""  # "hinge" or "non-saturating"
-    normalization: str = ""  # of the discriminator
-    activation: str = "relu"
-    generator_updates: int = 1
-    discriminator_updates: int = 1
-    generator_frozen_images: int = 0
+    latent_dim: int = setting(32, "model.latent_dim")
+    learning_rate: float = setting(1e-3, "train.learning_rate", "train.generator_learning_rate")  # a GAN's is its generator's
+    discriminator_learning_rate: float = setting(0.0, "train.discriminator_learning_rate")
+    beta: float = setting(1.0, "train.beta")
+    beta_warmup_steps: int = setting(0, "train.beta_warmup_steps")
+    loss: str = setting("", "train.loss")  # a name in GAMES
+    normalization: str = setting("", "model.discriminator_normalization")
+    activation: str = setting("relu", "model.activation")
+    generator_updates: int = setting(1, "train.generator_updates")
+    discriminator_updates: int = setting(1, "train.discriminator_updates")
+    generator_frozen_images: int = setting(0, "train.generator_frozen_images")
+    train_limit: int | None = setting(None, "data.train_images")
     train_images: int = 0  # how many are learned from; 0: unknown
-    train_limit: int | None = None  # data.train_images, when it was given
     classes: int = 0
     pair_distance: float | None = None  # mean RMS pixel distance, in [0, 1], of pairs of training images
 
     def changed(self, settings: Mapping[str, Any]) -> Facts:
-        """With fields set while training, by their dotted names, as a request's line of metrics has them."""
-        renamed = {"generator_learning_rate": "learning_rate"}
-        known = {item.name for item in dataclasses.fields(self)}
-        leaves = {renamed.get(leaf := name.partition(".")[2], leaf): value for name, value in settings.items()}
-        return dataclasses.replace(self, **{name: value for name, value in leaves.items() if name in known})
+        """With fields of the configuration by their dotted names, as a request's line of metrics has them; others are no facts."""
+        facts = {name: item.name for item in dataclasses.fields(self) for name in item.metadata.get("settings", ())}
+        return dataclasses.replace(self, **{facts[name]: value for name, value in settings.items() if name in facts})
 
 
 def facts_of(config: Config, environment: Mapping[str, Any]) -> Facts:
     """The facts of a run from its config.json and environment.json; what an old environment lacks is unknown."""
-    model, train = config.model, config.train
-    names, images = environment.get("class_names"), environment.get("images") or {}
-    facts = Facts(
+    data = Facts(
         family=config.family,
-        latent_dim=model.latent_dim,
-        activation=model.activation,
-        train_images=int(images.get("train") or 0),
-        train_limit=config.data.train_images,
-        classes=len(names) if names else 0,
+        train_images=int((environment.get("images") or {}).get("train") or 0),
+        classes=len(environment.get("class_names") or ()),
         pair_distance=environment.get("pair_distance"),
     )
-    if isinstance(train, GANTrain) and isinstance(model, GANModel):
-        return dataclasses.replace(
-            facts,
-            learning_rate=train.generator_learning_rate,
-            discriminator_learning_rate=train.discriminator_learning_rate,
-            loss=train.loss,
-            normalization=model.discriminator_normalization,
-            generator_updates=train.generator_updates,
-            discriminator_updates=train.discriminator_updates,
-            generator_frozen_images=train.generator_frozen_images,
-        )
-    facts = dataclasses.replace(facts, learning_rate=getattr(train, "learning_rate", 0.0))
-    if isinstance(train, VAETrain):
-        facts = dataclasses.replace(facts, beta=train.beta, beta_warmup_steps=train.beta_warmup_steps)
-    return facts
+    return data.changed({f"{name}.{key}": value for name, part in config.parts() for key, value in vars(part).items()})
 
 
 # What the rows of metrics so far show, in a few numbers: fed row by row, so that a long run costs no more at its end.
@@ -140,9 +124,12 @@ class Sight:
             self.released, self.released_step, self.open = True, self.step, Window(self.step, self.step)
         if "failure" in row:
             return {"row"}
-        return {"row", "val"} if row.get("split") == "val" and self._evaluated(row) else {"row"} | self._trained(row)
+        if row.get("split") == "val":
+            self._evaluated(row)
+            return {"row", "val"}
+        return {"row", "window"} if self._trained(row) else {"row"}
 
-    def _evaluated(self, row: Mapping[str, Any]) -> bool:
+    def _evaluated(self, row: Mapping[str, Any]) -> None:
         self.val = row
         if (loss := objective(row)) is not None:
             self.start = loss if self.start is None else self.start
@@ -160,16 +147,16 @@ class Sight:
             self.best_recall = max(self.best_recall, recall)
             lost = self.best_recall >= HAD_RECALL and recall < LOST_RECALL * self.best_recall
             self.lost_at = (self.step if self.lost_at is None else self.lost_at) if lost else None
-        return True
 
-    def _trained(self, row: Mapping[str, Any]) -> set[str]:
+    def _trained(self, row: Mapping[str, Any]) -> bool:
+        """Whether a window is whole with this line."""
         if row.get("split") != "train" or self.step <= self.open.last:
-            return set()
+            return False
         self.open.add(row, self.step - self.open.last)
         if self.open.last - self.open.first < WINDOW_STEPS:
-            return set()
+            return False
         self.window, self.open = self.open, Window(self.open.last, self.open.last)
-        return {"window"}
+        return True
 
     @property
     def spread(self) -> float | None:

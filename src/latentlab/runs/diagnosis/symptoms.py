@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from latentlab.config.objectives import GAMES
 from latentlab.runs.diagnosis.sight import WINDOW_STEPS, Facts, Sight, number, objective
 
 COLLAPSED_KL_NATS = 0.5  # healthy ≥ 4.7 from step 10 on (β = 4: 1.4), spoilt (β = 50) ≤ 0.15; users meet 4e-7 (WorldModels#12)
@@ -17,10 +18,7 @@ DEAD_SHARE = 1 / 16  # of the units; healthy ≥ 5 of 32: at 50 units a good VAE
 # Of the real images' pair distance (pairs as in Odena et al. 2017, section 4.2, but pixel by pixel, so that any size will do):
 SAME_SHARE, ALIKE_SHARE = 0.01, 0.1  # healthy ≥ 0.045 when looked at soon, ≥ 0.72 later; spoilt (one output) 0
 FEW_CLASSES = 0.5  # of ln K: fewer than √K classes, evenly drawn; healthy ≥ 0.95
-WON_GAP = {"hinge": 5.0, "non-saturating": 15.0}  # see discriminator_wins
-CHANCE_NATS = {"hinge": 2.0, "non-saturating": 2 * math.log(2)}  # the discriminator's loss when it says 0 to everything
-LOST_LOSS = 1.05  # of that
-FLAT_LOSS = 0.1  # of that; hinge only: healthy ≥ 0.21, spoilt 0
+LOST_LOSS = 1.05  # of chance's, which is the discriminator's loss when it says 0 to everything
 OVERSHOT_GAP, OVERSHOT_LOSS = 2.0, 0.7  # the loss as a share of chance's; see discriminator_overshoots
 VANISHED = 1e-4  # of the loss (at least 1): healthy ≥ 0.047, spoilt (learning rate 0.05 and up) 0
 EXPLODED_START = 2.0  # of the first val loss; healthy ≤ 1, spoilt ≥ 4
@@ -45,8 +43,8 @@ class Rule(NamedTuple):
 
     key: str
     when: str  # "row", "val" or "window"
-    lasting_steps: Callable[[Sight], int]
     seen: Callable[[Sight], Symptom | None]
+    lasting_steps: Callable[[Sight], int] = lambda sight: 0
 
 
 def not_finite(sight: Sight) -> Symptom | None:
@@ -115,16 +113,14 @@ def _stalled(sight: Sight, grown_at: int, distance: float) -> bool:
 def discriminator_wins(sight: Sight) -> Symptom | None:
     """Real and generated images so far apart in logits that both losses are flat: it is not a game any more.
 
-    The hinge loss (Lim & Ye 2017) is flat from a gap of 2 on (margins ±1); windows of 20 steps: healthy ≤ 3.6, spoilt (a
-    discriminator that learns 100 times too fast) 2.3 to 29, where those below 5 lose nothing or overshoot. The non-saturating
-    discriminator at a gap of 15, ±7.5, has a loss of 0.001 and its gradient goes to 0; healthy ≤ 2.6, spoilt ≥ 60 (the loss of
-    0 against 100 that users report: pytorch/examples#822).
+    What counts as won is declared with each loss (`GAMES`). The hinge loss (Lim & Ye 2017) is flat from a gap of 2 on (margins
+    ±1); windows of 20 steps: healthy ≤ 3.6, spoilt (a discriminator that learns 100 times too fast) 2.3 to 29, where those
+    below 5 lose nothing (a loss of 0, healthy ≥ 0.21 of chance's) or overshoot. The non-saturating discriminator at a gap of
+    15, ±7.5, has a loss of 0.001 and its gradient goes to 0; healthy ≤ 2.6, spoilt ≥ 60 (the loss of 0 against 100 that users
+    report: pytorch/examples#822).
     """
-    seen = _game(sight)
-    if seen is None:
-        return None
-    flat = sight.facts.loss == "hinge" and seen["discriminator_loss"] < FLAT_LOSS * seen["chance"] and seen["gap"] > 0
-    return Symptom(seen) if flat or seen["gap"] > WON_GAP[sight.facts.loss] else None
+    seen = _window_of_game(sight)
+    return Symptom(seen) if seen and GAMES[sight.facts.loss].won(seen["gap"], seen["discriminator_loss"]) else None
 
 
 def discriminator_overshoots(sight: Sight) -> Symptom | None:
@@ -133,8 +129,8 @@ def discriminator_overshoots(sight: Sight) -> Symptom | None:
     At a steady gap of 2 its loss would be 0 (hinge) or 0.63 (non-saturating): whoever pays so much more is badly wrong in
     between. Windows with that gap: healthy ≤ 0.61 of chance's loss (the first 20 steps), spoilt ≥ 0.79.
     """
-    seen = _game(sight)
-    if seen is None or not OVERSHOT_GAP < seen["gap"] <= WON_GAP[sight.facts.loss]:
+    seen = _window_of_game(sight)
+    if seen is None or not OVERSHOT_GAP < seen["gap"] <= GAMES[sight.facts.loss].won_gap:
         return None
     return Symptom(seen) if seen["discriminator_loss"] > OVERSHOT_LOSS * seen["chance"] else None
 
@@ -144,19 +140,19 @@ def discriminator_loses(sight: Sight) -> Symptom | None:
 
     A loss at chance with equal logits is how a good game ends, and is not called.
     """
-    seen = _game(sight)
+    seen = _window_of_game(sight)
     return Symptom(seen) if seen and seen["gap"] < 0 and seen["discriminator_loss"] >= LOST_LOSS * seen["chance"] else None
 
 
-def _game(sight: Sight) -> dict[str, float | int] | None:
+def _window_of_game(sight: Sight) -> dict[str, float | int] | None:
     """The discriminator's side of the last window; None for what is no GAN and while the generator is held."""
-    chance = CHANCE_NATS.get(sight.facts.loss)
-    if sight.window is None or not sight.released or chance is None:
+    game = GAMES.get(sight.facts.loss)
+    if sight.window is None or not sight.released or game is None:
         return None
     real, fake, loss = (sight.window.mean(name) for name in ("real_logit", "fake_logit", "discriminator_loss"))
     if real is None or fake is None or loss is None:
         return None
-    return {"real_logit": real, "fake_logit": fake, "gap": real - fake, "discriminator_loss": loss, "chance": chance}
+    return {"real_logit": real, "fake_logit": fake, "gap": real - fake, "discriminator_loss": loss, "chance": game.chance_nats}
 
 
 def vanishing_gradient(sight: Sight) -> Symptom | None:
@@ -201,17 +197,17 @@ def over_fitting(sight: Sight) -> Symptom | None:
 
 
 RULES = (
-    Rule("not_finite", "row", lambda sight: 0, not_finite),
-    Rule("constant_data", "row", lambda sight: 0, constant_data),
-    Rule("exploding_gradient", "window", lambda sight: 0, exploding_gradient),
-    Rule("vanishing_gradient", "window", lambda sight: 0, vanishing_gradient),
-    Rule("discriminator_wins", "window", lambda sight: 0, discriminator_wins),
-    Rule("discriminator_overshoots", "window", lambda sight: 0, discriminator_overshoots),
-    Rule("discriminator_loses", "window", lambda sight: sight.travelled(MIDWAY, 2 * WINDOW_STEPS), discriminator_loses),
-    Rule("posterior_collapse", "val", lambda sight: sight.travelled(SOON, WINDOW_STEPS), posterior_collapse),
-    Rule("dead_units", "val", lambda sight: sight.travelled(LATER, 5 * WINDOW_STEPS), dead_units),
-    Rule("mode_collapse", "val", lambda sight: 0, mode_collapse),
-    Rule("over_fitting", "val", lambda sight: 0, over_fitting),
+    Rule("not_finite", "row", not_finite),
+    Rule("constant_data", "row", constant_data),
+    Rule("exploding_gradient", "window", exploding_gradient),
+    Rule("vanishing_gradient", "window", vanishing_gradient),
+    Rule("discriminator_wins", "window", discriminator_wins),
+    Rule("discriminator_overshoots", "window", discriminator_overshoots),
+    Rule("discriminator_loses", "window", discriminator_loses, lambda sight: sight.travelled(MIDWAY, 2 * WINDOW_STEPS)),
+    Rule("posterior_collapse", "val", posterior_collapse, lambda sight: sight.travelled(SOON, WINDOW_STEPS)),
+    Rule("dead_units", "val", dead_units, lambda sight: sight.travelled(LATER, 5 * WINDOW_STEPS)),
+    Rule("mode_collapse", "val", mode_collapse),
+    Rule("over_fitting", "val", over_fitting),
 )
 KEYS = tuple(rule.key for rule in RULES)
 NOT_CAUSED_BY_CONSTANT_DATA = ("not_finite", "constant_data", "exploding_gradient", "vanishing_gradient")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from latentlab.base.files import replace_bytes
-from latentlab.measure.compare.entries import distinct_names
-from latentlab.measure.table import ordered
+from latentlab.measure.compare import distinct_names
+from latentlab.measure.table import MEASURES
 from latentlab.show.answers import NOTES, SECTIONS, Answers, Part
 from latentlab.show.answers.record import RUNS, HandedIn
 from latentlab.show.card import NAMES, Verdict
@@ -20,9 +20,6 @@ from latentlab.show.card import NAMES, Verdict
 Cell = str | int | float | None
 VERDICTS = get_args(Verdict)
 Outcome = Literal["right", "partly", "wrong", "open", "none"]
-HEADLINE = (
-    "reconstruction_mse", "negative_elbo_nats", "kl_nats", "active_units", "frechet", "kid", "recall", "knn_accuracy",
-)  # fmt: skip
 RUN_FIELDS = ("preset", "data", "latent_dim", "epochs", "steps", "seed", "seconds", "changed", "diagnosis")
 LEAST_CHARACTERS = 40  # shorter answers are often the same by chance
 SIGNATURE = "file,state,reason,name,group,"  # how a table of ours begins
@@ -94,8 +91,8 @@ def run_names(entries: Iterable[Entry]) -> list[str]:
 
 def headline_scores(entries: Iterable[Entry], run: str) -> list[str]:
     """The headline scores that a run has in some report, in the order of comparisons."""
-    scores = {score for entry in entries for score in entry.record["runs"].get(run, {"scores": {}})["scores"]}
-    return ordered(scores & set(HEADLINE))
+    named = {score for entry in entries for score in entry.record["runs"].get(run, {"scores": {}})["scores"]}
+    return [measure.name for measure in MEASURES if measure.headline and measure.name in named]
 
 
 def same_texts(entries: Sequence[Entry]) -> dict[str, dict[str, list[str]]]:

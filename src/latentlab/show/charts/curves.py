@@ -12,6 +12,7 @@ import numpy as np
 
 from latentlab.base.errors import refusal
 from latentlab.base.texts import Phrase
+from latentlab.measure.table import MEASURES, NATS
 from latentlab.runs.folder import RunFolder
 from latentlab.show.charts.columns import MOST_POINTS, Columns, thinned
 from latentlab.show.charts.panels import Lines, Panel, Series
@@ -89,13 +90,13 @@ METRICS = {
     "fake_logit": Metric("chart.metric.fake", "figure.loss.logit"),
     "gradient_norm": Metric("chart.metric.gradient", "curves.norm", log_y=True),
     "discriminator_gradient_norm": Metric("chart.metric.discriminator_gradient", "curves.norm", log_y=True),
-    "frechet": Metric("measure.frechet", "measure.frechet", log_y=True),
-    "kid": Metric("measure.kid", "measure.kid", log_y=True),
-    "recall": Metric("measure.recall", "measure.recall"),
-    "class_entropy_nats": Metric("measure.class_entropy_nats", "figure.nats"),
-    "class_reverse_kl_nats": Metric("measure.class_reverse_kl_nats", "figure.nats"),
+} | {
+    measure.name: Metric(
+        f"measure.{measure.name}", "figure.nats" if measure.unit == NATS else f"measure.{measure.name}", log_y=measure.watched == "log"
+    )
+    for measure in MEASURES
+    if measure.watched
 }
-QUALITY = ("frechet", "kid", "recall")  # of samples, looked at during training
 
 
 def run_objective(folder: RunFolder) -> str:
@@ -155,7 +156,7 @@ def over_epochs(
 def quality_curves(runs: Sequence[Recorded], most: int = MOST_POINTS) -> list[Panel]:
     """How samples came nearer to real images while runs trained: a panel for each measure; KID where there is no Frechet distance."""
     shown: list[Panel] = []
-    for metric in QUALITY:
+    for metric in (measure.name for measure in MEASURES if measure.watched and measure.headline):
         name, axis, log_y = METRICS[metric]
         drawn = each_run(runs, metric, "val", most)
         if drawn and not (metric == "kid" and shown):

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentlab.base.texts import number, text
+from latentlab.measure.metrics.classes import ACTIVE_VARIANCE
 from latentlab.runs.folder import RunFolder
 from latentlab.show.figures import style
-from latentlab.show.figures.records import ACTIVE_VARIANCE, Codes, active_units, class_names, line, read_codes, unit_kl_nats
+from latentlab.show.figures.records import Codes, active_units, class_names, line, read_codes, unit_kl_nats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,12 +16,12 @@ from PIL import Image, UnidentifiedImageError
 
 from latentlab.base.errors import Damaged, LabError
 from latentlab.base.images import Images
+from latentlab.measure.metrics import classes
 from latentlab.runs.folder import RunFolder
 
 GAP = 2  # pixels between the cells of a grid, as `images.grid` draws them
 COLUMNS = 8
 SHOWN = 32  # held-out images whose reconstructions a run keeps
-ACTIVE_VARIANCE = 0.01  # Burda et al. 2016: a unit is active when its posterior mean varies at least so much over images
 
 Doubles = NDArray[np.float64]
 
@@ -93,8 +93,8 @@ def unit_kl_nats(codes: Codes) -> Doubles | None:
 
 
 def active_units(codes: Codes) -> int:
-    """How many latent units say something about the image: their mean's variance over the images is above 0.01."""
-    return int((codes.mean.var(0) > ACTIVE_VARIANCE).sum()) if len(codes.mean) else 0
+    """How many latent units say something about the image, see `classes.active_units`; 0 without codes."""
+    return classes.active_units(codes.mean) if len(codes.mean) else 0
 
 
 def class_names(folder: RunFolder) -> list[str] | None:

@@ -3,53 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from latentlab.base.texts import duration
+from latentlab.measure.table import GROUPS, MEASURES, better
 from latentlab.show.report.context import Context, Facts, Score
 from latentlab.show.report.markup import escape, table, tag
 
-# (score, its group, whether lower is better: None where no order is meant). Text: measure.SCORE and measure.SCORE.about.
-MEASURES: tuple[tuple[str, str, bool | None], ...] = (
-    ("reconstruction_mse", "copy", True),
-    ("psnr", "copy", False),
-    ("ssim", "copy", False),
-    ("negative_elbo_nats", "elbo", None),
-    ("reconstruction_nats", "elbo", None),
-    ("kl_nats", "elbo", None),
-    ("nll_nats", "elbo", None),
-    ("bits_per_dim", "elbo", None),
-    ("frechet", "samples", True),
-    ("kid", "samples", True),
-    ("precision", "samples", False),
-    ("recall", "samples", False),
-    ("density", "samples", None),
-    ("coverage", "samples", False),
-    ("class_reverse_kl_nats", "samples", True),
-    ("class_entropy_nats", "samples", None),
-    ("ms_ssim", "samples", None),
-    ("nearest_train_distance", "samples", None),
-    ("edge_step", "samples", None),
-    ("knn_accuracy", "codes", False),
-    ("probe_accuracy", "codes", False),
-)
+UNTOLD = ("density",)  # higher is better only up to its floor: where samples lack variety it lies above
+EDGES = "edge_step"  # the report's own measure, of its samples
 TALLEST = 3.0  # bars up to so many times the largest real share; what goes beyond is cut off and its number written in
-GROUPS = ("copy", "elbo", "samples", "codes", "cost")
 
 
-def measured_here(c: Context) -> list[str]:
-    """The scores that some run of the page has, in the table's order."""
-    return [score for score, _, _ in MEASURES if any(facts.score(score) for facts in c.facts.values())]
+def measured_here(c: Context, groups: Iterable[str] = GROUPS) -> list[str]:
+    """The scores of some groups that some run of the page has: in the table's order, but those to be near their floor come last."""
+    rows = []
+    for group in groups:
+        measures = sorted((measure for measure in MEASURES if measure.group == group), key=lambda m: m.better == "near the floor")
+        rows += [measure.name for measure in measures] + [EDGES] * (group == "samples")
+    return [score for score in rows if any(facts.score(score) for facts in c.facts.values())]
 
 
 def scoreboard(c: Context) -> str:
     """One row a measure, one column a run."""
-    groups = []
-    for group in GROUPS:
-        rows = [_row(c, score, lower) for score, where, lower in MEASURES if where == group and score in measured_here(c)]
-        if group == "cost":
-            rows = _cost_rows(c)
-        if rows:
-            groups.append((c.say(f"measure.group.{group}"), rows))
+    rows = {group: [_row(c, score) for score in measured_here(c, [group])] for group in GROUPS} | {"cost": _cost_rows(c)}
+    groups = [(c.say(f"measure.group.{group}"), rows[group]) for group in rows if rows[group]]
     head = [tag("span", c.say("page.measure"), class_="hidden"), *(c.label(name) for name in c.runs)]
     split = c.comparison.get("split") or "test"
     count = (c.comparison.get("images") or {}).get(split, 0)
@@ -57,19 +35,19 @@ def scoreboard(c: Context) -> str:
     return tag("div", table(head, groups, caption), class_="scores wide")
 
 
-def _row(c: Context, score: str, lower: bool | None) -> list[str]:
+def _row(c: Context, score: str) -> list[str]:
     best = _best(c, score)
     label = c.say(f"measure.{score}")
     notes = []
-    found = [facts.score(score) for facts in c.facts.values()]
-    floors = [value.floor for value in found if value and value.floor is not None]
-    if lower is not None:
-        notes.append(c.say("measure.lower" if lower else "measure.higher"))
-    if any(value and value.note for value in found):
+    values = [value for facts in c.facts.values() if (value := facts.score(score))]
+    floors = [value.floor for value in values if value.floor is not None]
+    if score not in UNTOLD and (way := better(score)):
+        notes.append(c.say(f"measure.{way}"))
+    if any(value.note for value in values):
         notes.append(c.say("measure.few" if score == "frechet" else "measure.grey"))
     if floors:
         notes.append(c.say(f"measure.{score}.floor", floor=c.figures(floors[0], 3)))
-    if score == "edge_step" and c.real_edges:
+    if score == EDGES and c.real_edges:
         notes.append(c.say("measure.edge_step.real", real=c.figures(c.real_edges.value, 3)))
     if notes:
         label += tag("small", " · ".join(notes))
@@ -78,15 +56,15 @@ def _row(c: Context, score: str, lower: bool | None) -> list[str]:
 
 def _cell(c: Context, name: str, score: str, best: bool) -> str:
     """The value, in bold where no other run's interval meets its own, and its 95 % interval."""
-    found = c.facts[name].score(score)
-    if found is None:
+    measured = c.facts[name].score(score)
+    if measured is None:
         return tag("span", "–", title=c.plain("measure.undefined"), class_="none")
-    value = _written(c, found)
+    value = _written(c, measured)
     shown = tag("b", escape(value), tag("span", " " + c.say("measure.best"), class_="hidden")) if best else escape(value)
-    if found.interval is None:
+    if measured.interval is None:
         return shown
     decimals = len(value.replace(",", ".").partition(".")[2])
-    low, high = (c.number(end, decimals) for end in found.interval)
+    low, high = (c.number(end, decimals) for end in measured.interval)
     return shown + tag("small", escape(c.plain("measure.interval", low=low, high=high)))
 
 
@@ -104,16 +82,8 @@ def _best(c: Context, score: str) -> list[str]:
 
 
 def _cost_rows(c: Context) -> list[list[str]]:
-    def row(key: str, show: str) -> list[str]:
-        return [c.say(f"measure.{key}"), *(_cost(c, facts, show) for facts in c.facts.values())]
-
-    return [
-        row("seconds", "seconds"),
-        row("steps", "steps"),
-        row("epochs", "epochs"),
-        row("parameters", "parameters"),
-        row("latent", "latent"),
-    ]
+    costs = ("seconds", "steps", "epochs", "parameters", "latent")
+    return [[c.say(f"measure.{cost}"), *(_cost(c, facts, cost) for facts in c.facts.values())] for cost in costs]
 
 
 def _cost(c: Context, facts: Facts, what: str) -> str:
@@ -133,13 +103,13 @@ def _cost(c: Context, facts: Facts, what: str) -> str:
 
 def balance(c: Context) -> str:
     """The classes of each run's samples as bars beside those of held-out images."""
-    held = {name: facts.shares for name, facts in c.facts.items() if facts.shares is not None}
-    if not held:
+    by_run = {name: facts.shares for name, facts in c.facts.items() if facts.shares is not None}
+    if not by_run:
         return ""
-    most = max(float(max(shares.samples.max(), shares.real.max())) for shares in held.values())
-    top = min(most, TALLEST * max(float(shares.real.max()) for shares in held.values()))
+    most = max(float(max(shares.samples.max(), shares.real.max())) for shares in by_run.values())
+    top = min(most, TALLEST * max(float(shares.real.max()) for shares in by_run.values()))
     panels = []
-    for name, shares in held.items():
+    for name, shares in by_run.items():
         marks = []
         for label, sample, real in zip(shares.names, shares.samples, shares.real, strict=True):
             said = c.plain("balance.bar", name=label, sample=c.percent(float(sample), 1), real=c.percent(float(real), 1))
@@ -148,22 +118,11 @@ def balance(c: Context) -> str:
             bar = tag("i", class_="bar over" if over else "bar", style=height, data_over="↑" + c.percent(float(sample)) if over else None)
             line = tag("i", class_="real", style=f"bottom: {100 * real / top:.1f}%")
             column = tag("span", bar, line, class_="column", aria_hidden="true")
-            marks.append(
-                tag(
-                    "li",
-                    column,
-                    tag("span", escape(label), class_="class", aria_hidden="true"),
-                    tag("span", escape(said), class_="hidden"),
-                    title=said,
-                )
-            )
-        strip = tag(
-            "ol",
-            *marks,
-            class_=f"strip {c.kind(name)}" + (" many" if len(marks) > 12 else ""),
-        )
+            name_below = tag("span", escape(label), class_="class", aria_hidden="true")
+            marks.append(tag("li", column, name_below, tag("span", escape(said), class_="hidden"), title=said))
+        strip = tag("ol", *marks, class_=f"strip {c.kind(name)}" + (" many" if len(marks) > 12 else ""))
         panels.append(tag("div", tag("h4", c.label(name)), strip))
-    shares = next(iter(held.values()))
+    shares = next(iter(by_run.values()))
     accuracy = next((facts.classifier_accuracy for facts in c.facts.values() if facts.classifier_accuracy is not None), None)
     caption = c.say("balance.caption", n=c.number(shares.drawn), top=c.percent(top)) + (" " + c.say("balance.over") if most > top else "")
     if accuracy is not None:

@@ -13,8 +13,7 @@ import streamlit as st
 
 from latentlab.base.errors import LabError
 from latentlab.base.texts import Phrase
-from latentlab.measure.compare import comparison_of
-from latentlab.measure.compare.entries import read_entry
+from latentlab.measure.compare import comparison_of, read_entry
 from latentlab.measure.compare.tables import explained, measure_rows, provenance
 from latentlab.show.charts.columns import Columns
 from latentlab.show.charts.curves import METRICS, overlaid, overlays
