@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import itertools
 import os
 import shutil
 import sys
@@ -21,17 +22,26 @@ torch.set_num_threads(1)
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
-# The files that take longest go first: the last of two processes is then not left alone with one of them.
-LONGEST = (
-    "test_lab.py", "test_recovery.py", "test_browser.py", "test_cli.py", "test_studio_watch.py", "test_evaluate.py",
-    "test_studio_browser.py", "test_questions.py", "test_questions_gan.py", "test_questions_vae.py", "test_mnist.py", "test_diagnosis.py",
-    "test_sweep.py", "test_explorer_view.py", "test_explorer.py", "test_studio_models.py", "test_run.py", "test_image_measures.py",
-)  # fmt: skip
 
-
+@pytest.hookimpl(tryfirst=True)  # before the slow tests are left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files by their length; the tests of one file in their order."""
-    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+    """The files that take longest go first, so that the last of two processes is not left alone with one of them; each in its order.
+
+    A list of names goes stale, measured seconds are not there in a fresh clone, and the number of tests says little: test_lab.py
+    has four. What a file says of itself does: beside a test that is marked slow the others train, too; a browser takes long,
+    and so does what is made once for a whole file. The rest are short, and come last, those of few tests behind.
+    """
+    files = {path: list(tests) for path, tests in itertools.groupby(items, lambda item: item.path)}
+
+    def rank(path: Path) -> tuple[bool, bool, bool, int]:
+        tests = files[path]
+        slow = any(test.get_closest_marker("slow") for test in tests)
+        browser = any("browser" in getattr(test, "fixturenames", ()) for test in tests)
+        shared = 'scope="module"' in path.read_text(encoding="utf-8")
+        return not slow, not browser, not shared, -len(tests)
+
+    ranks = {path: rank(path) for path in files}
+    items.sort(key=lambda item: ranks[item.path])
 
 
 # Small enough for a second, large enough to hold every part: warm-up, averaging, several epochs.
@@ -81,6 +91,19 @@ def mnist_root() -> Path:
     return Path(root)
 
 
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the decoded pixels of a test's own folders are kept."""
+    monkeypatch.setenv("LATENTLAB_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "folders"
+
+
+@pytest.fixture
+def root(tmp_path: Path, cache: Path) -> Path:
+    """A test's own folder of images, which is not there yet."""
+    return tmp_path / "pictures"
+
+
 @pytest.fixture(scope="module")
 def fidelity() -> Iterator[types.SimpleNamespace]:
     """torch-fidelity's own functions of features. It imports torchvision, of which these functions use nothing: a stub stands in."""
@@ -117,3 +140,12 @@ def browser() -> Iterator[Any]:
         )
         yield found
         found.close()
+
+
+@pytest.fixture
+def tab(browser: Any, server: Any) -> Iterator[Any]:
+    """A tab that reads the `server` of the test's own file."""
+    from readers import tabs
+
+    with tabs(browser, server) as opened:
+        yield opened()

@@ -1,4 +1,4 @@
-"""Run folders as training leaves them, made in a moment without torch."""
+"""Run folders as training leaves them, made in a moment: by hand, or of networks that were not trained."""
 
 from __future__ import annotations
 
@@ -10,17 +10,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+import latentlab as ll
 from latentlab.base.images import grid, interleave, save_png
 from latentlab.config.presets import preset
 from latentlab.measure.compare import comparison
-from latentlab.runs.folder import RunFolder
+from latentlab.models import build
+from latentlab.models.learner import encode
+from latentlab.runs.checkpoints import save
+from latentlab.runs.folder import RunFolder, create_folder
 from latentlab.show.figures import latent, style
+from latentlab.train.recorder import Recorder
 
 PRESETS = {"ae": "conv-ae", "vae": "conv-vae", "gan": "sn-gan", "gan-from-vae": "gan-from-vae"}
 NAMES = [str(digit) for digit in range(10)]
+LATENT = 4  # of an untrained run
 
 
 @contextmanager
@@ -126,3 +133,38 @@ def fake_lab(root: Path, *names: str, drawn: str | None = None, **options: Any) 
     for folder in runs.values() if drawn else ():
         placeholder_figures(folder, str(drawn))
     return runs, comparison(runs)
+
+
+def untrained_run(path: Path, preset: str, data: ll.Data, **changes: Any) -> ll.Run:
+    """A run folder as a finished training leaves it, of a small network with large random weights: its images move a lot with z."""
+    sizes = {"model.hidden": (16,), "model.channels": (4, 8), "model.latent_dim": LATENT, "train.ema_halflife_images": 0}
+    config = ll.preset(preset, **sizes | changes)
+    folder = create_folder(path)
+    (path / "config.json").write_text(config.to_json(), encoding="utf-8")
+    environment = {"data_fingerprint": "digits", "image_shape": [28, 28, 1], "class_names": [str(digit) for digit in range(10)]}
+    (path / "environment.json").write_text(json.dumps(environment), encoding="utf-8")
+    learner = build(config, (28, 28, 1), torch.device("cpu"), bf16=False)
+    with torch.no_grad():
+        for name, network in learner.averaged.items():
+            for weight in network.parameters():
+                weight.mul_(1.0 if name == "discriminator" or weight.ndim < 2 else 2.5)
+    if config.family != "gan":
+        images = data.test.images
+        if config.family == "ae":
+            learner.prepare_sampling(torch.from_numpy(images))
+        Recorder(folder, print).latents(data, lambda held_out: encode(learner, held_out, torch.device("cpu")))
+    save(folder.checkpoints, 1, learner.tensors(), {"step": 1, "image_shape": [28, 28, 1]})
+    return ll.open_run(path)
+
+
+def untrained_lab(root: Path, **gan: Any) -> dict[str, ll.Run]:
+    """The four runs of a lab; both GANs with these changes."""
+    data = ll.load_data("digits")
+    gan = {"model.discriminator_channels": (4, 8)} | gan
+    warm = {"train.generator_from": str(root / "vae"), "train.seed": 4}
+    return {
+        "ae": untrained_run(root / "ae", "conv-ae", data),
+        "vae": untrained_run(root / "vae", "conv-vae", data, **{"train.seed": 1}),
+        "gan": untrained_run(root / "gan", "sn-gan", data, **gan),
+        "gan-from-vae": untrained_run(root / "gan-from-vae", "gan-from-vae", data, **gan | warm),
+    }

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from latentlab.config.sources import Source, SourceFile
+from latentlab.data import Data, load_data
 
 TRAIN, TEST, SIZE = 12, 5, 28  # images and pixels of `tiny_set`
 
@@ -73,3 +74,12 @@ def tiny_set(pin_content: bool = True, name: str = "mnist") -> tuple[Source, dic
         files.append(SourceFile(file, array.shape, hashlib.sha256(gz).hexdigest(), len(gz), digest))
     addresses, classes = ("https://127.0.0.1:1/",), tuple("0123456789")
     return Source(name, "published", class_names=classes, addresses=addresses, files=tuple(files)), packed
+
+
+def load(root: Path, **changes: object) -> Data:
+    return load_data(f"folder:{root}", **{"image_size": 16} | changes)
+
+
+def everything(data: Data) -> set[bytes]:
+    """The pixels of every image."""
+    return {image.tobytes() for part in (data.train, data.val, data.test) for image in part.images}

@@ -9,32 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from imagefiles import encoded, greys, noise, write
+from imagefiles import encoded, everything, greys, load, noise, write
 from PIL import Image
 
 from latentlab.base.errors import LabError, OutOfSpace
-from latentlab.data import Data, load_data
 from latentlab.data import decoded as module
 from latentlab.data.decoded import Settings, open_decoded
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("LATENTLAB_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "folders"
-
-
-@pytest.fixture
-def root(tmp_path: Path, cache: Path) -> Path:
-    return tmp_path / "pictures"
-
-
-def load(root: Path, **changes: object) -> Data:
-    return load_data(f"folder:{root}", **{"image_size": 16} | changes)
-
-
-def everything(data: Data) -> set[bytes]:
-    return {image.tobytes() for part in (data.train, data.val, data.test) for image in part.images}
 
 
 def forbid_decoding(monkeypatch: pytest.MonkeyPatch) -> None:

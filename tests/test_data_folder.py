@@ -7,29 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from imagefiles import encoded, greys, noise, write
+from imagefiles import encoded, everything, greys, load, noise, write
 
 from latentlab.base.errors import LabError
-from latentlab.data import Data, load_data
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("LATENTLAB_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "folders"
-
-
-@pytest.fixture
-def root(tmp_path: Path, cache: Path) -> Path:
-    return tmp_path / "pictures"
-
-
-def load(root: Path, **changes: object) -> Data:
-    return load_data(f"folder:{root}", **{"image_size": 16} | changes)
-
-
-def everything(data: Data) -> set[bytes]:
-    return {image.tobytes() for part in (data.train, data.val, data.test) for image in part.images}
 
 
 def test_pixels_labels_and_names(root: Path) -> None:

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 from conftest import TINY
+from fakeruns import untrained_lab, untrained_run
 from PIL import Image
-from test_explorer_view import Reader, apart, torch_image, untrained_run, write_page
+from test_explorer_view import Reader, apart, torch_image, write_page
 from torch.nn import functional
 
 import latentlab as ll
@@ -34,16 +35,7 @@ SUBNORMAL = 2.0**-25  # and where it is nearly zero
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> dict[str, ll.Run]:
-    root = tmp_path_factory.mktemp("lab")
-    data = ll.load_data("digits")
-    gan = {"model.discriminator_channels": (4, 8)}
-    warm = {"train.generator_from": str(root / "vae"), "train.seed": 4}
-    return {
-        "ae": untrained_run(root / "ae", "conv-ae", data),
-        "vae": untrained_run(root / "vae", "conv-vae", data, **{"train.seed": 1}),
-        "gan": untrained_run(root / "gan", "sn-gan", data, **gan),
-        "gan-from-vae": untrained_run(root / "gan-from-vae", "gan-from-vae", data, **gan | warm),
-    }
+    return untrained_lab(tmp_path_factory.mktemp("lab"))
 
 
 @pytest.fixture(scope="module")

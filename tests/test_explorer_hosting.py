@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_explorer_view import Reader, static, untrained_run, write_page
+from fakeruns import untrained_run
+from test_explorer_view import Reader, static, write_page
 
 import latentlab as ll
 from latentlab.show.explorer import ENTRY, module

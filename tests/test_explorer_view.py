@@ -17,18 +17,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from fakeruns import fake_run
+from fakeruns import LATENT, fake_run, untrained_lab, untrained_run
 from PIL import Image
 
 import latentlab as ll
 from latentlab.base.errors import LabError
 from latentlab.base.images import save_png
 from latentlab.base.texts import catalogue, number
-from latentlab.models import build, sampling
-from latentlab.models.learner import encode
-from latentlab.runs.checkpoints import save
-from latentlab.runs.folder import RunFolder, create_folder
+from latentlab.models import sampling
+from latentlab.runs.folder import RunFolder
 from latentlab.show.bundle import joined
 from latentlab.show.explorer import content as explorer_content_module
 from latentlab.show.explorer import folder, public
@@ -47,48 +44,15 @@ from latentlab.show.explorer.codes import (
 )
 from latentlab.show.explorer.content import MOST_IMAGES, decoder_is_from, explorer_content, explorer_words, most_images
 from latentlab.show.figures.records import read_codes
-from latentlab.train.recorder import Recorder
 
 NAMES = ("ae", "vae", "gan", "gan-from-vae")
-LATENT = 4
 CLOSE = 4  # of 255: what int8 weights may change
-
-
-def untrained_run(path: Path, preset: str, data: ll.Data, **changes: Any) -> ll.Run:
-    """A run folder as a finished training leaves it, of a small network with large random weights: its images move a lot with z."""
-    sizes = {"model.hidden": (16,), "model.channels": (4, 8), "model.latent_dim": LATENT, "train.ema_halflife_images": 0}
-    config = ll.preset(preset, **sizes | changes)
-    folder = create_folder(path)
-    (path / "config.json").write_text(config.to_json(), encoding="utf-8")
-    environment = {"data_fingerprint": "digits", "image_shape": [28, 28, 1], "class_names": [str(digit) for digit in range(10)]}
-    (path / "environment.json").write_text(json.dumps(environment), encoding="utf-8")
-    learner = build(config, (28, 28, 1), torch.device("cpu"), bf16=False)
-    with torch.no_grad():
-        for name, network in learner.averaged.items():
-            for weight in network.parameters():
-                weight.mul_(1.0 if name == "discriminator" or weight.ndim < 2 else 2.5)
-    if config.family != "gan":
-        images = data.test.images
-        if config.family == "ae":
-            learner.prepare_sampling(torch.from_numpy(images))
-        Recorder(folder, print).latents(data, lambda held_out: encode(learner, held_out, torch.device("cpu")))
-    save(folder.checkpoints, 1, learner.tensors(), {"step": 1, "image_shape": [28, 28, 1]})
-    return ll.open_run(path)
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> dict[str, ll.Run]:
     """The four runs of a lab."""
-    root = tmp_path_factory.mktemp("lab")
-    data = ll.load_data("digits")
-    gan = {"model.discriminator_channels": (4, 8), "train.seed": 3}
-    warm = {"train.generator_from": str(root / "vae"), "train.seed": 4}
-    return {
-        "ae": untrained_run(root / "ae", "conv-ae", data),
-        "vae": untrained_run(root / "vae", "conv-vae", data, **{"train.seed": 1}),
-        "gan": untrained_run(root / "gan", "sn-gan", data, **gan),
-        "gan-from-vae": untrained_run(root / "gan-from-vae", "gan-from-vae", data, **gan | warm),
-    }
+    return untrained_lab(tmp_path_factory.mktemp("lab"), **{"train.seed": 3})
 
 
 @pytest.fixture(scope="module")

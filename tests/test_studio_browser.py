@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import wait_until
-from fakeruns import fake_run
+from fakeruns import fake_run, untrained_run
 from PIL import Image
 from readers import Server, Tab, served, tabs
-from test_explorer_view import untrained_run
 
 import latentlab as ll
 from latentlab.base.texts import text
@@ -71,12 +70,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     shutil.rmtree(runs / "made")
     with served(runs) as found:
         yield found
-
-
-@pytest.fixture
-def tab(browser: Any, server: Server) -> Iterator[Tab]:
-    with tabs(browser, server) as opened:
-        yield opened()
 
 
 def looked_at(tab: Tab, path: str, lang: str) -> Any:

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import run, wait_until
-from fakeruns import fake_run
+from fakeruns import fake_run, untrained_run
 from PIL import Image
 from readers import Server, Tab, served, tabs
-from test_explorer_view import untrained_run
 
 import latentlab as ll
 
@@ -41,12 +40,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         (folder.path / "status.json").write_text(json.dumps({"state": "finished", "step": 10 * epochs}), encoding="utf-8")
     with served(runs) as found:
         yield found
-
-
-@pytest.fixture
-def tab(browser: Any, server: Server) -> Iterator[Tab]:
-    with tabs(browser, server) as opened:
-        yield opened()
 
 
 def pixels(page: Any, selector: str) -> np.ndarray:

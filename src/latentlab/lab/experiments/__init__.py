@@ -30,7 +30,7 @@ from latentlab.lab.experiments.words import write_words
 from latentlab.lab.farm import Evaluation, Failure, Machine, run_cells
 from latentlab.lab.grid import held, prepare
 from latentlab.runs.folder import RunFolder
-from latentlab.show.figures.comparison import draw_vae_to_gan
+from latentlab.show.figures.swept import draw_vae_to_gan
 from latentlab.train.start import StopFlag, adopt_decoder
 
 LATENT_DIM = 32

@@ -61,10 +61,11 @@ def thinned(codes: Codes, most: int) -> tuple[Doubles, NDArray[np.int64] | None]
 
 def _plane(codes: Codes, lang: str) -> Panel:
     mean, label = thinned(codes, MAX_POINTS)
-    points: Doubles = mean if mean.shape[1] == 2 else np.column_stack([mean[:, 0], np.zeros(len(mean)) if label is None else label])
-    key = "figure.latent.plane" if mean.shape[1] == 2 else "figure.latent.axis"
-    second = "z₂" if mean.shape[1] == 2 else text("figure.latent.class_number", lang)
-    return points, label, text(key, lang, n=number(len(points), lang)), "z₁", second
+    n = number(len(mean), lang)
+    if mean.shape[1] == 2:
+        return mean, label, text("figure.latent.plane", lang, n=n), "z₁", "z₂"
+    points: Doubles = np.column_stack([mean[:, 0], np.zeros(len(mean)) if label is None else label])
+    return points, label, text("figure.latent.axis", lang, n=n), "z₁", text("figure.latent.class_number", lang)
 
 
 def _projections(codes: Codes, lang: str, tsne: bool) -> list[Panel]:
@@ -73,16 +74,16 @@ def _projections(codes: Codes, lang: str, tsne: bool) -> list[Panel]:
     mean, label = thinned(codes, MAX_POINTS)
     if np.ptp(mean, axis=0).max() > 0:
         pca = PCA(2, svd_solver="full").fit(mean)
-        flat, held = pca.transform(mean), float(pca.explained_variance_ratio_.sum())
+        flat, explained = pca.transform(mean), float(pca.explained_variance_ratio_.sum())
     else:  # every code the same: no variance to share out
-        flat, held = np.zeros((len(mean), 2)), 1.0
-    share = number(100 * held, lang, 0)
-    axes = (text("figure.latent.component", lang, k=k) for k in (1, 2))
-    panels: list[Panel] = [(flat, label, text("figure.latent.pca", lang, share=share), *axes)]
+        flat, explained = np.zeros((len(mean), 2)), 1.0
+    share = number(100 * explained, lang, 0)
+    x, y = (text("figure.latent.component", lang, k=k) for k in (1, 2))
+    panels: list[Panel] = [(flat, label, text("figure.latent.pca", lang, share=share), x, y)]
     some, label = thinned(codes, TSNE_POINTS)
     if tsne and len(some) >= 10:
-        title = text("figure.latent.tsne", lang, n=number(len(some), lang))
-        panels.append((embed(some), label, title, text("figure.latent.tsne_axis", lang, k=1), text("figure.latent.tsne_axis", lang, k=2)))
+        x, y = (text("figure.latent.tsne_axis", lang, k=k) for k in (1, 2))
+        panels.append((embed(some), label, text("figure.latent.tsne", lang, n=number(len(some), lang)), x, y))
     return panels
 
 
@@ -105,32 +106,32 @@ def scatter(panel: Axes, points: Doubles, label: NDArray[np.int64] | None, names
         panel.plot(points[:, 0], points[:, 1], ".", color=style.BLUE, markersize=3, alpha=0.6)
         return
     as_characters = len(points) <= DIGIT_POINTS and all(len(name) == 1 and name.isalnum() for name in names)
-    for number_, name in enumerate(names):
-        held = points[label == number_]
-        color = style.CLASSES[number_ % len(style.CLASSES)]
-        mark = f"${name}$" if as_characters else "osD^v*"[number_ // len(style.CLASSES) % 6]
+    colors = [style.CLASSES[index % len(style.CLASSES)] for index in range(len(names))]
+    for index, (name, color) in enumerate(zip(names, colors, strict=True)):
+        own = points[label == index]
+        mark = f"${name}$" if as_characters else "osD^v*"[index // len(style.CLASSES) % 6]
         size = 5.5 if as_characters else 3.0 if len(points) < 2500 else 2.2
-        panel.plot(held[:, 0], held[:, 1], linestyle="", marker=mark, color=color, markersize=size, alpha=0.85, markeredgewidth=0.3)
+        panel.plot(own[:, 0], own[:, 1], linestyle="", marker=mark, color=color, markersize=size, alpha=0.85, markeredgewidth=0.3)
     if len(names) <= NAMED_CLASSES:
-        present = [n for n in range(len(names)) if (label == n).any()]
-        middles = apart(np.stack([np.median(points[label == n], axis=0) for n in present]), 0.075 * float(np.ptp(points, axis=0).max()))
-        for place, number_ in zip(middles, present, strict=True):
-            _name_class(panel, place, names[number_], style.CLASSES[number_ % len(style.CLASSES)])
+        present = [index for index in range(len(names)) if (label == index).any()]
+        middles = np.stack([np.median(points[label == index], axis=0) for index in present])
+        for (x, y), index in zip(apart(middles, 0.075 * float(np.ptp(points, axis=0).max())), present, strict=True):
+            _name_class(panel, float(x), float(y), names[index], colors[index])
 
 
-def _name_class(panel: Axes, place: Doubles, name: str, color: str) -> None:
+def _name_class(panel: Axes, x: float, y: float, name: str, color: str) -> None:
     shown = name if len(name) <= 14 else name[:13] + "…"
     short = len(shown) < 3
     box = {"boxstyle": "circle,pad=0.25" if short else "round,pad=0.2", "facecolor": "white", "edgecolor": "#bbbbbb", "alpha": 0.92}
     panel.text(
-        float(place[0]), float(place[1]), shown, ha="center", va="center", fontsize=11 if short else 9.5, fontweight="bold",
-        color=color, zorder=5, parse_math=False, bbox=box | {"linewidth": 0.6},
+        x, y, shown, ha="center", va="center", fontsize=11 if short else 9.5, fontweight="bold", color=color, zorder=5,
+        parse_math=False, bbox=box | {"linewidth": 0.6},
     )  # fmt: skip
 
 
-def apart(places: Doubles, distance: float) -> Doubles:
-    """Places [M, 2] pushed away from each other until none is nearer to another than `distance`, or nearly so."""
-    moved = places.astype(np.float64) + 1e-6 * distance * np.arange(len(places))[:, None]
+def apart(points: Doubles, distance: float) -> Doubles:
+    """Points [M, 2] pushed away from each other until none is nearer to another than `distance`, or nearly so."""
+    moved = points.astype(np.float64) + 1e-6 * distance * np.arange(len(points))[:, None]
     for _ in range(50):
         gaps = moved[:, None] - moved[None]  # [M, M, 2]
         lengths = np.linalg.norm(gaps, axis=2) + np.eye(len(moved)) * 1e9
@@ -169,12 +170,11 @@ def draw_kl(folder: RunFolder, lang: str) -> Path | None:
     style.dress(panels[0], text("figure.kl.over_epochs", lang), text("figure.epoch", lang), text("figure.nats", lang), lang)
     if units is not None and codes is not None:
         order = np.argsort(-units)
-        alive = codes.mean.var(0)[order] > ACTIVE_VARIANCE
-        place = np.arange(1, len(order) + 1)
-        panels[1].bar(place[alive], units[order][alive], color=style.BLUE, width=0.8, label=text("figure.kl.active", lang))
-        panels[1].bar(
-            place[~alive], units[order][~alive], color="#c9c9c9", width=0.8, label=text("figure.kl.idle", lang) if (~alive).any() else None
-        )
+        active = codes.mean.var(0)[order] > ACTIVE_VARIANCE
+        rank = np.arange(1, len(order) + 1)
+        idle = text("figure.kl.idle", lang) if not active.all() else None
+        for chosen, color, label in ((active, style.BLUE, text("figure.kl.active", lang)), (~active, "#c9c9c9", idle)):
+            panels[1].bar(rank[chosen], units[order][chosen], color=color, width=0.8, label=label)
         panels[1].set_xlim(0.3, max(len(order), 8) + 0.7)
         panels[1].xaxis.set_major_locator(MaxNLocator(integer=True))
         title = text("figure.kl.units", lang, active=active_units(codes), all=len(units))

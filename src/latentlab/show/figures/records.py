@@ -23,6 +23,12 @@ GAP = 2  # pixels between the cells of a grid, as `images.grid` draws them
 COLUMNS = 8
 SHOWN = 32  # held-out images whose reconstructions a run keeps
 
+# What reading a file that is no whole .npz, or one of something else, raises.
+UNREADABLE = (
+    OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, RuntimeError, SyntaxError, MemoryError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
 Doubles = NDArray[np.float64]
 
 
@@ -36,9 +42,9 @@ class Codes(NamedTuple):
 
 def line(rows: list[dict[str, Any]], split: str, name: str) -> tuple[Doubles, Doubles]:
     """Epochs [M] and values [M] of one quantity on one split; a null is NaN, a gap in the line."""
-    held = [row for row in rows if row.get("split") == split and name in row]
-    x = np.array([row.get("epoch", np.nan) for row in held], np.float64)
-    return x, np.array([np.nan if row[name] is None else row[name] for row in held], np.float64)
+    points = [(row.get("epoch"), row[name]) for row in rows if row.get("split") == split and name in row]
+    epochs, values = np.array(points, np.float64).reshape(-1, 2).T  # None is NaN
+    return epochs, values
 
 
 def read_latents(folder: RunFolder) -> dict[str, NDArray[Any]] | None:
@@ -56,9 +62,7 @@ def read_latents(folder: RunFolder) -> dict[str, NDArray[Any]] | None:
         count, size = arrays["mean"].shape
         expected = {"mean": (count, size), "std": (count, size), "label": (count,), "index": (count,)}
         wrong = [name for name in (*arrays, "index") if name not in arrays or arrays[name].shape != expected[name]]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, RuntimeError) as error:
-        raise damaged(path, type(error).__name__) from None
-    except (SyntaxError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         raise damaged(path, type(error).__name__) from None
     if wrong:
         raise damaged(path, f"its array {wrong[0]} is missing or of another shape")
@@ -109,7 +113,7 @@ def image_shape(folder: RunFolder) -> tuple[int, int, int]:
     return int(height), int(width), int(channels)
 
 
-def cells(folder: RunFolder, kind: str, at: int = -1) -> Images:
+def cells(folder: RunFolder, kind: str, index: int = -1) -> Images:
     """Every cell of a grid in "samples" or "reconstructions", row by row: uint8 [M, H, W, C]; empty without pictures.
 
     The last row may end in blank cells.
@@ -118,7 +122,7 @@ def cells(folder: RunFolder, kind: str, at: int = -1) -> Images:
     height, width, channels = image_shape(folder)
     if not pictures:
         return np.empty((0, height, width, channels), np.uint8)
-    path = pictures[at][1]
+    path = pictures[index][1]
     try:
         with Image.open(path) as file:
             sheet = np.asarray(file.convert("L" if channels == 1 else "RGB")).reshape(file.height, file.width, channels)
@@ -126,9 +130,7 @@ def cells(folder: RunFolder, kind: str, at: int = -1) -> Images:
         raise LabError(f"{path} is damaged ({type(error).__name__}). Delete it: the grid before it is then the last.") from None
     rows, columns = (sheet.shape[0] - GAP) // (height + GAP), (sheet.shape[1] - GAP) // (width + GAP)
     inner = sheet[GAP : GAP + rows * (height + GAP), GAP : GAP + columns * (width + GAP)]
-    padded = np.zeros((rows * (height + GAP), columns * (width + GAP), channels), np.uint8)
-    padded[: inner.shape[0], : inner.shape[1]] = inner
-    boxes = padded.reshape(rows, height + GAP, columns, width + GAP, channels).swapaxes(1, 2)
+    boxes = inner.reshape(rows, height + GAP, columns, width + GAP, channels).swapaxes(1, 2)
     return boxes.reshape(rows * columns, height + GAP, width + GAP, channels)[:, :height, :width]
 
 
@@ -137,20 +139,9 @@ def reconstructed(folder: RunFolder) -> tuple[Images, Images]:
     flat = cells(folder, "reconstructions")
     held_out = folder.environment().get("images", {}).get("val", SHOWN)
     count = min(SHOWN, held_out, len(flat) // 2)
-    originals, copies, position = [], [], 0
-    for start in range(0, count, COLUMNS):  # `interleave`: a band of originals, then as many copies
-        size = min(COLUMNS, count - start)
-        originals.append(flat[position : position + size])
-        copies.append(flat[position + size : position + 2 * size])
-        position += 2 * size
-    if not originals:
-        return flat[:0], flat[:0]
-    return np.concatenate(originals), np.concatenate(copies)
-
-
-def is_grey_scale(folder: RunFolder) -> bool:
-    """Whether the images have one channel."""
-    return image_shape(folder)[2] == 1
+    index = np.arange(count)
+    start = index - index % COLUMNS  # `interleave`: from each of these, a band of originals, then as many copies
+    return flat[start + index], flat[start + index + np.minimum(COLUMNS, count - start)]
 
 
 def last_samples(folder: RunFolder) -> Images:
@@ -158,21 +149,17 @@ def last_samples(folder: RunFolder) -> Images:
     return cells(folder, "samples")[: folder.config().train.sample_count]
 
 
-def is_grey(folder: RunFolder) -> bool:
-    """Whether the run learned from pixels between black and white, on which a Bernoulli is no likelihood."""
-    if getattr(folder.config().model, "binarization", "none") != "none":
-        return False
-    originals, _ = reconstructed(folder)
-    return not bool(np.isin(originals, (0, 255)).all())
-
-
 def objective(folder: RunFolder) -> str:
-    """Which objective a run minimises, as the end of a text's key: "mse", "bce", "bce_grey", "elbo" or "elbo_grey"."""
+    """Which objective a run minimises, as the end of a text's key: "mse", "bce", "bce_grey", "elbo" or "elbo_grey".
+
+    Grey: it learned from pixels between black and white, on which a Bernoulli is no likelihood.
+    """
     config = folder.config()
     if config.family == "ae" and getattr(config.model, "reconstruction", "") == "mse":
         return "mse"
     name = "bce" if config.family == "ae" else "elbo"
-    return name + ("_grey" if is_grey(folder) else "")
+    binary = getattr(config.model, "binarization", "none") != "none" or np.isin(reconstructed(folder)[0], (0, 255)).all()
+    return name if binary else f"{name}_grey"
 
 
 def edge_steps(images: Images) -> Doubles:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,34 +23,48 @@ from latentlab.show.charts.panels import Series
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
+    from matplotlib.text import Text
 
 
 INK, SOFT, FAINT = "#1c1c1c", "#5f5f5f", "#e4e4e4"
 # Okabe & Ito 2008, without the yellow, which white paper swallows.
-BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE = "#0072B2", "#D55E00", "#009E73", "#B8578E", "#56B4E9", "#E69F00"
+BLUE, VERMILION, GREEN, PURPLE, ORANGE = "#0072B2", "#D55E00", "#009E73", "#B8578E", "#E69F00"
 FAMILY = {"ae": VERMILION, "vae": BLUE, "gan": GREEN, "gan-from-vae": PURPLE}
 # Petroff 2021: ten colours chosen by accessibility; cycled, with other marks, where there are more classes.
 CLASSES = ("#3f90da", "#bd1f01", "#5d7a2f", "#832db6", "#e76300", "#717581", "#a96b59", "#0a8a8a", "#d94fa0", "#b38600")
 WIDTH_INCHES, DPI = 5.2, 160
 LEGEND_CHARACTERS = 58  # in one row beside each other, a line and its gaps counting for five
 SWATCH = 3.0  # width of a legend entry that stands for a colour
+# A legend in a figure one column wide.
+NARROW: dict[str, Any] = {"fontsize": 9.5, "handletextpad": 0.5, "columnspacing": 1.3, "labelspacing": 0.25}
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def blank(width: float, height: float, **spacing: Any) -> Figure:
+    """A white figure of these inches whose panels keep out of each other's way; `spacing` as its layout engine takes it."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+    figure.get_layout_engine().set(**spacing)  # type: ignore[union-attr]
+    return figure
 
 
 def column(heights: Sequence[float], share_x: bool = True) -> tuple[Figure, list[Axes]]:
     """A figure one column wide with panels of these heights in inches."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(WIDTH_INCHES, sum(heights)), dpi=DPI, layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(h_pad=0.09, w_pad=0.06)  # type: ignore[union-attr,call-arg]
+    figure = blank(WIDTH_INCHES, sum(heights), h_pad=0.09, w_pad=0.06)
     panels = figure.subplots(len(heights), 1, sharex=share_x, squeeze=False, height_ratios=list(heights))
     return figure, [panel for (panel,) in panels]
 
 
-def dress(panel: Axes, title: str, x: str, y: str, lang: str) -> None:
-    """Titles, thin axes on two sides, faint lines to read values by, numbers as the language writes them."""
+def dress(panel: Axes, title: str, x: str, y: str, lang: str, powers: bool = False) -> None:
+    """Titles, thin axes on two sides, faint lines to read values by, numbers as the language writes them.
+
+    `powers`: the far decades of a logarithmic axis are written as powers of ten. After the axes have their scales.
+    """
     from matplotlib.ticker import FuncFormatter
 
-    panel.set_title(title, loc="left", fontsize=10.5, fontweight="bold", color=INK, pad=9 + 15 * legend(panel), parse_math=False)
+    panel.set_title(title, loc="left", fontsize=10.5, fontweight="bold", color=INK, pad=9 + 15 * title_legend(panel), parse_math=False)
     panel.set_xlabel(x, fontsize=10, color=INK, parse_math=False)
     panel.set_ylabel(y, fontsize=10, color=INK, parse_math=False)
     panel.tick_params(labelsize=9.5, colors=SOFT, width=0.6, length=3)
@@ -60,32 +75,44 @@ def dress(panel: Axes, title: str, x: str, y: str, lang: str) -> None:
     panel.grid(visible=True, axis="y", color=FAINT, linewidth=0.6)
     panel.set_axisbelow(True)
     for axis in (panel.xaxis, panel.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: number(value, lang)))
+        axis.set_major_formatter(FuncFormatter(partial(_tick, lang=lang, powers=powers and axis.get_scale() == "log")))
 
 
-def legend(panel: Axes) -> int:
+def _tick(value: float, _: object, lang: str, powers: bool) -> str:
+    power = round(math.log10(value)) if powers and value > 0 else 0
+    far = not -4 <= power <= 5 and math.isclose(value, 10.0**power)
+    return "10" + str(power).translate(RAISED) if far else number(value, lang)
+
+
+def title_legend(panel: Axes) -> int:
     """What the lines are, between title and panel, where no line runs. Returns the rows that it takes.
 
     Where one row is too short for all, colours (heavy entries) stand in the first and line styles in the second.
     """
-    handles, labels = panel.get_legend_handles_labels()
-    if not labels:
+    handles, names = panel.get_legend_handles_labels()
+    if not names:
         return 0
-    columns = len(labels)
-    if sum(5 + len(label) for label in labels) > LEGEND_CHARACTERS:
+    columns = len(names)
+    if sum(5 + len(name) for name in names) > LEGEND_CHARACTERS:
         columns = max(2, sum(getattr(handle, "get_linewidth", lambda: 0.0)() == SWATCH for handle in handles))
-    rows = math.ceil(len(labels) / columns)
-    order = [row * columns + column for column in range(columns) for row in range(rows)]  # matplotlib fills column by column
-    order = [place for place in order if place < len(labels)]
-    found = panel.legend(
-        [handles[place] for place in order], [labels[place] for place in order],
-        loc="lower left", bbox_to_anchor=(-0.01, 0.985), ncols=columns, frameon=False, fontsize=9.5,
-        handlelength=1.5, handletextpad=0.5, columnspacing=1.3, borderaxespad=0.1, labelspacing=0.25,
-    )  # fmt: skip
-    for words in found.get_texts():
-        words.set_parse_math(False)
+    legend(panel, handles, names, columns, loc="lower left", bbox_to_anchor=(-0.01, 0.985), handlelength=1.5, borderaxespad=0.1, **NARROW)
+    return math.ceil(len(names) / columns)
+
+
+def legend(owner: Axes | Figure, handles: Sequence[Any], names: Sequence[str], columns: int, by_row: bool = True, **look: Any) -> Legend:
+    """A legend without a frame, its names as they are; read row by row, or down each column, as matplotlib fills it."""
+    order = [index for column in range(columns) for index in range(column, len(names), columns)] if by_row else range(len(names))
+    drawn = owner.legend([handles[i] for i in order], [names[i] for i in order], ncols=columns, frameon=False, **look)
+    verbatim(drawn.get_texts())
+    for words in drawn.get_texts():
         words.set_color(INK)
-    return rows
+    return drawn
+
+
+def verbatim(texts: Iterable[Text]) -> None:
+    """Show texts as they are: a "$" in a user's own name begins no formula."""
+    for words in texts:
+        words.set_parse_math(False)
 
 
 Line = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -113,17 +140,29 @@ def values_of(panel: Axes) -> NDArray[np.float64]:
 
 
 def scale_log(panel: Axes) -> bool:
-    """A logarithmic axis where positive values span more than a factor of five; whether it is one."""
-    from matplotlib.ticker import LogLocator, NullFormatter
-
+    """A logarithmic y axis where positive values span more than a factor of five; whether it is one."""
     _, y = values_of(panel)
     if not len(y) or y.min() <= 0 or y.max() / y.min() < 5:
         return False
-    panel.set_yscale("log")
-    panel.yaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
-    panel.yaxis.set_minor_formatter(NullFormatter())
-    panel.tick_params(axis="y", which="minor", length=0)
+    logarithmic(panel, "y")
     return True
+
+
+def logarithmic(panel: Axes, name: str, most: int | None = None, fives: float = math.inf, threes: float = math.inf) -> None:
+    """Make the "x" or "y" axis logarithmic within its present limits, with about `most` ticks, all at round numbers.
+
+    Where its ends are less than a factor `fives` apart, they stand at 1, 2 and 5 of each decade; less than `threes`, at 1 and 3;
+    else at the decades. Where it is shorter than a factor of five, as on a linear axis.
+    """
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+    getattr(panel, f"set_{name}scale")("log")
+    axis = getattr(panel, f"{name}axis")
+    low, high = getattr(panel, f"get_{name}lim")()
+    factor = high / low
+    subs = (1.0, 2.0, 5.0) if factor < fives else (1.0, 3.0) if factor < threes else (1.0,)
+    axis.set_major_locator(MaxNLocator(5) if factor < 10**0.7 else LogLocator(base=10, subs=subs, numticks=most))
+    axis.set_minor_locator(NullLocator())
 
 
 def scale_from_zero(panel: Axes, lang: str) -> None:
@@ -139,6 +178,11 @@ def scale_from_zero(panel: Axes, lang: str) -> None:
         panel.text(0.14, 0.985, first, transform=panel.transAxes, ha="left", va="top", fontsize=9, color=SOFT)
 
 
+def axis_label(words: str, logarithmic: bool, lang: str) -> str:
+    """What an axis shows, and whether its scale is logarithmic."""
+    return words + (text("figure.log", lang) if logarithmic else "")
+
+
 def say_empty(panel: Axes, words: str) -> None:
     """A panel that has nothing to show says so."""
     panel.text(0.5, 0.5, words, transform=panel.transAxes, ha="center", va="center", fontsize=10, color=SOFT, parse_math=False)
@@ -152,19 +196,19 @@ def save(figure: Figure, path: Path, lang: str, **facts: Any) -> Path:
 
 
 # How the series of a panel look, alike in figure files and on pages: a hue, and a dash and a mark so that nothing is
-# told by colour alone. No matplotlib here.
+# told by colour alone.
 
 KINDS = ("ae", "vae", "gan", "gan-from-vae", "real")
 # For series of no family: apart from the families' hues, from each other also for colour-blind readers (by lightness
 # too), each at least 3:1 on white. `charts/static/charts.css` has the same, and lighter ones for dark pages.
 FREE = ("#473ba3", "#a87208", "#0d8087", "#8c2250", "#66707e", "#6b7a12")
-HUES = {**FAMILY, "real": INK} | {str(place): hue for place, hue in enumerate(FREE, 1)}
-DASHES = 6  # dash 0 is a solid line
-MARKS = 8  # 0 circle, 1 square, 2 triangle, 3 diamond, 4 triangle down, 5 plus, 6 cross, 7 ring
+HUES = {**FAMILY, "real": INK} | {str(number): hue for number, hue in enumerate(FREE, 1)}
+DASHES: tuple[Any, ...] = ("-", (0, (4.5, 2)), (0, (1.2, 1.6)), (0, (6, 2, 1.2, 2)), (0, (2.5, 1.5)), (0, (1.2, 1.5, 4, 1.5)))
+MARKS = ("o", "s", "^", "D", "v", "P", "X", "$\\circ$")
 
 
 class Look(NamedTuple):
-    """`hue` is a key of HUES; `dash` and `mark` count from 0; no two of a panel share hue, dash and mark."""
+    """`hue` is a key of HUES; `dash` and `mark` are indices of DASHES and MARKS; no two of a panel share hue, dash and mark."""
 
     hue: str
     dash: int
@@ -179,12 +223,12 @@ def looks(series: Sequence[Series]) -> list[Look]:
     [Look(hue='vae', dash=0, mark=1), Look(hue='vae', dash=1, mark=0), Look(hue='1', dash=0, mark=2), Look(hue='2', dash=1, mark=3)]
     """
     kept = {KINDS.index(one.kind) for one in series if one.kind}
-    free = itertools.cycle([mark for mark in range(MARKS) if mark not in kept])
+    free = itertools.cycle([mark for mark in range(len(MARKS)) if mark not in kept])
     seen: Counter[str] = Counter()
-    found = []
+    chosen = []
     for one in series:
         times = seen[one.kind]
         seen[one.kind] += 1
         mark = KINDS.index(one.kind) if one.kind and not times else next(free)
-        found.append(Look(one.kind or str(times % len(FREE) + 1), times % DASHES, mark))
-    return found
+        chosen.append(Look(one.kind or str(times % len(FREE) + 1), times % len(DASHES), mark))
+    return chosen

@@ -1,6 +1,7 @@
-"""What a swept field does: a panel a measure, the field's values along x, mean and standard deviation over seeds.
+"""Measures along something: what a swept field does, and how the arms of VAE → GAN learn.
 
-Where more than one field was swept, each combination of the others is a line of its own.
+A panel a measure. A swept field's values stand along x, with mean and standard deviation over seeds; where more than one
+field was swept, each combination of the others is a line of its own.
 """
 
 from __future__ import annotations
@@ -11,19 +12,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from latentlab.base.texts import number, text
 from latentlab.measure.table import panels, reach, score_of
-from latentlab.show.figures import style
-from latentlab.show.figures.comparison import below, key, plain_log_ticks, shortened, title_in_panel, wide
+from latentlab.show.figures import comparison, style
+from latentlab.show.figures.comparison import Group, Score, extent, shortened, single_seeds, wide
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.transforms import Transform
 
 
-COLUMNS = 3
-WIDTH, HEIGHT = 9.2, 2.35  # inches of the figure, of a panel
+HEIGHT = 2.35  # inches of a panel
 MARKS, DASHES = "osD^vPX*", ("-", (0, (5, 2)), (0, (1.5, 1.5)))
 APART, SPREAD = 4.5, 12.0  # points between the marks of two lines at one value, and of all of them at most
 
@@ -31,50 +31,54 @@ Value = Any
 
 
 class Line(NamedTuple):
-    """The groups that share all but the field on x."""
+    """The groups that share all but the field on x, and how they look."""
 
     name: str
-    points: list[tuple[Value, Mapping[str, Any]]]  # (the field's value, the group), in the order of the values
+    points: list[tuple[Value, Group]]  # (the field's value, the group), in the order of the values
+    color: str
+    mark: str
+    dash: Any
 
 
 def draw_swept(compared: Mapping[str, Any], field: str, path: Path, lang: str = "en", caption: str = "") -> Path | None:
     """by-FIELD.png from a comparison whose "swept" names each field's values and whose groups have them as "settings"."""
-    from matplotlib.figure import Figure
-
     groups = list(compared["groups"].values())
     shown = panels(groups)
     if not shown:
         return None
     values = [value for value in compared["swept"][field] if any(group["settings"].get(field) == value for group in groups)]
     drawn = lines(compared, field)
-    rows = -(-len(shown) // COLUMNS)
-    legend_rows = -(-len(drawn) // 3) if len(drawn) > 1 else 0
-    top = 0.42 + 0.24 * legend_rows
+    rows = -(-len(shown) // comparison.COLUMNS)
+    top = 0.42 + 0.24 * (-(-len(drawn) // 3) if len(drawn) > 1 else 0)
     height = rows * HEIGHT + top + 0.25
-    figure = Figure(figsize=(WIDTH, height), dpi=style.DPI, layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(h_pad=0.08, w_pad=0.08, rect=(0, 0, 1, 1 - top / height))  # type: ignore[union-attr,call-arg]
-    for place, panel in enumerate(figure.subplots(rows, COLUMNS, squeeze=False).flat):
-        if place >= len(shown):
-            panel.set_axis_off()
-            continue
-        last_of_column = place + COLUMNS >= len(shown)
-        draw_panel(panel, drawn, values, shown[place], field.rpartition(".")[2] if last_of_column else "", lang)
-    key(figure, groups, shown, lang)
+    figure, axes = comparison.sheet(len(shown), comparison.COLUMNS, rows, height, top)
+    for index, (panel, measure) in enumerate(zip(axes, shown, strict=True)):
+        last_of_column = index + comparison.COLUMNS >= len(shown)
+        draw_panel(panel, drawn, values, measure, field.rpartition(".")[2] if last_of_column else "", lang)
+    comparison.key(figure, groups, shown, lang)
     if len(drawn) > 1:
-        _lines_key(figure, drawn, 1 - 0.34 / height)
-    below(figure, caption)
+        from matplotlib.lines import Line2D
+
+        handles = [Line2D([], [], color=o.color, marker=o.mark, linestyle=o.dash, markersize=5.5, linewidth=1.3) for o in drawn]
+        names = [shortened(line.name, 44) for line in drawn]
+        style.legend(figure, handles, names, 3, by_row=False, bbox_to_anchor=(0, 1 - 0.34 / height), **comparison.KEY)
+    comparison.below(figure, caption)
     return style.save(figure, path, lang)
 
 
 def lines(compared: Mapping[str, Any], field: str) -> list[Line]:
-    """The groups as lines along a field, named by what else was swept."""
+    """The groups as lines along a field, named by what else was swept; colour, mark and dashes in turn."""
     others = [name for name in compared["swept"] if name != field]
-    found: dict[str, Line] = {}
+    points: dict[str, list[tuple[Value, Group]]] = {}
     for group in compared["groups"].values():
         name = ", ".join(f"{other.rpartition('.')[2]} {spelled(group['settings'].get(other))}" for other in others)
-        found.setdefault(name, Line(name, [])).points.append((group["settings"].get(field), group))
+        points.setdefault(name, []).append((group["settings"].get(field), group))
     order = compared["swept"][field]
-    return [Line(line.name, sorted(line.points, key=lambda point: order.index(point[0]))) for line in found.values()]
+    looks = zip(itertools.cycle(style.CLASSES), itertools.cycle(MARKS), itertools.cycle(dash for dash in DASHES for _ in MARKS))
+    return [
+        Line(name, sorted(own, key=lambda point: order.index(point[0])), *look)
+        for (name, own), look in zip(points.items(), looks, strict=False)
+    ]
 
 
 def spelled(value: Value) -> str:
@@ -87,132 +91,124 @@ def spelled(value: Value) -> str:
 def draw_panel(panel: Axes, drawn: Sequence[Line], values: Sequence[Value], measure: str, field: str, lang: str) -> None:
     """One measure along the field."""
     numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-    places = {spelled(value): float(value) if numeric else float(place) for place, value in enumerate(values)}
-    scores = []
-    for number_, line in enumerate(drawn):
-        held = [(places[spelled(value)], score) for value, group in line.points if (score := score_of(group, measure)) is not None]
-        draw_line(panel, held, number_, len(drawn), numeric)
-        scores += [score for _, score in held]
-    floors = sorted({score["floor"] for score in scores if score.get("floor") is not None})
-    for floor in floors[:1] + floors[1:][-1:]:
-        panel.axhline(floor, color=style.SOFT, linewidth=1.1, linestyle=(0, (4, 2.4)), zorder=1)
-    way = next((score["better"] for score in scores if "better" in score), None)
-    _dress(panel, measure, field, text(f"compare.axis.up.{way}", lang) if way else "", lang)
-    _scale(panel, [end for score in scores for end in ends(score)] + floors, way != "higher", lang)
-    _places(panel, places, numeric, lang)
-
-
-def draw_line(panel: Axes, held: Sequence[tuple[float, Mapping[str, Any]]], number_: int, count: int, numeric: bool) -> None:
-    """One of `count` lines through (x, score): means with bars, single seeds behind; an infinite mean by its sign at the top."""
-    apart = min(APART, SPREAD / max(1, count - 1))
-    shift = _shifted(panel, apart * (number_ - (count - 1) / 2))
-    color, mark, dash = look(number_)
-    for x, score in held:
-        seeds = _seeds(score)
-        panel.plot(
-            [x] * len(seeds), seeds, linestyle="", marker=mark, color=color, markersize=3.2, alpha=0.4, markeredgewidth=0, transform=shift
-        )
-        if score["value"] is None:
-            panel.text(x, 0.97, "∞", transform=panel.get_xaxis_transform(), ha="center", va="top", fontsize=10, color=color)
-    finite = [(x, score) for x, score in held if score["value"] is not None]
-    below_, above = [reach(score)[0] for _, score in finite], [reach(score)[1] for _, score in finite]
-    panel.errorbar(
-        [x for x, _ in finite], [score["value"] for _, score in finite], yerr=[below_, above], color=color, marker=mark, markersize=5.5,
-        linestyle=dash if numeric else ":", linewidth=1.3, elinewidth=1.4, capsize=2.6, markeredgecolor="white", markeredgewidth=0.6,
-        zorder=3, transform=shift,
-    )  # fmt: skip
-
-
-def look(number_: int) -> tuple[str, str, Any]:
-    """Colour, mark and dashes of the lines in turn."""
-    return style.CLASSES[number_ % len(style.CLASSES)], MARKS[number_ % len(MARKS)], DASHES[number_ // len(MARKS) % len(DASHES)]
-
-
-def _seeds(score: Mapping[str, Any]) -> list[float]:
-    return [value for value in score["values"] if value is not None] if score["seeds"] > 1 else []
-
-
-def ends(score: Mapping[str, Any]) -> list[float]:
-    """Every height that a score is drawn at: its bar's ends and its seeds."""
-    if score["value"] is None:
-        return _seeds(score)
-    low, high = reach(score)
-    return [score["value"] - low, score["value"] + high, *_seeds(score)]
-
-
-def _shifted(panel: Axes, points: float) -> Transform:
-    from matplotlib.transforms import ScaledTranslation
-
-    return panel.transData + ScaledTranslation(points / 72, 0, panel.figure.dpi_scale_trans)
-
-
-def _dress(panel: Axes, measure: str, field: str, better: str, lang: str) -> None:
-    style.dress(panel, "", field, better, lang)
-    title_in_panel(panel, measure, lang)
+    x_of = {spelled(value): float(value) if numeric else float(index) for index, value in enumerate(values)}
+    scores: list[Score] = []
+    for index, line in enumerate(drawn):
+        points = [(x_of[spelled(value)], score) for value, group in line.points if (score := score_of(group, measure)) is not None]
+        gap = min(APART, SPREAD / max(1, len(drawn) - 1))
+        draw_line(panel, line, points, gap * (index - (len(drawn) - 1) / 2), numeric)
+        scores += [score for _, score in points]
+    floors = comparison.draw_floors(panel.axhline, scores)
+    way = comparison.better(scores)
+    if ends := [end for score in scores for end in extent(score)] + floors:
+        comparison.fit(panel, "y", ends, way != "higher" and wide(ends), (0.08, 0.1), 5)
+    style.dress(panel, "", field, text(f"compare.axis.up.{way}", lang) if way else "", lang)
+    comparison.title_in_panel(panel, measure, lang)
     panel.xaxis.label.set_fontsize(9.3)
     panel.yaxis.label.set_fontsize(8.6)
     panel.yaxis.label.set_color(style.SOFT)
     panel.tick_params(labelsize=8.8)
+    _name_values(panel, x_of, numeric, lang)
 
 
-def _scale(panel: Axes, drawn: Sequence[float], may_be_log: bool, lang: str) -> None:
-    """A y axis that holds everything drawn; logarithmic over more than a decade of positive values, but never for shares."""
-    from matplotlib.ticker import MaxNLocator
+def draw_line(panel: Axes, line: Line, points: Sequence[tuple[float, Score]], shift: float, numeric: bool) -> None:
+    """A line through (x, score), `shift` points to the right: means with bars, single seeds behind; an infinite mean as a sign on top."""
+    from matplotlib.transforms import ScaledTranslation
 
-    if not drawn:
-        return
-    low, high = min(drawn), max(drawn)
-    if may_be_log and wide(drawn):
-        air = (high / low) ** 0.08
-        panel.set_ylim(low / air, high * air)
-        plain_log_ticks(panel, "y", lang)
-        return
-    air = 0.1 * (high - low) or 0.1 * abs(high) or 1.0
-    panel.set_ylim(-0.03 * high if 0 <= low < 0.35 * high else low - air, high + air)
-    panel.yaxis.set_major_locator(MaxNLocator(5))
+    shifted = panel.transData + ScaledTranslation(shift / 72, 0, panel.figure.dpi_scale_trans)
+    for x, score in points:
+        seeds = single_seeds(score)
+        panel.plot(
+            [x] * len(seeds), seeds, linestyle="", marker=line.mark, color=line.color, markersize=3.2, alpha=0.4, markeredgewidth=0,
+            transform=shifted,
+        )  # fmt: skip
+        if score["value"] is None:
+            panel.text(x, 0.97, "∞", transform=panel.get_xaxis_transform(), ha="center", va="top", fontsize=10, color=line.color)
+    finite = [(x, score) for x, score in points if score["value"] is not None]
+    bars = [[reach(score)[side] for _, score in finite] for side in (0, 1)]
+    panel.errorbar(
+        [x for x, _ in finite], [score["value"] for _, score in finite], yerr=bars, color=line.color, marker=line.mark, markersize=5.5,
+        linestyle=line.dash if numeric else ":", linewidth=1.3, elinewidth=1.4, capsize=2.6, markeredgecolor="white", markeredgewidth=0.6,
+        zorder=3, transform=shifted,
+    )  # fmt: skip
 
 
-def _places(panel: Axes, places: Mapping[str, float], numeric: bool, lang: str) -> None:
+def _name_values(panel: Axes, x_of: Mapping[str, float], numeric: bool, lang: str) -> None:
     """A tick at each value: on an axis of numbers (logarithmic over more than a decade), else side by side by name."""
     from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-    at = list(places.values())
-    names = [number(x, lang) for x in at] if numeric else [shortened(name, max(6, 30 // len(places))) for name in places]
-    if numeric and wide(at):
+    ticks = list(x_of.values())
+    low, high = min(ticks), max(ticks)
+    names = [number(x, lang) for x in ticks] if numeric else [shortened(name, max(6, 30 // len(x_of))) for name in x_of]
+    if numeric and wide(ticks):
         panel.set_xscale("log")
-        reach_ = (max(at) / min(at)) ** 0.09
-        panel.set_xlim(min(at) / reach_, max(at) * reach_)
-        gaps = [math.log(b / a) / math.log(max(at) / min(at)) for a, b in itertools.pairwise(at)]
+        factor = (high / low) ** 0.09
+        panel.set_xlim(low / factor, high * factor)
+        gaps = [math.log(b / a) / math.log(high / low) for a, b in itertools.pairwise(ticks)]
     else:
-        span = max(at) - min(at)
+        span = high - low
         air = 0.09 * span if numeric and span else 0.5
-        panel.set_xlim(min(at) - air, max(at) + air)
-        gaps = [(b - a) / (span or 1.0) for a, b in itertools.pairwise(at)]
-    if numeric:  # a name that would touch the one before it is left out
-        clear = [True]
-        room = 0.0
-        for gap, name in zip(gaps, names[1:], strict=True):
-            room += gap
-            clear.append(room > 0.045 * (1 + len(name)))
-            room = 0.0 if clear[-1] else room
-        names = [name if keep else "" for name, keep in zip(names, clear, strict=True)]
-    panel.xaxis.set_major_locator(FixedLocator(at))
+        panel.set_xlim(low - air, high + air)
+        gaps = [(b - a) / (span or 1.0) for a, b in itertools.pairwise(ticks)]
+    room = 0.0
+    for index, gap in enumerate(gaps if numeric else [], 1):  # a name that would touch the one before it is left out
+        room += gap
+        if room > 0.045 * (1 + len(names[index])):
+            room = 0.0
+        else:
+            names[index] = ""
+    panel.xaxis.set_major_locator(FixedLocator(ticks))
     panel.xaxis.set_major_formatter(FixedFormatter(names))
     panel.xaxis.set_minor_locator(NullLocator())
-    for words in panel.get_xticklabels():
-        words.set_parse_math(False)
+    style.verbatim(panel.get_xticklabels())
 
 
-def _lines_key(figure: Figure, drawn: Sequence[Line], top: float) -> None:
-    """Which line is which combination of the other fields."""
-    from matplotlib.lines import Line2D
+# The figure of VAE → GAN: each measure against the training images that the GAN has read, arm by arm, seed by seed.
 
-    looks = [look(number_) for number_ in range(len(drawn))]
-    handles = [Line2D([], [], color=color, marker=mark, linestyle=dash, markersize=5.5, linewidth=1.3) for color, mark, dash in looks]
-    found = figure.legend(
-        handles, [shortened(line.name, 44) for line in drawn], loc="upper left", bbox_to_anchor=(0, top), ncols=3, frameon=False,
-        fontsize=9, handlelength=2.2, columnspacing=1.8, borderaxespad=0.5,
-    )  # fmt: skip
-    for words in found.get_texts():
-        words.set_parse_math(False)
-        words.set_color(style.INK)
+# Told apart by colour, mark and line alike.
+ARMS = {"scratch": (style.GREEN, "o", "-"), "warm": (style.PURPLE, "s", "-"), "frozen": (style.ORANGE, "^", "--")}
+SHOWN = ("frechet", "kid", "class_reverse_kl_nats", "recall")
+PANELS = 3
+
+
+def draw_vae_to_gan(result: Mapping[str, Any], path: Path, lang: str) -> Path:
+    """Write the figure of an experiment.json to `path` and return it."""
+    measures = [name for name in SHOWN if name in result["measures"]]
+    if "frechet" in measures:
+        measures.remove("kid")  # the same story; both are in the table
+    figure, panels = style.column([3.0] + [2.5] * (len(measures[:PANELS]) - 1))
+    for panel, measure in zip(panels, measures, strict=False):
+        first, last = panel is panels[0], panel is panels[-1]
+        _draw_arms(panel, result, measure, lang, first)
+        logarithmic = measure != "recall" and style.scale_log(panel)
+        y = style.axis_label(text(f"experiments.axis.{measure}", lang), logarithmic, lang)
+        _draw_release(panel, result, text("experiments.released", lang) if first else "")
+        x = text("experiments.images", lang) if last else ""
+        style.dress(panel, text(f"experiments.measure.{measure}", lang), x, y, lang)
+    return style.save(figure, path, lang)
+
+
+def _draw_arms(panel: Axes, result: Mapping[str, Any], measure: str, lang: str, named: bool) -> None:
+    start = np.array([value for value in result["start"][measure] if value is not None], np.float64)
+    for arm, (color, mark, dash) in ARMS.items():
+        curve = result["curves"][arm]
+        x = np.array(curve["images_seen"], np.float64) / 1000
+        y = np.array(curve["values"][measure], np.float64)  # [S, P]; None is NaN
+        for row in y:
+            panel.plot(x, row, color=color, linewidth=0.6, alpha=0.3, linestyle=dash, zorder=2)
+        panel.plot(
+            x, y.mean(0), color=color, linewidth=1.7, linestyle=dash, marker=mark, markersize=3.6, markevery=max(1, len(x) // 12),
+            label=text(f"experiments.arm.{arm}", lang) if named else None, zorder=3,
+        )  # fmt: skip
+    if len(start):
+        label = text("experiments.start", lang) if named else None
+        panel.axhline(float(start.mean()), color=style.BLUE, linewidth=1.2, linestyle=":", label=label, zorder=1)
+
+
+def _draw_release(panel: Axes, result: Mapping[str, Any], words: str) -> None:
+    """Where the frozen arm's decoder is released. Drawn last: the line is no value for a scale."""
+    frozen = 1e-3 * float(result["frozen_epochs"]) * float(result["images"]["train"])
+    if frozen > 0:
+        panel.axvline(frozen, color=style.SOFT, linewidth=0.8, zorder=1)
+        panel.annotate(words, (frozen, 0.97), (4, 0), xycoords=("data", "axes fraction"), textcoords="offset points",
+                       va="top", fontsize=9, color=style.SOFT)  # fmt: skip
