@@ -19,8 +19,8 @@ from latentlab.base.errors import LabError
 from latentlab.base.texts import catalogue
 from latentlab.config.presets import preset
 from latentlab.lab.experiments import finish
-from latentlab.lab.experiments.results import ARMS, decide, gather, paired, read_curves
-from latentlab.lab.experiments.words import verdict_sentences, write_words
+from latentlab.lab.experiments.results import ARMS, decide, gather, read_curves, verdict_sentences, write_words
+from latentlab.lab.kit import paired
 
 IMAGES = 1000
 

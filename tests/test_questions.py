@@ -15,8 +15,8 @@ from commands import refusal_here, run
 from latentlab.base.errors import LabError
 from latentlab.base.texts import catalogue
 from latentlab.lab import questions
-from latentlab.lab.questions.ask import seconds_in, timed
-from latentlab.lab.questions.bench import Bench, Plan, check, claim_folder, forget, plan_runs
+from latentlab.lab.questions import check, claim_folder, forget, plan_runs, seconds_in, timed
+from latentlab.lab.questions.bench import Bench, Plan
 from latentlab.runs.folder import RunFolder
 from latentlab.show.card import NAMES
 

@@ -16,8 +16,8 @@ from latentlab.base.texts import catalogue, languages
 from latentlab.config.layers import networks
 from latentlab.config.presets import preset
 from latentlab.config.schema import VAEModel
+from latentlab.lab.kit import larger, summary, tied_best, together
 from latentlab.lab.questions import kl, latent_dim, reparameterization
-from latentlab.lab.questions.kit import larger, summary, tied_best, together
 from latentlab.lab.questions.reparameterization.estimators import (
     ESTIMATORS,
     LinearGaussian,
@@ -33,8 +33,7 @@ from latentlab.lab.questions.reparameterization.estimators import (
     trace_variance,
 )
 from latentlab.lab.questions.reparameterization.measures import AVERAGED, compared, excess_over_noise, log_ratios, shrink, update, variance
-from latentlab.lab.questions.vae_measures import aggregate, gaussian_kl_nats, needed_units, variance_shares
-from latentlab.lab.questions.views import strip
+from latentlab.lab.questions.views import aggregate, gaussian_kl_nats, needed_units, strip, variance_shares
 from latentlab.models import build
 from latentlab.models.learner import Moment
 from latentlab.models.nets import Posterior

@@ -103,8 +103,8 @@ def command_sweep(arguments: list[str]) -> int:
         return 128 + done.signal
     for name, failure in done.failures.items():
         say(f"{done.folder / name} failed: {failure.reason} Its log is {done.folder / name}.log.")
-    if done.compared is not None:
-        print(markdown(done.compared, found.lang))
+    if done.result is not None:
+        print(markdown(done.result, found.lang))
         print(done.folder)
     return 0 if not done.failures else 2 if all(failure.status == 2 for failure in done.failures.values()) else 1
 
@@ -151,7 +151,7 @@ def command_experiment(arguments: list[str]) -> int:
         options["data.train_images"] = whole(found.train_images, "--train-images", 1)
     jobs = whole(found.jobs, "--jobs", 1, 1024) if found.jobs is not None else None
     from latentlab.lab.experiments import Plan, run_vae_to_gan
-    from latentlab.lab.experiments.words import verdict_sentences
+    from latentlab.lab.experiments.results import verdict_sentences
 
     plan = Plan(
         seeds=whole(found.seeds, "--seeds", 1, 1000),

@@ -245,7 +245,7 @@ def command_question(arguments: list[str]) -> int:
         width = max(map(len, NAMES))
         print("\n".join(f"{name:<{width}}  {text(f'question.{name}.title', found.lang)}" for name in NAMES))
         return 0
-    from latentlab.lab.questions.bench import check
+    from latentlab.lab.questions import check
 
     folder = Path(found.out) if found.out is not None else FOLDER / found.name
     check(found.name, folder, found.data)

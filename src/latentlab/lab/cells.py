@@ -31,6 +31,11 @@ class Cell:
     config: Config
     changes: Mapping[str, Any]
 
+    @classmethod
+    def planned(cls, preset_name: str, name: str, changes: Mapping[str, Any], out: Path) -> Cell:
+        """The run of a preset with these changes, in a folder below `out`."""
+        return cls(name, out / name, adopt_decoder(preset(preset_name, **changes)), changes)
+
     @property
     def log(self) -> Path:
         """What its processes say, beside its folder."""
@@ -88,15 +93,11 @@ def cells(preset_name: str, grid: Mapping[str, Sequence[Any]], out: Path) -> lis
     ordered = dict(sorted(grid.items(), key=lambda item: item[0] == "train.seed"))
     combinations = [dict(zip(ordered, values, strict=True)) for values in itertools.product(*ordered.values())]
     swept = [name for name, values in ordered.items() if len(values) > 1 and name != "train.seed"]
-    base = preset(preset_name)
-    found = []
-    names = distinct([cell_name(changes, swept, base.train.seed) for changes in combinations])
-    for name, changes in zip(names, combinations, strict=True):
-        config = adopt_decoder(base.replace(**changes))
-        found.append(Cell(name, out / name, config, changes))
-    if any(cell.config.data != found[0].config.data for cell in found):
+    names = distinct([cell_name(changes, swept, preset(preset_name).train.seed) for changes in combinations])
+    grid_cells = [Cell.planned(preset_name, name, changes, out) for name, changes in zip(names, combinations, strict=True)]
+    if any(cell.config.data != grid_cells[0].config.data for cell in grid_cells):
         raise LabError("the runs of a sweep must share their data, but those that --generator-from names do not. Give --data.")
-    return found
+    return grid_cells
 
 
 def cell_name(changes: Mapping[str, Any], swept: Sequence[str], seed: int) -> str:

@@ -1,47 +1,60 @@
-"""Runs side by side: each cell's next command as a process of its own, until every cell is measured or has failed.
-
-What a cell needs next is read from its folder alone, so it does not matter who trained it so far or how that ended:
+"""Runs brought to their end: what one lacks is read from its folder alone, so that it does not matter who trained it and how that ended.
 
     absent → train → unfinished → resume → trained → evaluate → measured          busy: some other process trains it; wait
+
+`session_of` brings one run to its end in this process, `run_cells` many side by side, a command in a pool for each rung.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from latentlab.base.errors import refusal
+from latentlab.base.files import lock
 from latentlab.base.texts import duration
 from latentlab.lab.cells import Cell, is_debris
+from latentlab.lab.pool import Pool
 from latentlab.measure.quality import MOST
 from latentlab.measure.scores import NLL_SAMPLES
 from latentlab.runs.folder import RunFolder
+from latentlab.train.session import Session
+from latentlab.train.start import create, reopen
 
 State = Literal["absent", "busy", "unfinished", "trained", "measured"]
 LADDER: tuple[State, ...] = ("absent", "unfinished", "trained", "measured")
 POLL_SECONDS = 0.05
-SPLIT = "test"
+SPLIT: Literal["test"] = "test"
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The samples drawn at each evaluation, and the importance samples of an image for a VAE's NLL; None: its own default."""
+    """The samples drawn at each evaluation, the importance samples of an image for a VAE's NLL and its images; None: its own default.
+
+    With `any_nll` a run is measured whatever its NLL was drawn from.
+    """
 
     count: int | None = None
     nll_samples: int | None = None
+    nll_images: int | None = None
+    any_nll: bool = False
 
     def command(self, path: Path, threads: int) -> list[str]:
         """What evaluates a run, for `latentlab`."""
-        given = {"--count": self.count, "--nll-samples": self.nll_samples}
+        given = {"--count": self.count, "--nll-samples": self.nll_samples, "--nll-images": self.nll_images}
         options = [f"{name}={value}" for name, value in given.items() if value is not None]
         return ["evaluate", str(path), f"--split={SPLIT}", f"--threads={threads}", *options]
+
+    def arguments(self) -> dict[str, Any]:
+        """The same for `evaluate_run`."""
+        given = {"samples": self.count, "nll_samples": self.nll_samples, "nll_images": self.nll_images}
+        return {name: value for name, value in given.items() if value is not None}
 
     def fits(self, scores: Mapping[str, Any], environment: Mapping[str, Any]) -> bool:
         """Whether scores are what this evaluation would give: of these images, so many samples and importance samples."""
@@ -51,7 +64,7 @@ class Evaluation:
         wanted_samples = self.count if self.count is not None or images is None else min(MOST, images)
         if "left_out" not in scores and scores.get("samples") != wanted_samples:
             return False
-        if "negative_elbo_nats" not in scores.get("scores", {}):
+        if self.any_nll or "negative_elbo_nats" not in scores.get("scores", {}):
             return True
         wanted = NLL_SAMPLES if self.nll_samples is None else self.nll_samples
         return bool(scores["scores"].get("nll_nats", {}).get("k", 0) == wanted)
@@ -59,11 +72,12 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Machine:
-    """How many runs go side by side, the threads of each, how they are evaluated."""
+    """How many runs go side by side, the threads of each, how they are evaluated, and where they run."""
 
     jobs: int
     threads: int
     evaluation: Evaluation = Evaluation()
+    pool: Pool = field(default_factory=Pool)
 
 
 @dataclass(frozen=True)
@@ -74,11 +88,21 @@ class Failure:
     status: int
 
 
-def state(cell: Cell, evaluation: Evaluation) -> State:
-    """What a cell's folder says of it."""
-    folder = RunFolder(cell.path)
-    if not cell.path.is_dir() or not any(cell.path.iterdir()):
+@dataclass(frozen=True)
+class Outcome:
+    """How many runs ended: the result drawn from them (None when stopped or without any), what failed, the signal that stopped them."""
+
+    folder: Path
+    result: dict[str, Any] | None
+    failures: dict[str, Failure]
+    signal: int | None
+
+
+def state(cell: Cell, evaluation: Evaluation | None = None) -> State:
+    """What a cell's folder says of it; at most "trained" without an evaluation to ask for."""
+    if not cell.path.is_dir():
         return "absent"
+    folder = RunFolder(cell.path)
     if folder.is_locked():
         return "busy"
     if is_debris(cell.path):
@@ -87,7 +111,23 @@ def state(cell: Cell, evaluation: Evaluation) -> State:
     if status.get("state") != "finished":
         return "unfinished"
     measured = scores.get("step") == status.get("step") and scores.get("split") == SPLIT
-    return "measured" if measured and evaluation.fits(scores, folder.environment()) else "trained"
+    return "measured" if measured and evaluation is not None and evaluation.fits(scores, folder.environment()) else "trained"
+
+
+def session_of(cell: Cell) -> Session | None:
+    """What trains a cell's run to its end in this process, opened: a new run or one that goes on; None when it is finished."""
+    match state(cell):
+        case "absent":
+            clear(cell)
+            return create(cell.config, cell.path)
+        case "trained":
+            return None
+    return reopen(cell.path)
+
+
+def clear(cell: Cell) -> None:
+    """Remove what a killed creation left in the folder of a cell that is absent, if anything."""
+    shutil.rmtree(cell.path, ignore_errors=True)
 
 
 def command(cell: Cell, at: State, machine: Machine) -> list[str]:
@@ -102,119 +142,98 @@ def command(cell: Cell, at: State, machine: Machine) -> list[str]:
     return [sys.executable, "-m", "latentlab", *arguments]
 
 
-class Task:
+@contextmanager
+def working_in(folder: Path) -> Iterator[None]:
+    """A folder of many runs, made if need be, for this process alone. Raises LabError when it cannot be, or another has it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise refusal("--out", "a folder that can be written to", str(folder), f"({error.strerror})") from None
+    with lock(folder / "lock", 0.5, f"{folder} must be free, but another process works in it. Wait for it, or stop it."):
+        yield
+
+
+class Climb:
     """A cell whose next command runs. Its output goes to the cell's log."""
 
     def __init__(self, cell: Cell, at: State, machine: Machine) -> None:
-        self.cell, self.at, self.machine = cell, at, machine
+        self.cell, self.at, self.evaluation = cell, at, machine.evaluation
         if at == "absent":
-            shutil.rmtree(cell.path, ignore_errors=True)  # at most what a killed creation left
-        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(machine.threads))
-        with open(cell.log, "ab") as log:
-            self.said_from = log.tell()
-            # A session of its own: Ctrl-C in a terminal reaches this process alone, which passes it on once.
-            self.process = subprocess.Popen(
-                command(cell, at, machine),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=os.environ | threads | {"PYTHONUTF8": "1"},
-                start_new_session=os.name != "nt",
-                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-            )
-
-    def ask_to_stop(self) -> None:
-        """Let it save and end."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.CTRL_BREAK_EVENT if os.name == "nt" else signal.SIGTERM)  # type: ignore[attr-defined,unused-ignore]
-
-    def kill(self) -> None:
-        """End it now."""
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+            clear(cell)
+        self.job = machine.pool.start(command(cell, at, machine), cell.log, machine.threads)
 
     def failure(self) -> Failure | None:
         """Why the ended command left its cell where it was; None when the cell is a rung higher, or another process has it.
 
         So a run that was killed is resumed once, and fails when that brings it no further.
         """
-        status, now, told = self.process.returncode, state(self.cell, self.machine.evaluation), RunFolder(self.cell.path).status()
+        status, now, told = self.job.status() or 0, state(self.cell, self.evaluation), RunFolder(self.cell.path).status()
         if now != "busy" and told.get("state") == "stopped" and not status:
             return Failure(f"it was stopped at step {told.get('step')} by `latentlab stop`.", 1)
         if now == "busy" or (LADDER.index(now) > LADDER.index(self.at) and told.get("state") != "failed"):
             return None
         if status < 0:
             return Failure(f"it was killed by signal {-status}.", 1)
-        return Failure(self.last_words() or f"it ended with exit status {status}.", status or 1)
-
-    def last_words(self) -> str:
-        """The last line that the command said."""
-        with open(self.cell.log, "rb") as log:
-            log.seek(self.said_from)
-            lines = [line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()]
-        own = [line.removeprefix("latentlab: ") for line in lines if line.startswith("latentlab: ")]
-        return (own or lines or [""])[-1]
+        return Failure(self.job.last_words() or f"it ended with exit status {status}.", status or 1)
 
 
-def run_cells(planned: Sequence[Cell], machine: Machine, should_stop: Callable[[], bool], say: Callable[[str], None]) -> dict[str, Failure]:
+def run_cells(cells: Sequence[Cell], machine: Machine, should_stop: Callable[[], bool], say: Callable[[str], None]) -> dict[str, Failure]:
     """Bring every cell to the top; returns what failed, by name.
 
-    When `should_stop` says so, the processes are asked to stop and waited for. When this function is left by an exception,
+    When `should_stop` says so, the commands are asked to stop and waited for. When this function is left by an exception,
     they are killed.
     """
-    states = {cell.name: state(cell, machine.evaluation) for cell in planned}
+    states = {cell.name: state(cell, machine.evaluation) for cell in cells}
     say(_plan(list(states.values()), machine))
-    waiting = [cell for cell in planned if states[cell.name] != "measured"]
+    waiting = [cell for cell in cells if states[cell.name] != "measured"]
     tally = Tally(len(waiting), machine.jobs, say)
-    for name in (name for name, found in states.items() if found == "busy"):
+    for name in (name for name, at in states.items() if at == "busy"):
         tally.waits(name)
-    active: list[Task] = []
+    active: list[Climb] = []
     failures: dict[str, Failure] = {}
     stopped = False
     try:
         while waiting or active:
             if not stopped and should_stop():
                 stopped, waiting = True, []
-                for task in active:
-                    task.ask_to_stop()
-            for task in [task for task in active if task.process.poll() is not None]:
-                active.remove(task)
-                failure = None if stopped else task.failure()
+                for climb in active:
+                    climb.job.stop()
+            for climb in [climb for climb in active if climb.job.status() is not None]:
+                active.remove(climb)
+                failure = None if stopped else climb.failure()
                 if failure is not None:
-                    failures[task.cell.name] = failure
-                    tally.ended(task.cell.name, failure.reason)
+                    failures[climb.cell.name] = failure
+                    tally.ended(climb.cell.name, failure.reason)
                 elif not stopped:
-                    waiting.insert(0, task.cell)  # its next rung before other cells' first
+                    waiting.insert(0, climb.cell)  # its next rung before other cells' first
             waiting = _start(waiting, active, machine, tally)
             time.sleep(POLL_SECONDS)
     finally:
-        for task in active:
-            task.kill()
+        for climb in active:
+            climb.job.kill()
     return failures
 
 
-def _start(waiting: Sequence[Cell], active: list[Task], machine: Machine, tally: Tally) -> list[Cell]:
+def _start(waiting: Sequence[Cell], active: list[Climb], machine: Machine, tally: Tally) -> list[Cell]:
     """Start what there is room for; returns the cells that go on waiting. A run that another process trains takes room as well."""
     left = []
     for cell in waiting:
-        has_room = len(active) + len(tally.awaited) < machine.jobs
+        has_room = len(active) + len(tally.awaited - {cell.name}) < machine.jobs
         if not has_room and cell.name not in tally.awaited:
             left.append(cell)
             continue
         at = state(cell, machine.evaluation)
         if at == "busy":
             tally.waits(cell.name)
-            left.append(cell)
-            continue
-        tally.awaited.discard(cell.name)
+        else:
+            tally.awaited.discard(cell.name)
         if at == "measured":
             tally.ended(cell.name)
-        elif len(active) + len(tally.awaited) < machine.jobs:
-            tally.started(cell.name)
-            active.append(Task(cell, at, machine))
-        else:
+        elif at == "busy" or not has_room:
             left.append(cell)
+        else:
+            tally.started(cell.name)
+            active.append(Climb(cell, at, machine))
     return left
 
 
@@ -241,7 +260,7 @@ class Tally:
         self.awaited: set[str] = set()
 
     def started(self, name: str) -> None:
-        """A process of this cell starts."""
+        """A command of this cell starts."""
         self.began.setdefault(name, time.monotonic())
 
     def waits(self, name: str) -> None:

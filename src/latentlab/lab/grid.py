@@ -6,20 +6,17 @@ All that a sweep knows lies in its folder, so that the same command goes on afte
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from latentlab.base.errors import Busy, refusal
-from latentlab.base.files import replace_json
+from latentlab.base.files import read_json_or_nothing, replace_json
 from latentlab.base.machine import core_count, fastest_threads, pick_device
 from latentlab.base.texts import text
 from latentlab.data import Data, load_data
 from latentlab.lab.cells import Cell, cells, leaf, plain, refuse_lists
-from latentlab.lab.farm import Evaluation, Failure, Machine, run_cells, state
+from latentlab.lab.farm import Evaluation, Failure, Machine, Outcome, run_cells, state, working_in
 from latentlab.measure.compare import comparison
 from latentlab.measure.compare.tables import provenance
 from latentlab.measure.extractors.classifier import classifier_for
@@ -27,16 +24,6 @@ from latentlab.runs.folder import RunFolder
 from latentlab.show.figures.comparison import write_comparison
 from latentlab.show.figures.swept import draw_swept
 from latentlab.train.start import StopFlag
-
-
-@dataclass(frozen=True)
-class Swept:
-    """How a sweep ended: the comparison of what was measured (None when stopped), what failed, the signal that stopped it."""
-
-    folder: Path
-    compared: dict[str, Any] | None
-    failures: dict[str, Failure]
-    signal: int | None
 
 
 def run_sweep(
@@ -49,7 +36,7 @@ def run_sweep(
     nll_samples: int | None = None,
     lang: str = "en",
     say: Callable[[str], None],
-) -> Swept:
+) -> Outcome:
     """Train, evaluate and compare every combination of `alternatives` (field by dotted name → its values) of a preset.
 
     `jobs` processes run side by side (by default as many as the cores hold); `count` samples and `nll_samples` importance
@@ -65,17 +52,17 @@ def run_sweep(
     data = load_data(planned[0].config.data)
     for cell in planned:
         cell.check(data)
-    with held(folder):
+    with working_in(folder):
         replace_json(folder / "sweep.json", _asked(preset, grid))
         prepare(data, say)
         flag = StopFlag()
         with flag.installed():
             failures = run_cells(planned, machine, flag, say)
         if flag.signal is not None:
-            return Swept(folder, None, failures, flag.signal)
+            return Outcome(folder, None, failures, flag.signal)
         measured = [cell for cell in planned if state(cell, machine.evaluation) == "measured"]
         compared = finish(folder, measured, grid, machine, failures, lang) if measured else None
-    return Swept(folder, compared, failures, None)
+    return Outcome(folder, compared, failures, None)
 
 
 def _machine(grid: Mapping[str, Sequence[Any]], jobs: int | None, evaluation: Evaluation) -> Machine:
@@ -83,9 +70,7 @@ def _machine(grid: Mapping[str, Sequence[Any]], jobs: int | None, evaluation: Ev
 
     On a GPU runs follow each other unless `jobs` says otherwise: its memory is no number of cores.
     """
-    runs = 1
-    for values in grid.values():
-        runs *= len(values)
+    runs = math.prod(map(len, grid.values()))
     accelerated = pick_device(grid.get("train.device", ["auto"])[0]).type != "cpu"
     given = grid.get("train.threads", [None])[0]
     if given is not None:
@@ -106,36 +91,15 @@ def _default_folder(preset: str, grid: Mapping[str, Sequence[Any]]) -> Path:
     stem = f"sweep-{preset}-"
     numbered = sorted((int(path.name[len(stem) :]), path) for path in Path("runs").glob(stem + "*") if path.name[len(stem) :].isdigit())
     for _, path in reversed(numbered):
-        try:
-            asked = json.loads((path / "sweep.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if asked == _asked(preset, grid) and not _is_whole(path):
+        if read_json_or_nothing(path / "sweep.json") == _asked(preset, grid) and not _is_whole(path):
             return path
     return Path("runs") / f"{stem}{(numbered[-1][0] if numbered else 0) + 1:03d}"
 
 
 def _is_whole(folder: Path) -> bool:
     """Whether a sweep came to its end with nothing failed."""
-    try:
-        return not json.loads((folder / "comparison.json").read_text(encoding="utf-8")).get("failed")
-    except (OSError, ValueError):
-        return False
-
-
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """The sweep's folder, made if need be, for this process alone. Raises LabError when it cannot be, or another has it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise refusal("--out", "a folder that can be written to", str(folder), f"({error.strerror})") from None
-    with ExitStack() as lock:
-        try:
-            lock.enter_context(RunFolder(folder).locked())
-        except Busy:
-            raise Busy(f"{folder} must be free, but another process works in it. Wait for it, or stop it.") from None
-        yield
+    compared = read_json_or_nothing(folder / "comparison.json")
+    return bool(compared) and not compared.get("failed")
 
 
 def prepare(data: Data, say: Callable[[str], None]) -> None:

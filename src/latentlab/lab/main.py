@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from latentlab.base.texts import text
 from latentlab.config.presets import preset
 from latentlab.config.schema import Config
 from latentlab.data import Data, load_data
-from latentlab.measure.quality import MOST
+from latentlab.lab.cells import Cell
+from latentlab.lab.farm import SPLIT, Evaluation, session_of, state
 from latentlab.measure.scores import evaluate_run
 from latentlab.models.sampling import corner_sheet, principal_plane
 from latentlab.runs.folder import RunFolder, open_folder
@@ -28,14 +29,14 @@ from latentlab.show.figures.comparison import write_comparison
 from latentlab.show.report import write_page
 from latentlab.train import Run
 from latentlab.train.session import Session
-from latentlab.train.start import adopt_decoder, create, reopen, settle
+from latentlab.train.start import adopt_decoder, settle
 
 RUNS = ("ae", "vae", "gan", "gan-from-vae")
 LATENT_DIM = 32
 WALKS, STEPS, SIDE = 6, 8, 12
 EVALUATIONS = 20  # at most about so many of one run
-FULL: dict[str, Any] = {"nll_samples": 100}  # a convolutional decoder's 500 would take as long as its training
-QUICK: dict[str, Any] = {"samples": 200, "nll_samples": 20, "nll_images": 50}  # of an evaluation that only shows that it works
+FULL = Evaluation(nll_samples=100, any_nll=True)  # a convolutional decoder's 500 would take as long as its training
+QUICK = Evaluation(200, 20, 50, any_nll=True)  # which only shows that it works
 # Lengths in steps: at least so many, else so many epochs. Measured to fit 3 minutes on digits and 15 on MNIST, 2 cores.
 CODER_STEPS, CODER_EPOCHS = 450, 10.0
 GAN_STEPS, GAN_EPOCHS = 1_100, 6.0
@@ -85,20 +86,20 @@ def run_lab(
         raise refusal("--out", "a folder", str(out))
     options = {"data.spec": spec} | {f"data.{k}": v for k, v in data_options.items()}
     data = load_data(preset("conv-vae", **options).data)
-    configs = plan(data, options, quick, folder)
+    cells = [Cell(name, folder / name, config, {}) for name, config in plan(data, options, quick, folder).items()]
     if fresh:
         forget(folder)
-    for name in RUNS:
-        refuse_others(folder / name, configs[name])
-    for name in RUNS:
-        session = open_session(folder / name, configs[name])
+    for cell in cells:
+        refuse_others(cell.path, cell.config)
+    for cell in cells:
+        session = session_of(cell)
         if session is None:
-            say(f"{name}: finished before, kept.")
+            say(f"{cell.name}: finished before, kept.")
         else:
-            say(f"{name}: {session.config.preset} on {spec}, {session.total_steps() - session.position.step} steps to go.")
+            say(f"{cell.name}: {session.config.preset} on {spec}, {session.total_steps() - session.position.step} steps to go.")
             if not follow(session):
                 return None
-    return finish(folder, data, lang, say, quick)
+    return finish(folder, cells, data, lang, say, QUICK if quick else FULL)
 
 
 def forget(folder: Path) -> None:
@@ -144,32 +145,23 @@ def flat(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def open_session(path: Path, config: Config) -> Session | None:
-    """A session that trains the run at `path`, new or resumed; None when it is finished."""
-    if not (path / "config.json").exists():
-        return create(config, path)
-    folder = open_folder(path)
-    return None if folder.status().get("state") == "finished" else reopen(path)
-
-
-def finish(folder: Path, data: Data, lang: str, say: Callable[[str], None], quick: bool = False) -> tuple[dict[str, Any], Path]:
+def finish(
+    folder: Path, cells: Sequence[Cell], data: Data, lang: str, say: Callable[[str], None], evaluation: Evaluation
+) -> tuple[dict[str, Any], Path]:
     """Evaluate the four runs, draw what needs a decoder, write comparison.json and lab.html."""
-    runs = {name: Run(RunFolder(folder / name)) for name in RUNS}
-    for name, run in runs.items():
-        protocol = QUICK if quick else FULL
-        measured = run.scores
-        wanted = protocol.get("samples", min(MOST, len(data.train)))
-        if measured.get("step") != run.step or measured.get("split") != "test" or measured.get("samples", wanted) != wanted:
-            say(f"{name}: measuring on the test split …")
-            evaluate_run(run, "test", data, **protocol)
+    folders = {cell.name: RunFolder(cell.path) for cell in cells}
+    for cell in cells:
+        run = Run(folders[cell.name])
+        if state(cell, evaluation) != "measured":
+            say(f"{cell.name}: measuring on the test split …")
+            evaluate_run(run, SPLIT, data, **evaluation.arguments())
         try:
             draw_walks(run, data)
             draw_figures(run.folder, lang)
         except OSError as error:
             if not is_full(error):
                 raise
-            say(f"{name}: the disk is full; its figures could not be drawn.")
-    folders = {name: run.folder for name, run in runs.items()}
+            say(f"{cell.name}: the disk is full; its figures could not be drawn.")
     short = {name: text(f"run.{name}.short", lang) for name in folders}
     compared = write_comparison(folder, folders, lang, short)
     draw_together(folder / "figures", {short[name]: run for name, run in folders.items()}, lang)

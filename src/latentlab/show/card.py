@@ -26,20 +26,53 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from latentlab.base.errors import LabError
-from latentlab.base.files import replace_json
+from latentlab.base.files import Each, fits, read_json, replace_json
 from latentlab.base.texts import Phrase, catalogue, languages
 from latentlab.show.charts.panels import Bars, Lines, Panel, Pictures, Series, panel_json, panel_read
 
-# In the order in which they are best asked.
-NAMES = (
-    "reparameterization",
-    "kl",
-    "latent-dim",
-    "decoder-as-generator",
-    "encoder-vs-discriminator",
-    "ae-vs-vae-vs-gan",
-    "gan-stability",
-)
+# The questions in the order in which they are best asked, each with its formulas in the mathematical notation that matplotlib
+# typesets, the same in every language. What a formula says stands in `question.NAME.formula.N`, N from 1.
+FORMULAS: dict[str, tuple[str, ...]] = {
+    "reparameterization": (
+        r"\nabla_\phi\, \mathbb{E}_{q_\phi(z \mid x)}\left[\log p_\theta(x \mid z)\right] = \mathbb{E}_{\epsilon \sim \mathcal{N}(0, I)}\left[\nabla_\phi \log p_\theta(x \mid \mu_\phi(x) + \sigma_\phi(x) \odot \epsilon)\right]",
+        r"\nabla_\phi\, \mathbb{E}_{q_\phi(z \mid x)}\left[\log p_\theta(x \mid z)\right] = \mathbb{E}_{q_\phi(z \mid x)}\left[(\log p_\theta(x \mid z) - b)\, \nabla_\phi \log q_\phi(z \mid x)\right]",
+        r"\mathrm{ELBO}(x) = \mathbb{E}_{q_\phi(z \mid x)}\left[\log p_\theta(x \mid z)\right] - \mathrm{KL}(q_\phi(z \mid x)\,\Vert\,p(z))",
+    ),
+    "kl": (
+        r"\mathcal{L}_\beta(x) = \mathbb{E}_{q_\phi(z \mid x)}\left[-\log p_\theta(x \mid z)\right] + \beta\, \mathrm{KL}(q_\phi(z \mid x)\,\Vert\,p(z))",
+        r"\mathrm{KL} = \frac{1}{2} \sum_{j=1}^{Z} \left(\mu_j^2 + \sigma_j^2 - 1 - \log \sigma_j^2\right)",
+        r"\mathbb{E}_x\, \mathrm{KL}(q(z \mid x)\,\Vert\,p(z)) = I(x; z) + \mathrm{KL}(q(z)\,\Vert\,p(z)),\qquad q(z) = \frac{1}{N} \sum_{n=1}^{N} q(z \mid x_n)",
+    ),
+    "latent-dim": (
+        r"\mathrm{AE}:\quad \min_{\phi,\theta}\; -\log p_\theta(x \mid z),\qquad z = f_\phi(x)",
+        r"\mathrm{VAE}:\quad \min_{\phi,\theta}\; \mathbb{E}_{q_\phi(z \mid x)}\left[-\log p_\theta(x \mid z)\right] + \sum_{j=1}^{Z} \mathrm{KL}(q_\phi(z_j \mid x)\,\Vert\,p(z_j))",
+        r"q_\phi(z_j \mid x) = \mathcal{N}(0, 1)\;\mathrm{for\ all}\;x\quad\Rightarrow\quad \mathrm{KL}_j = 0",
+    ),
+    "decoder-as-generator": (
+        r"\mathrm{VAE}:\quad z \sim q_\phi(z \mid x),\qquad \min_{\theta,\phi}\; -\log p_\theta(x \mid z) + \mathrm{KL}(q_\phi(z \mid x)\,\Vert\,p(z))",
+        r"\mathrm{GAN}:\quad z \sim p(z) = \mathcal{N}(0, I),\qquad \min_{\theta}\; -\mathbb{E}_z\, D(G_\theta(z))",
+        r"\theta_0 = \theta_{\mathrm{VAE}},\qquad \frac{\Vert \theta_t - \theta_0 \Vert}{\Vert \theta_0 \Vert}",
+    ),
+    "encoder-vs-discriminator": (
+        r"E_\phi:\; x \mapsto (\mu, \sigma^2),\qquad D_\psi:\; x \mapsto \ell \in \mathbb{R}",
+        r"\min_{\phi,\theta}\; \mathbb{E}_{q_\phi(z \mid x)}\left[-\log p_\theta(x \mid z)\right] + \mathrm{KL}(q_\phi(z \mid x)\,\Vert\,p(z))",
+        r"\min_G \max_D\; \mathbb{E}_x \log \sigma(D(x)) + \mathbb{E}_z \log (1 - \sigma(D(G(z))))",
+        r"D^*(x) = \log \frac{p_{\mathrm{data}}(x)}{p_G(x)}",
+    ),
+    "ae-vs-vae-vs-gan": (
+        r"\mathrm{AE}:\quad \min_{\phi,\theta}\; \mathbb{E}_x\, d(x, g_\theta(f_\phi(x)))",
+        r"\mathrm{VAE}:\quad \log p_\theta(x) \geq \mathbb{E}_{q_\phi(z \mid x)}\left[\log p_\theta(x \mid z)\right] - \mathrm{KL}(q_\phi(z \mid x)\,\Vert\,p(z))",
+        r"\mathrm{GAN}:\quad \min_G \max_D\; \mathbb{E}_x \log \sigma(D(x)) + \mathbb{E}_z \log (1 - \sigma(D(G(z))))",
+    ),
+    "gan-stability": (
+        r"\mathcal{L}_G = -\mathbb{E}_z \log \sigma(D(G(z))),\qquad \frac{\partial \mathcal{L}_G}{\partial D(G(z))} = -\sigma(-D(G(z)))",
+        r"\mathcal{L}_D = -\mathbb{E}_x\left[\,0.9\,\log \sigma(D(x)) + 0.1\,\log (1 - \sigma(D(x)))\,\right] - \mathbb{E}_z \log (1 - \sigma(D(G(z))))",
+        r"D^*(x) = \log \frac{0.9\,p_{\mathrm{data}}(x)}{0.1\,p_{\mathrm{data}}(x) + p_G(x)}",
+        r"\bar W = \frac{W}{\sigma_{\max}(W)}\quad\Rightarrow\quad |D(x) - D(y)| \leq L\,\Vert x - y \Vert",
+    ),
+}
+
+NAMES = tuple(FORMULAS)
 FORMAT = 1
 FOLDER = Path("runs/questions")  # where cards go, and where reports look for them, unless told otherwise
 Verdict = Literal["holds", "contradicted", "unclear"]
@@ -124,19 +157,17 @@ class Card:
 
 def read_card(folder: Path) -> Card:
     """The card in a folder. Raises LabError when there is none, it is damaged, or this version has no words for it."""
-    import json
-
     path = folder / "card.json"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found["format"] != FORMAT:
-            raise ValueError("format")
-        claims = tuple(Claim(c["name"], c["verdict"], Phrase.from_json(c["measured"]).values) for c in found["claims"])
+        content = read_json(path)
+        if not fits(content, SHAPE):
+            raise ValueError("shape")
+        claims = tuple(Claim(c["name"], c["verdict"], Phrase.from_json(c["measured"]).values) for c in content["claims"])
         card = Card(
-            found["question"], found["data"], float(found["seconds"]), found["machine"], found["settings"], tuple(found["outcome"]),
-            claims, tuple(map(panel_read, found["panels"])), found["numbers"], tuple(found["runs"]),
+            content["question"], content["data"], float(content["seconds"]), content["machine"], content["settings"],
+            tuple(content["outcome"]), claims, tuple(map(panel_read, content["panels"])), content["numbers"], tuple(content["runs"]),
         )  # fmt: skip
-        check_card(card)
+        check_words(card)
     except FileNotFoundError:
         raise LabError(f"{folder} must hold a card.json. It holds none. Run the question: `latentlab question NAME`.") from None
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, ArithmeticError, RecursionError, OSError):
@@ -149,23 +180,33 @@ def unreadable(folder: Path) -> LabError:
     return LabError(f"{folder / 'card.json'} is damaged or of another version. Run the question again with --fresh.")
 
 
-def check_card(card: Card) -> None:
-    """Raise ValueError, KeyError or TypeError for a card that this version cannot show in every language."""
-    tables = (card.machine, card.settings, card.numbers, card.machine.get("images", {}))
-    texts = (card.data, *card.runs, *(series.kind for panel in card.panels for series in getattr(panel, "series", ())))
-    if not all(isinstance(table, Mapping) for table in tables) or not all(isinstance(one, str) for one in texts):
-        raise TypeError("settings")
-    if not all(isinstance(count, int) for count in tables[-1].values()):
-        raise TypeError("images")
-    if not (math.isfinite(card.seconds) and card.seconds >= 0):
-        raise ValueError("seconds")
+def _panel_fits(panel: Any) -> bool:
+    """Whether what a panel of card.json draws are numbers."""
+    levels = (*panel.get("marks", ()), *panel.get("lines", ()))
+    return fits(panel.get("series", []), [SERIES]) and all(fits(level, NUMBER) for level, _ in levels)
+
+
+NUMBER = (int, float, None)
+SERIES = {"y": [NUMBER], "x": [NUMBER], "low": [NUMBER], "high": [NUMBER], "series_kind": str}
+SHAPE = {
+    "format": lambda number: number == FORMAT,
+    "question": str,
+    "data": str,
+    "seconds": lambda seconds: fits(seconds, (int, float)) and 0 <= seconds < math.inf,
+    "machine": lambda machine: fits(machine, {}) and fits(machine.get("images", {}), Each(int)),
+    "settings": {},
+    "outcome": [str],
+    "claims": [{"name": str, "verdict": get_args(Verdict).__contains__, "measured": {}}],
+    "numbers": {},
+    "panels": [_panel_fits],
+    "runs": [str],
+}
+
+
+def check_words(card: Card) -> None:
+    """Raise ValueError or KeyError for a card that this version cannot tell in every language."""
     if not set(card.outcome) <= set(options(card.question)):
         raise ValueError("outcome")
-    if not all(claim.verdict in get_args(Verdict) for claim in card.claims):
-        raise ValueError("verdict")
-    drawn = (value for panel in card.panels for value in plotted(panel))
-    if not all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in drawn):
-        raise TypeError("a value of a panel")
     said = [phrase for panel in card.panels for phrase in phrases(panel)]
     said += [phrase for claim in card.claims for phrase in (claim.said(card.question), claim.measured(card.question))]
     for lang in languages():
@@ -186,23 +227,20 @@ def phrases(part: Any) -> Iterator[Phrase]:
                 yield from phrases(getattr(part, name))
 
 
-def plotted(panel: Panel) -> Iterator[Any]:
-    """Every number that a panel draws."""
-    for series in getattr(panel, "series", ()):
-        yield from (*series.y, *series.x, *series.low, *series.high)
-    yield from (at for at, _ in (*getattr(panel, "marks", ()), *getattr(panel, "lines", ())))
-
-
 def options(question: str) -> list[str]:
     """What can be predicted, in the order of the texts."""
-    start = ".".join(("question", question, "option", ""))
-    return [key.removeprefix(start) for key in catalogue("en") if key.startswith(start)]
+    return _texts(question, "option")
 
 
 def count(question: str, part: str) -> int:
     """How many texts a numbered part of a question has."""
+    return len(_texts(question, part))
+
+
+def _texts(question: str, part: str) -> list[str]:
+    """What the keys of a part of a question end in."""
     start = ".".join(("question", question, part, ""))
-    return sum(key.startswith(start) for key in catalogue("en"))
+    return [key.removeprefix(start) for key in catalogue("en") if key.startswith(start)]
 
 
 def found_cards(folder: Path, names: Sequence[str] = NAMES, say: Callable[[str], None] | None = None) -> dict[str, Card]:
@@ -211,7 +249,7 @@ def found_cards(folder: Path, names: Sequence[str] = NAMES, say: Callable[[str],
     Raises LabError for one that cannot be shown or is of another question than its folder; with `say`, that is said and the
     card left out.
     """
-    found: dict[str, Card] = {}
+    cards: dict[str, Card] = {}
     for name in names:
         if not (folder / name / "card.json").is_file():
             continue
@@ -224,50 +262,5 @@ def found_cards(folder: Path, names: Sequence[str] = NAMES, say: Callable[[str],
                 raise
             say(str(error))
         else:
-            found[name] = card
-    return found
-
-
-# The formulas of each question in the mathematical notation that matplotlib typesets, the same in every language.
-#
-# What a formula says stands in `question.NAME.formula.N`, N from 1.
-
-FORMULAS: dict[str, tuple[str, ...]] = {
-    "reparameterization": (
-        r"\nabla_\phi\, \mathbb{E}_{q_\phi(z \mid x)}\left[\log p_\theta(x \mid z)\right] = \mathbb{E}_{\epsilon \sim \mathcal{N}(0, I)}\left[\nabla_\phi \log p_\theta(x \mid \mu_\phi(x) + \sigma_\phi(x) \odot \epsilon)\right]",
-        r"\nabla_\phi\, \mathbb{E}_{q_\phi(z \mid x)}\left[\log p_\theta(x \mid z)\right] = \mathbb{E}_{q_\phi(z \mid x)}\left[(\log p_\theta(x \mid z) - b)\, \nabla_\phi \log q_\phi(z \mid x)\right]",
-        r"\mathrm{ELBO}(x) = \mathbb{E}_{q_\phi(z \mid x)}\left[\log p_\theta(x \mid z)\right] - \mathrm{KL}(q_\phi(z \mid x)\,\Vert\,p(z))",
-    ),
-    "kl": (
-        r"\mathcal{L}_\beta(x) = \mathbb{E}_{q_\phi(z \mid x)}\left[-\log p_\theta(x \mid z)\right] + \beta\, \mathrm{KL}(q_\phi(z \mid x)\,\Vert\,p(z))",
-        r"\mathrm{KL} = \frac{1}{2} \sum_{j=1}^{Z} \left(\mu_j^2 + \sigma_j^2 - 1 - \log \sigma_j^2\right)",
-        r"\mathbb{E}_x\, \mathrm{KL}(q(z \mid x)\,\Vert\,p(z)) = I(x; z) + \mathrm{KL}(q(z)\,\Vert\,p(z)),\qquad q(z) = \frac{1}{N} \sum_{n=1}^{N} q(z \mid x_n)",
-    ),
-    "latent-dim": (
-        r"\mathrm{AE}:\quad \min_{\phi,\theta}\; -\log p_\theta(x \mid z),\qquad z = f_\phi(x)",
-        r"\mathrm{VAE}:\quad \min_{\phi,\theta}\; \mathbb{E}_{q_\phi(z \mid x)}\left[-\log p_\theta(x \mid z)\right] + \sum_{j=1}^{Z} \mathrm{KL}(q_\phi(z_j \mid x)\,\Vert\,p(z_j))",
-        r"q_\phi(z_j \mid x) = \mathcal{N}(0, 1)\;\mathrm{for\ all}\;x\quad\Rightarrow\quad \mathrm{KL}_j = 0",
-    ),
-    "decoder-as-generator": (
-        r"\mathrm{VAE}:\quad z \sim q_\phi(z \mid x),\qquad \min_{\theta,\phi}\; -\log p_\theta(x \mid z) + \mathrm{KL}(q_\phi(z \mid x)\,\Vert\,p(z))",
-        r"\mathrm{GAN}:\quad z \sim p(z) = \mathcal{N}(0, I),\qquad \min_{\theta}\; -\mathbb{E}_z\, D(G_\theta(z))",
-        r"\theta_0 = \theta_{\mathrm{VAE}},\qquad \frac{\Vert \theta_t - \theta_0 \Vert}{\Vert \theta_0 \Vert}",
-    ),
-    "encoder-vs-discriminator": (
-        r"E_\phi:\; x \mapsto (\mu, \sigma^2),\qquad D_\psi:\; x \mapsto \ell \in \mathbb{R}",
-        r"\min_{\phi,\theta}\; \mathbb{E}_{q_\phi(z \mid x)}\left[-\log p_\theta(x \mid z)\right] + \mathrm{KL}(q_\phi(z \mid x)\,\Vert\,p(z))",
-        r"\min_G \max_D\; \mathbb{E}_x \log \sigma(D(x)) + \mathbb{E}_z \log (1 - \sigma(D(G(z))))",
-        r"D^*(x) = \log \frac{p_{\mathrm{data}}(x)}{p_G(x)}",
-    ),
-    "ae-vs-vae-vs-gan": (
-        r"\mathrm{AE}:\quad \min_{\phi,\theta}\; \mathbb{E}_x\, d(x, g_\theta(f_\phi(x)))",
-        r"\mathrm{VAE}:\quad \log p_\theta(x) \geq \mathbb{E}_{q_\phi(z \mid x)}\left[\log p_\theta(x \mid z)\right] - \mathrm{KL}(q_\phi(z \mid x)\,\Vert\,p(z))",
-        r"\mathrm{GAN}:\quad \min_G \max_D\; \mathbb{E}_x \log \sigma(D(x)) + \mathbb{E}_z \log (1 - \sigma(D(G(z))))",
-    ),
-    "gan-stability": (
-        r"\mathcal{L}_G = -\mathbb{E}_z \log \sigma(D(G(z))),\qquad \frac{\partial \mathcal{L}_G}{\partial D(G(z))} = -\sigma(-D(G(z)))",
-        r"\mathcal{L}_D = -\mathbb{E}_x\left[\,0.9\,\log \sigma(D(x)) + 0.1\,\log (1 - \sigma(D(x)))\,\right] - \mathbb{E}_z \log (1 - \sigma(D(G(z))))",
-        r"D^*(x) = \log \frac{0.9\,p_{\mathrm{data}}(x)}{0.1\,p_{\mathrm{data}}(x) + p_G(x)}",
-        r"\bar W = \frac{W}{\sigma_{\max}(W)}\quad\Rightarrow\quad |D(x) - D(y)| \leq L\,\Vert x - y \Vert",
-    ),
-}
+            cards[name] = card
+    return cards

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from latentlab.base.errors import LabError
 from latentlab.base.files import read_json, replace_json
+from latentlab.lab.pool import spawn
 from latentlab.runs.folder import RunFolder
 from latentlab.studio.library import Library
 
@@ -85,14 +86,8 @@ def start(library: Library, kind: Kind, subject: str, arguments: Sequence[str]) 
     _write(task)
     _prune(library)
     with open(path / "log", "wb") as log:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "latentlab.cli.detached", str(path)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=_environment(),
-            **_detached(),
-        )
+        command = [sys.executable, "-m", "latentlab.cli.detached", str(path)]
+        child = spawn(command, _threads(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, **_windowless())
     _children[task.id] = child
     return task
 
@@ -127,21 +122,17 @@ def _write(task: Task) -> None:
     replace_json(task.path / "task.json", values | {"status": task.status, "pid": task.pid, "run": task.run})
 
 
-def _environment() -> dict[str, str]:
-    """With one core left to the page where there are two; a thread count that the user asks for goes before."""
+def _threads() -> int | None:
+    """All but one core, left to the page, where there are two; a thread count that the user asks for goes before."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    changed = {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
-    if "OMP_NUM_THREADS" not in os.environ:
-        changed["OMP_NUM_THREADS"] = str(max(1, cores - 1))
-    return {**os.environ, **changed}
+    return None if "OMP_NUM_THREADS" in os.environ else max(1, cores - 1)
 
 
-def _detached() -> Mapping[str, Any]:
-    """How a process is started that no closed terminal, Ctrl-C or end of this server reaches."""
-    if os.name == "nt":
-        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW  # type: ignore[attr-defined,unused-ignore]
-        return {"creationflags": flags}
-    return {"start_new_session": True}
+def _windowless() -> Mapping[str, Any]:
+    """On Windows: a process of a group and a console of its own, so that no closed terminal reaches it."""
+    if os.name != "nt":
+        return {}
+    return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}  # type: ignore[attr-defined,unused-ignore]
 
 
 def read(path: Path) -> Task | None:

@@ -22,16 +22,14 @@ from typing import Any
 from latentlab.base.errors import Busy, refusal
 from latentlab.base.files import replace_json, replace_text
 from latentlab.base.machine import core_count, fastest_threads
-from latentlab.config.presets import preset
 from latentlab.data import Data, load_data
 from latentlab.lab.cells import Cell
-from latentlab.lab.experiments.results import ARMS, gather
-from latentlab.lab.experiments.words import write_words
-from latentlab.lab.farm import Evaluation, Failure, Machine, run_cells
-from latentlab.lab.grid import held, prepare
+from latentlab.lab.experiments.results import ARMS, gather, write_words
+from latentlab.lab.farm import Evaluation, Failure, Machine, Outcome, run_cells, working_in
+from latentlab.lab.grid import prepare
 from latentlab.runs.folder import RunFolder
 from latentlab.show.figures.swept import draw_vae_to_gan
-from latentlab.train.start import StopFlag, adopt_decoder
+from latentlab.train.start import StopFlag
 
 LATENT_DIM = 32
 # Half the widths of `conv-vae` and `sn-gan`: 20 runs then take two laptop cores about an hour on MNIST instead of two and a half.
@@ -63,36 +61,22 @@ class Plan:
     def vaes(self, shared: Mapping[str, Any], out: Path) -> list[Cell]:
         """The VAE of each seed. `shared` are fields that all runs have, by dotted name."""
         changes = [self.common(shared, seed) | {"train.epochs": self.vae_epochs} for seed in range(self.seeds)]
-        return [_cell("conv-vae", f"vae-seed-{seed}", change, out) for seed, change in enumerate(changes)]
+        return [Cell.planned("conv-vae", f"vae-seed-{seed}", change, out) for seed, change in enumerate(changes)]
 
     def gans(self, shared: Mapping[str, Any], out: Path, train_images: int) -> list[Cell]:
         """The three arms of each seed; the VAEs must be there."""
-        found = []
+        cells = []
         for seed in range(self.seeds):
             common = self.common(shared, seed) | ({} if self.full_width else HALF_DISCRIMINATOR)
             common |= {"train.epochs": self.epochs, "train.evaluate_epochs": EVALUATIONS, "train.measure_samples": self.samples}
             warm = {**common, "train.generator_from": str((out / f"vae-seed-{seed}").resolve())}
             frozen = {**warm, "train.generator_frozen_images": round(self.frozen_epochs * train_images)}
-            found += [
-                _cell("sn-gan", f"scratch-seed-{seed}", common, out),
-                _cell("gan-from-vae", f"warm-seed-{seed}", warm, out),
-                _cell("gan-from-vae", f"frozen-seed-{seed}", frozen, out),
+            cells += [
+                Cell.planned("sn-gan", f"scratch-seed-{seed}", common, out),
+                Cell.planned("gan-from-vae", f"warm-seed-{seed}", warm, out),
+                Cell.planned("gan-from-vae", f"frozen-seed-{seed}", frozen, out),
             ]
-        return found
-
-
-def _cell(name: str, folder: str, changes: Mapping[str, Any], out: Path) -> Cell:
-    return Cell(folder, out / folder, adopt_decoder(preset(name, **changes)), changes)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How the experiment ended: its result (None when stopped or when runs failed), what failed, the signal that stopped it."""
-
-    folder: Path
-    result: dict[str, Any] | None
-    failures: dict[str, Failure]
-    signal: int | None
+        return cells
 
 
 def run_vae_to_gan(
@@ -119,7 +103,7 @@ def run_vae_to_gan(
     vaes = plan.vaes(shared, folder)
     data = load_data(vaes[0].config.data)
     flag = StopFlag()
-    with held(folder), flag.installed():
+    with working_in(folder), flag.installed():
         if fresh:
             forget(folder, plan)
         failures = _bring(vaes, data, machine, flag, say)
@@ -145,7 +129,7 @@ def forget(folder: Path, plan: Plan) -> None:
             if RunFolder(path).is_locked():
                 raise Busy(f"{path} is being trained by another process. Stop it with `latentlab stop {path}` first.")
             if (path / "config.json").is_file():
-                shutil.rmtree(folder / f"{arm}-seed-{seed}")
+                shutil.rmtree(path)
 
 
 def finish(folder: Path, seeds: int, lang: str) -> dict[str, Any]:

@@ -1,24 +1,213 @@
 """The questions of the labs, each answered by an experiment that runs here. Python: `latentlab.lab.questions`.
 
-Loaded when first used: a worker process needs none of it.
+A question is a folder of this package: its `experiment`, and the `TASKS` that a worker process may do for it. Its formulas stand in
+`latentlab.show.card`, which also gives the order of all; its words in locales/*/question-NAME.json.
 """
 
 from __future__ import annotations
 
+import importlib
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from latentlab.lab.questions.ask import load as load
-    from latentlab.lab.questions.ask import names as names
-    from latentlab.lab.questions.ask import run as run
+from latentlab.base import __version__
+from latentlab.base.errors import refusal
+from latentlab.base.files import read_json_or_nothing, replace_json
+from latentlab.base.texts import languages
+from latentlab.config.sources import CLASSIFIED
+from latentlab.show.card import FOLDER, NAMES, Card, Claim, read_card
+from latentlab.show.charts.panels import Panel
 
+if TYPE_CHECKING:
+    from latentlab.lab.questions.bench import Bench
 
 __all__ = ["load", "names", "run"]
 
+PLANNED, TIME = "planned.json", "seconds.json"
+RESULTS = "tasks"  # the folder of what tasks gave
+OWN = ("card.json", "card.html", "figure.png", "log.txt", TIME, PLANNED)
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module 'latentlab.lab.questions' has no attribute {name!r}")
-    from latentlab.lab.questions import ask
 
-    return getattr(ask, name)
+@dataclass(frozen=True)
+class Findings:
+    """What an experiment gives to its card: see `latentlab.show.card.Card`."""
+
+    settings: dict[str, Any]
+    outcome: tuple[str, ...]
+    claims: tuple[Claim, ...]
+    panels: tuple[Panel, ...]
+    numbers: dict[str, Any]
+
+
+def names() -> list[str]:
+    """The questions that there are, in the order in which they are best asked."""
+    return list(NAMES)
+
+
+def module_of(name: str) -> Any:
+    """The folder of a question: one of `NAMES`, found by its name."""
+    if name not in NAMES:
+        raise ValueError(f"a question must be one of {', '.join(NAMES)}. Got {name!r}")
+    return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+
+
+def run(
+    name: str,
+    out: str | Path | None = None,
+    *,
+    data: str = "digits",
+    lang: str = "en",
+    fresh: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+    **data_options: Any,
+) -> Card:
+    """Run a question's experiment into `out` (runs/questions/NAME) and return its card.
+
+    Finished runs in that folder are kept and unfinished ones go on, so that the same call after an interruption ends
+    what was begun; `fresh` starts over. Raises LabError for wrong input, and for a folder that is not empty and not this
+    question's.
+    """
+    from latentlab.config.presets import preset
+    from latentlab.data import load_data
+    from latentlab.lab.farm import working_in
+    from latentlab.lab.grid import prepare
+    from latentlab.lab.questions.bench import Bench
+    from latentlab.show.figures.panels import draw_panels
+    from latentlab.show.report import write_card_page
+
+    folder = Path(out) if out is not None else FOLDER / name
+    check(name, folder, data)
+    if lang not in languages():
+        raise refusal("--lang", "one of " + ", ".join(languages()), lang)
+    shared = {"data.spec": data} | {f"data.{key}": value for key, value in data_options.items()}
+    images = load_data(preset("conv-vae", **shared).data)
+    with working_in(folder):
+        if fresh:
+            forget(folder)
+        claim_folder(name, folder)
+        # Where a card is, the experiment ended before: to read it again takes no time that belongs to it.
+        with nullcontext() if (folder / "card.json").is_file() else timed(folder / TIME):
+            prepare(images, say)
+            bench = Bench(folder, images, shared, say, name)
+            findings: Findings = module_of(name).experiment(bench)
+        card = Card(
+            name, data, seconds_in(folder / TIME), machine_of(bench), findings.settings, findings.outcome, findings.claims,
+            findings.panels, findings.numbers, tuple(bench.trained),
+        )  # fmt: skip
+        card.save(folder)
+        draw_panels(card.panels, folder / "figure.png", lang)
+        write_card_page(card, folder / "card.html", lang)
+    return card
+
+
+def load(folder: str | Path) -> Card:
+    """The card of a question that was run. Raises LabError when the folder holds none."""
+    return read_card(Path(folder))
+
+
+@contextmanager
+def timed(path: Path) -> Iterator[None]:
+    """Add the seconds that the block takes to those in a file, also when it is left by an exception.
+
+    So an experiment that was interrupted and went on tells its whole time.
+    """
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        replace_json(path, {"seconds": seconds_in(path) + time.perf_counter() - started})
+
+
+def seconds_in(path: Path) -> float:
+    """The seconds in a file that `timed` keeps; 0 without one."""
+    return float(read_json_or_nothing(path).get("seconds", 0.0))
+
+
+def machine_of(bench: Bench) -> dict[str, Any]:
+    """Where and on what the experiment ran."""
+    import torch
+
+    from latentlab.base.machine import processor
+    from latentlab.lab.questions.bench import workers
+
+    return {
+        "latentlab": __version__,
+        "torch": torch.__version__,
+        "processor": processor(),
+        "workers": workers(),
+        "data_fingerprint": bench.data.fingerprint,
+        "images": {"train": len(bench.data.train), "val": len(bench.data.val), "test": len(bench.data.test)},
+    }
+
+
+# A question's own folder: whose it is, and which runs in it are its own.
+#
+# planned.json names the question, and every run that it is about to train before the first of them begins, so that a run of
+# somebody else's in the same folder is never taken for one of the question's.
+
+
+def check(name: str, folder: Path, data: str) -> None:
+    """Raise LabError for a question or a data set that there is none of, and for a folder that belongs to something else."""
+    if name not in NAMES:
+        raise refusal("a question", "one of " + ", ".join(NAMES), name, "`latentlab question` lists them.")
+    if data not in CLASSIFIED:  # a question's measures ask for classes
+        raise refusal("--data", "one of " + ", ".join(CLASSIFIED), data)
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise refusal("--out", "a folder", str(folder))
+    if all(path.name == "lock" for path in folder.iterdir()):
+        return
+    owner = owner_of(folder)
+    if owner is None:
+        raise refusal("--out", "a new or empty folder, or one of this question", str(folder), "It holds other files.")
+    if owner not in ("", name):
+        raise refusal("--out", "a new or empty folder, or one of this question", str(folder), f"It is that of the question {owner}.")
+
+
+def owner_of(folder: Path) -> str | None:
+    """The question that a folder is of; "" where it is of one but does not say which, None where it is of none."""
+    named = [read_json_or_nothing(folder / file).get("question") for file in (PLANNED, "card.json")]
+    if ours := [name for name in named if name in NAMES]:
+        return str(ours[0])
+    return "" if isinstance(read_json_or_nothing(folder / TIME).get("seconds"), int | float) else None
+
+
+def claim_folder(name: str, folder: Path) -> None:
+    """Write down that a folder is this question's, and that runs which an earlier card names are."""
+    replace_json(folder / PLANNED, {"question": name, "runs": sorted(_runs(folder))})
+
+
+def plan_runs(folder: Path, names: Iterable[str]) -> None:
+    """Write down names of runs before they are trained."""
+    question = read_json_or_nothing(folder / PLANNED).get("question")
+    replace_json(folder / PLANNED, {"question": question, "runs": sorted(_runs(folder) | set(names))})
+
+
+def forget(folder: Path) -> None:
+    """Remove what the question made: the runs that it planned, what was measured and the card. Nothing else."""
+    from latentlab.lab.cells import is_debris
+
+    for name in _runs(folder):
+        path = folder / name
+        if path.is_dir() and not path.is_symlink() and ((path / "config.json").is_file() or is_debris(path)):
+            shutil.rmtree(path)
+    for path in (folder / RESULTS).glob("*.json"):
+        if "task" in read_json_or_nothing(path):
+            path.unlink()
+    if (folder / RESULTS).is_dir() and not any((folder / RESULTS).iterdir()):
+        (folder / RESULTS).rmdir()
+    for name in OWN:
+        (folder / name).unlink(missing_ok=True)
+
+
+def _runs(folder: Path) -> set[str]:
+    """The names in planned.json and card.json; only folders directly below count."""
+    listed = [read_json_or_nothing(folder / file).get("runs") for file in (PLANNED, "card.json")]
+    names = {name for runs in listed if isinstance(runs, list) for name in runs if isinstance(name, str)}
+    return {name for name in names if name not in ("", ".", "..") and not set(name) & set("/\\:")}

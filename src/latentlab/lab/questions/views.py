@@ -1,25 +1,35 @@
-"""How a question about generators looks at images: real ones that no network has learned from, and one extractor for all."""
+"""How the questions look at runs: real images that no network has learned from, one extractor for all, and what a VAE or AE is measured by.
+
+Few images, no repeated passes, a second or less. Axes: N images, H height, W width, C channels, Z latent units.
+"""
 
 from __future__ import annotations
 
 import functools
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from latentlab.base.images import Images, grid, to_pil
+from latentlab.base.seeding import numpy_generator
 from latentlab.config.presets import preset
 from latentlab.data import Data, ImageSet, load_data
+from latentlab.lab.kit import Doubles
 from latentlab.measure.extractors import Extractor, Seen, extractors_for
-from latentlab.measure.metrics.classes import entropy_nats, shares
-from latentlab.measure.metrics.features import kernel_distance
+from latentlab.measure.likelihood import marginal, posterior
+from latentlab.measure.metrics.classes import active_units, entropy_nats, knn_accuracy, shares
+from latentlab.measure.metrics.features import frechet_distance, kernel_distance, moments
 from latentlab.measure.metrics.manifold import manifold
+from latentlab.models.objectives import bernoulli_nats_of_one
+from latentlab.models.vae import VAELearner
+from latentlab.train import Run
 
 REAL = 1_000  # real images, at most; `digits` holds out fewer
 FITTED = 2_000  # training images that probes learn from, at most
@@ -28,7 +38,7 @@ NEIGHBOURS = 5
 
 @dataclass(frozen=True)
 class View:
-    """The data of an experiment, its extractor, and what that sees of held-out images (half of val, half of test)."""
+    """The data of an experiment, its extractor, and what that sees of images that no network has learned from."""
 
     data: Data
     extractor: Extractor
@@ -43,11 +53,11 @@ class View:
 
     def quality(self, fakes: Images) -> dict[str, float]:
         """Samples uint8 [M, H, W, C] against the held-out images: kid, precision, recall and, with classes, their entropy."""
-        found = self.extractor(fakes)
-        near = manifold(self.seen.features, found.features, NEIGHBOURS)
-        values = {"kid": kernel_distance(found.features, self.seen.features), "precision": near.precision, "recall": near.recall}
-        if found.labels is not None and self.classes:
-            values["class_entropy_nats"] = entropy_nats(shares(found.labels, self.classes))
+        fake = self.extractor(fakes)
+        near = manifold(self.seen.features, fake.features, NEIGHBOURS)
+        values = {"kid": kernel_distance(fake.features, self.seen.features), "precision": near.precision, "recall": near.recall}
+        if fake.labels is not None and self.classes:
+            values["class_entropy_nats"] = entropy_nats(shares(fake.labels, self.classes))
         return values
 
     def floor(self) -> dict[str, float]:
@@ -55,15 +65,29 @@ class View:
         return self.quality(first(self.data.train, len(self.held_out)).images)
 
 
-def view(settings: Mapping[str, Any]) -> View:
-    """The view of a task: `settings["shared"]` are the fields of every run, among them those of the data."""
-    return _view(json.dumps({k: v for k, v in settings["shared"].items() if k.startswith("data.")}, sort_keys=True))
+def view(settings: Mapping[str, Any], splits: Sequence[str] = ("val", "test")) -> View:
+    """The view of a task, of as many images of each split: `settings["shared"]` are the fields of every run, the data's among them."""
+    return _view(_data_fields(settings), tuple(splits))
+
+
+def data_of(settings: Mapping[str, Any]) -> Data:
+    """The data of a task."""
+    return _data(_data_fields(settings))
+
+
+def _data_fields(settings: Mapping[str, Any]) -> str:
+    return json.dumps({k: v for k, v in settings["shared"].items() if k.startswith("data.")}, sort_keys=True)
 
 
 @functools.lru_cache(maxsize=1)
-def _view(fields: str) -> View:
-    data = load_data(preset("conv-vae", **json.loads(fields)).data)
-    parts = [first(split, REAL // 2) for split in (data.val, data.test)]
+def _data(fields: str) -> Data:
+    return load_data(preset("conv-vae", **json.loads(fields)).data)
+
+
+@functools.lru_cache(maxsize=1)
+def _view(fields: str, splits: tuple[str, ...]) -> View:
+    data = _data(fields)
+    parts = [first(getattr(data, split), REAL // len(splits)) for split in splits]
     images = np.concatenate([part.images for part in parts])
     labels = None if not data.labelled else np.concatenate([part.labels for part in parts if part.labels is not None])
     extractor = extractors_for(data)[0]
@@ -85,37 +109,125 @@ def exceeds(a: NDArray[Any], b: NDArray[Any]) -> float:
     return float((gaps > 0).mean() + 0.5 * (gaps == 0).mean())
 
 
-# Small pictures of images side by side, as PNG bytes without text.
-
 SHADES = 16
 COLORS = 64
 
 
-def sheet(images: Images, columns: int) -> bytes:
-    """Images uint8 [N, H, W, C] row by row: 16 shades of grey in 4 bits a pixel, or 64 colours."""
-    picture, buffer = to_pil(grid(images, columns)), io.BytesIO()
+def sheet(images: Images, columns: int, zoom: int = 1, optimize: bool = True) -> bytes:
+    """Images uint8 [N, H, W, C] row by row as a small PNG without text, for a panel: 16 shades of grey in 4 bits a pixel, or 64 colours."""
+    picture, buffer = to_pil(grid(images, columns), zoom), io.BytesIO()
     if picture.mode == "L":
         last = SHADES - 1
         levels = Image.frombytes("P", picture.size, picture.point([round(value * last / 255) for value in range(256)]).tobytes())
         levels.putpalette([round(shade * 255 / last) for shade in range(SHADES) for _ in range(3)])
-        levels.save(buffer, "PNG", bits=4, optimize=True)
+        levels.save(buffer, "PNG", bits=4, optimize=optimize)
     else:
-        picture.quantize(COLORS).save(buffer, "PNG", optimize=True)
+        picture.quantize(COLORS).save(buffer, "PNG", optimize=optimize)
     return buffer.getvalue()
 
 
-# Rows of images as one small PNG without text, for a panel.
+strip = functools.partial(sheet, zoom=2, optimize=False)  # the same, of few images
 
 
-def strip(images: Images, columns: int, zoom: int = 2) -> bytes:
-    """Images uint8 [N, H, W, C], `columns` in a row, as PNG bytes: grey in 16 shades, colours in 64."""
-    picture = to_pil(grid(images, columns), zoom)
-    buffer = io.BytesIO()
-    if picture.mode != "L":
-        picture.quantize(64).save(buffer, "PNG")
-        return buffer.getvalue()
-    last = SHADES - 1
-    shades = Image.frombytes("P", picture.size, picture.point([round(value * last / 255) for value in range(256)]).tobytes())
-    shades.putpalette([round(shade * 255 / last) for shade in range(SHADES) for _ in range(3)])
-    shades.save(buffer, "PNG", bits=4)
-    return buffer.getvalue()
+# What one trained VAE or AE is measured by.
+
+SAMPLES = 1_000
+TRIED = 250  # test images by which it is seen which units are needed
+NEEDED = 1.01  # a unit is needed if reconstructions without it err by more than this times as much
+
+
+def measure_coder(run: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything about one run: {"train", "test"} losses, units, codes against the prior, samples, with `nll_samples` the NLL.
+
+    The test split and the classifier of the experiment's data are the yardstick, whatever part of the training images the run
+    itself has seen.
+    """
+    looking = view(settings, ("test",))
+    seen, unseen = first(run.data().train, REAL), first(looking.data.test, REAL)
+    measured: dict[str, Any] = {"train": losses(run, seen), "test": losses(run, unseen)}
+    mean, deviation = run.encode(seen.images)
+    measured |= {"needed_units": needed_units(run, unseen.images[:TRIED]), "variance_shares": variance_shares(mean)}
+    if seen.labels is not None and unseen.labels is not None:
+        codes = run.encode(unseen.images).mean
+        measured["knn_accuracy"] = knn_accuracy(mean, seen.labels, codes, unseen.labels, NEIGHBOURS).value
+    if deviation is not None:
+        measured["active_units"] = active_units(mean)
+        measured |= aggregate(mean, deviation, run.config.train.seed)
+    if settings.get("nll_samples"):
+        measured["nll_nats"] = nll(run, unseen, settings["nll_samples"], settings["nll_images"])
+    if samples := settings.get("samples", SAMPLES):
+        fakes = looking.extractor(run.sample(samples, seed=run.config.train.seed + 1)).features
+        real = looking.seen.features
+        measured |= {"kid": kernel_distance(fakes, real), "frechet": frechet_distance(moments(fakes), moments(real))}
+    return measured
+
+
+def losses(run: Run, images: ImageSet) -> dict[str, float]:
+    """Means over the images of what the learner says of held-out images: an AE's loss and mse, a VAE's −ELBO and its parts."""
+    pixels = torch.from_numpy(np.ascontiguousarray(images.images))
+    values = run.learner.held_out(pixels, run.config.train.seed, 0)
+    return {name: float(of_images.double().mean()) for name, of_images in values.items()}
+
+
+def needed_units(run: Run, images: Images) -> int:
+    """How many latent units the decoder needs: with the unit held at its mean, reconstructions err by over 1 % more."""
+    codes = run.encode(images).mean  # [N, Z]
+    with_all = _error(run, images, codes)
+    needed = 0
+    for unit in range(codes.shape[1]):
+        without = codes.copy()
+        without[:, unit] = codes[:, unit].mean()
+        needed += _error(run, images, without) > NEEDED * with_all
+    return needed
+
+
+@torch.no_grad()
+def _error(run: Run, images: Images, codes: NDArray[np.float32]) -> float:
+    decoder = run.networks()["decoder"]
+    x = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2) / 255.0  # [N, C, H, W]
+    return float((torch.sigmoid(decoder(torch.from_numpy(codes))) - x).square().mean())
+
+
+def variance_shares(codes: NDArray[np.float32]) -> list[float]:
+    """Each principal axis's share of the variance of codes [N, Z], largest first."""
+    values = np.linalg.eigvalsh(np.atleast_2d(np.cov(codes.astype(np.float64), rowvar=False)))[::-1]
+    return [float(value) for value in np.maximum(values, 0.0) / max(values.sum(), np.finfo(float).tiny)]
+
+
+def aggregate(mean: NDArray[np.float32], deviation: NDArray[np.float32], seed: int) -> dict[str, float]:
+    """How far the aggregate posterior q(z) = 1/N Σ q(z|x_n) is from the prior N(0, I), from means and deviations [N, Z].
+
+    `aggregate_kl_nats`: KL(N(μ, Σ) ‖ N(0, I)) of q(z)'s own mean and covariance; `aggregate_kl_floor`: what N draws of the
+    prior itself give, which is not 0. `aggregate_mmd`: the unbiased squared MMD of one draw for each image against as many
+    of the prior, kernel (a·b / Z + 1)³ (Gretton et al. 2012); about 0 where both are alike.
+    """
+    source = numpy_generator(seed, "aggregate")
+    drawn = mean + deviation * source.standard_normal(mean.shape)
+    prior = source.standard_normal(mean.shape)
+    covariance = np.atleast_2d(np.cov(mean.astype(np.float64), rowvar=False, bias=True)) + np.diag(
+        (deviation.astype(np.float64) ** 2).mean(0)
+    )
+    return {
+        "aggregate_kl_nats": gaussian_kl_nats(mean.astype(np.float64).mean(0), covariance),
+        "aggregate_kl_floor": gaussian_kl_nats(prior.mean(0), np.atleast_2d(np.cov(prior, rowvar=False))),
+        "aggregate_mmd": kernel_distance(drawn, prior),
+    }
+
+
+def gaussian_kl_nats(mean: Doubles, covariance: Doubles) -> float:
+    """KL(N(mean, covariance) ‖ N(0, I)) = ½ (tr Σ + μᵀμ − Z − log det Σ), in nats; mean [Z], covariance [Z, Z]."""
+    _, log_determinant = np.linalg.slogdet(covariance)
+    return float(0.5 * (np.trace(covariance) + mean @ mean - len(mean) - log_determinant))
+
+
+def nll(run: Run, images: ImageSet, samples: int, most: int) -> float:
+    """−log p(x) in nats per image by importance sampling (Burda et al. 2016), over the first `most` images; infinity for an AE."""
+    learner = cast(VAELearner, run.learner)
+    seed, decoder = run.config.train.seed, run.networks()["decoder"]
+    batch = torch.from_numpy(images.images[:most].copy())
+    x = learner.target(batch, seed, 0)  # [N, C, H, W]
+
+    def log_likelihood(z: torch.Tensor, i: int) -> torch.Tensor:
+        return -bernoulli_nats_of_one(decoder(z), x[i])
+
+    return float(marginal(posterior(learner, batch, seed, 0), log_likelihood, samples, seed).nll_nats.mean())

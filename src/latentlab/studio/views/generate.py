@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import os
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ import streamlit as st
 from latentlab.base.errors import LabError
 from latentlab.base.images import Images, grid, to_pil
 from latentlab.base.texts import number
+from latentlab.lab.pool import spawn
 from latentlab.runs.checkpoints import stamp
 from latentlab.studio.overview import Overview
 from latentlab.studio.state import asked, chosen
@@ -194,13 +194,8 @@ class Sampler:
     def _started(self) -> subprocess.Popen[bytes]:
         if self.process is None or self.process.poll() is not None:
             self._end()
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "latentlab.cli.drawing"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"},
-                start_new_session=os.name != "nt",  # Ctrl-C is for the page; this process ends when its stdin does
-            )
+            command = [sys.executable, "-m", "latentlab.cli.drawing"]  # it ends when its stdin does
+            self.process = spawn(command, 1, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         return self.process
 
     def _rest(self) -> None:

@@ -1,4 +1,7 @@
-"""AE, VAE and GAN at one budget: as many training images read, one decoder architecture. What is each for?"""
+"""AE, VAE and GAN at one budget: as many training images read, one decoder architecture. What is each for?
+
+Axes: N images, Z latent.
+"""
 
 from __future__ import annotations
 
@@ -6,48 +9,48 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from latentlab.base.images import Images
+from latentlab.base.seeding import latents
 from latentlab.base.texts import Phrase
-from latentlab.lab.experiments import HALF, HALF_DISCRIMINATOR
-from latentlab.lab.questions.ae_vs_vae_vs_gan.measures import copies
-from latentlab.lab.questions.ask import Findings
-from latentlab.lab.questions.bench import Bench, Plan, Task
-from latentlab.lab.questions.kit import bars, claim, column, comparable, ratio_claim, table, tied_best
-from latentlab.lab.questions.views import sheet
+from latentlab.lab.experiments import HALF_DISCRIMINATOR
+from latentlab.lab.kit import Painter, bars, claim, column, comparable, mean, ratio_claim, table, tied_best
+from latentlab.lab.questions import Findings
+from latentlab.lab.questions.bench import NARROW, Bench, Plan, Task
+from latentlab.lab.questions.views import FITTED, View, first, sheet, view
+from latentlab.measure.metrics.classes import knn_accuracy
+from latentlab.measure.metrics.images import mean_squared_error
+from latentlab.models.nets import to_unit
+from latentlab.models.sampling import arc, line
 from latentlab.show.card import Claim
 from latentlab.show.charts.panels import Bars, Panel, Pictures
+from latentlab.show.figures.records import edge_steps
 from latentlab.train import Run
 
 SEEDS = 4
 LATENT_DIM, BATCH, STEPS = 16, 64, 250
 SHOWN = 10
 PRESETS = {"ae": "conv-ae", "vae": "conv-vae", "gan": "sn-gan"}
-COMMON = {
-    **HALF,
-    "model.latent_dim": LATENT_DIM,
-    "train.steps": STEPS,
-    "train.batch_size": BATCH,
-    "train.sample_count": 16,
-    "train.ema_halflife_images": 2_000,
-}
+COMMON = {**NARROW, "model.latent_dim": LATENT_DIM, "train.steps": STEPS, "train.batch_size": BATCH}
 OWN: dict[str, dict[str, Any]] = {
     "ae": {"train.learning_rate": 3e-3},
     "vae": {"train.learning_rate": 3e-3},
     "gan": {**HALF_DISCRIMINATOR, "train.measure_samples": 0},
 }
 Measured = Mapping[str, Sequence[dict[str, Any]]]  # family → seed by seed
+paint = Painter("ae-vs-vae-vs-gan")
 
 
 def experiment(bench: Bench) -> Findings:
     """Train one of each family with each seed and measure all of them alike."""
     runs = bench.train([plan(family, seed, bench) for seed in range(SEEDS) for family in ("gan", "vae", "ae")])
-    found = {family: [bench.result(f"{family}-seed-{seed}") for seed in range(SEEDS)] for family in PRESETS}
-    claims = judge(found)
-    panels: tuple[Panel, ...] = (faces(bench, runs), distances(found), errors(found), virtues(found))
+    measured = {family: bench.results(family, SEEDS) for family in PRESETS}
+    panels: tuple[Panel, ...] = (faces(bench, runs), distances(measured), errors(measured), virtues(measured))
     settings = {"seeds": SEEDS, "steps": STEPS, "batch_size": BATCH, "latent_dim": LATENT_DIM, "images": STEPS * BATCH}
-    numbers = {family: table({name: column(found[family], *name.split(".")) for name in names(found[family][0])}) for family in PRESETS}
-    return Findings(settings, outcome(found), claims, panels, dict(numbers))
+    numbers = {family: table({".".join(path): column(seeds, *path) for path in paths(seeds[0])}) for family, seeds in measured.items()}
+    return Findings(settings, outcome(measured), judge(measured), panels, dict(numbers))
 
 
 def plan(family: str, seed: int, bench: Bench) -> Plan:
@@ -56,90 +59,156 @@ def plan(family: str, seed: int, bench: Bench) -> Plan:
     return Plan(f"{family}-seed-{seed}", PRESETS[family], changes, task=Task("family-measures"))
 
 
-def names(found: Mapping[str, Any]) -> list[str]:
-    """Every measure of a run by its dotted name."""
-    return [
-        f"{a}.{b}" if isinstance(inner, dict) else a for a, inner in found.items() for b in (inner if isinstance(inner, dict) else [""])
-    ]
+def paths(measured: Mapping[str, Any]) -> list[list[str]]:
+    """Every measure of a run by its keys."""
+    return [path for name, inner in measured.items() for path in ([[name, key] for key in inner] if isinstance(inner, dict) else [[name]])]
 
 
-def judge(found: Measured) -> tuple[Claim, ...]:
+def judge(measured: Measured) -> tuple[Claim, ...]:
     """What each family is better at than another."""
-    kid = {family: column(found[family], "samples", "kid") for family in PRESETS}
-    mse = {family: [1000 * value for value in column(found[family], "mse")] for family in PRESETS}
+    ae, vae = measured["ae"], measured["vae"]
+    kid = {family: column(seeds, "samples", "kid") for family, seeds in measured.items()}
+    mse = {family: column(seeds, "mse", scale=1000) for family, seeds in measured.items()}
     claims = [
         claim("ae-copies", mse["vae"], mse["ae"]),
-        ratio_claim("prior", column(found["ae"], "standard", "kid"), kid["vae"]),
+        ratio_claim("prior", column(ae, "standard", "kid"), kid["vae"]),
         ratio_claim("fitted", kid["vae"], kid["ae"]),
         ratio_claim("gan-draws", kid["vae"], kid["gan"]),
-        ratio_claim("ways", column(found["vae"], "midpoints", "kid"), column(found["ae"], "midpoints", "kid")),
+        ratio_claim("ways", column(vae, "midpoints", "kid"), column(ae, "midpoints", "kid")),
         claim("no-way-back", mse["gan"], mse["vae"]),
     ]
-    if "knn_accuracy" in found["vae"][0]:
-        accuracy = {family: [100 * value for value in column(found[family], "knn_accuracy")] for family in ("ae", "vae")}
-        claims.append(claim("organised", accuracy["vae"], accuracy["ae"]))
+    if "knn_accuracy" in vae[0]:
+        claims.append(claim("organised", *(column(seeds, "knn_accuracy", scale=100) for seeds in (vae, ae))))
     return tuple(claims)
 
 
-def outcome(found: Measured) -> tuple[str, ...]:
+def outcome(measured: Measured) -> tuple[str, ...]:
     """The family whose samples are nearest to real images; several where the seeds do not settle it."""
-    kid = comparable([column(found[family], "samples", "kid") for family in PRESETS])
+    kid = comparable([column(measured[family], "samples", "kid") for family in PRESETS])
     return tuple(tuple(PRESETS)[row] for row in tied_best(kid))
 
 
 def faces(bench: Bench, runs: Mapping[str, Run]) -> Pictures:
     """Samples, copies of the same images and ways between two of them, by the first seed of each family."""
     real = bench.data.val.take(np.arange(SHOWN))
-    first = {family: runs[f"{family}-seed-0"] for family in PRESETS}
-    strips: list[tuple[Phrase, Images]] = [(say("drawn", family=name(family)), run.sample(SHOWN, seed=0)) for family, run in first.items()]
-    strips.append((say("originals"), real))
-    strips += [(say("copied" if family != "gan" else "searched", family=name(family)), copies(run, real)) for family, run in first.items()]
-    for family, run in first.items():
+    shown = {family: runs[f"{family}-seed-0"] for family in PRESETS}
+    rows: list[tuple[Phrase, Images]] = [(paint.say("drawn", family=name(family)), run.sample(SHOWN, 0)) for family, run in shown.items()]
+    rows.append((paint.say("originals"), real))
+    for family, run in shown.items():
+        rows.append((paint.say("copied" if family != "gan" else "searched", family=name(family)), copies(run, real)))
+    for family, run in shown.items():
         start, end = (0, 1) if family == "gan" else (real[0], real[1])
-        strips.append((say("way", family=name(family)), run.interpolate(start, end, steps=SHOWN)))
-    return Pictures(say("faces.title"), tuple((said, sheet(images, SHOWN)) for said, images in strips), say("faces.summary"))
+        rows.append((paint.say("way", family=name(family)), run.interpolate(start, end, steps=SHOWN)))
+    return paint.pictures("faces.", ((said, sheet(images, SHOWN)) for said, images in rows), {})
 
 
-def distances(found: Measured) -> Bars:
+def distances(measured: Measured) -> Bars:
     """KID of samples and of half-way images; an AE's samples once more with z from the standard normal."""
-    groups = tuple(say(f"distances.{group}") for group in ("samples", "midpoints", "standard"))
-    series = tuple(
-        bars(name(family), [column(found[family], group, "kid") if group in found[family][0] else None
-                            for group in ("samples", "midpoints", "standard")], family)
+    groups = ("samples", "midpoints", "standard")
+    series = [
+        bars(name(family), [column(measured[family], group, "kid") if group in measured[family][0] else None for group in groups], family)
         for family in PRESETS
+    ]
+    floor, values = mean(measured["vae"], "floor", "kid"), {family: mean(measured[family], "samples", "kid") for family in PRESETS}
+    return paint.bars(
+        "distances.", "kid", [paint.say(f"distances.{group}") for group in groups], series,
+        {"standard": mean(measured["ae"], "standard", "kid"), "floor": floor, **values}, lines=((floor, paint.say("floor")),),
     )  # fmt: skip
-    floor = float(np.mean(column(found["vae"], "floor", "kid")))
-    values = {family: float(np.mean(column(found[family], "samples", "kid"))) for family in PRESETS}
-    standard = float(np.mean(column(found["ae"], "standard", "kid")))
-    summary = say("distances.summary", standard=standard, floor=floor, **values)
-    return Bars(say("distances.title"), say("kid"), groups, series, summary, lines=((floor, say("floor")),))
 
 
-def errors(found: Measured) -> Bars:
+def errors(measured: Measured) -> Bars:
     """Squared error of the images that each family gives back."""
-    series = (bars(say("mse"), [column(found[family], "mse") for family in PRESETS], "", 1000),)
-    values = {family: 1000 * float(np.mean(column(found[family], "mse"))) for family in PRESETS}
-    return Bars(say("errors.title"), say("mse"), tuple(map(name, PRESETS)), series, say("errors.summary", **values))
+    series = bars(paint.say("mse"), [column(measured[family], "mse") for family in PRESETS], "", 1000)
+    return paint.bars(
+        "errors.", "mse", map(name, PRESETS), [series], {family: mean(measured[family], "mse", scale=1000) for family in PRESETS}
+    )
 
 
-def virtues(found: Measured) -> Bars:
+def virtues(measured: Measured) -> Bars:
     """Shares: samples that look real, real images that are reached, neighbours in latent space of one class."""
-    groups = tuple(say(f"virtues.{group}") for group in ("precision", "recall", "knn"))
 
-    def shares(family: str) -> list[list[float] | None]:
-        knn = column(found[family], "knn_accuracy") if "knn_accuracy" in found[family][0] else None
-        return [column(found[family], "samples", "precision"), column(found[family], "samples", "recall"), knn]
+    def shares(seeds: Sequence[dict[str, Any]]) -> list[list[float] | None]:
+        knn = column(seeds, "knn_accuracy") if "knn_accuracy" in seeds[0] else None
+        return [column(seeds, "samples", "precision"), column(seeds, "samples", "recall"), knn]
 
-    series = tuple(bars(name(family), shares(family), family, 100) for family in PRESETS)
-    seconds = {family: float(np.mean(column(found[family], "seconds"))) for family in PRESETS}
-    return Bars(say("virtues.title"), say("virtues.share"), groups, series, say("virtues.summary", **seconds))
+    groups = [paint.say(f"virtues.{group}") for group in ("precision", "recall", "knn")]
+    series = [bars(name(family), shares(measured[family]), family, 100) for family in PRESETS]
+    return paint.bars("virtues.", "virtues.share", groups, series, {family: mean(measured[family], "seconds") for family in PRESETS})
 
 
 def name(family: str) -> Phrase:
     """A family's short name."""
-    return say(f"family.{family}")
+    return paint.say(f"family.{family}")
 
 
-def say(key: str, **values: Any) -> Phrase:
-    """A text of this question's panels."""
-    return Phrase(f"question.ae-vs-vae-vs-gan.panel.{key}", values)
+# What one model is good for: samples, ways between images, the way back from an image to a code.
+
+SAMPLES, WAYS = 500, 500
+SEARCHED = 64  # held-out images for which a GAN's z is searched; it takes as long as a short training
+SEARCH_STEPS, SEARCH_RATE = 150, 0.1
+
+Floats = NDArray[np.float32]
+
+
+def measure_family(run: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything about one run: "samples", "midpoints", "floor", "mse", "edges" and, with an encoder, "knn_accuracy".
+
+    An AE is measured a second time as "standard": with z ~ N(0, I), as if its codes were what a VAE's are.
+    """
+    looking, seed = view(settings), run.config.train.seed + 1
+    samples = run.sample(SAMPLES, seed=seed)
+    given = looking.held_out[:SEARCHED] if run.config.family == "gan" else looking.held_out
+    measured: dict[str, Any] = {
+        "samples": looking.quality(samples),
+        "midpoints": looking.quality(run.decode(midpoints(run, looking))),
+        "floor": looking.floor(),
+        "mse": float(mean_squared_error(given, copies(run, given)).mean()),
+        "edges": float(edge_steps(samples).mean()),
+        "real_edges": float(edge_steps(looking.held_out).mean()),
+        "seconds": float(run.metrics()[-1]["seconds"]),
+    }
+    if run.config.family == "ae":
+        measured["standard"] = looking.quality(run.decode(latents(SAMPLES, run.config.model.latent_dim, seed)))
+    if run.config.family != "gan" and looking.labels is not None:
+        measured["knn_accuracy"] = organisation(run, looking)
+    return measured
+
+
+def midpoints(run: Run, looking: View) -> Floats:
+    """Half-way codes: between pairs of held-out images, or on the arc between pairs of z for a GAN. [N, Z]."""
+    size, seed = run.config.model.latent_dim, run.config.train.seed + 2
+    if run.config.family == "gan":
+        a, b = np.split(latents(2 * WAYS, size, seed), 2)
+        return np.stack([arc(p, q, 3)[1] for p, q in zip(a, b, strict=True)])
+    codes = run.encode(looking.held_out).mean
+    pairs = np.random.default_rng(seed).integers(0, len(codes), (WAYS, 2))
+    return np.stack([line(codes[i], codes[j], 3)[1] for i, j in pairs])
+
+
+def copies(run: Run, images: Images) -> Images:
+    """Images as the model gives them back: through its encoder, or by a search for z where there is none."""
+    return search(run, images) if run.config.family == "gan" else run.reconstruct(images)
+
+
+def search(run: Run, images: Images) -> Images:
+    """The nearest images that a generator was found to make: z by Adam on the squared error, from z = 0 (Creswell & Bharath 2019)."""
+    generator = run.networks()["generator"].requires_grad_(False)
+    x = to_unit(torch.from_numpy(np.ascontiguousarray(images)))  # [N, C, H, W]
+    z = torch.zeros(len(x), run.config.model.latent_dim, requires_grad=True)
+    adam = torch.optim.Adam([z], SEARCH_RATE)
+    for _ in range(SEARCH_STEPS):
+        adam.zero_grad()
+        (torch.sigmoid(generator(z)) - x).square().sum().backward()  # type: ignore[no-untyped-call]
+        adam.step()
+    return run.decode(z.detach().numpy())
+
+
+def organisation(run: Run, looking: View) -> float:
+    """k-NN accuracy of held-out images' codes among training images' codes."""
+    fit = first(looking.data.train, FITTED)
+    if fit.labels is None or looking.labels is None:
+        return float("nan")
+    return knn_accuracy(run.encode(fit.images).mean, fit.labels, run.encode(looking.held_out).mean, looking.labels).value
+
+
+TASKS = {"family-measures": measure_family}

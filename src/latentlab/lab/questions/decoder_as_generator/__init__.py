@@ -9,17 +9,22 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 
 from latentlab.base.seeding import latents
-from latentlab.base.texts import Phrase
-from latentlab.lab.experiments import HALF, HALF_DISCRIMINATOR
-from latentlab.lab.experiments.results import ARMS, Curves, decide, paired, read_curves
-from latentlab.lab.questions.ask import Findings
-from latentlab.lab.questions.bench import Bench, Plan, Task
-from latentlab.lab.questions.kit import bars, claim, range_line, table
-from latentlab.lab.questions.views import sheet
+from latentlab.lab.experiments import HALF_DISCRIMINATOR
+from latentlab.lab.experiments.results import ARMS, Curves, decide, read_curves
+from latentlab.lab.kit import Painter, bars, claim, column, mean, paired, range_line, table
+from latentlab.lab.questions import Findings
+from latentlab.lab.questions.bench import NARROW, Bench, Plan, Task
+from latentlab.lab.questions.views import sheet, view
+from latentlab.models import build
+from latentlab.models.nets import Decoder
+from latentlab.runs import checkpoints
 from latentlab.show.card import Claim
 from latentlab.show.charts.panels import Bars, Lines, Panel, Pictures, Series
+from latentlab.show.figures.records import edge_steps
 from latentlab.train import Run, open_run
 
 SEEDS = 3
@@ -29,8 +34,10 @@ GAN_STEPS, FROZEN_STEPS, BETWEEN = 300, 50, 50  # steps of a GAN, of the frozen 
 EARLY = 100  # the step at which a head start is looked for
 SAMPLES = 400
 SHOWN = 10
-COMMON = {**HALF, "model.latent_dim": LATENT_DIM, "train.sample_count": 16, "train.ema_halflife_images": 2_000}
+COMMON = {**NARROW, "model.latent_dim": LATENT_DIM}
 KINDS = {"scratch": "gan", "warm": "gan-from-vae", "frozen": ""}
+Generators = Mapping[str, list[dict[str, Any]]]  # arm → what was measured of its generators, seed by seed
+paint = Painter("decoder-as-generator")
 
 
 def experiment(bench: Bench) -> Findings:
@@ -38,20 +45,18 @@ def experiment(bench: Bench) -> Findings:
     bench.train([vae(seed, bench) for seed in range(SEEDS)])
     runs = bench.train([gan(arm, seed, bench) for seed in range(SEEDS) for arm in ARMS])
     curves = {arm: read_curves([bench.folder / f"{arm}-seed-{seed}" for seed in range(SEEDS)]) for arm in ARMS}
-    generators = {arm: [bench.result(f"{arm}-seed-{seed}") for seed in range(SEEDS)] for arm in ARMS}
-    claims = judge(curves, generators)
-    start = curves["warm"].values["kid"][:, 0]
+    generators = {arm: bench.results(arm, SEEDS) for arm in ARMS}
     numbers = {
         "images_seen": curves["warm"].images_seen.tolist(),
-        "start_kid": table({"vae": start})["vae"],
-        "kid": {arm: held.values["kid"].tolist() for arm, held in curves.items()},
-        "recall": {arm: held.values["recall"].tolist() for arm, held in curves.items()},
+        "start_kid": table({"vae": curves["warm"].values["kid"][:, 0]})["vae"],
+        "kid": {arm: of_arm.values["kid"].tolist() for arm, of_arm in curves.items()},
+        "recall": {arm: of_arm.values["recall"].tolist() for arm, of_arm in curves.items()},
         "generators": generators,
-        "seconds": {arm: float(held.seconds.mean()) for arm, held in curves.items()},
+        "seconds": {arm: float(of_arm.seconds.mean()) for arm, of_arm in curves.items()},
     }
     settings = {"seeds": SEEDS, "vae_steps": VAE_STEPS, "gan_steps": GAN_STEPS, "frozen_steps": FROZEN_STEPS, "batch_size": BATCH}
     panels: tuple[Panel, ...] = (course(curves), faces(bench, runs), weights(generators), variety(curves))
-    return Findings(settings, (outcome(curves),), claims, panels, numbers)
+    return Findings(settings, (outcome(curves),), judge(curves, generators), panels, numbers)
 
 
 def vae(seed: int, bench: Bench) -> Plan:
@@ -71,26 +76,26 @@ def gan(arm: str, seed: int, bench: Bench) -> Plan:
     return Plan(f"{arm}-seed-{seed}", "sn-gan" if start is None else "gan-from-vae", changes, after=start, task=task)
 
 
-def judge(curves: Mapping[str, Curves], generators: Mapping[str, list[dict[str, Any]]]) -> tuple[Claim, ...]:
+def judge(curves: Mapping[str, Curves], generators: Generators) -> tuple[Claim, ...]:
     """What the card claims of the curves and of the trained generators."""
-    kid = {arm: held.values["kid"] for arm, held in curves.items()}
-    early, images = place(curves["warm"], EARLY), int(curves["warm"].images_seen[-1])
-    found = [
+    kid = {arm: of_arm.values["kid"] for arm, of_arm in curves.items()}
+    early, images = point_at(curves["warm"], EARLY), int(curves["warm"].images_seen[-1])
+    warm, scratch = generators["warm"], generators["scratch"]
+    claims = [
         claim("head-start", kid["scratch"][:, early], kid["warm"][:, early], images=int(curves["warm"].images_seen[early])),
         claim("fine-tuning", kid["warm"][:, 0], kid["warm"][:, -1], images=images),
         claim("lasting", kid["scratch"][:, -1], kid["warm"][:, -1], images=images),
         claim("frozen-first", kid["warm"][:, -1], kid["frozen"][:, -1], images=images),
-        claim("sharper", [g["edges"] for g in generators["warm"]], [g["vae_edges"] for g in generators["warm"]],
-              real=float(np.mean([g["real_edges"] for g in generators["warm"]]))),
-    ]  # fmt: skip
-    if all("same_class" in g for arm in ("warm", "scratch") for g in generators[arm]):
-        same = {arm: [100 * g["same_class"] for g in generators[arm]] for arm in ("warm", "scratch")}
-        change = 100 * float(np.mean([np.mean(g["moved"]) for g in generators["warm"]]))
-        found.append(claim("same-place", same["warm"], same["scratch"], moved=change))
-    return tuple(found)
+        claim("sharper", column(warm, "edges"), column(warm, "vae_edges"), real=mean(warm, "real_edges")),
+    ]
+    if all("same_class" in generator for generator in (*warm, *scratch)):
+        change = 100 * float(np.mean([np.mean(generator["moved"]) for generator in warm]))
+        same = [column(runs, "same_class", scale=100) for runs in (warm, scratch)]
+        claims.append(claim("same-place", *same, moved=change))
+    return tuple(claims)
 
 
-def place(curves: Curves, step: int) -> int:
+def point_at(curves: Curves, step: int) -> int:
     """The first point of the curves at or after a step."""
     return int(np.searchsorted(curves.steps, step))
 
@@ -98,56 +103,97 @@ def place(curves: Curves, step: int) -> int:
 def outcome(curves: Mapping[str, Curves]) -> str:
     """Which prediction came true: by the sign of the warm arm's difference to the cold one, early and at the end."""
     signs = []
-    for at in (place(curves["warm"], EARLY), -1):
-        found = paired(*(curves[arm].values["kid"][:, at] for arm in ("warm", "scratch")))
-        signs.append("unclear" if found is None else {"lower": "better", "higher": "worse", "unclear": "unclear"}[found.sign])
+    for point in (point_at(curves["warm"], EARLY), -1):
+        difference = paired(*(curves[arm].values["kid"][:, point] for arm in ("warm", "scratch")))
+        signs.append({"lower": "better", "higher": "worse"}.get(difference.sign if difference else "", "unclear"))
     return {"lasting": "lasting", "head_start": "fading", "none": "none", "early_loss": "none", "worse": "worse"}[decide(signs)]
 
 
 def course(curves: Mapping[str, Curves]) -> Lines:
     """KID over the images that the GAN has read; the VAE's own samples as the starting line."""
     x = [float(n) for n in curves["warm"].images_seen]
-    kid = {arm: held.values["kid"] for arm, held in curves.items()}
-    start = float(kid["warm"][:, 0].mean())
-    series = [range_line(say(f"arm.{arm}"), x, kid[arm].tolist(), KINDS[arm]) for arm in ARMS]
-    series.append(Series(say("arm.vae"), (start,) * len(x), tuple(x), kind="vae"))
-    early = place(curves["warm"], EARLY)
-    ends = {f"{arm}_end": float(held[:, -1].mean()) for arm, held in kid.items() if arm != "frozen"}
-    middle = {f"{arm}_early": float(held[:, early].mean()) for arm, held in kid.items() if arm != "frozen"}
-    summary = say("course.summary", start=start, early=int(x[early]), end=int(x[-1]), **ends, **middle)
-    marks = ((float(FROZEN_STEPS * BATCH), say("released")),)
-    return Lines(say("course.title"), say("images"), say("kid"), tuple(series), summary, log_y=True, marks=marks)
+    kid = {arm: of_arm.values["kid"] for arm, of_arm in curves.items()}
+    start, early = float(kid["warm"][:, 0].mean()), point_at(curves["warm"], EARLY)
+    series = [range_line(paint.say(f"arm.{arm}"), x, kid[arm].tolist(), KINDS[arm]) for arm in ARMS]
+    series.append(Series(paint.say("arm.vae"), (start,) * len(x), tuple(x), kind="vae"))
+    told = {"start": start, "early": int(x[early]), "end": int(x[-1])}
+    for name, point in (("end", -1), ("early", early)):
+        told |= {f"{arm}_{name}": float(kid[arm][:, point].mean()) for arm in kid if arm != "frozen"}
+    marks = ((float(FROZEN_STEPS * BATCH), paint.say("released")),)
+    return paint.lines("course.", "images", "kid", series, told, log_y=True, marks=marks)
 
 
 def faces(bench: Bench, runs: Mapping[str, Run]) -> Pictures:
     """The same z through the decoder and through the three generators of the first seed."""
     z = latents(2 * SHOWN, LATENT_DIM, 0)
-    items = [(say("arm.vae"), sheet(open_run(bench.folder / "vae-seed-0").decode(z), SHOWN))]
-    items += [(say(f"arm.{arm}"), sheet(runs[f"{arm}-seed-0"].decode(z), SHOWN)) for arm in ("warm", "frozen", "scratch")]
-    return Pictures(say("faces.title"), tuple(items), say("faces.summary", count=2 * SHOWN))
+    networks = {"vae": open_run(bench.folder / "vae-seed-0")} | {arm: runs[f"{arm}-seed-0"] for arm in ("warm", "frozen", "scratch")}
+    items = [(paint.say(f"arm.{arm}"), sheet(run.decode(z), SHOWN)) for arm, run in networks.items()]
+    return paint.pictures("faces.", items, {"count": 2 * SHOWN})
 
 
-def weights(generators: Mapping[str, list[dict[str, Any]]]) -> Bars:
+def weights(generators: Generators) -> Bars:
     """How far each layer's weights moved, in per cent of their length at the start."""
     layers = range(len(generators["warm"][0]["moved"]))
-    series = tuple(
-        bars(say(f"arm.{arm}"), [[g["moved"][layer] for g in generators[arm]] for layer in layers], KINDS[arm], 100)
+    series = [
+        bars(paint.say(f"arm.{arm}"), [[g["moved"][layer] for g in generators[arm]] for layer in layers], KINDS[arm], 100)
         for arm in ("warm", "frozen", "scratch")
-    )
-    groups = tuple(say("layer", number=layer + 1) for layer in layers)
+    ]
+    groups = [paint.say("layer", number=layer + 1) for layer in layers]
     warm, cold = (100 * float(np.mean([g["moved"] for g in generators[arm]])) for arm in ("warm", "scratch"))
-    return Bars(say("weights.title"), say("moved"), groups, series, say("weights.summary", warm=warm, cold=cold))
+    return paint.bars("weights.", "moved", groups, series, {"warm": warm, "cold": cold})
 
 
 def variety(curves: Mapping[str, Curves]) -> Lines:
     """Recall over the images read: the share of real images that samples come near to."""
     x = [float(n) for n in curves["warm"].images_seen]
-    series = tuple(range_line(say(f"arm.{arm}"), x, held.values["recall"].tolist(), KINDS[arm]) for arm, held in curves.items())
-    ends = {arm: float(held.values["recall"][:, -1].mean()) for arm, held in curves.items() if arm != "frozen"}
-    start = float(curves["warm"].values["recall"][:, 0].mean())
-    return Lines(say("variety.title"), say("images"), say("recall"), series, say("variety.summary", start=start, **ends))
+    recall = {arm: of_arm.values["recall"] for arm, of_arm in curves.items()}
+    series = [range_line(paint.say(f"arm.{arm}"), x, values.tolist(), KINDS[arm]) for arm, values in recall.items()]
+    ends = {arm: float(values[:, -1].mean()) for arm, values in recall.items() if arm != "frozen"}
+    return paint.lines("variety.", "images", "recall", series, {"start": float(recall["warm"][:, 0].mean()), **ends})
 
 
-def say(key: str, **values: Any) -> Phrase:
-    """A text of this question's panels."""
-    return Phrase(f"question.decoder-as-generator.panel.{key}", values)
+# What became of a decoder's weights when a GAN went on training them.
+
+DRAWN = 500
+
+
+def measure_generator(run: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A GAN's generator against how it started and against the VAE's decoder at `settings["vae"]`, on the same z.
+
+    `moved`: |θ − θ₀| / |θ₀| of each layer's weights; `same_class`: the share of z that show the class which the VAE's
+    decoder shows; `edges`: mean steepness of edges in samples; `vae_edges`: that of the decoder.
+    """
+    looking = view(settings)
+    z = latents(DRAWN, run.config.model.latent_dim, run.config.train.seed + 1)
+    own, other = run.decode(z), open_run(settings["vae"]).decode(z)
+    seen, expected = looking.extractor(own), looking.extractor(other)
+    measured: dict[str, Any] = {
+        "moved": moved(start(run)["generator"], run.networks()["generator"]),
+        "edges": float(edge_steps(own).mean()),
+        "vae_edges": float(edge_steps(other).mean()),
+        "real_edges": float(edge_steps(looking.held_out).mean()),
+    }
+    if seen.labels is not None and expected.labels is not None:
+        measured["same_class"] = float(np.mean(seen.labels == expected.labels))
+    return measured
+
+
+def start(run: Run) -> dict[str, nn.Module]:
+    """The networks of a run as they were at step 0."""
+    tensors, state = checkpoints.load(run.folder.checkpoints / "step-00000000")
+    learner = build(run.config, tuple(state["image_shape"]), torch.device("cpu"), bf16=False)
+    learner.load_tensors({name: values for name, values in tensors.items() if not name.startswith("window.")})
+    return {name: network.eval() for name, network in learner.averaged.items()}
+
+
+@torch.no_grad()
+def moved(before: nn.Module, after: nn.Module) -> list[float]:
+    """|θ − θ₀| / |θ₀| of the weights of each dense or convolutional layer, from z to the image."""
+    if not isinstance(before, Decoder) or not isinstance(after, Decoder):
+        raise TypeError(type(before), type(after))
+    pairs = zip(before.layers, after.layers, strict=True)
+    weights = [(a.weight, b.weight) for a, b in pairs if isinstance(a, nn.Linear | nn.ConvTranspose2d) and isinstance(b, type(a))]
+    return [float((b - a).norm() / a.norm()) for a, b in weights]
+
+
+TASKS = {"generator-measures": measure_generator}

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from latentlab.base.texts import Phrase
 from latentlab.lab.experiments import HALF
-from latentlab.lab.questions.ask import Findings
-from latentlab.lab.questions.bench import Bench, Plan, Task
-from latentlab.lab.questions.encoder_vs_discriminator.measures import QUANTILES
-from latentlab.lab.questions.kit import Mean, bars, claim, column, table
+from latentlab.lab.kit import Painter, bars, claim, column, mean, table
+from latentlab.lab.questions import Findings
+from latentlab.lab.questions.bench import NARROW, Bench, Plan, Task
+from latentlab.lab.questions.encoder_vs_discriminator.measures import QUANTILES, measure_networks
 from latentlab.lab.questions.views import sheet
 from latentlab.show.card import Claim
 from latentlab.show.charts.panels import Bars, Lines, Panel, Pictures, Series
@@ -21,39 +21,34 @@ from latentlab.train import Run
 SEEDS = 4
 LATENT_DIM, BATCH, STEPS = 16, 64, 250
 SHOWN = 10
-COMMON = {
-    **HALF,
-    "model.latent_dim": LATENT_DIM,
-    "train.steps": STEPS,
-    "train.batch_size": BATCH,
-    "train.sample_count": 16,
-    "train.ema_halflife_images": 2_000,
-}
+COMMON = {**NARROW, "model.latent_dim": LATENT_DIM, "train.steps": STEPS, "train.batch_size": BATCH}
 # The discriminator has the encoder's layers, width for width.
 TWIN = {"model.discriminator_channels": HALF["model.channels"], "model.discriminator_hidden": HALF["model.hidden"]}
 KINDS = ("reconstructions", "vae-samples", "gan-samples")
 Measured = Sequence[dict[str, Any]]  # seed by seed
+paint = Painter("encoder-vs-discriminator")
 
 
 def experiment(bench: Bench) -> Findings:
     """Train a VAE and a GAN for each seed, on as many images, and let both networks look at the same pictures."""
     vaes = bench.train([vae(seed, bench) for seed in range(SEEDS)])
     gans = bench.train([gan(seed, bench) for seed in range(SEEDS)])
-    found = [bench.result(f"gan-seed-{seed}") for seed in range(SEEDS)]
-    claims = judge(found)
-    panels: list[Panel] = [verdicts(found), logits(found), faces(bench, vaes["vae-seed-0"], gans["gan-seed-0"])]
-    if "probes" in found[0]:
-        panels.insert(1, knowledge(found))
+    measured = bench.results("gan", SEEDS)
+    first, claims = measured[0], judge(measured)
+    panels: list[Panel] = [verdicts(measured), logits(measured), faces(bench, vaes["vae-seed-0"], gans["gan-seed-0"])]
+    if "probes" in first:
+        panels.insert(1, knowledge(measured))
     settings = {"seeds": SEEDS, "steps": STEPS, "batch_size": BATCH, "latent_dim": LATENT_DIM, "width": HALF["model.hidden"][0]}
-    numbers = {
-        output: {
-            kind: table({n: column(found, output, kind, n) for n in found[0][output][kind] if n != "quantiles"})
-            for kind in found[0][output]
-        }
-        for output in ("logit", "kl_nats")
-    } | {"agreement": table({name: column(found, "agreement", name) for name in found[0]["agreement"]})}
-    if "probes" in found[0]:
-        numbers["probes"] = {name: table({n: column(found, "probes", name, n) for n in held}) for name, held in found[0]["probes"].items()}
+
+    def tables(output: str) -> dict[str, Any]:
+        """Every number of a measure's parts but its quantiles."""
+        parts = first[output]
+        return {part: table({n: column(measured, output, part, n) for n in parts[part] if n != "quantiles"}) for part in parts}
+
+    numbers = {output: tables(output) for output in ("logit", "kl_nats")}
+    numbers["agreement"] = table({name: column(measured, "agreement", name) for name in first["agreement"]})
+    if "probes" in first:
+        numbers["probes"] = tables("probes")
     return Findings(settings, outcome(claims), claims, tuple(panels), numbers)
 
 
@@ -70,79 +65,65 @@ def gan(seed: int, bench: Bench) -> Plan:
     return Plan(f"gan-seed-{seed}", "sn-gan", changes | {"train.measure_samples": 0}, task=task)
 
 
-def judge(found: Measured) -> tuple[Claim, ...]:
+def judge(measured: Measured) -> tuple[Claim, ...]:
     """What the card claims of the two networks."""
-    guess, none = [50.0] * len(found), [0.0] * len(found)
-    above = {kind: per_cent(column(found, "logit", kind, "real_above")) for kind in KINDS}
-    apart = {output: per_cent(column(found, output, "gan-samples", "apart")) for output in ("logit", "kl_nats")}
-    agreed = {name: column(found, "agreement", name) for name in found[0]["agreement"]}
+    guess, none = [50.0] * len(measured), [0.0] * len(measured)
+
+    def per_cent(*path: str) -> list[float]:
+        return column(measured, *path, scale=100.0)
+
     claims = [
-        claim("verdict", above["gan-samples"], guess),
-        claim("no-verdict", apart["logit"], apart["kl_nats"]),
-        claim("blur", above["reconstructions"], guess),
-        claim("collaboration", agreed["encoder"], none, back=float(np.mean(agreed["decoder"]))),
-        claim("competition", none, agreed["generator"], back=float(np.mean(agreed["discriminator"]))),
+        claim("verdict", per_cent("logit", "gan-samples", "real_above"), guess),
+        claim("no-verdict", per_cent("logit", "gan-samples", "apart"), per_cent("kl_nats", "gan-samples", "apart")),
+        claim("blur", per_cent("logit", "reconstructions", "real_above"), guess),
+        claim("collaboration", column(measured, "agreement", "encoder"), none, back=mean(measured, "agreement", "decoder")),
+        claim("competition", none, column(measured, "agreement", "generator"), back=mean(measured, "agreement", "discriminator")),
     ]
-    if "probes" in found[0]:
-        output = {name: per_cent(column(found, "probes", f"{name}.output", "linear")) for name in ("encoder", "discriminator")}
-        hidden = {name: per_cent(column(found, "probes", f"{name}.trained", "linear")) for name in ("encoder", "discriminator")}
-        claims.append(claim("code", output["encoder"], output["discriminator"], numbers=LATENT_DIM))
-        claims.append(claim("knowledge", hidden["discriminator"], per_cent(column(found, "probes", "discriminator.output", "linear")),
-                            encoder=float(np.mean(hidden["encoder"])),
-                            untrained=float(np.mean(per_cent(column(found, "probes", "discriminator.untrained", "linear"))))))  # fmt: skip
+    if "probes" in measured[0]:
+        linear = {probe: per_cent("probes", probe, "linear") for probe in measured[0]["probes"]}
+        told = {"encoder": float(np.mean(linear["encoder.trained"])), "untrained": float(np.mean(linear["discriminator.untrained"]))}
+        claims.append(claim("code", linear["encoder.output"], linear["discriminator.output"], numbers=LATENT_DIM))
+        claims.append(claim("knowledge", linear["discriminator.trained"], linear["discriminator.output"], **told))
     return tuple(claims)
-
-
-def per_cent(shares: Sequence[float]) -> list[float]:
-    """Shares in per cent."""
-    return [100.0 * share for share in shares]
 
 
 def outcome(claims: Sequence[Claim]) -> tuple[str, ...]:
     """Which network tells the GAN's samples from real images."""
-    held = {c.name: c.verdict for c in claims}
-    if held["verdict"] != "holds":
+    verdicts = {c.name: c.verdict for c in claims}
+    if verdicts["verdict"] != "holds":
         return ("neither",)
-    return {"holds": ("discriminator",), "contradicted": ("encoder",), "unclear": ("both",)}[held["no-verdict"]]
+    return {"holds": ("discriminator",), "contradicted": ("encoder",), "unclear": ("both",)}[verdicts["no-verdict"]]
 
 
-def verdicts(found: Measured) -> Bars:
+def verdicts(measured: Measured) -> Bars:
     """How well each network's output tells each kind of image from real ones."""
-    series = (
-        bars(say("encoder"), [column(found, "kl_nats", kind, "apart") for kind in KINDS], "vae", 100),
-        bars(say("discriminator"), [column(found, "logit", kind, "apart") for kind in KINDS], "gan", 100),
-    )
-    at = [Mean.of(column(found, output, "gan-samples", "apart")).value * 100 for output in ("logit", "kl_nats")]
-    groups = tuple(say(f"kind.{kind}") for kind in KINDS)
-    summary = say("verdicts.summary", discriminator=at[0], encoder=at[1])
-    return Bars(say("verdicts.title"), say("apart"), groups, series, summary, lines=((50.0, say("guess")),))
+    outputs = {"encoder": ("kl_nats", "vae"), "discriminator": ("logit", "gan")}
+    series = [
+        bars(paint.say(network), [column(measured, output, kind, "apart") for kind in KINDS], color, 100)
+        for network, (output, color) in outputs.items()
+    ]
+    told = {n: mean(measured, outputs[n][0], "gan-samples", "apart", scale=100) for n in ("discriminator", "encoder")}
+    return paint.bars("verdicts.", "apart", kinds(KINDS), series, told, lines=((50.0, paint.say("guess")),))
 
 
-def knowledge(found: Measured) -> Bars:
+def knowledge(measured: Measured) -> Bars:
     """Linear probes on both networks: before training, the last hidden layer, the output."""
-    states = ("untrained", "trained", "output")
-    series = tuple(
-        bars(say(name), [column(found, "probes", f"{name}.{state}", "linear") for state in states], kind, 100)
-        for name, kind in (("encoder", "vae"), ("discriminator", "gan"))
-    )
-    values = {
-        f"{n}_{s}": 100 * Mean.of(column(found, "probes", f"{n}.{s}", "linear")).value
-        for n in ("encoder", "discriminator")
-        for s in states[1:]
-    }
-    groups = tuple(say(f"state.{state}") for state in states)
-    return Bars(say("knowledge.title"), say("accuracy"), groups, series, say("knowledge.summary", **values))
+    states, networks = ("untrained", "trained", "output"), {"encoder": "vae", "discriminator": "gan"}
+    linear = {(n, state): column(measured, "probes", f"{n}.{state}", "linear") for n in networks for state in states}
+    series = [bars(paint.say(n), [linear[n, state] for state in states], color, 100) for n, color in networks.items()]
+    told = {f"{n}_{state}": 100 * float(np.mean(linear[n, state])) for n in networks for state in states[1:]}
+    return paint.bars("knowledge.", "accuracy", [paint.say(f"state.{state}") for state in states], series, told)
 
 
-def logits(found: Measured) -> Lines:
+def logits(measured: Measured) -> Lines:
     """The distribution of the discriminator's logit on four kinds of image: the mean over seeds of every quantile."""
     colors = {"real": "real", "reconstructions": "vae", "vae-samples": "", "gan-samples": "gan"}
     series = []
-    for kind, color in colors.items():
-        quantiles = np.array([run["logit"][kind]["quantiles"] for run in found]).mean(0)
-        series.append(Series(say(f"kind.{kind}"), tuple(map(float, QUANTILES)), tuple(map(float, quantiles)), kind=color))
-    means = {kind.replace("-", "_"): float(np.mean(column(found, "logit", kind, "mean"))) for kind in colors}
-    return Lines(say("logits.title"), say("below"), say("logit"), tuple(series), say("logits.summary", **means))
+    for name, (kind, color) in zip(kinds(colors), colors.items(), strict=True):
+        quantiles = np.array([run["logit"][kind]["quantiles"] for run in measured]).mean(0)
+        series.append(Series(name, tuple(map(float, QUANTILES)), tuple(map(float, quantiles)), kind=color))
+    means = {kind.replace("-", "_"): mean(measured, "logit", kind, "mean") for kind in colors}
+    return paint.lines("logits.", "below", "logit", series, means)
 
 
 def faces(bench: Bench, vae: Run, gan: Run) -> Pictures:
@@ -154,10 +135,12 @@ def faces(bench: Bench, vae: Run, gan: Run) -> Pictures:
         "vae-samples": vae.sample(SHOWN, 0),
         "gan-samples": gan.sample(SHOWN, 0),
     }
-    items = tuple((say(f"kind.{kind}"), sheet(images, SHOWN)) for kind, images in shown.items())
-    return Pictures(say("faces.title"), items, say("faces.summary"))
+    return paint.pictures("faces.", zip(kinds(shown), (sheet(images, SHOWN) for images in shown.values()), strict=True), {})
 
 
-def say(key: str, **values: Any) -> Phrase:
-    """A text of this question's panels."""
-    return Phrase(f"question.encoder-vs-discriminator.panel.{key}", values)
+def kinds(names: Iterable[str]) -> list[Phrase]:
+    """Kinds of image, by their names."""
+    return [paint.say(f"kind.{name}") for name in names]
+
+
+TASKS = {"network-measures": measure_networks}

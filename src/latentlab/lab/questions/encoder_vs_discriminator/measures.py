@@ -5,7 +5,7 @@ Axes: N images, F features of the last hidden layer, Z latent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from latentlab.base.images import Images
-from latentlab.lab.questions.decoder_as_generator.measures import start
+from latentlab.lab.questions.decoder_as_generator import start
+from latentlab.lab.questions.reparameterization.estimators import draw, flat_gradient
 from latentlab.lab.questions.views import FITTED, View, exceeds, first, view
 from latentlab.measure.metrics.classes import knn_accuracy, probe_accuracy
 from latentlab.models.nets import Discriminator, GaussianEncoder, to_unit
@@ -35,15 +36,15 @@ def measure_networks(run: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
     encoder, discriminator = vae.networks()["encoder"], run.networks()["discriminator"]
     images = kinds(looking, vae, run)
     outputs = {
-        "logit": {name: each(discriminator, found) for name, found in images.items()},
-        "kl_nats": {name: each(lambda x: kl_of(encoder, x), found) for name, found in images.items()},
+        "logit": {name: each(discriminator, of_kind) for name, of_kind in images.items()},
+        "kl_nats": {name: each(lambda x: kl_of(encoder, x), of_kind) for name, of_kind in images.items()},
     }
-    found: dict[str, Any] = {name: told(values) for name, values in outputs.items()}
-    found["agreement"] = agreement(looking, vae, run)
+    measured: dict[str, Any] = {name: told(values) for name, values in outputs.items()}
+    measured["agreement"] = agreement(looking, vae, run)
     if looking.labels is not None:
         starts = {"encoder": start(vae)["encoder"], "discriminator": start(run)["discriminator"]}
-        found["probes"] = probes(looking, {"encoder": encoder, "discriminator": discriminator}, starts)
-    return found
+        measured["probes"] = probes(looking, {"encoder": encoder, "discriminator": discriminator}, starts)
+    return measured
 
 
 def kinds(looking: View, vae: Run, gan: Run) -> dict[str, Images]:
@@ -57,10 +58,9 @@ def kinds(looking: View, vae: Run, gan: Run) -> dict[str, Images]:
     }
 
 
-@torch.no_grad()
 def each(output: Callable[[Tensor], Tensor], images: Images) -> NDArray[np.float64]:
     """One number for each image: [N]."""
-    return output(to_unit(torch.from_numpy(np.ascontiguousarray(images)))).double().numpy()
+    return _batched(output, images).astype(np.float64)
 
 
 def kl_of(encoder: nn.Module, x: Tensor) -> Tensor:
@@ -71,13 +71,13 @@ def kl_of(encoder: nn.Module, x: Tensor) -> Tensor:
 
 def told(values: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
     """Each kind's mean and quantiles, and how well the output tells it from real images, whichever side it lies on."""
-    found: dict[str, Any] = {}
-    for name, held in values.items():
-        found[name] = {"mean": float(held.mean()), "sd": float(held.std()), "quantiles": np.percentile(held, QUANTILES).tolist()}
+    by_kind: dict[str, Any] = {}
+    for name, outputs in values.items():
+        by_kind[name] = {"mean": float(outputs.mean()), "sd": float(outputs.std()), "quantiles": np.percentile(outputs, QUANTILES).tolist()}
         if name != "real":
-            above = exceeds(values["real"], held)
-            found[name] |= {"real_above": above, "apart": max(above, 1.0 - above)}
-    return found
+            above = exceeds(values["real"], outputs)
+            by_kind[name] |= {"real_above": above, "apart": max(above, 1.0 - above)}
+    return by_kind
 
 
 def probes(looking: View, trained: Mapping[str, nn.Module], untrained: Mapping[str, nn.Module]) -> dict[str, dict[str, float]]:
@@ -103,12 +103,12 @@ def probes(looking: View, trained: Mapping[str, nn.Module], untrained: Mapping[s
 
 def hidden(network: nn.Module, images: Images) -> Floats:
     """The last hidden layer of an encoder or a discriminator: [N, F]."""
-    return _batched(network, images, lambda x: network.features(x) if isinstance(network, Discriminator) else _body(network)(x))
+    return _batched(lambda x: network.features(x) if isinstance(network, Discriminator) else _body(network)(x), images)
 
 
 def last(network: nn.Module, images: Images) -> Floats:
     """What the network says in the end: a posterior's mean [N, Z], or a logit [N, 1]."""
-    return _batched(network, images, lambda x: network(x)[:, None] if isinstance(network, Discriminator) else network(x).mean)
+    return _batched(lambda x: network(x)[:, None] if isinstance(network, Discriminator) else network(x).mean, images)
 
 
 def _body(network: nn.Module) -> nn.Module:
@@ -118,7 +118,7 @@ def _body(network: nn.Module) -> nn.Module:
 
 
 @torch.no_grad()
-def _batched(network: nn.Module, images: Images, output: Callable[[Tensor], Tensor]) -> Floats:
+def _batched(output: Callable[[Tensor], Tensor], images: Images) -> Floats:
     parts = [output(to_unit(torch.from_numpy(images[i : i + 500].copy()))).float().numpy() for i in range(0, len(images), 500)]
     result: Floats = np.concatenate(parts)
     return result
@@ -137,23 +137,18 @@ def agreement(looking: View, vae: Run, gan: Run) -> dict[str, float]:
     noise, z = (torch.randn(DRAWS, len(x), gan.config.model.latent_dim, generator=source) for x in (train, real))
     nets = {**vae.networks(), **gan.networks()}
     partners = {"encoder": (elbo, elbo), "decoder": (elbo, elbo), "discriminator": (judging, deceiving), "generator": (deceiving, judging)}
-    found = {}
+    cosines = {}
     for name, (own, other) in partners.items():
-        weights = list(nets[name].requires_grad_(True).parameters())
+        weights: list[Tensor] = list(nets[name].requires_grad_(True).parameters())
         a, b = (flat_gradient(loss, weights) for loss in (own(nets, train, noise), other(nets, real, z)))
-        found[name] = float(a @ b / (a.norm() * b.norm()))
-    return found
-
-
-def flat_gradient(loss: Tensor, weights: Sequence[nn.Parameter]) -> Tensor:
-    """The gradient of a loss by all weights as one vector."""
-    return torch.cat([part.flatten() for part in torch.autograd.grad(loss, weights)])
+        cosines[name] = float(a @ b / (a.norm() * b.norm()))
+    return cosines
 
 
 def elbo(nets: Nets, x: Tensor, noise: Tensor) -> Tensor:
     """The negative ELBO in nats, the one loss of encoder and decoder; noise [S, N, Z] is S draws for each image."""
     q = nets["encoder"](x)
-    codes = [q.mean + (0.5 * q.log_var).exp() * epsilon for epsilon in noise]
+    codes = [draw(q, epsilon) for epsilon in noise]
     reconstruction = torch.stack([bernoulli_nats(nets["decoder"](z), x) for z in codes]).mean()
     return reconstruction + kl_to_standard_normal(q.mean, q.log_var).sum(1).mean()
 

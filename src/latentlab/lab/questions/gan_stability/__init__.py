@@ -10,12 +10,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from latentlab.base.texts import Phrase
-from latentlab.lab.questions.ask import Findings
+from latentlab.lab.kit import Painter, claim, column, comparable, mean, range_bars, range_line, ratio_claim, table, tied_best
+from latentlab.lab.questions import Findings
 from latentlab.lab.questions.bench import Bench, Plan, Task
-from latentlab.lab.questions.kit import claim, comparable, range_bars, range_line, ratio_claim, table, tied_best
-from latentlab.lab.questions.views import sheet
+from latentlab.lab.questions.views import exceeds, sheet, view
+from latentlab.models.nets import to_unit
 from latentlab.show.card import Claim
 from latentlab.show.charts.panels import Bars, Lines, Panel, Pictures
 from latentlab.train import Run
@@ -44,18 +47,19 @@ REMEDIES: dict[str, tuple[str, Any, Any]] = {
 ARMS = ("all", *REMEDIES, "none")
 TOLD = ("kid", "precision", "recall", "class_entropy_nats", "dominance", "certainty", "logit_gap", "gradient_norm", "gradient_spread")
 Measured = Mapping[str, Sequence[dict[str, Any]]]  # arm → seed by seed
+paint = Painter("gan-stability")
 
 
 def experiment(bench: Bench) -> Findings:
     """Train every arm with every seed; what is said comes from the trained networks and their lines of metrics."""
     runs = bench.train([gan(arm, seed, bench) for seed in range(SEEDS) for arm in ARMS])
-    found = {arm: [bench.result(f"{arm}-seed-{seed}") for seed in range(SEEDS)] for arm in ARMS}
-    claims = judge(found)
-    numbers = {arm: table({name: of(found, arm, name) for name in TOLD if name in found[arm][0]}) for arm in ARMS}
+    measured = {arm: bench.results(arm, SEEDS) for arm in ARMS}
+    claims = judge(measured)
+    numbers = {arm: table({name: column(seeds, name) for name in TOLD if name in seeds[0]}) for arm, seeds in measured.items()}
     settings: dict[str, Any] = {"seeds": SEEDS, "steps": STEPS, "batch_size": BATCH}
     settings |= {name: f"{value} / {without}" for name, (_, value, without) in REMEDIES.items()}
-    panels: tuple[Panel, ...] = (ablation(found), faces(runs), dominance(found), gradients(found))
-    return Findings(settings, outcome(claims, found), claims, panels, dict(numbers))
+    panels: tuple[Panel, ...] = (ablation(measured), faces(runs), dominance(measured), gradients(measured))
+    return Findings(settings, outcome(claims, measured), claims, panels, dict(numbers))
 
 
 def gan(arm: str, seed: int, bench: Bench) -> Plan:
@@ -66,62 +70,102 @@ def gan(arm: str, seed: int, bench: Bench) -> Plan:
     return Plan(f"{arm}-seed-{seed}", "conv-gan", changes, task=Task("stability-measures"))
 
 
-def of(found: Measured, arm: str, name: str) -> list[float]:
-    """One measure of an arm, seed by seed."""
-    return [float(run[name]) for run in found[arm]]
-
-
-def judge(found: Measured) -> tuple[Claim, ...]:
+def judge(measured: Measured) -> tuple[Claim, ...]:
     """Each remedy: without it samples are further from real images. And what is lost where all are missing."""
-    claims = [ratio_claim(name, of(found, name, "kid"), of(found, "all", "kid")) for name in REMEDIES]
-    sure, recall = ({arm: [100 * value for value in of(found, arm, name)] for arm in ("all", "none")} for name in ("certainty", "recall"))
-    gaps = {f"{arm}_gap": float(np.mean(of(found, arm, "logit_gap"))) for arm in ("all", "none")}
-    claims.append(claim("dominance", sure["none"], sure["all"], **gaps))
-    claims.append(claim("collapse", recall["all"], recall["none"]))
-    claims.append(ratio_claim("gradient", of(found, "none", "gradient_norm"), of(found, "all", "gradient_norm")))
-    return tuple(claims)
+    whole, bare = measured["all"], measured["none"]
+    gaps = {f"{arm}_gap": mean(measured[arm], "logit_gap") for arm in ("all", "none")}
+    return (
+        *(ratio_claim(name, column(measured[name], "kid"), column(whole, "kid")) for name in REMEDIES),
+        claim("dominance", column(bare, "certainty", scale=100), column(whole, "certainty", scale=100), **gaps),
+        claim("collapse", column(whole, "recall", scale=100), column(bare, "recall", scale=100)),
+        ratio_claim("gradient", column(bare, "gradient_norm"), column(whole, "gradient_norm")),
+    )
 
 
-def outcome(claims: Sequence[Claim], found: Measured) -> tuple[str, ...]:
+def outcome(claims: Sequence[Claim], measured: Measured) -> tuple[str, ...]:
     """The remedies that are missed and whose absence costs most, as far as the seeds settle it; "little" where none is missed."""
     needed = [c.name for c in claims if c.name in REMEDIES and c.verdict == "holds"]
     if not needed:
         return ("little",)
-    return tuple(needed[row] for row in tied_best(-comparable([of(found, name, "kid") for name in needed])))
+    return tuple(needed[row] for row in tied_best(-comparable([column(measured[name], "kid") for name in needed])))
 
 
-def ablation(found: Measured) -> Bars:
+def ablation(measured: Measured) -> Bars:
     """KID of every arm."""
-    values = {arm: float(np.mean(of(found, arm, "kid"))) for arm in ARMS}
-    series = (range_bars(say("kid"), [of(found, arm, "kid") for arm in ARMS], "gan"),)
-    return Bars(say("ablation.title"), say("kid"), names(), series, say("ablation.summary", **values), log_y=True)
+    series = range_bars(paint.say("kid"), [column(measured[arm], "kid") for arm in ARMS], "gan")
+    return paint.bars("ablation.", "kid", arms(), [series], {arm: mean(measured[arm], "kid") for arm in ARMS}, log_y=True)
 
 
 def faces(runs: Mapping[str, Run]) -> Pictures:
     """Samples of the first seed of every arm."""
-    items = tuple((say(f"arm.{arm}"), sheet(runs[f"{arm}-seed-0"].sample(SHOWN, seed=0), SHOWN // 2)) for arm in ARMS)
-    return Pictures(say("faces.title"), items, say("faces.summary", count=SHOWN, steps=STEPS))
+    sheets = [sheet(runs[f"{arm}-seed-0"].sample(SHOWN, seed=0), SHOWN // 2) for arm in ARMS]
+    return paint.pictures("faces.", zip(arms(), sheets, strict=True), {"count": SHOWN, "steps": STEPS})
 
 
-def dominance(found: Measured) -> Lines:
+def dominance(measured: Measured) -> Lines:
     """The gap between the discriminator's mean logits on real and on generated images, while training goes on."""
-    series = tuple(range_line(say(f"arm.{arm}"), found[arm][0]["steps"], [run["gaps"] for run in found[arm]]) for arm in ARMS)
-    ends = {arm: float(np.mean(of(found, arm, "logit_gap"))) for arm in ("all", "spectral", "none")}
-    return Lines(say("dominance.title"), say("steps"), say("gap"), series, say("dominance.summary", **ends))
+    series = [
+        range_line(name, measured[arm][0]["steps"], [run["gaps"] for run in measured[arm]]) for arm, name in zip(ARMS, arms(), strict=True)
+    ]
+    return paint.lines("dominance.", "steps", "gap", series, {arm: mean(measured[arm], "logit_gap") for arm in ("all", "spectral", "none")})
 
 
-def gradients(found: Measured) -> Bars:
+def gradients(measured: Measured) -> Bars:
     """The norm of the generator's gradient in the second half of training."""
-    values = {arm: float(np.mean(of(found, arm, "gradient_norm"))) for arm in ("all", "none")}
-    series = (range_bars(say("norm"), [of(found, arm, "gradient_norm") for arm in ARMS], "gan"),)
-    return Bars(say("gradients.title"), say("norm"), names(), series, say("gradients.summary", **values), log_y=True)
+    series = range_bars(paint.say("norm"), [column(measured[arm], "gradient_norm") for arm in ARMS], "gan")
+    ends = {arm: mean(measured[arm], "gradient_norm") for arm in ("all", "none")}
+    return paint.bars("gradients.", "norm", arms(), [series], ends, log_y=True)
 
 
-def names() -> tuple[Phrase, ...]:
-    """The arms, as groups of bars."""
-    return tuple(say(f"arm.{arm}") for arm in ARMS)
+def arms() -> list[Phrase]:
+    """The names of the arms."""
+    return [paint.say(f"arm.{arm}") for arm in ARMS]
 
 
-def say(key: str, **values: Any) -> Phrase:
-    """A text of this question's panels."""
-    return Phrase(f"question.gan-stability.panel.{key}", values)
+# How a training went: who was winning, how large the generator's gradient was, how many modes are left.
+
+SAMPLES = 500
+
+
+def measure_stability(run: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Samples against held-out images, "dominance", "certainty", and what `course` says.
+
+    dominance: how often a real held-out image gets a higher logit than a sample does, ½ to 1. certainty: the probability of
+    being real that the discriminator gives to real images less that which it gives to samples, at most 1.
+    """
+    looking = view(settings)
+    samples = run.sample(SAMPLES, seed=run.config.train.seed + 1)
+    discriminator = run.networks()["discriminator"]
+    with torch.no_grad():
+        real, fake = (discriminator(to_unit(torch.from_numpy(images))).numpy() for images in (looking.held_out, samples))
+    judged = {"dominance": exceeds(real, fake), "certainty": certainty(real, fake)}
+    return looking.quality(samples) | judged | course(run.metrics())
+
+
+def certainty(real: NDArray[Any], fake: NDArray[Any]) -> float:
+    """Mean σ(logit) of real images less that of samples: 0 where it cannot tell them apart, 1 where it has no doubt."""
+    on_real, on_fake = (np.mean(0.5 + 0.5 * np.tanh(logits.astype(np.float64) / 2)) for logits in (real, fake))
+    return float(on_real - on_fake)
+
+
+def course(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the lines of metrics say of a training.
+
+    "steps", "gaps" (mean real less mean fake logit), "gradient_norms"; over its second half "logit_gap", "gradient_norm" and
+    "gradient_spread", the largest over the smallest of its lines.
+    """
+    rows = [row for row in rows if row["split"] == "train" and row.get("gradient_norm") is not None]
+    gap = np.array([row["real_logit"] - row["fake_logit"] for row in rows])
+    norm = np.array([row["gradient_norm"] for row in rows])
+    late = slice(len(rows) // 2, None)
+    return {
+        "steps": [row["step"] for row in rows],
+        "gaps": gap.tolist(),
+        "gradient_norms": norm.tolist(),
+        "logit_gap": float(gap[late].mean()),
+        "gradient_norm": float(norm[late].mean()),
+        "gradient_spread": float(norm[late].max() / norm[late].min()),
+    }
+
+
+TASKS = {"stability-measures": measure_stability}

@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from latentlab.base.images import Images
-from latentlab.base.texts import Phrase
-from latentlab.lab.questions.ask import Findings
-from latentlab.lab.questions.bench import Bench, Plan, Task
-from latentlab.lab.questions.kit import larger, listed, plain, series, tied_best
-from latentlab.lab.questions.views import strip
+from latentlab.lab.kit import Doubles, Painter, grid, larger, listed, plain, series, tied_best
+from latentlab.lab.questions import Findings
+from latentlab.lab.questions.bench import QUIET, Bench, Plan, Task
+from latentlab.lab.questions.views import measure_coder, strip
 from latentlab.show.card import Claim
-from latentlab.show.charts.panels import Lines, Panel, Pictures
+from latentlab.show.charts.panels import Panel
 from latentlab.train import Run
 
 BETAS = {0.0: "zero", 0.1: "tenth", 0.3: "three-tenths", 1.0: "one", 3.0: "three", 10.0: "ten"}  # β and its name in the texts
@@ -30,33 +28,37 @@ SETTINGS: dict[str, Any] = {
     "train.batch_size": 64,
     "train.steps": 700,
     "train.learning_rate": 4e-3,
-    "train.log_steps": 100,
-    "train.sample_count": 16,
-    "train.evaluate_epochs": 1e6,
-    "train.checkpoint_seconds": 1e6,
+    **QUIET,
 }
 
-Doubles = NDArray[np.float64]
-Results = Mapping[tuple[float, int], Mapping[str, Any]]  # (β, seed) → what was measured
+TABLES = {
+    "negative_elbo_nats": ("test", "loss_nats"),
+    "reconstruction_nats": ("test", "reconstruction_nats"),
+    "kl_nats": ("test", "kl_nats"),
+    "reconstruction_mse": ("test", "mse"),
+    "train_negative_elbo_nats": ("train", "loss_nats"),
+} | {
+    name: (name,) for name in ("active_units", "needed_units", "aggregate_kl_nats", "aggregate_kl_floor", "aggregate_mmd", "kid", "frechet")
+}
+paint = Painter("kl")
 
 
 def experiment(bench: Bench) -> Findings:
     """Train, measure, judge."""
     small = min(SMALL, len(bench.data.train))
-    plans = {(beta, seed): plan(beta, seed) for seed in range(SEEDS) for beta in BETAS}
-    small_plans = {(beta, seed): plan(beta, seed, small) for seed in range(SEEDS) for beta in SMALL_BETAS}
-    runs = bench.train([*plans.values(), *small_plans.values()])
-    full = {key: bench.result(plan.name) for key, plan in plans.items()}
-    few = {key: bench.result(plan.name) for key, plan in small_plans.items()}
-    tables = measured(full)
-    gaps = {beta: gap([few[beta, seed] for seed in range(SEEDS)]) for beta in SMALL_BETAS}
-    shown = [runs[plans[beta, 0].name] for beta in BETAS]
+    plans = [plan(beta, seed) for seed in range(SEEDS) for beta in BETAS]
+    few = [plan(beta, seed, small) for seed in range(SEEDS) for beta in SMALL_BETAS]
+    runs = bench.train([*plans, *few])
+    of_beta = [bench.results(f"beta-{beta:g}", SEEDS) for beta in BETAS]
+    tables = {name: grid(of_beta, *path) for name, path in TABLES.items()}
+    gaps = {beta: gap(bench.results(f"few-beta-{beta:g}", SEEDS)) for beta in SMALL_BETAS}
     images = bench.data.test.take(np.arange(min(SHOWN, len(bench.data.test))))
+    drawn = pictures([runs[f"beta-{beta:g}-seed-0"] for beta in BETAS], images)
     return Findings(
         settings={**SETTINGS, "betas": list(ORDER), "seeds": SEEDS, "small_train_images": small, "small_betas": list(SMALL_BETAS)},
         outcome=outcome(tables["kid"]),
         claims=claims(tables, gaps, small),
-        panels=panels(tables, gaps, small, pictures(shown, images)),
+        panels=panels(tables, gaps, small, drawn),
         numbers={"betas": list(ORDER), "small_betas": list(SMALL_BETAS), "small_train_images": small}
         | {name: listed(table) for name, table in tables.items()}
         | {"small_gap_nats": listed(np.stack([gaps[beta] for beta in SMALL_BETAS]))},
@@ -72,38 +74,11 @@ def plan(beta: float, seed: int, train_images: int | None = None) -> Plan:
     return Plan(f"few-beta-{beta:g}-seed-{seed}", "mlp-vae", few, task=Task("vae-measures", {"samples": 0}))
 
 
-def measured(results: Results) -> dict[str, Doubles]:
-    """The tables [β, S] of what the panels and claims are about."""
-
-    def table(*path: str) -> Doubles:
-        rows = [[results[beta, seed] for seed in range(SEEDS)] for beta in BETAS]
-        return np.array([[_at(found, path) for found in row] for row in rows], np.float64)
-
-    return {
-        "negative_elbo_nats": table("test", "loss_nats"),
-        "reconstruction_nats": table("test", "reconstruction_nats"),
-        "kl_nats": table("test", "kl_nats"),
-        "reconstruction_mse": table("test", "mse"),
-        "train_negative_elbo_nats": table("train", "loss_nats"),
-        "active_units": table("active_units"),
-        "needed_units": table("needed_units"),
-        "aggregate_kl_nats": table("aggregate_kl_nats"),
-        "aggregate_kl_floor": table("aggregate_kl_floor"),
-        "aggregate_mmd": table("aggregate_mmd"),
-        "kid": table("kid"),
-        "frechet": table("frechet"),
-    }
-
-
-def _at(found: Any, path: Sequence[str]) -> float:
-    for name in path:
-        found = found[name]
-    return float(found)
-
-
 def gap(results: Sequence[Mapping[str, Any]]) -> Doubles:
     """Held-out less training reconstruction term of each seed [S], in nats per image: what was learned by heart."""
-    return np.array([found["test"]["reconstruction_nats"] - found["train"]["reconstruction_nats"] for found in results])
+    held_out, train = grid([results], "test", "reconstruction_nats"), grid([results], "train", "reconstruction_nats")
+    difference: Doubles = (held_out - train)[0]
+    return difference
 
 
 def outcome(kid: Doubles) -> tuple[str, ...]:
@@ -167,42 +142,35 @@ def pictures(runs: Sequence[Run], images: Images) -> list[bytes]:
 
 
 def panels(tables: Mapping[str, Doubles], gaps: Mapping[float, Doubles], small: int, drawn: list[bytes]) -> tuple[Panel, ...]:
-    """The curve of rate and distortion, what follows for a new image, the pictures, the gap."""
-
-    def say(key: str, **values: Any) -> Phrase:
-        return Phrase(f"question.kl.panel.{key}", values)
-
+    """The curve of rate and distortion, the pictures, what follows for a new image, the plane, the gap."""
     mean = {name: table.mean(1) for name, table in tables.items()}
-    parts = [("reconstruction", "reconstruction_nats"), ("rate", "kl_nats"), ("bound", "negative_elbo_nats")]
+    parts = {"reconstruction": "reconstruction_nats", "rate": "kl_nats", "bound": "negative_elbo_nats"}
     one, least = ORDER.index(1.0), int(np.argmin(mean["negative_elbo_nats"]))
-    curve = Lines(
-        say("curve.title"), say("beta"), say("nats"),
-        tuple(series(say(f"curve.{key}"), ORDER, tables[name]) for key, name in parts),
-        say("curve.summary", best=say(f"at.{NAMES[least]}"), bound=float(mean["negative_elbo_nats"][least])),
-        log_x=True, log_y=True,
+    names = [paint.say(f"at.{name}") for name in NAMES]
+    curve = paint.lines(
+        "curve.", "beta", "nats", [series(paint.say(f"curve.{key}"), ORDER, tables[name]) for key, name in parts.items()],
+        {"best": names[least], "bound": float(mean["negative_elbo_nats"][least])}, log_x=True, log_y=True,
     )  # fmt: skip
-    quality = Lines(
-        say("quality.title"), say("beta"), say("kid"), (series(say("quality.kid"), ORDER, tables["kid"], "vae"),),
-        say("quality.summary", zero=float(mean["kid"][0]), one=float(mean["kid"][one]), ten=float(mean["kid"][-1])), log_x=True,
+    quality = paint.lines(
+        "quality.", "beta", "kid", [series(paint.say("quality.kid"), ORDER, tables["kid"], "vae")],
+        {"zero": float(mean["kid"][0]), "one": float(mean["kid"][one]), "ten": float(mean["kid"][-1])}, log_x=True,
     )  # fmt: skip
     order = np.argsort(mean["kl_nats"])
-    plane = Lines(
-        say("plane.title"), say("plane.rate"), say("plane.distortion"),
-        (_plane_line(say("plane.name"), tables, order),),
-        say("plane.summary", rate=float(mean["kl_nats"][one]), distortion=float(mean["reconstruction_nats"][one])), log_x=True,
-        marks=tuple((float(mean["kl_nats"][i]), say(f"at.{NAMES[i]}")) for i in order),
+    plane = paint.lines(
+        "plane.", "plane.rate", "plane.distortion",
+        [series(paint.say("plane.name"), mean["kl_nats"][order].tolist(), tables["reconstruction_nats"][order], "vae")],
+        {"rate": float(mean["kl_nats"][one]), "distortion": float(mean["reconstruction_nats"][one])}, log_x=True,
+        marks=tuple((float(mean["kl_nats"][i]), names[i]) for i in order),
     )  # fmt: skip
-    seen = Pictures(
-        say("pictures.title"), tuple(zip([say("originals"), *(say(f"at.{name}") for name in NAMES)], drawn, strict=True)),
-        say("pictures.summary", zero=float(mean["reconstruction_mse"][0]), ten=float(mean["reconstruction_mse"][-1])),
+    seen = paint.pictures(
+        "pictures.", zip([paint.say("originals"), *names], drawn, strict=True),
+        {"zero": float(mean["reconstruction_mse"][0]), "ten": float(mean["reconstruction_mse"][-1])},
     )  # fmt: skip
-    memory = Lines(
-        say("gap.title"), say("beta"), say("gap.nats"),
-        (series(say("gap.name"), SMALL_BETAS, np.stack([gaps[beta] for beta in SMALL_BETAS]), "vae"),),
-        say("gap.summary", images=small, low=float(gaps[0.0].mean()), high=float(gaps[10.0].mean())), log_x=True,
+    memory = paint.lines(
+        "gap.", "beta", "gap.nats", [series(paint.say("gap.name"), SMALL_BETAS, [gaps[beta] for beta in SMALL_BETAS], "vae")],
+        {"images": small, "low": float(gaps[0.0].mean()), "high": float(gaps[10.0].mean())}, log_x=True,
     )  # fmt: skip
     return curve, seen, quality, plane, memory
 
 
-def _plane_line(name: Phrase, tables: Mapping[str, Doubles], order: NDArray[np.int64]) -> Any:
-    return series(name, tables["kl_nats"].mean(1)[order].tolist(), tables["reconstruction_nats"][order], "vae")
+TASKS = {"vae-measures": measure_coder}

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from latentlab.base.images import Images
-from latentlab.base.texts import Phrase
-from latentlab.lab.experiments.results import paired
-from latentlab.lab.questions.ask import Findings
-from latentlab.lab.questions.bench import Bench, Plan, Task
-from latentlab.lab.questions.kit import difference_verdict, larger, listed, plain, series
-from latentlab.lab.questions.views import strip
+from latentlab.lab.kit import Doubles, Painter, difference_verdict, grid, larger, listed, plain, series
+from latentlab.lab.questions import Findings
+from latentlab.lab.questions.bench import QUIET, Bench, Plan, Task
+from latentlab.lab.questions.views import measure_coder, strip
 from latentlab.show.card import Claim
-from latentlab.show.charts.panels import Lines, Panel, Pictures, Series
+from latentlab.show.charts.panels import Panel, Series
 from latentlab.train import Run
 
 SIZES = (1, 2, 4, 8, 16, 32, 64)
@@ -32,43 +29,30 @@ SETTINGS: dict[str, Any] = {
     "train.batch_size": 64,
     "train.steps": 500,
     "train.learning_rate": 4e-3,
-    "train.log_steps": 100,
-    "train.sample_count": 16,
-    "train.evaluate_epochs": 1e6,
-    "train.checkpoint_seconds": 1e6,
+    **QUIET,
 }
 AE_SETTINGS: dict[str, Any] = {"model.reconstruction": "bce"}  # the VAE's own reconstruction term: the KL term is all that differs
 TABLES = {
     "reconstruction_mse": ("test", "mse"),
     "train_reconstruction_mse": ("train", "mse"),
-    "needed_units": ("needed_units",),
-    "knn_accuracy": ("knn_accuracy",),
-    "kid": ("kid",),
-    "frechet": ("frechet",),
-}
+} | {name: (name,) for name in ("needed_units", "knn_accuracy", "kid", "frechet")}
 VAE_TABLES = {
     "nll_nats": ("nll_nats",),
     "negative_elbo_nats": ("test", "loss_nats"),
     "train_negative_elbo_nats": ("train", "loss_nats"),
     "kl_nats": ("test", "kl_nats"),
-    "active_units": ("active_units",),
-    "aggregate_kl_nats": ("aggregate_kl_nats",),
-    "aggregate_kl_floor": ("aggregate_kl_floor",),
-    "aggregate_mmd": ("aggregate_mmd",),
-}
+} | {name: (name,) for name in ("active_units", "aggregate_kl_nats", "aggregate_kl_floor", "aggregate_mmd")}
 
-Doubles = NDArray[np.float64]
-Results = Mapping[tuple[str, int, int], Mapping[str, Any]]  # (family, size, seed) → what was measured
 Tables = Mapping[str, Mapping[str, Doubles]]  # family → name → [size, seed]
+paint = Painter("latent-dim")
 
 
 def experiment(bench: Bench) -> Findings:
     """Train, measure, judge."""
-    plans = {(family, size, seed): plan(family, size, seed) for seed in range(SEEDS) for size in SIZES for family in FAMILIES}
-    runs = bench.train(list(plans.values()))
-    tables = measured({key: bench.result(plan.name) for key, plan in plans.items()})
+    runs = bench.train([plan(family, size, seed) for seed in range(SEEDS) for size in SIZES for family in FAMILIES])
+    tables = {family: measured(family, [bench.results(f"{family}-{size}", SEEDS) for size in SIZES]) for family in FAMILIES}
     images = bench.data.test.take(np.arange(min(SHOWN, len(bench.data.test))))
-    drawn = pictures({(family, size): runs[plans[family, size, 0].name] for family in FAMILIES for size in DRAWN_SIZES}, images)
+    drawn = pictures(runs, images)
     return Findings(
         settings={**SETTINGS, **AE_SETTINGS, "sizes": list(SIZES), "seeds": SEEDS},
         outcome=outcome(tables["vae"]["nll_nats"]),
@@ -84,24 +68,10 @@ def plan(family: str, size: int, seed: int) -> Plan:
     return Plan(f"{family}-{size}-seed-{seed}", PRESETS[family], changes, task=MEASURES if family == "vae" else Task("vae-measures"))
 
 
-def measured(results: Results) -> dict[str, dict[str, Doubles]]:
-    """The tables [size, seed] of each family; a measure that a run lacks (k-NN without labels) has none."""
-    found: dict[str, dict[str, Doubles]] = {}
-    for family in FAMILIES:
-        wanted = TABLES | (VAE_TABLES if family == "vae" else {})
-        grid = [[results[family, size, seed] for seed in range(SEEDS)] for size in SIZES]
-        found[family] = {
-            name: np.array([[_at(one, path) for one in row] for row in grid], np.float64)
-            for name, path in wanted.items()
-            if path[0] in grid[0][0]
-        }
-    return found
-
-
-def _at(found: Any, path: tuple[str, ...]) -> float:
-    for name in path:
-        found = found[name]
-    return float(found)
+def measured(family: str, rows: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, Doubles]:
+    """The tables [size, seed] of a family; a measure that a run lacks (k-NN without labels) has none."""
+    wanted = TABLES | (VAE_TABLES if family == "vae" else {})
+    return {name: grid(rows, *path) for name, path in wanted.items() if path[0] in rows[0][0]}
 
 
 def outcome(nll: Doubles) -> tuple[str, ...]:
@@ -109,8 +79,8 @@ def outcome(nll: Doubles) -> tuple[str, ...]:
 
     A change that the claim "levels-off" tolerates is a plateau; where the seeds do not settle whether it does, two came true.
     """
-    verdict = difference_verdict(paired(*levels_off(nll)))
-    change = difference_verdict(paired(_at_size(nll, 16), _at_size(nll, 64)))
+    verdict = difference_verdict(*levels_off(nll))
+    change = difference_verdict(at(nll, 16), at(nll, 64))
     if verdict == "holds" or change == "unclear":
         return ("plateau",)
     turn = "always" if change == "holds" else "worse"
@@ -119,10 +89,11 @@ def outcome(nll: Doubles) -> tuple[str, ...]:
 
 def levels_off(nll: Doubles) -> tuple[Doubles, Doubles]:
     """What 16 units gain over 2 [seed], and what it must exceed if the NLL levels off: four times the change from 16 to 64."""
-    return _at_size(nll, 2) - _at_size(nll, 16), 4 * np.abs(_at_size(nll, 16) - _at_size(nll, 64))
+    return at(nll, 2) - at(nll, 16), 4 * np.abs(at(nll, 16) - at(nll, 64))
 
 
-def _at_size(table: Doubles, size: int) -> Doubles:
+def at(table: Doubles, size: int) -> Doubles:
+    """The values of a table [size, seed] at one size: [seed]."""
     row: Doubles = table[SIZES.index(size)]
     return row
 
@@ -131,13 +102,11 @@ def claims(tables: Tables) -> tuple[Claim, ...]:
     """What the answer says, judged seed by seed."""
     vae, ae = tables["vae"], tables["ae"]
 
-    at = _at_size
-
     def mean(table: Doubles, size: int) -> float:
         return float(at(table, size).mean())
 
     excess = {family: tables[family]["reconstruction_mse"] / tables[family]["train_reconstruction_mse"] - 1 for family in FAMILIES}
-    found = [
+    said = [
         larger(
             "too-small",
             [(at(vae["nll_nats"], 2), at(vae["nll_nats"], 16)), (at(ae["reconstruction_mse"], 2), at(ae["reconstruction_mse"], 16))],
@@ -167,84 +136,67 @@ def claims(tables: Tables) -> tuple[Claim, ...]:
     ]  # fmt: skip
     if "knn_accuracy" in vae:
         knn = vae["knn_accuracy"]
-        found.append(
+        said.append(
             larger("organised", [(at(knn, 16), at(knn, 1))], one=100 * mean(knn, 1), two=100 * mean(knn, 2), sixteen=100 * mean(knn, 16))
         )
-    return tuple(found)
+    return tuple(said)
 
 
-def pictures(runs: Mapping[tuple[str, int], Run], images: Images) -> list[bytes]:
+def pictures(runs: Mapping[str, Run], images: Images) -> list[bytes]:
     """For each drawn size a picture of four rows: each family's reconstructions above its samples; before them the originals."""
-    count, found = len(images), [strip(images, len(images))]
+    count, drawn = len(images), [strip(images, len(images))]
     for size in DRAWN_SIZES:
-        pairs = [(runs[family, size].reconstruct(images), runs[family, size].sample(count, seed=0)) for family in FAMILIES]
-        found.append(strip(np.concatenate([row for pair in pairs for row in pair]), count))
-    return found
+        shown = [runs[f"{family}-{size}-seed-0"] for family in FAMILIES]
+        drawn.append(strip(np.concatenate([row for run in shown for row in (run.reconstruct(images), run.sample(count, 0))]), count))
+    return drawn
 
 
 def panels(tables: Tables, drawn: list[bytes]) -> tuple[Panel, ...]:
-    """The units that are needed, the errors, the NLL, the samples, the organisation, the pictures."""
+    """The units that are needed, the NLL, the errors, the samples, the codes against the prior, the organisation, the pictures."""
+    vae, most = tables["vae"], SIZES[-1]
+    names = {family: paint.say(family) for family in FAMILIES}
 
-    def say(key: str, **values: Any) -> Phrase:
-        return Phrase(f"question.latent-dim.panel.{key}", values)
+    def both(name: str) -> list[Series]:
+        return [series(names[family], SIZES, tables[family][name], family) for family in FAMILIES]
 
-    def both(name: str) -> tuple[Series, ...]:
-        return tuple(series(say(family), SIZES, tables[family][name], family) for family in FAMILIES)
+    def last(name: str, families: Sequence[str] = FAMILIES, scale: float = 1) -> dict[str, float]:
+        return {family: scale * float(tables[family][name][-1].mean()) for family in families}
 
-    def last(family: str, name: str) -> float:
-        return float(tables[family][name][-1].mean())
-
-    vae = tables["vae"]
-    given = Series(say("needed.given"), tuple(map(float, SIZES)), tuple(map(float, SIZES)))
-    found: list[Panel] = [
-        Lines(
-            say("needed.title"), say("size"), say("needed.units"), (*both("needed_units"), given),
-            say("needed.summary", vae=plain(last("vae", "needed_units")), ae=plain(last("ae", "needed_units")), size=SIZES[-1]),
-            log_x=True, log_y=True,
-        ),
-        Lines(
-            say("nll.title"), say("size"), say("nll.nats"),
-            (series(say("nll.nll"), SIZES, vae["nll_nats"], "vae"), series(say("nll.bound"), SIZES, vae["negative_elbo_nats"])),
-            say("nll.summary", best=SIZES[int(np.argmin(vae["nll_nats"].mean(1)))], nll=float(vae["nll_nats"].mean(1).min())), log_x=True,
-        ),
-        Lines(
-            say("error.title"), say("size"), say("error.mse"),
-            tuple(
-                series(say(f"error.{split}", family=say(family)), SIZES, tables[family][name], family if split == "test" else "")
-                for family in FAMILIES
-                for split, name in (("test", "reconstruction_mse"), ("train", "train_reconstruction_mse"))
-            ),
-            say("error.summary", ae=last("ae", "reconstruction_mse"), vae=last("vae", "reconstruction_mse"), size=SIZES[-1]),
-            log_x=True, log_y=True,
-        ),
-        Lines(
-            say("samples.title"), say("size"), say("samples.kid"), both("kid"),
-            say("samples.summary", ae=last("ae", "kid"), vae=last("vae", "kid"), size=SIZES[-1]), log_x=True,
-        ),
-    ]  # fmt: skip
+    given = Series(paint.say("needed.given"), tuple(map(float, SIZES)), tuple(map(float, SIZES)))
+    nll = vae["nll_nats"].mean(1)
+    errors = [
+        series(paint.say(f"error.{split}", family=names[family]), SIZES, tables[family][name], family if split == "test" else "")
+        for family in FAMILIES
+        for split, name in (("test", "reconstruction_mse"), ("train", "train_reconstruction_mse"))
+    ]
     units = np.array(SIZES, np.float64)[:, None]
     codes, floor = vae["aggregate_kl_nats"] / units, vae["aggregate_kl_floor"] / units
-    found.append(
-        Lines(
-            say("prior.title"), say("size"), say("prior.nats"),
-            (series(say("prior.codes"), SIZES, codes, "vae"), series(say("prior.floor"), SIZES, floor, "real")),
-            say("prior.summary", size=SIZES[-1], codes=float(codes[-1].mean()), floor=float(floor[-1].mean())), log_x=True, log_y=True,
-        )
-    )  # fmt: skip
+    shown: list[Panel] = [
+        paint.lines(
+            "needed.", "size", "needed.units", [*both("needed_units"), given],
+            {family: plain(units) for family, units in last("needed_units").items()} | {"size": most}, log_x=True, log_y=True,
+        ),
+        paint.lines(
+            "nll.", "size", "nll.nats",
+            [series(paint.say("nll.nll"), SIZES, vae["nll_nats"], "vae"), series(paint.say("nll.bound"), SIZES, vae["negative_elbo_nats"])],
+            {"best": SIZES[int(np.argmin(nll))], "nll": float(nll.min())}, log_x=True,
+        ),
+        paint.lines(
+            "error.", "size", "error.mse", errors, last("reconstruction_mse", ("ae", "vae")) | {"size": most}, log_x=True, log_y=True,
+        ),
+        paint.lines("samples.", "size", "samples.kid", both("kid"), last("kid", ("ae", "vae")) | {"size": most}, log_x=True),
+        paint.lines(
+            "prior.", "size", "prior.nats",
+            [series(paint.say("prior.codes"), SIZES, codes, "vae"), series(paint.say("prior.floor"), SIZES, floor, "real")],
+            {"size": most, "codes": float(codes[-1].mean()), "floor": float(floor[-1].mean())}, log_x=True, log_y=True,
+        ),
+    ]  # fmt: skip
     if "knn_accuracy" in vae:
-        found.append(
-            Lines(
-                say("knn.title"), say("size"), say("knn.share"), both("knn_accuracy"),
-                say("knn.summary", two=100 * float(vae["knn_accuracy"][1].mean()), vae=100 * last("vae", "knn_accuracy"),
-                    ae=100 * last("ae", "knn_accuracy")),
-                log_x=True,
-            )
-        )  # fmt: skip
-    found.append(
-        Pictures(
-            say("pictures.title"), tuple(zip([say("originals"), *(say("at", size=size) for size in DRAWN_SIZES)], drawn, strict=True)),
-            say("pictures.summary", size=SIZES[-1], one=float(vae["reconstruction_mse"][0].mean()), vae=last("vae", "reconstruction_mse"),
-                ae=last("ae", "reconstruction_mse")),
-        )
-    )  # fmt: skip
-    return tuple(found)
+        told = {"two": 100 * float(vae["knn_accuracy"][1].mean()), **last("knn_accuracy", scale=100)}
+        shown.append(paint.lines("knn.", "size", "knn.share", both("knn_accuracy"), told, log_x=True))
+    captions = [paint.say("originals"), *(paint.say("at", size=size) for size in DRAWN_SIZES)]
+    told = {"size": most, "one": float(vae["reconstruction_mse"][0].mean()), **last("reconstruction_mse")}
+    return (*shown, paint.pictures("pictures.", zip(captions, drawn, strict=True), told))
+
+
+TASKS = {"vae-measures": measure_coder}

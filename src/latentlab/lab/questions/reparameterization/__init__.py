@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from latentlab.base.texts import Phrase
-from latentlab.lab.questions.ask import Findings
-from latentlab.lab.questions.bench import Bench, Plan, Task
-from latentlab.lab.questions.kit import larger, listed, series, together
+from latentlab.lab.kit import Doubles, Painter, larger, listed, series, together
+from latentlab.lab.questions import Findings
+from latentlab.lab.questions.bench import QUIET, Bench, Plan, Task
 from latentlab.lab.questions.reparameterization.estimators import ESTIMATORS
-from latentlab.lab.questions.reparameterization.measures import MEASURED, log_ratios
+from latentlab.lab.questions.reparameterization.measures import MEASURED, log_ratios, measure_bias, measure_variance, train_by_estimator
 from latentlab.measure.metrics import mean_estimate
 from latentlab.show.card import Claim, Verdict, judged
-from latentlab.show.charts.panels import Bars, Lines, Panel, Series
+from latentlab.show.charts.panels import Panel, Series
 
 SEEDS = 4
 STEPS, EVERY = 500, 50
@@ -28,32 +26,26 @@ SETTINGS: dict[str, Any] = {
     "train.batch_size": 64,
     "train.steps": STEPS,
     "train.learning_rate": 1e-3,
-    "train.log_steps": 100,
-    "train.sample_count": 16,
-    "train.evaluate_epochs": 1e6,
-    "train.checkpoint_seconds": 1e6,
+    **QUIET,
     "train.ema_halflife_images": 0,
 }
 KINDS = {"pathwise": "vae", "blocked": "gan"}
-
-Doubles = NDArray[np.float64]
+Ratio = tuple[float, float, float]  # with its 95 % interval
+paint = Painter("reparameterization")
 
 
 def experiment(bench: Bench) -> Findings:
     """Measure bias and variance, train with each estimator, judge."""
     tasks = {"bias": Task("gradient-bias", {"seed": 0})}
     for seed in range(SEEDS):
+        changes = {**bench.shared, **SETTINGS, "train.threads": 1, "train.precision": "fp32", "train.seed": seed}
         for name in ESTIMATORS:
-            changes = {**bench.shared, **SETTINGS, "train.threads": 1, "train.precision": "fp32", "train.seed": seed}
-            order = {"estimator": name, "changes": changes, "every": EVERY}
-            tasks[f"{name}-seed-{seed}"] = Task("train-by-estimator", order)
+            tasks[f"{name}-seed-{seed}"] = Task("train-by-estimator", {"estimator": name, "changes": changes, "every": EVERY})
     bench.train([Plan(REAL, "mlp-vae", SETTINGS | {"train.seed": 0}, task=Task("gradient-variance"))], tasks)
     bias, spread = bench.result("bias"), bench.result(REAL)
-    trained: dict[str, list[dict[str, Any]]] = {name: [bench.result(f"{name}-seed-{seed}") for seed in range(SEEDS)] for name in ESTIMATORS}
-    curves: dict[str, Doubles] = {
-        name: np.array([found["negative_elbo_nats"] for found in found_by_seed]).T for name, found_by_seed in trained.items()
-    }
-    kl: dict[str, Doubles] = {name: np.array([found["kl_nats"][-1] for found in found_by_seed]) for name, found_by_seed in trained.items()}
+    trained = {name: bench.results(name, SEEDS) for name in ESTIMATORS}
+    curves: dict[str, Doubles] = {name: np.array([run["negative_elbo_nats"] for run in runs]).T for name, runs in trained.items()}
+    kl: dict[str, Doubles] = {name: np.array([run["kl_nats"][-1] for run in runs]) for name, runs in trained.items()}
     steps = trained["pathwise"][0]["steps"]
     ratios = {stage: ratios_to_pathwise(spread[stage]) for stage in ("before", "after")}
     return Findings(
@@ -64,7 +56,7 @@ def experiment(bench: Bench) -> Findings:
         numbers={
             "bias": bias,
             "variance": spread,
-            "variance_ratios": {stage: {name: list(ratio) for name, ratio in found.items()} for stage, found in ratios.items()},
+            "variance_ratios": {stage: {name: list(ratio) for name, ratio in of_stage.items()} for stage, of_stage in ratios.items()},
             "steps": steps,
             "negative_elbo_nats": {name: listed(curve) for name, curve in curves.items()},
             "final_kl_nats": {name: values.tolist() for name, values in kl.items()},
@@ -72,13 +64,10 @@ def experiment(bench: Bench) -> Findings:
     )
 
 
-def ratios_to_pathwise(spread: Mapping[str, list[float]]) -> dict[str, tuple[float, float, float]]:
+def ratios_to_pathwise(spread: Mapping[str, list[float]]) -> dict[str, Ratio]:
     """How many times the variance of the pathwise gradient each other one has: geometric mean over batches, with its interval."""
-    found: dict[str, tuple[float, float, float]] = {}
-    for name in MEASURED[1:]:
-        logs = mean_estimate(log_ratios(spread[name], spread["pathwise"]))
-        found[name] = (float(np.exp(logs.value)), float(np.exp(logs.low)), float(np.exp(logs.high)))
-    return found
+    logs = {name: mean_estimate(log_ratios(spread[name], spread["pathwise"])) for name in MEASURED[1:]}
+    return {name: (float(np.exp(log.value)), float(np.exp(log.low)), float(np.exp(log.high))) for name, log in logs.items()}
 
 
 def outcome(ratio: float) -> tuple[str, ...]:
@@ -87,105 +76,90 @@ def outcome(ratio: float) -> tuple[str, ...]:
     return (next((name for limit, name in names if ratio < limit), "thousand"),)
 
 
-def unbiased(found: Mapping[str, Any], tolerance: float = TOLERANCE) -> Verdict:
+def unbiased(estimator: Mapping[str, Any]) -> Verdict:
     """Whether the mean of an estimator's gradients is the exact one, as a whole vector: no part of it may lie beside it.
 
     It holds if the mean is no further from the exact gradient than its noise usually explains and nearer than the tolerance, so
     that noise cannot hide a bias; it is contradicted if noise does not explain the distance at all.
     """
-    excess = found["excess"]
+    excess, distance = estimator["excess"], estimator["distance"]
     if excess["ratio"] is None or excess["ratio"] > excess["extreme"]:
-        return "holds" if found["distance"] == 0 else "contradicted"
-    return "holds" if excess["ratio"] <= excess["usual"] and found["distance"] <= tolerance else "unclear"
+        return "holds" if distance == 0 else "contradicted"
+    return "holds" if excess["ratio"] <= excess["usual"] and distance <= TOLERANCE else "unclear"
 
 
 def claims(
     bias: Mapping[str, Any],
-    ratios: Mapping[str, Mapping[str, tuple[float, float, float]]],
+    ratios: Mapping[str, Mapping[str, Ratio]],
     spread: Mapping[str, Mapping[str, list[float]]],
     curves: Mapping[str, Doubles],
     kl: Mapping[str, Doubles],
 ) -> tuple[Claim, ...]:
     """What the answer says, judged by intervals."""
-    found = bias["estimators"]
-
+    estimators, after = bias["estimators"], spread["after"]
     ratio, low, high = ratios["after"]["score"]
-    best, batch = ratios["after"]["score-own-mean"][0], ratios["after"]["score-baseline"][0]
-    after = spread["after"]
-    ends = {name: curve[-1] for name, curve in curves.items()}
+    own, batch = ratios["after"]["score-own-mean"], ratios["after"]["score-baseline"][0]
     helped = mean_estimate(log_ratios(after["score"], after["score-own-mean"]))
+    ends = {name: curve[-1] for name, curve in curves.items()}
+    end = {name: float(values.mean()) for name, values in ends.items()}
+    both = ("pathwise", "score")
     return (
         Claim(
-            "unbiased", together([unbiased(found[name]) for name in ("pathwise", "score")]),
+            "unbiased", together([unbiased(estimators[name]) for name in both]),
             {"draws": bias["draws"]}
-            | {name: 100 * found[name]["distance"] for name in ("pathwise", "score")}
-            | {f"{name}_{part}": found[name]["excess"][part] for name in ("pathwise", "score") for part in ("ratio", "usual")},
+            | {name: 100 * estimators[name]["distance"] for name in both}
+            | {f"{name}_{part}": estimators[name]["excess"][part] for name in both for part in ("ratio", "usual")},
         ),
         larger(
             "blocked", [(ends["blocked"], ends["pathwise"])],
-            pathwise=float(ends["pathwise"].mean()), blocked=float(ends["blocked"].mean()), steps=STEPS, seeds=len(ends["blocked"]),
+            pathwise=end["pathwise"], blocked=end["blocked"], steps=STEPS, seeds=len(ends["blocked"]),
             kl=round(float(kl["blocked"].mean()), 3), pathwise_kl=float(kl["pathwise"].mean()),
         ),
         Claim(
-            "variance", judged(float(np.log(ratio)), float(np.log(low)), float(np.log(high))),
+            "variance", judged(*(float(np.log(value)) for value in (ratio, low, high))),
             {"ratio": ratio, "low": low, "high": high, "before": ratios["before"]["score"][0]},
         ),
         Claim(
-            "baseline", together([judged(*helped), judged(*(float(np.log(value)) for value in ratios["after"]["score-own-mean"]))]),
-            {"score": ratio, "batch": batch, "own": best},
+            "baseline", together([judged(*helped), judged(*(float(np.log(value)) for value in own))]),
+            {"score": ratio, "batch": batch, "own": own[0]},
         ),
-        larger(
-            "training", [(ends["score"], ends["pathwise"])],
-            pathwise=float(ends["pathwise"].mean()), score=float(ends["score"].mean()), steps=STEPS, seeds=SEEDS,
-        ),
+        larger("training", [(ends["score"], ends["pathwise"])], pathwise=end["pathwise"], score=end["score"], steps=STEPS, seeds=SEEDS),
         larger(
             "training-baseline", [(ends["score-baseline"], ends["pathwise"])],
-            pathwise=float(ends["pathwise"].mean()), baseline=float(ends["score-baseline"].mean()), steps=STEPS,
+            pathwise=end["pathwise"], baseline=end["score-baseline"], steps=STEPS,
         ),
     )  # fmt: skip
 
 
 def panels(
-    bias: Mapping[str, Any],
-    ratios: Mapping[str, Mapping[str, tuple[float, float, float]]],
-    steps: list[float],
-    curves: Mapping[str, Doubles],
+    bias: Mapping[str, Any], ratios: Mapping[str, Mapping[str, Ratio]], steps: list[float], curves: Mapping[str, Doubles]
 ) -> tuple[Panel, ...]:
-    """The errors of averaged gradients, the variances, the training curves."""
-
-    def say(key: str, **values: Any) -> Phrase:
-        return Phrase(f"question.reparameterization.panel.{key}", values)
-
-    found = bias["estimators"]
-    averaged = tuple(map(float, bias["averaged"]))
-    last = {name: found[name]["error"][-1] for name in ESTIMATORS}
-    errors = Lines(
-        say("bias.title"), say("bias.averaged"), say("bias.error"),
-        tuple(Series(say(f"name.{name}"), tuple(found[name]["error"]), averaged, kind=KINDS.get(name, "")) for name in ESTIMATORS),
-        say("bias.summary", pathwise=100 * last["pathwise"], score=100 * last["score"], blocked=100 * last["blocked"],
-            averaged=bias["averaged"][-1]),
-        log_x=True, log_y=True,
+    """The training curves, the errors of averaged gradients, the variances."""
+    names = {name: paint.say(f"name.{name}") for name in (*MEASURED, *ESTIMATORS)}
+    estimators, averaged = bias["estimators"], tuple(map(float, bias["averaged"]))
+    last = {name: 100 * estimators[name]["error"][-1] for name in ("pathwise", "score", "blocked")}
+    errors = paint.lines(
+        "bias.", "bias.averaged", "bias.error",
+        [Series(names[name], tuple(estimators[name]["error"]), averaged, kind=KINDS.get(name, "")) for name in ESTIMATORS],
+        last | {"averaged": bias["averaged"][-1]}, log_x=True, log_y=True,
     )  # fmt: skip
     stages = ("before", "after")
-    variances = Bars(
-        say("variance.title"), say("variance.ratio"), tuple(say(f"variance.{stage}") for stage in stages),
-        tuple(
-            Series(
-                say(f"name.{name}"),
-                tuple(ratios[stage][name][0] for stage in stages),
-                low=tuple(ratios[stage][name][1] for stage in stages),
-                high=tuple(ratios[stage][name][2] for stage in stages),
-            )
-            for name in MEASURED[1:]
-        ),
-        say("variance.summary", ratio=ratios["after"]["score"][0], own=ratios["after"]["score-own-mean"][0]),
-        log_y=True, lines=((1.0, say("name.pathwise")),),
+    bars = []
+    for name in MEASURED[1:]:
+        values, low, high = zip(*(ratios[stage][name] for stage in stages), strict=True)
+        bars.append(Series(names[name], values, low=low, high=high))
+    variances = paint.bars(
+        "variance.", "variance.ratio", [paint.say(f"variance.{stage}") for stage in stages], bars,
+        {"ratio": ratios["after"]["score"][0], "own": ratios["after"]["score-own-mean"][0]},
+        log_y=True, lines=((1.0, names["pathwise"]),),
     )  # fmt: skip
-    ends = {name: float(curve[-1].mean()) for name, curve in curves.items()}
-    training = Lines(
-        say("training.title"), say("training.step"), say("training.nats"),
-        tuple(series(say(f"name.{name}"), steps, curves[name], KINDS.get(name, "")) for name in ESTIMATORS),
-        say("training.summary", pathwise=ends["pathwise"], score=ends["score"], blocked=ends["blocked"], step=int(steps[-1])),
-        log_y=True,
+    ends = {name: float(curves[name][-1].mean()) for name in ("pathwise", "score", "blocked")}
+    training = paint.lines(
+        "training.", "training.step", "training.nats",
+        [series(names[name], steps, curves[name], KINDS.get(name, "")) for name in ESTIMATORS],
+        ends | {"step": int(steps[-1])}, log_y=True,
     )  # fmt: skip
     return training, errors, variances
+
+
+TASKS = {"gradient-bias": measure_bias, "gradient-variance": measure_variance, "train-by-estimator": train_by_estimator}

@@ -89,8 +89,8 @@ def trace_variance(gradients: Tensor) -> float:
 
 def flat_gradient(loss: Tensor, parameters: list[Tensor]) -> Tensor:
     """The derivative of a scalar with respect to parameters, as one vector [P]; 0 where it does not depend on one."""
-    found = torch.autograd.grad(loss, parameters, retain_graph=False, allow_unused=True)
-    return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for p, g in zip(parameters, found, strict=True)])
+    slopes = torch.autograd.grad(loss, parameters, retain_graph=False, allow_unused=True)
+    return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for p, g in zip(parameters, slopes, strict=True)])
 
 
 # A VAE whose ELBO and its gradient are known exactly: linear encoder and decoder, Gaussian throughout.

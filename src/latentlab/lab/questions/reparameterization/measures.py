@@ -5,15 +5,12 @@ Axes: K draws, B images, D pixels, Z latent units, P parameters of the encoder (
 
 from __future__ import annotations
 
-import functools
-import json
 import math
 from collections.abc import Mapping
 from typing import Any, Literal, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlab.base.images import Images
@@ -21,6 +18,7 @@ from latentlab.base.seeding import torch_generator
 from latentlab.config.presets import preset
 from latentlab.config.schema import Config
 from latentlab.data import ImageSet, batch_indices
+from latentlab.lab.kit import Doubles
 from latentlab.lab.questions.reparameterization.estimators import (
     ESTIMATORS,
     Estimator,
@@ -34,6 +32,7 @@ from latentlab.lab.questions.reparameterization.estimators import (
     score,
     trace_variance,
 )
+from latentlab.lab.questions.views import data_of
 from latentlab.measure.metrics import mean_estimate
 from latentlab.models import build
 from latentlab.models.learner import descend
@@ -48,20 +47,14 @@ DRAWS, CHUNK = 65_536, 4_096
 SHORTENED = 0.5  # the encoder's V is this times the exact posterior's: at the optimum there would be no gradient to find
 AVERAGED = tuple(4**power for power in range(8))  # how many gradients are averaged: 1 … 16,384
 
-Doubles = NDArray[np.float64]
-
 
 def measure_bias(settings: Mapping[str, Any]) -> dict[str, Any]:
     """For each estimator: the share of the exact gradient that its mean has, with its interval, and its error by draws averaged."""
-    from latentlab.lab.questions.vae_measures import yardstick
-
-    data, _, _ = yardstick(json.dumps(settings["shared"], sort_keys=True))
+    data = data_of(settings)
     x, model, matrix, log_var = problem(data.train)
     exact = exact_flat(x, model, matrix, log_var)
-    found: dict[str, Any] = {"averaged": list(AVERAGED), "draws": DRAWS, "parameters": len(exact), "estimators": {}}
-    for name in ESTIMATORS:
-        found["estimators"][name] = compared(gradients(name, x, model, matrix, log_var, settings["seed"]), exact)
-    return found
+    estimators = {name: compared(gradients(name, x, model, matrix, log_var, settings["seed"]), exact) for name in ESTIMATORS}
+    return {"averaged": list(AVERAGED), "draws": DRAWS, "parameters": len(exact), "estimators": estimators}
 
 
 def problem(train: ImageSet) -> tuple[Tensor, LinearGaussian, Tensor, Tensor]:
@@ -128,8 +121,8 @@ def compared(estimates: Tensor, exact: Tensor) -> dict[str, Any]:
         means = estimates[: len(estimates) // count * count].view(-1, count, len(exact)).mean(1)  # [K / n, P]
         errors.append(float(((means - exact).square().sum(1).mean() / size).sqrt()))
     distance = float(((estimates.mean(0) - exact).square().sum() / size).sqrt())
-    found = {"share": along.value, "low": along.low, "high": along.high, "error": errors, "distance": distance}
-    return found | {"excess": excess_over_noise(estimates, exact)}
+    share = {"share": along.value, "low": along.low, "high": along.high}
+    return share | {"error": errors, "distance": distance, "excess": excess_over_noise(estimates, exact)}
 
 
 def excess_over_noise(estimates: Tensor, exact: Tensor) -> dict[str, float | None]:
@@ -164,15 +157,15 @@ def measure_variance(run: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The summed variance of each estimator's gradient by batch, before training and after it."""
     images = run.data().train
     untrained = cast(VAELearner, build(run.config, run.image_shape, torch.device("cpu"), bf16=False))
-    found: dict[str, Any] = {"images_in_batch": IN_BATCH, "gradients_of_a_batch": REPEATS}
+    measured: dict[str, Any] = {"images_in_batch": IN_BATCH, "gradients_of_a_batch": REPEATS}
     for stage, learner in (("before", untrained), ("after", cast(VAELearner, run.learner))):
         batches = []
         for batch in range(BATCHES):
             rows = batch_indices(run.config.train.seed, batch * IN_BATCH, IN_BATCH, len(images))
             x = to_unit(torch.from_numpy(images.take(rows)))  # [N, C, H, W]
             batches.append({name: variance(learner, x, name, run.config.train.seed, batch) for name in MEASURED})
-        found[stage] = {name: [values[name] for values in batches] for name in MEASURED}
-    return found
+        measured[stage] = {name: [values[name] for values in batches] for name in MEASURED}
+    return measured
 
 
 def variance(learner: VAELearner, x: Tensor, name: Measured, seed: int, batch: int) -> float:
@@ -200,8 +193,8 @@ def variance(learner: VAELearner, x: Tensor, name: Measured, seed: int, batch: i
 def own_mean(q: Posterior, log_likelihood: LogLikelihood, seed: int, batch: int) -> Tensor:
     """Each image's mean log-likelihood over draws of its own that are used for nothing else, [N]: a baseline that costs 32 draws."""
     source = torch_generator("cpu", seed, "own-mean", batch)
-    found: Tensor = torch.stack([log_likelihood(draw(q, torch.randn(q.mean.shape, generator=source))) for _ in range(OWN_DRAWS)]).mean(0)
-    return found
+    draws = [draw(q, torch.randn(q.mean.shape, generator=source)) for _ in range(OWN_DRAWS)]
+    return torch.stack([log_likelihood(z) for z in draws]).mean(0)
 
 
 def log_ratios(of: list[float], to: list[float]) -> Doubles:
@@ -217,17 +210,15 @@ HELD_OUT = 500
 
 def train_by_estimator(settings: Mapping[str, Any]) -> dict[str, Any]:
     """{"steps", "negative_elbo_nats", "kl_nats"}: what the VAE reaches on val images as it trains."""
-    from latentlab.lab.questions.vae_measures import yardstick
-
-    data, _, _ = yardstick(json.dumps(settings["shared"], sort_keys=True))
+    data = data_of(settings)
     config = preset("mlp-vae", **settings["changes"])
     learner = cast(VAELearner, build(config, data.shape, torch.device("cpu"), bf16=False))
     held_out = torch.from_numpy(data.val.take(np.arange(min(HELD_OUT, len(data.val)))))
     rows: list[dict[str, float]] = []
     for step in range(cast(int, config.train.steps) + 1):
         if step % settings["every"] == 0:
-            found = learner.held_out(held_out, config.train.seed, 0)
-            rows.append({name: float(found[name].double().mean()) for name in ("loss_nats", "kl_nats")} | {"steps": step})
+            losses = learner.held_out(held_out, config.train.seed, 0)
+            rows.append({name: float(losses[name].double().mean()) for name in ("loss_nats", "kl_nats")} | {"steps": step})
         if step < cast(int, config.train.steps):
             update(learner, settings["estimator"], batch_of(data.train, config, step), config, step)
     return {
@@ -249,11 +240,10 @@ def update(learner: VAELearner, estimator: Estimator, images: Tensor, config: Co
     q: Posterior = learner.networks["encoder"](x)
     noise = torch_generator("cpu", config.train.seed, "posterior", step)
     epsilon = torch.empty_like(q.mean).normal_(generator=noise)
-    log_likelihood = functools.partial(_log_likelihood, learner, x)
+
+    def log_likelihood(z: Tensor) -> Tensor:
+        return -bernoulli_nats(learner.networks["decoder"](z), x)
+
     kl = kl_to_standard_normal(q.mean, q.log_var).sum(1).mean()
     loss = -expectation(estimator, q, epsilon, log_likelihood).mean() + kl
     descend(loss, learner.adam, step, "VAE")
-
-
-def _log_likelihood(learner: VAELearner, x: Tensor, z: Tensor) -> Tensor:
-    return -bernoulli_nats(learner.networks["decoder"](z), x)
