@@ -93,12 +93,9 @@ def test_any_json_is_read_or_refused_but_never_crashes(value: object) -> None:
 
 
 def test_none_on_the_command_line_is_nothing_where_nothing_is_allowed() -> None:
-    from latentlab.config.presets import read_value
-    from latentlab.config.schema import DataConfig, hints
-
-    kinds = hints(DataConfig)
-    assert read_value("none", kinds["root"], "--data-root", {}) is None
-    assert read_value("./none", kinds["root"], "--data-root", {}) == "./none"
-    assert read_value("none", kinds["image_size"], "--data.image-size", {"minimum": 8}) is None
+    fields = preset("mlp-vae").fields()
+    assert fields["data.root"].read("none", "--data-root") is None
+    assert fields["data.root"].read("./none", "--data-root") == "./none"
+    assert fields["data.image_size"].read("none", "--data.image-size") is None
     with pytest.raises(LabError, match=r"--data must be|--data\.fit must be"):
-        read_value("none", kinds["fit"], "--data.fit", {})
+        fields["data.fit"].read("none", "--data.fit")

@@ -13,9 +13,10 @@ from PIL import Image
 
 from latentlab.base.errors import LabError
 from latentlab.base.texts import catalogue, number
+from latentlab.config.field import Field, Unfit, written
 from latentlab.config.layers import fit_model, networks, parameter_count
-from latentlab.config.presets import PRESETS, arguments, preset, read_value, written
-from latentlab.config.schema import Config, DataConfig, Unfit, describe
+from latentlab.config.presets import PRESETS, arguments, preset
+from latentlab.config.schema import Config, DataConfig
 from latentlab.studio import sources, words
 from latentlab.studio import words as refused
 from latentlab.studio.form import APART, all_fields, essential, from_address, to_address
@@ -44,7 +45,7 @@ def changed(name: str, data: st.DataObject) -> Config:
     for one in all_fields(config):
         if not data.draw(st.booleans(), one.name):
             continue
-        low, high = one.info.get("minimum") or 0, one.info.get("maximum")
+        low, high = one.minimum or 0, one.maximum
         if one.choices:
             value = data.draw(st.sampled_from(one.choices))
         elif one.kind is bool:
@@ -52,10 +53,8 @@ def changed(name: str, data: st.DataObject) -> Config:
         elif one.kind is int:
             value = data.draw(st.integers(int(low), int(high if high is not None else 10**6)))
         elif one.kind is float:
-            low = max(low, one.info.get("above") or 0)
-            value = data.draw(
-                st.floats(float(low), float(high if high is not None else 1e6), exclude_min=one.info.get("above") is not None)
-            )
+            low = max(low, one.above or 0)
+            value = data.draw(st.floats(float(low), float(high if high is not None else 1e6), exclude_min=one.above is not None))
         else:
             value = tuple(data.draw(st.lists(st.integers(1, 512), max_size=4)))
         try:
@@ -76,7 +75,7 @@ def test_a_configuration_survives_the_address_and_the_command_line(name: str, da
     words = arguments(config)
     values = dict(zip(words[::2], words[1::2], strict=True))
     kinds = {one.name: one for one in all_fields(config)}
-    read = {key[2:]: read_value(value, kinds[key[2:]].type, key, kinds[key[2:]].info) for key, value in values.items()}
+    read = {key[2:]: kinds[key[2:]].read(value, key) for key, value in values.items()}
     assert preset(name).replace(**read) == config
 
 
@@ -95,13 +94,12 @@ def test_what_a_field_must_be_is_said_in_every_language(monkeypatch: pytest.Monk
         monkeypatch.setattr(refused, "lang", lambda lang=lang: lang)
         for name in PRESETS:
             for one in all_fields(preset(name)):
-                said = refused.required(one.type, one.info)
+                said = one.must_be(lang)
                 if lang == "en":
-                    assert said.replace("\u202f", "") == describe(one.type, one.info).replace("nothing", "none")
+                    assert said.replace("\u202f", "") == one.must_be()
                 else:
-                    bounds = [one.info[bound] for bound in ("minimum", "above", "maximum") if one.info.get(bound) is not None]
-                    assert all(number(bound, lang) in said for bound in bounds)
-    error = Unfit("model.hidden", tuple[int, ...], {}, "4,x")
+                    assert all(number(bound, lang) in said for bound in one.bounds.values())
+    error = Unfit(Field("model.hidden", tuple[int, ...]), "4,x")
     assert refused.told(error) == "model.hidden\xa0: il faut une liste dont chaque élément est un entier. Reçu\xa0: '4,x'."
     monkeypatch.setattr(words, "lang", lambda: "en")
     assert refused.told(error) == str(error)

@@ -66,24 +66,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, _interrupt)
         return _dispatch(arguments)
     except LabError as error:
-        return _say(str(error), error.exit_status)
+        return _ended(str(error), error.exit_status)
     except KeyboardInterrupt:
-        return _say("interrupted; nothing was being trained.", 128 + signal.SIGINT)
+        return _ended("interrupted; nothing was being trained.", 128 + signal.SIGINT)
     except Interrupted as error:
-        return _say("stopped by a signal; nothing was being trained.", 128 + error.number)
+        return _ended("stopped by a signal; nothing was being trained.", 128 + error.number)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # a closed pipe (`| head`) is no error
         return 0
     except OSError as error:
-        return _say(f"{error.filename or 'a file'}: {error.strerror or error}. Check the path, its permissions and the free space.", 2)
+        return _ended(f"{error.filename or 'a file'}: {error.strerror or error}. Check the path, its permissions and the free space.", 2)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     raise Interrupted(number)
 
 
-def _say(message: str, status: int) -> int:
-    print(f"latentlab: {message}", file=sys.stderr)
+def say(words: str) -> None:
+    """A line on stderr, which is for whoever watches; results alone go to stdout."""
+    print(f"latentlab: {words}", file=sys.stderr, flush=True)
+
+
+def _ended(words: str, status: int) -> int:
+    say(words)
     return status
 
 

@@ -1,19 +1,30 @@
-"""Pictures and codes from a trained run: sample, reconstruct, interpolate, traverse, encode."""
+"""Pictures and codes from a trained run: sample, reconstruct, interpolate, traverse, encode.
+
+`python -m latentlab.cli.draw` holds torch and trained networks, and draws samples for whoever asks on stdin (the studio). A
+question is a line of JSON: {"run", "count", "seed", "prior", "truncation"}. The answer is a line of JSON, {"shape"} followed by
+so many bytes of images uint8 [N, H, W, C], or {"refused"}. It ends when stdin does.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from latentlab.base.errors import LabError, refusal
-from latentlab.cli.parser import Parser, integers, number, whole
+from latentlab.cli import say
+from latentlab.cli.parser import Parser, add_split, add_value
 from latentlab.runs.folder import open_folder
 
 if TYPE_CHECKING:
+    from latentlab.base.images import Images
     from latentlab.train import Run
+
+KEPT = 4  # runs in memory, of those that are drawn from for the studio
 
 
 def _open(path: str) -> Run:
@@ -51,43 +62,40 @@ def _save_arrays(path: Path, arrays: dict[str, Any]) -> None:
     replace_with(path, write)
 
 
+def _save_picture(path: Path, images: Images, columns: int | None = None) -> None:
+    from latentlab.base.images import grid, save_png
+
+    save_png(grid(images, columns), path, zoom=2)
+
+
 def command_sample(arguments: list[str]) -> int:
     """New images."""
     parser = Parser("sample", "Draw new images. Image i depends on (seed, i) alone. An AE draws from a Gaussian fitted to its codes.")
     parser.add_argument("run", metavar="RUN")
-    parser.add_argument("--count", default="64", metavar="N", help="how many (64)")
-    parser.add_argument("--seed", default="0", metavar="S", help="seed of z (0)")
-    parser.add_argument("--label", metavar="K", help="class, for a conditional run")
-    parser.add_argument("--prior", default="standard", metavar="standard|gmm", help="gmm: a mixture fitted to held-out codes (standard)")
-    parser.add_argument("--truncation", metavar="T", help="bring each component of z into [-T, T]: more typical images, less varied")
+    add_value(parser, "--count", int, "how many (64)", 64, minimum=1, maximum=1_000_000)
+    add_value(parser, "--seed", int, "seed of z (0)", 0, "S", minimum=0, maximum=2**31 - 1)
+    add_value(parser, "--label", int, "class, for a conditional run", metavar="K", minimum=0)
+    add_value(parser, "--prior", Literal["standard", "gmm"], "gmm: a mixture fitted to held-out codes (standard)", "standard")
+    typical = "bring each component of z into [-T, T]: more typical images, less varied"
+    add_value(parser, "--truncation", float, typical, metavar="T", above=0)
     parser.add_argument("--out", metavar="FILE", help=".png grid, or .npz with images uint8 [N, H, W, C]")
-    found = parser.parse(arguments)
-    out = _target(found.out, (".png", ".npz"))
-    count, seed = whole(found.count, "--count", 1, 1_000_000), whole(found.seed, "--seed", 0, 2**31 - 1)
-    label = whole(found.label, "--label") if found.label is not None else None
-    truncation = number(found.truncation, "--truncation", above=0) if found.truncation is not None else None
-    if found.prior not in ("standard", "gmm"):
-        raise refusal("--prior", "one of standard, gmm", found.prior)
-    if out.suffix.lower() == ".png" and count > 10_000:
-        raise refusal("--count", "at most 10000 in a .png", count, "Use --out FILE.npz for more.")
-    images = _open(found.run).sample(count, seed, label, found.prior, truncation)
+    options = parser.parse(arguments)
+    out = _target(options.out, (".png", ".npz"))
+    if out.suffix.lower() == ".png" and options.count > 10_000:
+        raise refusal("--count", "at most 10000 in a .png", options.count, "Use --out FILE.npz for more.")
+    images = _open(options.run).sample(options.count, options.seed, options.label, options.prior, options.truncation)
     if out.suffix.lower() == ".npz":
         _save_arrays(out, {"images": images})
     else:
-        from latentlab.base.images import grid, save_png
-
-        save_png(grid(images), out, zoom=2)
+        _save_picture(out, images)
     return _finish(out)
 
 
-def _picture(parser: Parser, arguments: list[str], draw: Callable[[Run, argparse.Namespace], tuple[Any, int]]) -> int:
+def _picture(parser: Parser, arguments: list[str], draw: Callable[[Run, argparse.Namespace], tuple[Images, int]]) -> int:
     parser.add_argument("--out", metavar="FILE.png", help="where the picture goes")
-    found = parser.parse(arguments)
-    out = _target(found.out, (".png",))
-    images, columns = draw(_open(found.run), found)
-    from latentlab.base.images import grid, save_png
-
-    save_png(grid(images, columns), out, zoom=2)
+    options = parser.parse(arguments)
+    out = _target(options.out, (".png",))
+    _save_picture(out, *draw(_open(options.run), options))
     return _finish(out)
 
 
@@ -95,17 +103,16 @@ def command_reconstruct(arguments: list[str]) -> int:
     """Held-out images above their reconstructions."""
     parser = Parser("reconstruct", "Images above their reconstructions (AE, VAE).")
     parser.add_argument("run", metavar="RUN")
-    parser.add_argument("--split", default="test", metavar="train|val|test")
-    parser.add_argument("--count", default="32", metavar="N", help="how many images (32)")
+    add_split(parser)
+    add_value(parser, "--count", int, "how many images (32)", 32, minimum=1, maximum=10_000)
 
-    def draw(run: Run, found: argparse.Namespace) -> tuple[Any, int]:
+    def draw(run: Run, options: argparse.Namespace) -> tuple[Images, int]:
         import numpy as np
 
         from latentlab.base.images import interleave
 
-        count = whole(found.count, "--count", 1, 10_000)
-        split = _split(run, found.split)
-        images = split.take(np.arange(min(count, len(split))))
+        split = _split(run, options.split)
+        images = split.take(np.arange(min(options.count, len(split))))
         columns = min(8, len(images))
         return interleave([images, run.reconstruct(images)], columns), columns
 
@@ -113,8 +120,6 @@ def command_reconstruct(arguments: list[str]) -> int:
 
 
 def _split(run: Run, split: str) -> Any:
-    if split not in ("train", "val", "test"):
-        raise refusal("--split", "one of train, val, test", split)
     run.need_encoder("encode")
     return getattr(run.data(), split)
 
@@ -126,25 +131,32 @@ def command_interpolate(arguments: list[str]) -> int:
     ends = parser.add_mutually_exclusive_group()
     ends.add_argument("--seeds", metavar="A,B", help="two seeds of z (0,1)")
     ends.add_argument("--indices", metavar="I,J", help="two images of the test split")
-    parser.add_argument("--steps", default="8", metavar="N", help="images on the way, both ends included (8)")
+    add_value(parser, "--steps", int, "images on the way, both ends included (8)", 8, minimum=2, maximum=1000)
 
-    def draw(run: Run, found: argparse.Namespace) -> tuple[Any, int]:
-        steps = whole(found.steps, "--steps", 2, 1000)
-        if found.indices is None:
-            a, b = integers(found.seeds or "0,1", "--seeds", 2)
+    def draw(run: Run, options: argparse.Namespace) -> tuple[Images, int]:
+        if options.indices is None:
+            a, b = _integers(options.seeds or "0,1", "--seeds", 2)
             if min(a, b) < 0:
-                raise refusal("--seeds", "integers of at least 0", found.seeds)
-            return run.interpolate(a, b, steps), steps
+                raise refusal("--seeds", "integers of at least 0", options.seeds)
+            return run.interpolate(a, b, options.steps), options.steps
         test = _split(run, "test")
-        pair = integers(found.indices, "--indices", 2)
+        pair = _integers(options.indices, "--indices", 2)
         if not all(0 <= i < len(test) for i in pair):
-            raise refusal("--indices", f"from 0 to {len(test) - 1}, images of the test split", found.indices)
+            raise refusal("--indices", f"from 0 to {len(test) - 1}, images of the test split", options.indices)
         import numpy as np
 
         images = test.take(np.array(pair))
-        return run.interpolate(images[0], images[1], steps), steps
+        return run.interpolate(images[0], images[1], options.steps), options.steps
 
     return _picture(parser, arguments, draw)
+
+
+def _integers(text: str, name: str, count: int | None = None) -> list[int]:
+    """A list such as "3,14"; exactly `count` of them if given."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"-?\d{1,18}", part) for part in parts) or (count is not None and len(parts) != count):
+        raise refusal(name, f"{count or 'some'} integers with commas between, such as {','.join(map(str, range(count or 3)))}", text)
+    return [int(part) for part in parts]
 
 
 def command_traverse(arguments: list[str]) -> int:
@@ -152,13 +164,12 @@ def command_traverse(arguments: list[str]) -> int:
     parser = Parser("traverse", "One row for each latent unit, moved alone around the prior's mean (a GAN: around the z of seed 0).")
     parser.add_argument("run", metavar="RUN")
     parser.add_argument("--dims", metavar="I,J,…", help="latent units; default the first ten")
-    parser.add_argument("--range", default="2.5", metavar="X", help="how far, in standard deviations (2.5)")
-    parser.add_argument("--steps", default="9", metavar="N", help="images in a row (9)")
+    add_value(parser, "--range", float, "how far, in standard deviations (2.5)", 2.5, above=0)
+    add_value(parser, "--steps", int, "images in a row (9)", 9, minimum=2, maximum=1000)
 
-    def draw(run: Run, found: argparse.Namespace) -> tuple[Any, int]:
-        steps = whole(found.steps, "--steps", 2, 1000)
-        dims = integers(found.dims, "--dims") if found.dims is not None else None
-        return run.traverse(dims, number(found.range, "--range", above=0), steps), steps
+    def draw(run: Run, options: argparse.Namespace) -> tuple[Images, int]:
+        dims = None if options.dims is None else _integers(options.dims, "--dims")
+        return run.traverse(dims, options.range, options.steps), options.steps
 
     return _picture(parser, arguments, draw)
 
@@ -167,12 +178,12 @@ def command_encode(arguments: list[str]) -> int:
     """Codes of a split."""
     parser = Parser("encode", "Write mean [N, Z], std [N, Z] (VAE) and labels [N] of a split as .npz.")
     parser.add_argument("run", metavar="RUN")
-    parser.add_argument("--split", default="test", metavar="train|val|test")
+    add_split(parser)
     parser.add_argument("--out", metavar="FILE.npz")
-    found = parser.parse(arguments)
-    out = _target(found.out, (".npz",))
-    run = _open(found.run)
-    images = _split(run, found.split)
+    options = parser.parse(arguments)
+    out = _target(options.out, (".npz",))
+    run = _open(options.run)
+    images = _split(run, options.split)
     codes = run.encode(images.images)
     arrays = {"mean": codes.mean}
     if codes.std is not None:
@@ -180,6 +191,49 @@ def command_encode(arguments: list[str]) -> int:
     if images.labels is not None:
         arrays["labels"] = images.labels
     else:
-        print("latentlab: these images have no labels; the file holds none.", file=sys.stderr)
+        say("these images have no labels; the file holds none.")
     _save_arrays(out, arrays)
     return _finish(out)
+
+
+def serve() -> None:
+    """Draw for whoever asks on stdin, until nobody does any more."""
+    import torch
+
+    torch.set_num_threads(1)
+    opened: dict[Any, Run] = {}
+    for line in sys.stdin:
+        try:
+            asked = json.loads(line)
+            # The samples of `latentlab sample` with the same options.
+            run = _newest(asked["run"], opened)
+            images = run.sample(asked["count"], asked["seed"], prior=asked["prior"], truncation=asked["truncation"])
+        except LabError as error:
+            _answer({"refused": str(error)})
+        except Exception as error:  # whoever asks next is not to pay for it; the words go to the page
+            _answer({"refused": f"{type(error).__name__}: {error}"})
+        else:
+            _answer({"shape": list(images.shape)}, images.tobytes())
+
+
+def _newest(path: str, opened: dict[Any, Run]) -> Run:
+    """A run opened at its newest checkpoint, so that one that goes on training is drawn from as it is now."""
+    from latentlab.runs.checkpoints import stamp
+    from latentlab.train import open_run
+
+    run = open_run(path)
+    key = path, stamp(run.folder.checkpoints)
+    if key not in opened:
+        while len(opened) >= KEPT:
+            del opened[next(iter(opened))]
+        opened[key] = run
+    return opened[key]
+
+
+def _answer(head: dict[str, Any], body: bytes = b"") -> None:
+    sys.stdout.buffer.write(json.dumps(head).encode() + b"\n" + body)
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    serve()

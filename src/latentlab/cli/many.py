@@ -1,13 +1,32 @@
-"""`latentlab lab`, the main job."""
+"""Commands of many runs: lab (the main job), sweep (a grid with seeds), experiment, and compare, which reads their folders alone."""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from latentlab.base.errors import LabError, refusal
-from latentlab.cli.parser import Parser, add_config_options, config_alternatives, number, whole
-from latentlab.config.presets import PRESETS, preset
+from latentlab.cli import say
+from latentlab.cli.parser import (
+    Parser,
+    add_config_options,
+    add_data_root,
+    add_jobs,
+    add_lang,
+    add_preset,
+    add_protocol,
+    add_value,
+    config_alternatives,
+    preset_of,
+)
 from latentlab.config.sources import valid
+
+if TYPE_CHECKING:
+    from latentlab.lab.farm import Failure
+    from latentlab.train.session import Session
+
+EXPERIMENTS = {"vae-to-gan": "does a generator gain from starting as a VAE's decoder? (scratch, warm, frozen then released)"}
 
 
 def command_lab(arguments: list[str]) -> int:
@@ -17,16 +36,12 @@ def command_lab(arguments: list[str]) -> int:
     parser.add_argument("--out", default="runs/lab", metavar="DIR", help="where it goes (runs/lab); finished runs in it are kept")
     parser.add_argument("--quick", action="store_true", help="a few steps each, to see that it works")
     parser.add_argument("--fresh", action="store_true", help="start over in a DIR that exists")
-    parser.add_argument("--lang", default="en", metavar="en|fr", help="language of the page (en)")
-    parser.add_argument("--data-root", metavar="DIR", help="where named sets lie; default LATENTLAB_DATA, else the cache folder")
-    parser.add_argument("--offline", action="store_true", help="never download")
-    found = parser.parse(arguments)
-    if found.lang not in ("en", "fr"):
-        raise refusal("--lang", "one of en, fr", found.lang)
+    add_lang(parser, "language of the page")
+    add_data_root(parser)
+    options = parser.parse(arguments)
     from latentlab.cli.train import follow
     from latentlab.lab.main import run_lab
     from latentlab.measure.compare.tables import table
-    from latentlab.train.session import Session
 
     status = 0
 
@@ -36,26 +51,23 @@ def command_lab(arguments: list[str]) -> int:
         return status == 0 and session.is_done()
 
     done = run_lab(
-        found.data,
-        found.out,
-        quick=found.quick,
-        fresh=found.fresh,
-        lang=found.lang,
+        options.data,
+        options.out,
+        quick=options.quick,
+        fresh=options.fresh,
+        lang=options.lang,
         follow=train,
-        say=lambda text: print(f"latentlab: {text}", file=sys.stderr, flush=True),
-        root=found.data_root,
-        offline=found.offline,
+        say=say,
+        root=options.data_root,
+        offline=options.offline,
     )
     if done is None:
-        print("latentlab: the lab was stopped; the same command goes on where it was.", file=sys.stderr)
+        say("the lab was stopped; the same command goes on where it was.")
         return status
     compared, page = done
     print(table(compared))
     print(page)
     return 0
-
-
-# `latentlab sweep`: a grid of runs with seeds, ending in one comparison.
 
 
 def command_sweep(arguments: list[str]) -> int:
@@ -66,52 +78,47 @@ def command_sweep(arguments: list[str]) -> int:
         "each in a process of its own; evaluate and compare them. The same command goes on where it was stopped. "
         "Every option of `latentlab train` is one of sweep.",
     )
-    parser.add_argument("preset", nargs="?", metavar="PRESET", help="one of " + ", ".join(PRESETS))
+    add_preset(parser)
     parser.add_argument("--out", metavar="DIR", help="where the runs and their comparison go; default runs/sweep-PRESET-NNN")
-    parser.add_argument("--seeds", metavar="N", help="seeds 0 to N − 1, or from --seed on")
-    parser.add_argument("--jobs", metavar="N", help="runs side by side; default: cores / threads of a run, 1 on a GPU")
-    parser.add_argument("--count", metavar="N", help="samples drawn at each evaluation, as `latentlab evaluate --count`")
-    parser.add_argument("--nll-samples", metavar="K", help="importance samples of each image for a VAE's NLL, as in `latentlab evaluate`")
-    parser.add_argument("--lang", default="en", metavar="en|fr", help="language of the table and the figures (en)")
+    add_value(parser, "--seeds", int, "seeds 0 to N − 1, or from --seed on", minimum=1, maximum=1000)
+    add_jobs(parser, "cores / threads of a run, 1 on a GPU")
+    add_protocol(
+        parser,
+        count="samples drawn at each evaluation, as `latentlab evaluate --count`",
+        nll_samples="importance samples of each image for a VAE's NLL, as in `latentlab evaluate`",
+    )
+    add_lang(parser, "language of the table and the figures")
     add_config_options(parser)
-    found = parser.parse(arguments)
-    if found.preset is None:
-        raise LabError(f"latentlab sweep needs a preset, one of {', '.join(PRESETS)}. Got none. Try `latentlab sweep mlp-vae --seeds 3`.")
-    if found.lang not in ("en", "fr"):
-        raise refusal("--lang", "one of en, fr", found.lang)
-    base = preset(found.preset)
-    grid = config_alternatives(found, base)
-    if found.seeds is not None:
+    options = parser.parse(arguments)
+    base = preset_of(parser, options, "mlp-vae --seeds 3")
+    grid = config_alternatives(options, base)
+    if options.seeds is not None:
         first = grid.get("train.seed", [base.train.seed])
         if len(first) > 1:
-            raise LabError(f"--seeds and a list for --seed were both given ({found.seeds} and {first}). Leave one out.")
-        grid["train.seed"] = list(range(first[0], first[0] + whole(found.seeds, "--seeds", 1, 1000)))
-    jobs = whole(found.jobs, "--jobs", 1, 1024) if found.jobs is not None else None
-    count = whole(found.count, "--count", 20, 50_000) if found.count is not None else None
-    nll_samples = whole(found.nll_samples, "--nll-samples", 0, 10**6) if found.nll_samples is not None else None
-    if nll_samples and base.family != "vae":
-        raise LabError(f"--nll-samples goes with a VAE; {found.preset} has no likelihood. Leave it out.")
+            raise LabError(f"--seeds and a list for --seed were both given ({options.seeds} and {first}). Leave one out.")
+        grid["train.seed"] = list(range(first[0], first[0] + options.seeds))
+    if options.nll_samples and base.family != "vae":
+        raise LabError(f"--nll-samples goes with a VAE; {options.preset} has no likelihood. Leave it out.")
     from latentlab.lab.grid import run_sweep
     from latentlab.measure.compare.tables import markdown
 
-    def say(text: str) -> None:
-        print(f"latentlab: {text}", file=sys.stderr, flush=True)
-
-    done = run_sweep(found.preset, grid, out=found.out, jobs=jobs, count=count, nll_samples=nll_samples, lang=found.lang, say=say)
+    done = run_sweep(
+        options.preset,
+        grid,
+        out=options.out,
+        jobs=options.jobs,
+        count=options.count,
+        nll_samples=options.nll_samples,
+        lang=options.lang,
+        say=say,
+    )
     if done.signal is not None:
-        say(f"the sweep was stopped, its runs are saved; the same command goes on in {done.folder}.")
-        return 128 + done.signal
-    for name, failure in done.failures.items():
-        say(f"{done.folder / name} failed: {failure.reason} Its log is {done.folder / name}.log.")
+        return _stopped("sweep", done.signal, done.folder)
+    _say_failures(done.folder, done.failures)
     if done.result is not None:
-        print(markdown(done.result, found.lang))
+        print(markdown(done.result, options.lang))
         print(done.folder)
     return 0 if not done.failures else 2 if all(failure.status == 2 for failure in done.failures.values()) else 1
-
-
-# `latentlab experiment NAME`: built experiments of many runs.
-
-EXPERIMENTS = {"vae-to-gan": "does a generator gain from starting as a VAE's decoder? (scratch, warm, frozen then released)"}
 
 
 def command_experiment(arguments: list[str]) -> int:
@@ -123,66 +130,63 @@ def command_experiment(arguments: list[str]) -> int:
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="one of " + ", ".join(EXPERIMENTS))
     parser.add_argument("--data", default="mnist", metavar="SPEC", help="data set (mnist)")
-    parser.add_argument("--data-root", metavar="DIR", help="where named sets lie; default LATENTLAB_DATA, else the cache folder")
-    parser.add_argument("--offline", action="store_true", help="never download")
-    parser.add_argument("--train-images", metavar="N", help="use only the first N training images")
-    parser.add_argument("--seeds", default="5", metavar="N", help="seeds 0 to N − 1 (5); intervals need at least 2")
-    parser.add_argument("--epochs", default="10", metavar="X", help="length of each GAN (10); arms are compared at 1, 3 and 10")
-    parser.add_argument("--vae-epochs", default="3", metavar="X", help="length of each VAE (3)")
-    parser.add_argument("--frozen-epochs", default="1", metavar="X", help="how long the decoder stays frozen in the frozen arm (1)")
-    parser.add_argument("--samples", default="2000", metavar="N", help="samples at each point of a curve (2000)")
+    add_data_root(parser)
+    add_value(parser, "--train-images", int, "use only the first N training images", minimum=1)
+    add_value(parser, "--seeds", int, "seeds 0 to N − 1 (5); intervals need at least 2", 5, minimum=1, maximum=1000)
+    add_value(parser, "--epochs", float, "length of each GAN (10); arms are compared at 1, 3 and 10", 10.0, above=0)
+    add_value(parser, "--vae-epochs", float, "length of each VAE (3)", 3.0, above=0)
+    add_value(parser, "--frozen-epochs", float, "how long the decoder stays frozen in the frozen arm (1)", 1.0, above=0)
+    add_value(parser, "--samples", int, "samples at each point of a curve (2000)", 2000, minimum=64, maximum=50_000)
     parser.add_argument(
         "--full-width", action="store_true", help="the lab's networks, twice as wide as the experiment's: over twice the time"
     )
     parser.add_argument("--out", metavar="DIR", help="where runs and result go; default runs/experiments/NAME")
-    parser.add_argument("--jobs", metavar="N", help="runs side by side; default: one for each core")
+    add_jobs(parser, "one for each core")
     parser.add_argument("--fresh", action="store_true", help="start over in a DIR that exists")
-    parser.add_argument("--lang", default="en", metavar="en|fr", help="language of the text and the figure (en)")
-    found = parser.parse(arguments)
-    if found.name is None:
+    add_lang(parser, "language of the text and the figure")
+    options = parser.parse(arguments)
+    if options.name is None:
         print("\n".join(f"{name:<12} {what}" for name, what in EXPERIMENTS.items()))
         return 0
-    if found.name not in EXPERIMENTS:
-        raise refusal("an experiment", "one of " + ", ".join(EXPERIMENTS), found.name)
-    if found.lang not in ("en", "fr"):
-        raise refusal("--lang", "one of en, fr", found.lang)
-    options = {"data.spec": found.data, "data.offline": found.offline} | ({"data.root": found.data_root} if found.data_root else {})
-    if found.train_images is not None:
-        options["data.train_images"] = whole(found.train_images, "--train-images", 1)
-    jobs = whole(found.jobs, "--jobs", 1, 1024) if found.jobs is not None else None
+    if options.name not in EXPERIMENTS:
+        raise refusal("an experiment", "one of " + ", ".join(EXPERIMENTS), options.name)
+    data = {"data.spec": options.data, "data.offline": options.offline} | ({"data.root": options.data_root} if options.data_root else {})
+    if options.train_images is not None:
+        data["data.train_images"] = options.train_images
     from latentlab.lab.experiments import Plan, run_vae_to_gan
     from latentlab.lab.experiments.results import verdict_sentences
 
     plan = Plan(
-        seeds=whole(found.seeds, "--seeds", 1, 1000),
-        epochs=number(found.epochs, "--epochs", above=0),
-        vae_epochs=number(found.vae_epochs, "--vae-epochs", above=0),
-        frozen_epochs=number(found.frozen_epochs, "--frozen-epochs", above=0),
-        full_width=found.full_width,
-        samples=whole(found.samples, "--samples", 64, 50_000),
+        seeds=options.seeds,
+        epochs=options.epochs,
+        vae_epochs=options.vae_epochs,
+        frozen_epochs=options.frozen_epochs,
+        full_width=options.full_width,
+        samples=options.samples,
     )
-
-    def say(text: str) -> None:
-        print(f"latentlab: {text}", file=sys.stderr, flush=True)
-
-    folder = found.out or f"runs/experiments/{found.name}"
-    done = run_vae_to_gan(plan, options, folder, jobs=jobs, fresh=found.fresh, lang=found.lang, say=say)
+    folder = options.out or f"runs/experiments/{options.name}"
+    done = run_vae_to_gan(plan, data, folder, jobs=options.jobs, fresh=options.fresh, lang=options.lang, say=say)
     if done.signal is not None:
-        say(f"the experiment was stopped, its runs are saved; the same command goes on in {done.folder}.")
-        return 128 + done.signal
-    for name, failure in done.failures.items():
-        say(f"{done.folder / name} failed: {failure.reason} Its log is {done.folder / name}.log.")
+        return _stopped("experiment", done.signal, done.folder)
+    _say_failures(done.folder, done.failures)
     if done.result is None:
         raise LabError(f"{done.folder} must have every run whole for a verdict, but {len(done.failures)} failed (named above). Try again.")
-    print("\n".join([*verdict_sentences(done.result, found.lang), str(done.folder)]))
+    print("\n".join([*verdict_sentences(done.result, options.lang), str(done.folder)]))
     return 0
 
 
-# `latentlab compare`: runs side by side, from their folders alone. No torch is loaded.
+def _stopped(what: str, signal: int, folder: Path) -> int:
+    say(f"the {what} was stopped, its runs are saved; the same command goes on in {folder}.")
+    return 128 + signal
+
+
+def _say_failures(folder: Path, failures: Mapping[str, Failure]) -> None:
+    for name, failure in failures.items():
+        say(f"{folder / name} failed: {failure.reason} Its log is {folder / name}.log.")
 
 
 def command_compare(arguments: list[str]) -> int:
-    """Compare runs."""
+    """Compare runs. No torch is loaded."""
     parser = Parser(
         "compare",
         "Put evaluated runs side by side: mean and standard deviation over seeds where runs differ in nothing else, "
@@ -190,15 +194,13 @@ def command_compare(arguments: list[str]) -> int:
     )
     parser.add_argument("runs", nargs="*", metavar="RUN", help="evaluated run folders, or folders with only a scores.json")
     parser.add_argument("--out", required=True, metavar="DIR", help="where comparison.json, comparison.md and comparison.png go")
-    parser.add_argument("--lang", default="en", metavar="en|fr", help="language of the table and the figure (en)")
-    found = parser.parse(arguments)
-    if found.lang not in ("en", "fr"):
-        raise refusal("--lang", "one of en, fr", found.lang)
+    add_lang(parser, "language of the table and the figure")
+    options = parser.parse(arguments)
     from latentlab.measure.compare import opened
     from latentlab.measure.compare.tables import markdown
     from latentlab.show.figures.comparison import write_comparison
 
-    compared = write_comparison(found.out, opened(found.runs), found.lang)
-    print(markdown(compared, found.lang))
-    print(found.out)
+    compared = write_comparison(options.out, opened(options.runs), options.lang)
+    print(markdown(compared, options.lang))
+    print(options.out)
     return 0

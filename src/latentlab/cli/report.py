@@ -1,27 +1,29 @@
-"""`latentlab report`: runs as one HTML file; `latentlab grade`: such files, handed in, as one table. No torch is loaded."""
+"""What is handed in: report (runs as one HTML file), grade (such files as one table) and question (an experiment of the labs).
+
+No torch is loaded but by a question's experiment.
+"""
 
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from latentlab.base.errors import LabError, refusal
-from latentlab.base.texts import Phrase, languages, text
-from latentlab.cli.parser import Parser
+from latentlab.base.texts import Phrase, text
+from latentlab.cli import Interrupted, say
+from latentlab.cli.parser import Parser, add_data_root, add_lang, add_value
 from latentlab.config.sources import valid
 from latentlab.runs.folder import RunFolder, open_folder
-from latentlab.show.card import FOLDER, NAMES, options
+from latentlab.show.card import FOLDER, NAMES, found_cards
+from latentlab.show.card import options as options_of
 
 if TYPE_CHECKING:
     from latentlab.show.answers.record import HandedIn
     from latentlab.show.card import Card
 
-
 LARGE_MB = 5.0
-WEIGHTS = ("int8", "fp16")
 
 
 def command_report(arguments: list[str]) -> int:
@@ -35,41 +37,30 @@ def command_report(arguments: list[str]) -> int:
     parser.add_argument("--out", required=True, metavar="FILE.html", help="the file to write; an earlier report there is replaced")
     parser.add_argument("--answers", metavar="FILE", help="your own answers (Markdown); `latentlab question --sheet FILE` writes a sheet")
     parser.add_argument("--questions", metavar="DIR", help="folder of questions that were run (runs/questions, where there is one)")
-    parser.add_argument(
-        "--weights", default="int8", metavar="int8|fp16", help="precision of the live decoders (int8); fp16 is twice as large"
-    )
-    parser.add_argument("--lang", default="en", metavar="en|fr", help="language in which it opens (en)")
-    found = parser.parse(arguments)
-    check_lang(found.lang)
-    if found.weights not in WEIGHTS:
-        raise refusal("--weights", "one of " + ", ".join(WEIGHTS), found.weights)
+    add_value(parser, "--weights", Literal["int8", "fp16"], "precision of the live decoders (int8); fp16 is twice as large", "int8")
+    add_lang(parser, "language in which it opens")
+    options = parser.parse(arguments)
     from latentlab.measure.compare import comparison_of
     from latentlab.show.answers import read_answers
     from latentlab.show.report import write_page
 
-    out = report_file(found.out)
-    folders = opened_runs(found.runs)
-    cards = question_cards(found.questions)
-    answers = read_answers(Path(found.answers)) if found.answers is not None else None
+    out = report_file(options.out)
+    folders = opened_runs(options.runs)
+    cards = question_cards(options.questions)
+    answers = read_answers(Path(options.answers)) if options.answers is not None else None
     compared = comparison_of(folders)
     for remark in compared.get("remarks", []):
-        _say(Phrase.from_json(remark).say("en"))
+        say(Phrase.from_json(remark).say("en"))
     if answers is not None and not answers.name:
-        _say(f"{found.answers} names nobody: its line `name:` is empty.")
+        say(f"{options.answers} names nobody: its line `name:` is empty.")
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_page(out, folders, compared, found.lang, answers=answers, cards=cards, precision=found.weights)
+    write_page(out, folders, compared, options.lang, answers=answers, cards=cards, precision=options.weights)
     size = out.stat().st_size / 1e6
     if size > LARGE_MB:
-        _say(f"{out} has {size:.1f} MB, more than some mail programs take. Fewer runs or `--weights int8` make it smaller.")
+        say(f"{out} has {size:.1f} MB, more than some mail programs take. Fewer runs or `--weights int8` make it smaller.")
     print(f"{len(folders)} {'runs' if len(folders) > 1 else 'run'}, {size:.2f} MB")
     print(out)
     return 0
-
-
-def check_lang(lang: str) -> None:
-    """Raise LabError for a language that there is none of."""
-    if lang not in languages():
-        raise refusal("--lang", "one of " + ", ".join(languages()), lang)
 
 
 def report_file(name: str) -> Path:
@@ -102,15 +93,15 @@ def opened_runs(paths: Sequence[str]) -> dict[str, RunFolder]:
 
     if not paths:
         raise LabError("there must be at least one run to report. Got none. Try `latentlab report runs/lab --out lab.html`.")
-    found: list[Path] = []
+    folders: list[Path] = []
     for path in map(Path, paths):
         inner = [] if (path / "config.json").is_file() else sorted(config.parent for config in path.glob("*/config.json"))
         if not inner and not (path / "config.json").is_file():
             raise refusal(
                 "a run", "a run folder (with a config.json), or a folder that holds some", str(path), "`latentlab runs` lists them."
             )
-        found += sorted(inner, key=lambda run: RUNS.index(run.name) if run.name in RUNS else len(RUNS)) or [path]
-    return {name: open_folder(path) for name, path in zip(distinct_names(found), found, strict=True)}
+        folders += sorted(inner, key=lambda run: RUNS.index(run.name) if run.name in RUNS else len(RUNS)) or [path]
+    return {name: open_folder(path) for name, path in zip(distinct_names(folders), folders, strict=True)}
 
 
 def question_cards(name: str | None) -> dict[str, Card]:
@@ -119,10 +110,8 @@ def question_cards(name: str | None) -> dict[str, Card]:
     Raises LabError for a folder that is named and holds none, or a card that cannot be shown; in the default folder such
     a card is said and left out.
     """
-    from latentlab.show.card import FOLDER, found_cards
-
     if name is None:
-        return found_cards(FOLDER, say=_say)
+        return found_cards(FOLDER, say=say)
     if cards := found_cards(Path(name)):
         return cards
     raise refusal("--questions", "a folder of questions that were run", name, "`latentlab question NAME` runs one.")
@@ -139,15 +128,14 @@ def command_grade(arguments: list[str]) -> int:
     parser.add_argument(
         "--out", default="grades", metavar="STEM", help="STEM.csv and STEM.html are written (grades); earlier ones are replaced"
     )
-    parser.add_argument("--lang", default="en", metavar="en|fr", help="language of the table (en)")
-    found = parser.parse(arguments)
-    check_lang(found.lang)
+    add_lang(parser, "language of the table")
+    options = parser.parse(arguments)
     from latentlab.show.answers.gradebook import table, write_csv
     from latentlab.show.answers.record import open_report
     from latentlab.show.report.grades import write_html
 
-    sheet, page = grade_files(found.out)
-    handed = [open_report(path) for path in handed_in(found.files)]
+    sheet, page = grade_files(options.out)
+    handed = [open_report(path) for path in handed_in(options.files)]
     reports = [file for file in handed if file.record is not None]
     if not reports:
         first = handed[0]
@@ -157,11 +145,11 @@ def command_grade(arguments: list[str]) -> int:
         )
     for file in handed:
         if file.state != "sound":
-            _say(f"{file.path}: {file.state}: {file.reason.say('en')}.")
-    rows = table(handed, found.lang)
+            say(f"{file.path}: {file.state}: {file.reason.say('en')}.")
+    rows = table(handed, options.lang)
     sheet.parent.mkdir(parents=True, exist_ok=True)
     write_csv(sheet, rows)
-    write_html(page, handed, found.lang)
+    write_html(page, handed, options.lang)
     print(summary(handed))
     print(sheet)
     print(page)
@@ -192,7 +180,7 @@ def handed_in(names: Sequence[str]) -> list[Path]:
 
     if not names:
         raise LabError("there must be at least one report to grade. Got none. Try `latentlab grade handed-in/*.html`.")
-    found: dict[Path, Path] = {}
+    files: dict[Path, Path] = {}
     for path in map(Path, names):
         inside = [file for file in sorted(path.glob("*.html")) if file.is_file() and not is_grades_page(file)] if path.is_dir() else [path]
         if not inside:
@@ -200,8 +188,8 @@ def handed_in(names: Sequence[str]) -> list[Path]:
         if not path.exists():
             raise refusal("a report", "a file that exists", str(path))
         for file in inside:
-            found.setdefault(file.resolve(), file)
-    return list(found.values())
+            files.setdefault(file.resolve(), file)
+    return list(files.values())
 
 
 def summary(handed: Sequence[HandedIn]) -> str:
@@ -213,13 +201,6 @@ def summary(handed: Sequence[HandedIn]) -> str:
     )
 
 
-def _say(words: str) -> None:
-    print(f"latentlab: {words}", file=sys.stderr, flush=True)
-
-
-# `latentlab question`: the questions of the labs, each answered by an experiment that runs here.
-
-
 def command_question(arguments: list[str]) -> int:
     """List the questions, run one's experiment, or write a sheet for answers."""
     parser = Parser(
@@ -229,38 +210,42 @@ def command_question(arguments: list[str]) -> int:
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="one of " + ", ".join(NAMES))
     parser.add_argument("--data", default="digits", metavar="SPEC", help=valid("embedded", "published", default="digits"))
-    parser.add_argument("--data-root", metavar="DIR", help="where named sets lie; default LATENTLAB_DATA, else the cache folder")
-    parser.add_argument("--offline", action="store_true", help="never download")
+    add_data_root(parser)
     parser.add_argument("--out", metavar="DIR", help="where it goes (runs/questions/NAME); finished runs in it are kept")
     parser.add_argument("--fresh", action="store_true", help="start over: remove what this question left in DIR")
     parser.add_argument("--sheet", metavar="FILE", help="write a sheet for answers and predictions, for `latentlab report --answers`")
-    parser.add_argument("--lang", default="en", metavar="en|fr", help="language of what is printed, of the card and of the sheet (en)")
-    found = parser.parse(arguments)
-    check_lang(found.lang)
-    if found.sheet is not None:
-        if found.name is not None:
-            raise LabError(f"NAME and --sheet must be given one at a time. Got {found.name!r} and --sheet. The sheet has every question.")
-        return write_sheet(Path(found.sheet), found.lang)
-    if found.name is None:
+    add_lang(parser, "language of what is printed, of the card and of the sheet")
+    options = parser.parse(arguments)
+    if options.sheet is not None:
+        if options.name is not None:
+            raise LabError(f"NAME and --sheet must be given one at a time. Got {options.name!r} and --sheet. The sheet has every question.")
+        return write_sheet(Path(options.sheet), options.lang)
+    if options.name is None:
         width = max(map(len, NAMES))
-        print("\n".join(f"{name:<{width}}  {text(f'question.{name}.title', found.lang)}" for name in NAMES))
+        print("\n".join(f"{name:<{width}}  {text(f'question.{name}.title', options.lang)}" for name in NAMES))
         return 0
     from latentlab.lab.questions import check
 
-    folder = Path(found.out) if found.out is not None else FOLDER / found.name
-    check(found.name, folder, found.data)
-    _say(prompt(found.name, found.lang))
-    from latentlab.cli import Interrupted
+    folder = Path(options.out) if options.out is not None else FOLDER / options.name
+    check(options.name, folder, options.data)
+    say(prompt(options.name, options.lang))
     from latentlab.lab.questions import run
 
     try:
         card = run(
-            found.name, folder, data=found.data, lang=found.lang, fresh=found.fresh, say=_say, root=found.data_root, offline=found.offline
-        )  # fmt: skip
+            options.name,
+            folder,
+            data=options.data,
+            lang=options.lang,
+            fresh=options.fresh,
+            say=say,
+            root=options.data_root,
+            offline=options.offline,
+        )
     except (KeyboardInterrupt, Interrupted) as error:
-        _say(f"stopped; what was trained is kept, and the same command goes on in {folder}.")
+        say(f"stopped; what was trained is kept, and the same command goes on in {folder}.")
         return 128 + (error.number if isinstance(error, Interrupted) else signal.SIGINT)
-    print("\n".join([*verdicts(card, found.lang), str(folder)]))
+    print("\n".join([*verdicts(card, options.lang), str(folder)]))
     return 0
 
 
@@ -280,7 +265,7 @@ def write_sheet(path: Path, lang: str) -> int:
 def prompt(name: str, lang: str) -> str:
     """The question, and what can be predicted before its experiment runs."""
     lines = [text(f"question.{name}.ask", lang), text(f"question.{name}.predict", lang)]
-    return "\n".join([*lines, *(f"  {option}: {text(f'question.{name}.option.{option}', lang)}" for option in options(name))])
+    return "\n".join([*lines, *(f"  {option}: {text(f'question.{name}.option.{option}', lang)}" for option in options_of(name))])
 
 
 def verdicts(card: Card, lang: str) -> list[str]:

@@ -1,23 +1,25 @@
-"""What lies on disk: runs, show, verify, stop, presets. No torch is loaded."""
+"""What lies on disk: runs, show, verify, stop, presets, data; and scores as lines of a terminal. No torch is loaded."""
 
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from latentlab.base.errors import LabError, refusal
+from latentlab.cli import say
 from latentlab.cli.parser import Parser
 from latentlab.cli.progress import headline
 from latentlab.config.presets import PRESETS, about, preset
-from latentlab.config.sources import valid
 from latentlab.runs.diagnosis import diagnose, line
 from latentlab.runs.diagnosis.sight import facts_of
 from latentlab.runs.folder import RunFolder, list_runs, open_folder
 
 STOP_SECONDS = 60.0
+FLOOR = "Floor: what other real images reach; of grey pixels their entropy, of an accuracy the commonest class."
+FEW_EFFECTIVE = 10.0  # effective importance samples
+UNITS = 36  # characters of a unit that are shown
 
 
 def _table(rows: list[list[str]]) -> str:
@@ -29,9 +31,9 @@ def command_runs(arguments: list[str]) -> int:
     """List runs."""
     parser = Parser("runs", "List the runs in a folder (runs/), three levels deep.")
     parser.add_argument("folder", nargs="?", default="runs", metavar="DIR")
-    found = parser.parse(arguments)
+    options = parser.parse(arguments)
     rows = [["run", "preset", "data", "state", "step", "epoch", "last held-out numbers"]]
-    for folder in list_runs(found.folder):
+    for folder in list_runs(options.folder):
         try:
             config, status = folder.config(), folder.status()
             last: dict[str, Any] = next((row for row in reversed(folder.metrics()) if row["split"] == "val"), {})
@@ -39,18 +41,9 @@ def command_runs(arguments: list[str]) -> int:
             rows.append([str(folder.path), "?", "?", "damaged", "", "", str(error)])
             continue
         epoch = f"{last['epoch']:.2f}" if last else "0"
-        rows.append(
-            [
-                str(folder.path),
-                config.preset,
-                config.data.spec,
-                status.get("state", "?"),
-                str(status.get("step", "?")),
-                epoch,
-                headline(last),
-            ]
-        )
-    print(_table(rows) if len(rows) > 1 else f"no runs in {found.folder}")
+        state, step = status.get("state", "?"), str(status.get("step", "?"))
+        rows.append([str(folder.path), config.preset, config.data.spec, state, step, epoch, headline(last)])
+    print(_table(rows) if len(rows) > 1 else f"no runs in {options.folder}")
     return 0
 
 
@@ -69,8 +62,8 @@ def command_show(arguments: list[str]) -> int:
     """One run."""
     parser = Parser("show", "One run: state, last numbers, machine, configuration.")
     parser.add_argument("run", metavar="RUN")
-    found = parser.parse(arguments)
-    folder = open_folder(found.run)
+    options = parser.parse(arguments)
+    folder = open_folder(options.run)
     status, environment = folder.status(), folder.environment()
     lines = [f"{folder.path}: {status.get('state', 'unknown')} at step {status.get('step', '?')}. {status.get('message', '')}".rstrip()]
     rows = folder.metrics()
@@ -107,8 +100,8 @@ def command_verify(arguments: list[str]) -> int:
     """Check every file of a run."""
     parser = Parser("verify", "Check every file of a run: form, checksums, pictures.")
     parser.add_argument("run", metavar="RUN")
-    found = parser.parse(arguments)
-    folder = open_folder(found.run)
+    options = parser.parse(arguments)
+    folder = open_folder(options.run)
     from latentlab.runs.verify import check_run
 
     damaged = 0
@@ -126,8 +119,8 @@ def command_stop(arguments: list[str]) -> int:
     """Stop a run."""
     parser = Parser("stop", "Ask the process that trains a run, wherever it is, to save and stop; wait until it has.")
     parser.add_argument("run", metavar="RUN")
-    found = parser.parse(arguments)
-    folder = open_folder(found.run)
+    options = parser.parse(arguments)
+    folder = open_folder(options.run)
     if not _trains(folder):
         status = folder.status()
         raise LabError(
@@ -154,10 +147,10 @@ def command_presets(arguments: list[str]) -> int:
     """List presets, or print one."""
     parser = Parser("presets", "List the presets; with a name, print that one in full.")
     parser.add_argument("name", nargs="?", metavar="NAME")
-    found = parser.parse(arguments)
-    if found.name is not None:
-        config = preset(found.name)
-        print(about(found.name) + "\n")
+    options = parser.parse(arguments)
+    if options.name is not None:
+        config = preset(options.name)
+        print(about(options.name) + "\n")
         print("\n".join(_tree(config)))
         return 0
     width = max(map(len, PRESETS))
@@ -167,11 +160,21 @@ def command_presets(arguments: list[str]) -> int:
     return 0
 
 
-# scores.json as lines of a terminal: value, error or interval, floor, unit, count. No torch.
+def command_data(arguments: list[str]) -> int:
+    """Data sets."""
+    parser = Parser("data", "Download a data set: `latentlab data fetch mnist`.")
+    parser.add_argument("action", metavar="fetch")
+    parser.add_argument("spec", metavar="SPEC", help="mnist, fashion-mnist or kmnist")
+    parser.add_argument("--data-root", metavar="DIR", help="where it goes; default LATENTLAB_DATA, else the platform's cache folder")
+    parser.add_argument("--from", dest="address", metavar="URL", help="another https address that holds the set's files")
+    options = parser.parse(arguments)
+    if options.action != "fetch":
+        raise refusal("the data action", "fetch", options.action, "`latentlab data fetch mnist` downloads MNIST.")
+    from latentlab.data import fetch
 
-FLOOR = "Floor: what other real images reach; of grey pixels their entropy, of an accuracy the commonest class."
-FEW_EFFECTIVE = 10.0  # effective importance samples
-UNITS = 36  # characters of a unit that are shown
+    addresses = [options.address.rstrip("/") + "/"] if options.address else None
+    print(fetch(options.spec, options.data_root, addresses, report=say))
+    return 0
 
 
 def score_lines(result: Mapping[str, Any]) -> list[str]:
@@ -184,7 +187,9 @@ def score_lines(result: Mapping[str, Any]) -> list[str]:
         if "note" in score:
             notes.setdefault(score["note"], []).append(name)
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(_placed(cell, i, width) for i, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip() for row in rows]
+    for row in rows:
+        row[:] = [cell.ljust(width) if i in (0, 5) else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True))]
+    lines = ["  ".join(row).rstrip() for row in rows]
     lines.insert(1, "  ".join("─" * width for width in widths))
     lines += [f"note ({', '.join(names)}): {note}" for note, names in notes.items()]
     lines += details(result)
@@ -213,10 +218,6 @@ def details(result: Mapping[str, Any]) -> list[str]:
     return lines + ([result["left_out"]] if "left_out" in result else [])
 
 
-def _placed(cell: str, place: int, width: int) -> str:
-    return cell.ljust(width) if place in (0, 5) else cell.rjust(width)
-
-
 def shown(value: float | None) -> str:
     """A number to five figures; what is null in the file is infinite."""
     if value is None:
@@ -238,38 +239,10 @@ def provenance(result: Mapping[str, Any]) -> list[str]:
         said.append(f"{result['samples']:,} samples")
     if "samples_per_second" in result:
         said.append(f"{result['samples_per_second']:,.0f} samples a second")
-    lines = (
-        [
-            "measured on "
-            + "; ".join(said)
-            + ". Floor: what other real images reach; of grey pixels their entropy, of an accuracy the commonest class."
-        ]
-        if said
-        else []
-    )
+    lines = [f"measured on {'; '.join(said)}. {FLOOR}"]
     for name, facts in result.get("extractors", {}).items():
         accuracy = facts.get("accuracy")
         known = f", accuracy {100 * accuracy:.2f} % on the test split" if accuracy is not None else ""
         label = f" ({facts['note']})" if facts.get("note") else ""
         lines.append(f"extractor {name}{known}, sha256 {facts['sha256'][:16]}…{label}")
     return lines
-
-
-# `latentlab data fetch SPEC`.
-
-
-def command_data(arguments: list[str]) -> int:
-    """Data sets."""
-    parser = Parser("data", "Download a data set: `latentlab data fetch mnist`.")
-    parser.add_argument("action", metavar="fetch")
-    parser.add_argument("spec", metavar="SPEC", help=valid("published"))
-    parser.add_argument("--data-root", metavar="DIR", help="where it goes; default LATENTLAB_DATA, else the platform's cache folder")
-    parser.add_argument("--from", dest="address", metavar="URL", help="another https address that holds the set's files")
-    found = parser.parse(arguments)
-    if found.action != "fetch":
-        raise refusal("the data action", "fetch", found.action, "`latentlab data fetch mnist` downloads MNIST.")
-    from latentlab.data import fetch
-
-    addresses = [found.address.rstrip("/") + "/"] if found.address else None
-    print(fetch(found.spec, found.data_root, addresses, report=lambda text: print(f"latentlab: {text}", file=sys.stderr)))
-    return 0

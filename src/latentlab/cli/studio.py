@@ -1,4 +1,8 @@
-"""`latentlab studio`: the page in the browser."""
+"""`latentlab studio`: the page in the browser.
+
+`python -m latentlab.cli.studio TASK` runs the command of a task's folder and writes down how it ended. The studio starts this
+instead of the command itself, so that the end of a process that nobody waits for is known.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from latentlab.base.errors import LabError, refusal
-from latentlab.cli.parser import Parser, whole
+from latentlab.cli import Interrupted, main, say
+from latentlab.cli.parser import Parser, add_value
 
 if TYPE_CHECKING:
     from latentlab.studio.library import Library
-
 
 SHORTEST_TOKEN = 16
 
@@ -26,7 +30,7 @@ def command_studio(arguments: list[str]) -> int:
         "Open the studio in the browser: train, watch, explore, generate, compare, learn. It listens on 127.0.0.1; Ctrl-C ends the page, "
         "and training that was started goes on.",
     )
-    parser.add_argument("--port", metavar="N", help="port; default the first free one from 8501 on")
+    add_value(parser, "--port", int, "port; default the first free one from 8501 on", minimum=1, maximum=65_535)
     parser.add_argument("--runs", default="runs", metavar="DIR", help="folder of runs (runs)")
     parser.add_argument("--data-root", metavar="DIR", help="data root; default LATENTLAB_DATA, else the platform's cache folder")
     parser.add_argument("--no-browser", action="store_true", help="print the address, open no browser")
@@ -34,29 +38,27 @@ def command_studio(arguments: list[str]) -> int:
         "--expose", metavar="ADDRESS", help="listen on this address or name of the machine for others too; a token is asked for"
     )
     parser.add_argument("--token", metavar="TEXT", help="the token that --expose asks for; default a new one each time")
-    found = parser.parse(arguments)
-    port = whole(found.port, "--port", 1, 65_535) if found.port is not None else None
-    check_token(found.token, found.expose)
-    runs = Path(found.runs).expanduser()
-    nearest = next(path for path in (runs.absolute(), *runs.absolute().parents) if path.exists())
+    options = parser.parse(arguments)
+    check_token(options.token, options.expose)
+    runs = Path(options.runs).expanduser().absolute()
+    nearest = next(path for path in (runs, *runs.parents) if path.exists())
     if not nearest.is_dir():
-        raise refusal("--runs", "a folder, there or to be made", found.runs)
+        raise refusal("--runs", "a folder, there or to be made", options.runs)
     if importlib.util.find_spec("streamlit") is None:
         raise LabError("latentlab studio needs Streamlit, which is not installed. Run `make studio`, or `pip install 'latentlab[studio]'`.")
-    from latentlab.cli import Interrupted
     from latentlab.studio.library import Library
     from latentlab.studio.server import address, serve
 
-    library = Library(runs.absolute(), None if found.data_root is None else str(Path(found.data_root).expanduser().absolute()))
-    at = address(port, found.expose, found.token)
+    library = Library(runs, None if options.data_root is None else str(Path(options.data_root).expanduser().absolute()))
+    at = address(options.port, options.expose, options.token)
     status = 0
     try:
-        serve(library, at, not found.no_browser)
+        serve(library, at, not options.no_browser)
     except KeyboardInterrupt:
         status = 128 + signal.SIGINT
     except Interrupted as error:
         status = 128 + error.number
-    print(f"latentlab: the page is closed; {going_on(library)}.", file=sys.stderr)
+    say(f"the page is closed; {going_on(library)}.")
     return status
 
 
@@ -76,3 +78,28 @@ def check_token(token: str | None, expose: str | None) -> None:
         raise LabError("--token belongs to --expose ADDRESS: on 127.0.0.1 nobody is asked for one. Leave it out.")
     if len(token) < SHORTEST_TOKEN or not re.fullmatch(r"[\w.~-]+", token, re.ASCII):
         raise refusal("--token", f"at least {SHORTEST_TOKEN} letters, digits, - _ . or ~", token, "Leave it out for a random one.")
+
+
+def run_task(path: Path) -> int:
+    """Run the task in a folder, holding its lock."""
+    from latentlab.runs.folder import RunFolder
+    from latentlab.studio import tasks
+
+    task = tasks.read(path)
+    if task is None:
+        say(f"{path} must hold a task.json. It holds none.")
+        return 2
+    status = 1  # of an error that is no LabError: Python prints it into the log
+    with RunFolder(path).locked():
+        tasks.began(path)
+        try:
+            status = main(task.arguments)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            tasks.ended(path, status)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(run_task(Path(sys.argv[1])))

@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import re
-import types
-import typing
-from collections.abc import Callable, Mapping
-from dataclasses import fields
-from typing import Any, Literal, get_args, get_origin
+from collections.abc import Callable
+from typing import Any
 
 from latentlab.base.errors import refusal
-from latentlab.config.schema import (
-    AutoencoderModel,
-    AutoencoderTrain,
-    Config,
-    DataConfig,
-    GANModel,
-    GANTrain,
-    Unfit,
-    VAEModel,
-    VAETrain,
-    conforms,
-)
+from latentlab.config.field import written
+from latentlab.config.schema import AutoencoderModel, AutoencoderTrain, Config, GANModel, GANTrain, VAEModel, VAETrain
 
 
 def mlp_ae() -> Config:
@@ -33,7 +19,6 @@ def mlp_ae() -> Config:
     """
     return Config(
         preset="mlp-ae",
-        data=DataConfig(),
         model=AutoencoderModel(latent_dim=32, hidden=(256, 128), channels=(), reconstruction="mse", initialization="xavier"),
         train=AutoencoderTrain(epochs=20.0, ema_halflife_images=5_000),
     )
@@ -47,7 +32,6 @@ def mlp_vae() -> Config:
     """
     return Config(
         preset="mlp-vae",
-        data=DataConfig(),
         model=VAEModel(latent_dim=32, hidden=(400,), channels=()),
         train=VAETrain(epochs=20.0, ema_halflife_images=5_000),
     )
@@ -60,7 +44,6 @@ def conv_ae() -> Config:
     """
     return Config(
         preset="conv-ae",
-        data=DataConfig(),
         model=AutoencoderModel(reconstruction="bce", activation="elu"),
         train=AutoencoderTrain(epochs=10.0, ema_halflife_images=5_000),
     )
@@ -72,9 +55,7 @@ def conv_vae() -> Config:
     Source: the PyTorch VAE/GAN notebook. With latent 20 it should reach a test BCE + KL of 104.5 nats after 3 epochs of
     MNIST.
     """
-    return Config(
-        preset="conv-vae", data=DataConfig(), model=VAEModel(activation="elu"), train=VAETrain(epochs=10.0, ema_halflife_images=5_000)
-    )
+    return Config(preset="conv-vae", model=VAEModel(activation="elu"), train=VAETrain(epochs=10.0, ema_halflife_images=5_000))
 
 
 def conv_gan() -> Config:
@@ -85,7 +66,6 @@ def conv_gan() -> Config:
     """
     return Config(
         preset="conv-gan",
-        data=DataConfig(),
         model=GANModel(
             latent_dim=100,
             hidden=(),
@@ -106,30 +86,18 @@ def art_gan() -> Config:
     Non-saturating loss with one-sided label smoothing 0.9, two learning rates and two generator updates per step,
     against a discriminator that wins. Source: the PyTorch AE/VAE/GAN lab on abstract art (an image folder).
     """
-    return Config(
+    return conv_gan().replace(
         preset="art-gan",
-        data=DataConfig(image_size=64),
-        model=GANModel(
-            latent_dim=100,
-            hidden=(),
-            channels=(64, 128, 256, 512),
-            normalization="batch",
-            discriminator_channels=(64, 128, 256, 512),
-            discriminator_hidden=(),
-            discriminator_normalization="batch",
-            initialization="dcgan",
-        ),
-        train=GANTrain(
-            loss="non-saturating",
-            epochs=50.0,
-            batch_size=64,
-            adam_beta1=0.5,
-            label_smoothing=0.9,
-            generator_learning_rate=2e-4,
-            discriminator_learning_rate=1e-4,
-            generator_updates=2,
-            ema_halflife_images=10_000,
-        ),
+        image_size=64,
+        **{"model.channels": (64, 128, 256, 512)},
+        discriminator_channels=(64, 128, 256, 512),
+        discriminator_normalization="batch",
+        epochs=50.0,
+        batch_size=64,
+        label_smoothing=0.9,
+        generator_learning_rate=2e-4,
+        discriminator_learning_rate=1e-4,
+        generator_updates=2,
     )
 
 
@@ -142,7 +110,6 @@ def sn_gan() -> Config:
     """
     return Config(
         preset="sn-gan",
-        data=DataConfig(),
         model=GANModel(activation="elu"),
         train=GANTrain(
             epochs=10.0,
@@ -197,55 +164,10 @@ def about(name: str) -> str:
     return inspect.cleandoc(PRESETS[name].__doc__ or "")
 
 
-# A configuration as options of the command line: a field's value as text and back, and the options that make a run again.
-
-
 def arguments(config: Config) -> list[str]:
     """The options of `latentlab train PRESET` that make this configuration: one for each field that is not the preset's.
 
     >>> arguments(preset("mlp-vae", **{"train.beta": 4.0, "model.hidden": (400, 200)}))
     ['--model.hidden', '400,200', '--train.beta', '4.0']
     """
-    words = []
-    for (part, usual), (_, holder) in zip(preset(config.preset).parts(), config.parts(), strict=True):
-        for item in fields(holder):
-            value = getattr(holder, item.name)
-            if value != getattr(usual, item.name):
-                words += [f"--{part}.{item.name}", written(value)]
-    return words
-
-
-def written(value: Any) -> str:
-    """A field's value as the command line takes it."""
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    if value is None:
-        return "none"
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def read_value(text: str, kind: Any, option: str, info: Mapping[str, Any]) -> Any:
-    """A field's value from its text on the command line. Raises LabError in the one form."""
-    for candidate in _readings(text, kind):
-        if conforms(candidate, kind, info):
-            return candidate
-    raise Unfit(option, kind, info, text, nothing="none")
-
-
-def _readings(text: str, kind: Any) -> list[Any]:
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        return [text]
-    if origin in (types.UnionType, typing.Union):
-        # "none" is nothing where nothing is allowed, also for a text: a folder of that name is ./none.
-        nothing: list[Any] = [None] if type(None) in arguments and text == "none" else []
-        return nothing + [reading for a in arguments if a is not type(None) for reading in _readings(text, a)]
-    if origin is tuple:
-        parts = [p.strip() for p in text.split(",") if p.strip()]
-        return [tuple(map(int, parts))] if all(re.fullmatch(r"-?\d{1,18}", p) for p in parts) else []
-    if kind is bool:
-        return [{"true": True, "false": False}[text]] if text in ("true", "false") else []
-    try:
-        return [kind(text)]
-    except ValueError:
-        return []
+    return [word for name, (value, _) in config.differs(preset(config.preset)).items() for word in (f"--{name}", written(value))]

@@ -1,7 +1,7 @@
 """The whole configuration of a run: frozen, validated when built, written as JSON and read back strictly.
 
-Each field is declared once, by `option(...)`, with its help and its bounds; the command line, forms and docs are drawn
-from that declaration. A configuration has three parts: `data`, `model` and `train`; what `model` and `train` hold
+Each field is declared once, by `option(...)`, with its help, its bounds and its role; the command line, forms and docs are
+drawn from that declaration. A configuration has three parts: `data`, `model` and `train`; what `model` and `train` hold
 depends on the family ("ae", "vae" or "gan"), so that a field which means nothing to a family does not exist for it.
 """
 
@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
-import types
-import typing
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+from typing import Any, Literal, assert_never
 
 from latentlab.base.errors import LabError, refusal
+from latentlab.config.field import ROLES, Field, Role, declared, option
 from latentlab.config.objectives import GAMES, Likelihood, Loss, Reconstruction
 from latentlab.config.sources import valid
 
@@ -23,26 +22,15 @@ Family = Literal["ae", "vae", "gan"]
 Kind = Literal["ae", "vae", "gan", "gan-from-vae"]
 
 
-def option(
-    default: Any,
-    help: str,
-    *,
-    minimum: float | None = None,
-    above: float | None = None,
-    maximum: float | None = None,
-    live: bool = False,
-) -> Any:
-    """A field with its help text and bounds; `live` fields may be changed while a run trains."""
-    return field(default=default, metadata={"help": help, "minimum": minimum, "above": above, "maximum": maximum, "live": live})
-
-
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """What is learned from, and how it is cut into train, val and test."""
 
-    spec: str = option("digits", f"data set: {valid()}")
-    root: str | None = option(None, "data root; default LATENTLAB_DATA, else the platform's cache folder")
-    offline: bool = option(False, "never download: refuse when a named set is not at hand")
+    spec: str = option("digits", f"data set: {valid()}", short="--data")
+    root: str | None = option(
+        None, "data root; default LATENTLAB_DATA, else the platform's cache folder", role="files", short="--data-root"
+    )
+    offline: bool = option(False, "never download: refuse when a named set is not at hand", role="files")
     image_size: int | None = option(
         None, "height and width in pixels; default: 28 for digits, 64 for a folder, as published for the others", minimum=8, maximum=128
     )
@@ -58,9 +46,9 @@ class DataConfig:
 class NetworkConfig:
     """The encoder and its mirror, the decoder. A GAN's generator is that decoder."""
 
-    latent_dim: int = option(32, "size Z of the latent code", minimum=1, maximum=4096)
+    latent_dim: int = option(32, "size Z of the latent code", minimum=1, maximum=4096, short="--latent-dim")
     hidden: tuple[int, ...] = option(
-        (256,), "widths of the encoder's dense layers, in order; the decoder mirrors them", minimum=1, maximum=16_384
+        (256,), "widths of the encoder's dense layers, in order; the decoder mirrors them", minimum=1, maximum=16_384, short="--hidden"
     )
     channels: tuple[int, ...] = option(
         (32, 64), "output channels of the encoder's stride-2 convolutions; empty: fully connected", minimum=1, maximum=4096
@@ -107,38 +95,47 @@ class GANModel(NetworkConfig):
 class TrainConfig:
     """How long, with which optimiser, on which machine, and what is kept. Schedules count steps or images."""
 
-    epochs: float = option(20.0, "total length in passes over the training images", above=0)
-    steps: int | None = option(None, "total length in steps; overrides epochs", minimum=1)
-    batch_size: int = option(128, "images in a batch", minimum=1)
-    seed: int = option(0, "every random number is drawn from it", minimum=0, maximum=2**31 - 1)
+    epochs: float = option(20.0, "total length in passes over the training images", above=0, role="length", short="--epochs")
+    steps: int | None = option(None, "total length in steps; overrides epochs", minimum=1, role="length", short="--steps")
+    batch_size: int = option(128, "images in a batch", minimum=1, short="--batch-size")
+    seed: int = option(0, "every random number is drawn from it", minimum=0, maximum=2**31 - 1, role="seed", short="--seed")
     threads: int | Literal["auto"] = option(
-        "auto", "CPU threads; auto: the fastest number, measured once per machine", minimum=1, maximum=1024
+        "auto",
+        "CPU threads; auto: the fastest number, measured once per machine",
+        minimum=1,
+        maximum=1024,
+        role="machine",
+        short="--threads",
     )
-    device: Literal["auto", "cpu", "cuda", "mps"] = option("auto", "auto: cuda, else mps, else cpu")
-    precision: Literal["auto", "fp32", "bf16"] = option("auto", "auto: bf16 where the processor has it in hardware, else fp32")
-    engine: Literal["torch"] = option("torch", "training engine")
+    device: Literal["auto", "cpu", "cuda", "mps"] = option("auto", "auto: cuda, else mps, else cpu", role="machine", short="--device")
+    precision: Literal["auto", "fp32", "bf16"] = option(
+        "auto", "auto: bf16 where the processor has it in hardware, else fp32", short="--precision"
+    )
+    engine: Literal["torch"] = option("torch", "training engine", short="--engine")
     adam_beta1: float = option(0.9, "Adam's decay of the first moment", minimum=0.0, maximum=0.99999)
     adam_beta2: float = option(0.999, "Adam's decay of the second moment", minimum=0.0, maximum=0.999999)
     ema_halflife_images: int = option(0, "half-life of the weights' exponential moving average, in training images; 0: none", minimum=0)
-    log_steps: int = option(20, "steps between two lines of metrics.jsonl", minimum=1)
-    evaluate_epochs: float = option(1.0, "epochs between two evaluations (samples, reconstructions, val losses)", above=0)
-    sample_count: int = option(64, "images of a sample grid", minimum=1, maximum=400)
-    checkpoint_seconds: float = option(30.0, "a checkpoint at the end of an epoch, at most one in so many seconds", minimum=0)
+    log_steps: int = option(20, "steps between two lines of metrics.jsonl", minimum=1, role="recording")
+    evaluate_epochs: float = option(1.0, "epochs between two evaluations (samples, reconstructions, val losses)", above=0, role="recording")
+    sample_count: int = option(64, "images of a sample grid", minimum=1, maximum=400, role="recording")
+    checkpoint_seconds: float = option(
+        30.0, "a checkpoint at the end of an epoch, at most one in so many seconds", minimum=0, role="recording"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class AutoencoderTrain(TrainConfig):
     """Training of an autoencoder."""
 
-    learning_rate: float = option(1e-3, "Adam's learning rate", above=0, live=True)
+    learning_rate: float = option(1e-3, "Adam's learning rate", above=0, live=True, short="--learning-rate")
 
 
 @dataclass(frozen=True, kw_only=True)
 class VAETrain(TrainConfig):
     """Training of a VAE: minimise reconstruction + beta KL."""
 
-    learning_rate: float = option(1e-3, "Adam's learning rate", above=0, live=True)
-    beta: float = option(1.0, "weight of the KL term (Higgins et al. 2017); 1 is the ELBO", minimum=0, live=True)
+    learning_rate: float = option(1e-3, "Adam's learning rate", above=0, live=True, short="--learning-rate")
+    beta: float = option(1.0, "weight of the KL term (Higgins et al. 2017); 1 is the ELBO", minimum=0, live=True, short="--beta")
     beta_warmup_steps: int = option(0, "steps over which beta rises linearly from 0", minimum=0)
 
 
@@ -147,19 +144,29 @@ class GANTrain(TrainConfig):
     """Training of a GAN. One step is the discriminator's updates, then the generator's."""
 
     loss: Loss = option("hinge", " or ".join(f"{name} ({game.source})" for name, game in GAMES.items()))
-    generator_learning_rate: float = option(2e-4, "Adam's learning rate of the generator", above=0, live=True)
-    discriminator_learning_rate: float = option(2e-4, "Adam's learning rate of the discriminator", above=0, live=True)
+    generator_learning_rate: float = option(
+        2e-4, "Adam's learning rate of the generator", above=0, live=True, short="--generator-learning-rate"
+    )
+    discriminator_learning_rate: float = option(
+        2e-4, "Adam's learning rate of the discriminator", above=0, live=True, short="--discriminator-learning-rate"
+    )
     generator_updates: int = option(1, "generator updates per step", minimum=1, maximum=100, live=True)
     discriminator_updates: int = option(1, "discriminator updates per step, each on a batch of its own", minimum=1, maximum=100, live=True)
     label_smoothing: float = option(
         1.0, "target of real images in the non-saturating loss; 0.9 is one-sided smoothing (Salimans et al. 2016)", above=0.5, maximum=1.0
     )
-    generator_from: str | None = option(None, "run folder of a VAE or AE whose decoder the generator starts from")
+    generator_from: str | None = option(
+        None, "run folder of a VAE or AE whose decoder the generator starts from", role="origin", short="--generator-from"
+    )
     generator_frozen_images: int = option(
         0, "training images during which the generator stays as it started while the discriminator learns; then it is released", minimum=0
     )
     measure_samples: int = option(
-        256, "samples drawn at each evaluation to measure their diversity, for curves and diagnosis; 0: none", minimum=0, maximum=50_000
+        256,
+        "samples drawn at each evaluation to measure their diversity, for curves and diagnosis; 0: none",
+        minimum=0,
+        maximum=50_000,
+        role="recording",
     )
 
 
@@ -178,7 +185,7 @@ class Config:
     """A whole run. Raises LabError when a value is out of its bounds."""
 
     preset: str
-    data: DataConfig
+    data: DataConfig = DataConfig()
     model: ModelConfig
     train: AnyTrain
 
@@ -203,7 +210,7 @@ class Config:
             case GANModel():
                 return "gan"
             case _:
-                typing.assert_never(self.model)
+                assert_never(self.model)
 
     @property
     def kind(self) -> Kind:
@@ -219,34 +226,46 @@ class Config:
 
         A name without a dot is looked for in all three parts. Raises LabError for a name that the family does not have.
         """
-        per_part: dict[str, dict[str, Any]] = {name: {} for name, _ in self.parts()}
-        top: dict[str, Any] = {}
+        if isinstance(changes.get("data"), str):
+            changes["data.spec"] = changes.pop("data")
+        whole: dict[str, Any] = {name: changes.pop(name) for name in ("preset", "data", "model", "train") if name in changes}
+        fields: dict[str, dict[str, Any]] = {}
         for name, value in changes.items():
-            if name in ("preset", "data", "model", "train"):
-                if name == "data" and isinstance(value, str):
-                    per_part["data"]["spec"] = value
-                else:
-                    top[name] = value
-                continue
             part, leaf = self.locate(name)
-            per_part[part][leaf] = tuple(value) if isinstance(value, list) else value
-        for name, part in self.parts():
-            if per_part[name]:
-                top[name] = dataclasses.replace(top.get(name, part), **per_part[name])
-        return dataclasses.replace(self, **top)
+            fields.setdefault(part, {})[leaf] = tuple(value) if isinstance(value, list) else value
+        for part, values in fields.items():
+            whole[part] = dataclasses.replace(whole.get(part, getattr(self, part)), **values)
+        return dataclasses.replace(self, **whole)
 
     def locate(self, name: str) -> tuple[str, str]:
         """The part and the field of a name, dotted or not."""
         prefix, _, leaf = name.rpartition(".")
-        for part_name, part in self.parts():
-            if prefix in ("", part_name) and leaf in {f.name for f in fields(part)}:
-                return part_name, leaf
-        known = ", ".join(f"{part_name}.{f.name}" for part_name, part in self.parts() for f in fields(part))
-        raise refusal("a field", f"one that {self.preset} ({self.family}) has", name, f"It has {known}.")
+        for field in self.fields().values():
+            if field.leaf == leaf and prefix in ("", field.part):
+                return field.part, leaf
+        raise refusal("a field", f"one that {self.preset} ({self.family}) has", name, f"It has {', '.join(self.fields())}.")
 
-    def to_dict(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, Field]:
+        """The fields that the family has, by dotted name, in the order of their declaration."""
+        return {name: field for part, holder in self.parts() for name, field in declared(part, holder.__class__).items()}
+
+    def values(self, roles: Collection[Role] = ROLES) -> dict[str, Any]:
+        """The values by dotted name of all fields, or of those with certain roles."""
+        parts = dict(self.parts())
+        return {name: getattr(parts[field.part], field.leaf) for name, field in self.fields().items() if field.role in roles}
+
+    def differs(self, other: Config, roles: Collection[Role] = ROLES) -> dict[str, tuple[Any, Any]]:
+        """In what it is another run than `other`, by dotted name ("preset" too): its value, and the other's, None where it has none."""
+        its, others = ({"preset": each.preset} | each.values(roles) for each in (self, other))
+        return {name: (value, others.get(name)) for name, value in its.items() if value != others.get(name)}
+
+    def to_dict(self, roles: Collection[Role] = ROLES) -> dict[str, Any]:
         """Plain values, as config.json holds them."""
-        return {"preset": self.preset, "family": self.family} | {name: dataclasses.asdict(part) for name, part in self.parts()}
+        values: dict[str, Any] = {"preset": self.preset, "family": self.family} | {part: {} for part, _ in self.parts()}
+        for name, value in self.values(roles).items():
+            part, _, leaf = name.partition(".")
+            values[part][leaf] = value
+        return values
 
     def to_json(self) -> str:
         """The text of config.json."""
@@ -286,63 +305,14 @@ def _strict(kind: type[Any], values: Any, source: str) -> Any:
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
-class Unfit(LabError):
-    """A value that has not its field's type or lies outside its bounds; what it must be can be said in other languages too."""
-
-    def __init__(self, name: str, kind: Any, info: typing.Mapping[str, Any], value: object, nothing: str = "nothing") -> None:
-        self.name, self.kind, self.info, self.value = name, kind, info, value
-        super().__init__(str(refusal(name, describe(kind, info).replace("nothing", nothing), value)))
-
-
-def hints(part: type[Any]) -> typing.Mapping[str, Any]:
-    """The resolved types of a part's fields."""
-    if part not in _hints:
-        _hints[part] = get_type_hints(part)  # slow: it compiles each annotation
-    return _hints[part]
-
-
-_hints: dict[type[Any], typing.Mapping[str, Any]] = {}
-
-
-def describe(kind: Any, info: typing.Mapping[str, Any]) -> str:
-    """What a field must be, in words: "an integer of at least 1"."""
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        return "one of " + ", ".join(map(str, arguments))
-    if origin in (types.UnionType, typing.Union):
-        return " or ".join("nothing" if a is type(None) else describe(a, info) for a in arguments)
-    if origin is tuple:
-        return f"a list in which each is {describe(int, info)}"
-    words = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}[kind]
-    bounds = []
-    if kind in (int, float):
-        for key, text in (("minimum", "at least"), ("above", "more than"), ("maximum", "at most")):
-            if info.get(key) is not None:
-                bounds.append(f"{text} {info[key] if kind is int else format(info[key], 'g')}")  # a count in all its digits
-    return f"{words} of {' and '.join(bounds)}" if bounds else words
-
-
-def conforms(value: Any, kind: Any, info: typing.Mapping[str, Any]) -> bool:
-    """Whether a value has its field's type and lies within its bounds."""
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        return any(value == a and type(value) is type(a) for a in arguments)
-    if origin in (types.UnionType, typing.Union):
-        return any(value is None if a is type(None) else conforms(value, a, info) for a in arguments)
-    if origin is tuple:
-        return isinstance(value, tuple) and all(conforms(v, int, info) for v in value)
-    if kind in (str, bool):
-        return isinstance(value, kind)
-    if isinstance(value, bool) or not isinstance(value, int if kind is int else (int, float)) or not math.isfinite(value):
-        return False
-    low, above, high = info.get("minimum"), info.get("above"), info.get("maximum")
-    return (low is None or value >= low) and (above is None or value > above) and (high is None or value <= high)
-
-
 def check_part(name: str, part: Any) -> None:
     """Raise LabError for the first field of a part that is out of its type or bounds."""
-    kinds = hints(type(part))
-    for item in fields(part):
-        value = getattr(part, item.name)
-        if not conforms(value, kinds[item.name], item.metadata):
-            raise Unfit(f"{name}.{item.name}", kinds[item.name], item.metadata, value)
+    for field in declared(name, part.__class__).values():
+        field.check(getattr(part, field.leaf))
+
+
+def every_field() -> dict[str, Field]:
+    """The fields of all families by dotted name, in the order of their declaration."""
+    models, trains = zip(*_PARTS.values(), strict=True)
+    kinds = [("data", DataConfig), *(("model", kind) for kind in models), *(("train", kind) for kind in trains)]
+    return {name: field for part, kind in kinds for name, field in declared(part, kind).items()}

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from latentlab.base.errors import LabError, refusal
+from latentlab.config.field import ROLES
 from latentlab.config.layers import networks, parameter_count
 from latentlab.config.presets import preset
-from latentlab.config.schema import Config
+from latentlab.config.schema import Config, every_field
 from latentlab.data import Data
-from latentlab.measure.compare.groups import MACHINE, essence
+from latentlab.measure.compare.groups import WHERE
 from latentlab.runs.folder import RunFolder, open_folder
 from latentlab.train.start import MOST_PARAMETERS, adopt_decoder, settle
 
@@ -66,10 +67,8 @@ class Cell:
             return
         if not (self.path / "config.json").exists():
             raise LabError(f"{self.path} must hold a run of this sweep, but it holds none. Move it away, or name another --out.")
-        there, asked = essence(RunFolder(self.path).config()), essence(config)
-        for name, value in asked.items():
-            if plain(there.get(name)) != plain(value):
-                raise LabError(f"{self.path} must have {name} {value!r} for this sweep. It has {there.get(name)!r}. Name another --out.")
+        for name, (value, other) in config.differs(RunFolder(self.path).config(), ROLES - WHERE).items():
+            raise LabError(f"{self.path} must have {name} {value!r} for this sweep. It has {other!r}. Name another --out.")
 
 
 def is_debris(path: Path) -> bool:
@@ -82,7 +81,7 @@ def is_debris(path: Path) -> bool:
 def refuse_lists(grid: Mapping[str, Sequence[Any]]) -> None:
     """Raise LabError for a list of values of a field that must be the same for all."""
     for name, values in grid.items():
-        if name in MACHINE and len(values) > 1:
+        if every_field()[name].role in WHERE and len(values) > 1:
             raise refusal(name, "one value for the whole sweep: it says where runs train, not what they are", list(values))
         if name.startswith("data.") and len(values) > 1:
             raise refusal(name, "one value for the whole sweep: runs on unlike data cannot be compared", list(values))

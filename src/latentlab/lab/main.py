@@ -15,6 +15,7 @@ from latentlab.base.files import is_full
 from latentlab.base.images import grid, save_png
 from latentlab.base.seeding import latents
 from latentlab.base.texts import text
+from latentlab.config.field import ROLES
 from latentlab.config.presets import preset
 from latentlab.config.schema import Config
 from latentlab.data import Data, load_data
@@ -111,38 +112,18 @@ def forget(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _essence(config: Config) -> dict[str, Any]:
-    """What makes two lab runs the same: all but the machine and where files lie."""
-    values = config.to_dict()
-    for part, name in (("data", "root"), ("data", "offline"), ("train", "threads"), ("train", "generator_from")):
-        values[part].pop(name, None)
-    return values
-
-
 def refuse_others(path: Path, wanted: Config) -> None:
     """Raise LabError when `path` holds anything but a run of the wanted configuration."""
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
-    there = flat(_essence(open_folder(path).config()))
+    there = open_folder(path).config()
     if wanted.preset == "gan-from-vae":
         if not (path.parent / "vae" / "config.json").exists():
             raise LabError(f"{path} started from a VAE that is gone. Give --fresh to start over, or another --out.")
         wanted = adopt_decoder(wanted)
-    asked = flat(_essence(wanted))
-    for name, value in asked.items():
-        if there.get(name) != value:
-            raise LabError(
-                f"{path} must have {name} {value!r} for this lab. It has {there.get(name)!r}. Give --fresh to start over, or another --out."
-            )
-
-
-def flat(values: dict[str, Any]) -> dict[str, Any]:
-    """Nested parts as dotted names."""
-    return {
-        f"{part}.{name}" if name else part: value
-        for part, inner in values.items()
-        for name, value in (inner.items() if isinstance(inner, dict) else [("", inner)])
-    }
+    wanted = wanted.replace(**{"train.threads": there.train.threads})  # of the machine's fields the device alone is compared
+    for name, (value, other) in wanted.differs(there, ROLES - {"files", "origin"}).items():
+        raise LabError(f"{path} must have {name} {value!r} for this lab. It has {other!r}. Give --fresh to start over, or another --out.")
 
 
 def finish(

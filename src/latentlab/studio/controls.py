@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -124,11 +123,11 @@ def _settings(run: Overview) -> None:
     with st.expander(say("studio.control.settings"), icon=":material/tune:"):
         with st.form(f"control:{run.name}:settings", border=False):
             asked: dict[str, float] = {}
-            fields = [one for one in all_fields(run.config) if one.live]
+            fields, usual = [one for one in all_fields(run.config) if one.live], run.config.values()
             for column, one in zip(st.columns(len(fields)), fields, strict=True):
-                value = now.get(one.name, one.value)
+                value = now.get(one.name, usual[one.name])
                 with column:
-                    given = widget(replace(one, value=one.kind(value)), f"live:{run.name}:{value}", one.value)
+                    given = widget(one, one.kind(value), usual[one.name], f"train:live:{run.name}:{value}")
                     if given is not None and given != value:
                         asked[one.name] = given
             if st.form_submit_button(say("studio.control.apply"), icon=":material/check:") and asked:

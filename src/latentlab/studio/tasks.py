@@ -86,7 +86,7 @@ def start(library: Library, kind: Kind, subject: str, arguments: Sequence[str]) 
     _write(task)
     _prune(library)
     with open(path / "log", "wb") as log:
-        command = [sys.executable, "-m", "latentlab.cli.detached", str(path)]
+        command = [sys.executable, "-m", "latentlab.cli.studio", str(path)]
         child = spawn(command, _threads(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, **_windowless())
     _children[task.id] = child
     return task

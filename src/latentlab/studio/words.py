@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import types
-import typing
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import streamlit as st
 
 from latentlab.base.errors import LabError
-from latentlab.base.texts import Phrase, languages, number, text
-from latentlab.config.schema import Unfit
+from latentlab.base.texts import Phrase, languages, text
+from latentlab.config.field import Unfit
 
 KEY = "lang"
 
@@ -40,27 +38,6 @@ def plain(words: str) -> str:
     return escaped.replace("\n", " ")
 
 
-# What was refused, in the reader's language where that can be told; other refusals in the command line's words.
-
-
 def told(error: LabError) -> str:
-    """One line that says what a value must be. Not escaped."""
-    if not isinstance(error, Unfit):
-        return str(error)
-    return say("studio.refused", name=error.name, must_be=required(error.kind, error.info), got=repr(error.value))
-
-
-def required(kind: Any, info: typing.Mapping[str, Any]) -> str:
-    """What a field must be: "an integer of at least 1"."""
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        return say("studio.refused.choice", choices=", ".join(map(str, arguments)))
-    if origin in (types.UnionType, typing.Union):
-        return say("studio.refused.or").join("none" if each is type(None) else required(each, info) for each in arguments)
-    if origin is tuple:
-        return say("studio.refused.list", each=required(int, info))
-    words = say(f"studio.refused.{kind.__name__}")
-    numeric = kind in (int, float)
-    bounds = [bound for bound in ("minimum", "above", "maximum") if numeric and info.get(bound) is not None]
-    said = [say(f"studio.refused.{bound}", value=number(info[bound], lang())) for bound in bounds]
-    return say("studio.refused.bounded", what=words, bounds=say("studio.refused.and").join(said)) if said else words
+    """What was refused, in the reader's language where that can be told, else in the command line's words. Not escaped."""
+    return error.say(lang()) if isinstance(error, Unfit) else str(error)

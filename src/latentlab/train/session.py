@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from latentlab.base.errors import LabError
+from latentlab.config.field import ROLES
 from latentlab.config.schema import Config
 from latentlab.data import Data, batch_indices
 from latentlab.models.learner import Learner, Moment
@@ -173,10 +174,7 @@ class Session:
 
 def fingerprint(config: Config) -> str:
     """The sha256 of what a checkpoint's tensors depend on: not the length, nor where the data lies."""
-    values = config.to_dict()
-    for part, name in (("train", "epochs"), ("train", "steps"), ("data", "root"), ("data", "offline")):
-        del values[part][name]
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(config.to_dict(ROLES - {"length", "files"}), sort_keys=True).encode()).hexdigest()
 
 
 def feed(data: Data, seed: int, device: torch.device) -> Callable[[int, int], torch.Tensor]:

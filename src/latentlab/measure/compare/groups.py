@@ -13,27 +13,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from latentlab.base.errors import LabError
-from latentlab.config.schema import Config
+from latentlab.config.field import ROLES, Role
 from latentlab.measure.metrics import Z
 from latentlab.measure.table import COSTS, base, better, present
 from latentlab.runs.folder import RunFolder, open_folder
 
-# Fields that say where a run was trained, not what it is.
-MACHINE = ("data.root", "data.offline", "train.threads", "train.device")
+WHERE: frozenset[Role] = frozenset({"machine", "files"})  # fields that say where a run was trained, not what it is
 
 
 def is_foreign(folder: RunFolder) -> bool:
     """Whether the folder holds the scores of images that some other program made, and no run."""
     return folder.scores().get("source") == "images" and not (folder.path / "config.json").exists()
-
-
-def essence(config: Config) -> dict[str, Any]:
-    """What makes a run what it is, by dotted name: the configuration without the machine's part."""
-    values = {"preset": config.preset}
-    for part, fields in config.to_dict().items():
-        if isinstance(fields, dict):
-            values |= {f"{part}.{name}": value for name, value in fields.items()}
-    return {name: value for name, value in values.items() if name not in MACHINE}
 
 
 def settings(folder: RunFolder) -> dict[str, Any]:
@@ -43,13 +33,14 @@ def settings(folder: RunFolder) -> dict[str, Any]:
     """
     if is_foreign(folder):
         return {"path": str(folder.path.resolve())}
-    found = {name: value for name, value in essence(folder.config()).items() if name != "train.seed"}
-    if found.get("train.generator_from") is not None:
-        found["train.generator_from"] = _source(found["train.generator_from"])
-    found["step"] = folder.scores().get("step")
+    config = folder.config()
+    shared = {"preset": config.preset} | config.values(ROLES - WHERE - {"seed"})
+    if shared.get("train.generator_from") is not None:
+        shared["train.generator_from"] = _source(shared["train.generator_from"])
+    shared["step"] = folder.scores().get("step")
     rows = [row for row in folder.metrics() if isinstance(row.get("request"), dict)]
-    found["changes"] = [(row["step"], row["request"]["set"]) for row in rows if row["request"].get("action") == "set"]
-    return found
+    shared["changes"] = [(row["step"], row["request"]["set"]) for row in rows if row["request"].get("action") == "set"]
+    return shared
 
 
 def _source(path: str) -> Any:

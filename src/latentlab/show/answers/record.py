@@ -6,7 +6,6 @@ was edited after it was written; it proves no author, for anybody can compute it
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import hashlib
 import json
@@ -20,6 +19,7 @@ from typing import Any, Literal
 from latentlab.base import __version__
 from latentlab.base.files import Each, fits
 from latentlab.base.texts import Phrase
+from latentlab.config.field import ROLES
 from latentlab.config.presets import PRESETS, preset
 from latentlab.config.schema import Config
 from latentlab.runs.folder import RunFolder
@@ -32,9 +32,7 @@ MACHINE = (
 )  # fmt: skip
 SCORE = ("value", "stderr", "ci95", "floor", "unit", "n", "extractor")
 RUNS = ("ae", "vae", "gan", "gan-from-vae")  # the lab's, which come first in this order
-OF_THE_MACHINE = ("data.root", "data.offline", "train.threads", "train.device", "train.generator_from")  # where and from what, no choice
-WITHOUT_EFFECT = ("train.log_steps", "train.evaluate_epochs", "train.sample_count", "train.checkpoint_seconds", "train.measure_samples")
-TOLD_APART = ("data.spec", "model.latent_dim", "train.epochs", "train.steps", "train.seed")  # have entries of their own
+TOLD_APART = ("data.spec", "model.latent_dim")  # have entries of their own
 MOST_RUNS, LONGEST_TEXT = 200, 1_000_000  # of a record that somebody else may have written
 YARDSTICK = ("data", "data_fingerprint", "split", "n", "samples")
 DEEPEST = 40
@@ -102,18 +100,12 @@ def run_record(folder: RunFolder) -> dict[str, Any]:
 def changed_fields(config: Config) -> dict[str, Any]:
     """The fields in which a configuration differs from its preset, by dotted name.
 
-    Left out are those that are told apart anyway, and those that change nothing in what is learned.
+    Left out are those that are told apart anyway (as length and seed are), and those that change nothing in what is learned.
     """
     if config.preset not in PRESETS:
         return {}
-    usual = preset(config.preset).to_dict()
-    found = {}
-    for part, holder in config.parts():
-        for item in dataclasses.fields(holder):
-            name, value = f"{part}.{item.name}", getattr(holder, item.name)
-            if name not in (*OF_THE_MACHINE, *WITHOUT_EFFECT, *TOLD_APART) and value != usual[part].get(item.name):
-                found[name] = value
-    return found
+    changed = config.differs(preset(config.preset), ROLES & {"essence"})
+    return {name: value for name, (value, _) in changed.items() if name not in TOLD_APART}
 
 
 def card_record(card: Card) -> dict[str, Any]:

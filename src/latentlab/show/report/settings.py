@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from latentlab.base.errors import LabError
+from latentlab.config.field import ROLES, written
 from latentlab.config.presets import preset
 from latentlab.config.schema import Config
 from latentlab.show.answers.record import MACHINE, RUNS
 from latentlab.show.report.context import Context
 from latentlab.show.report.markup import data_uri, escape, table, tag
 
-HEAVY = ("data.root", "data.offline")  # where files lie on one machine: shown, but no part of a command
-
 
 def hyperparameters(c: Context) -> str:
     """Every field of every run's configuration; "–" where the family has no such field."""
-    configs = {name: folder.config() for name, folder in c.runs.items()}
+    configs = [folder.config() for folder in c.runs.values()]
+    values = [config.values() for config in configs]
+    fields = {name: field for config in configs for name, field in config.fields().items()}
     groups = []
     for part in ("data", "model", "train"):
-        names = list(dict.fromkeys(f.name for config in configs.values() for f in dataclasses.fields(getattr(config, part))))
-        rows = [[_field_label(c, part, name), *(_shown(c, config, part, name) for config in configs.values())] for name in names]
+        rows = [[_label(c, name), *(_shown(c, each, name) for each in values)] for name, field in fields.items() if field.part == part]
         groups.append((c.say(f"settings.part.{part}"), rows))
     head = [tag("span", c.say("settings.field"), class_="hidden"), *(c.label(name) for name in c.runs)]
-    presets = [c.say("settings.preset"), *(tag("code", escape(config.preset)) for config in configs.values())]
+    presets = [c.say("settings.preset"), *(tag("code", escape(config.preset)) for config in configs)]
     return tag("div", table(head, [("", [presets]), *groups], c.say("settings.caption")), class_="scores wide settings")
 
 
-def _field_label(c: Context, part: str, name: str) -> str:
-    return tag("code", escape(f"{part}.{name}")) + tag("small", c.say(f"field.{part}.{name}"))
+def _label(c: Context, name: str) -> str:
+    return tag("code", escape(name)) + tag("small", c.say(f"field.{name}"))
 
 
-def _shown(c: Context, config: Config, part: str, name: str) -> str:
-    holder = getattr(config, part)
-    if not hasattr(holder, name):
+def _shown(c: Context, values: Mapping[str, Any], name: str) -> str:
+    if name not in values:
         return tag("span", "–", class_="none")
-    value = getattr(holder, name)
+    value = values[name]
     if value is None:
         return tag("span", c.say("settings.unset"), class_="none")
     if isinstance(value, bool):
@@ -47,7 +46,7 @@ def _shown(c: Context, config: Config, part: str, name: str) -> str:
         return escape(", ".join(map(str, value)) or "–")
     if isinstance(value, int | float):
         return escape(c.number(value))
-    return escape(_near(c, value) if name == "generator_from" else value)
+    return escape(_near(c, value) if name == "train.generator_from" else value)
 
 
 def _near(c: Context, path: str) -> str:
@@ -109,7 +108,7 @@ def _command(words: list[str]) -> str:
 
 
 def train_command(c: Context, config: Config, name: str) -> list[str] | None:
-    """`latentlab train` with every field that differs from the preset; None for a configuration that has no preset."""
+    """`latentlab train` with every field that differs from the preset, but where files lie; None for one that has no preset."""
     try:
         base = preset(config.preset)
     except LabError:
@@ -117,19 +116,7 @@ def train_command(c: Context, config: Config, name: str) -> list[str] | None:
     if base.family != config.family:
         return None
     words = ["latentlab", "train", config.preset]
-    for part, holder in config.parts():
-        for item in dataclasses.fields(holder):
-            value, usual = getattr(holder, item.name), getattr(getattr(base, part), item.name)
-            key = f"{part}.{item.name}"
-            if value == usual or value is None or key in HEAVY:
-                continue
-            words += [f"--{key}", _argument(c, key, value)]
+    for key, (value, _) in config.differs(base, ROLES - {"files"}).items():
+        if value is not None:
+            words += [f"--{key}", _near(c, value) if key == "train.generator_from" else written(value)]
     return [*words, "--out", _near(c, str(c.runs[name].path))]
-
-
-def _argument(c: Context, key: str, value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    if isinstance(value, bool):
-        return str(value).lower()
-    return _near(c, value) if key == "train.generator_from" else str(value)

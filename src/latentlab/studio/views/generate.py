@@ -194,7 +194,7 @@ class Sampler:
     def _started(self) -> subprocess.Popen[bytes]:
         if self.process is None or self.process.poll() is not None:
             self._end()
-            command = [sys.executable, "-m", "latentlab.cli.drawing"]  # it ends when its stdin does
+            command = [sys.executable, "-m", "latentlab.cli.draw"]  # it ends when its stdin does
             self.process = spawn(command, 1, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         return self.process
 
