@@ -21,7 +21,7 @@ from torch.nn import functional as F
 import latentlab as ll
 from latentlab.base.machine import fastest_threads, threads
 from latentlab.data import Data
-from latentlab.measure.extractors.classifier import classifier_for
+from latentlab.measure.extractors.networks import classifier_for
 from latentlab.measure.likelihood import vae_scores
 from latentlab.measure.scores import evaluate_run
 from latentlab.measure.table import unwatched

@@ -15,7 +15,7 @@ import tempfile
 from common import report
 
 import latentlab as ll
-from latentlab.measure.extractors.classifier import classifier_for
+from latentlab.measure.extractors.networks import classifier_for
 from latentlab.measure.metrics.classes import shares
 from latentlab.measure.metrics.features import frechet_distance, moments
 from latentlab.train.events import Stepped

@@ -20,7 +20,7 @@ from common import report
 
 import latentlab as ll
 from latentlab.measure.likelihood import vae_scores
-from latentlab.measure.metrics.images import mean_squared_error
+from latentlab.measure.metrics.pixels import mean_squared_error
 from latentlab.measure.table import unwatched
 
 ROWS = (

@@ -25,7 +25,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 import latentlab as ll
-from latentlab.base.machine import core_count, has_fast_bf16, keep_freed_memory
+from latentlab.base import core_count
+from latentlab.base.machine import has_fast_bf16, keep_freed_memory
 from latentlab.data import batch_indices
 from latentlab.models import build
 from latentlab.models.learner import Moment

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from latentlab.base.machine import core_count, has_fast_bf16, processor
+from latentlab.base import core_count
+from latentlab.base.machine import has_fast_bf16, processor
 
 RESULTS = Path(__file__).parent / "results.jsonl"
 

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from latentlab.base.errors import LabError
 from latentlab.cli import main
 from latentlab.show.answers import SECTIONS, Answers, Part, parsed, read_answers, template
-from latentlab.show.answers.markdown import as_html
 from latentlab.show.answers.record import is_record, judged, open_report, record, seal
 from latentlab.show.card import NAMES
+from latentlab.show.report.markup import as_html
 
 
 @pytest.fixture(autouse=True, scope="module")

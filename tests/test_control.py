@@ -12,7 +12,7 @@ import pytest
 
 from latentlab.base.errors import Busy, LabError
 from latentlab.base.files import lock
-from latentlab.cli.progress import Progress
+from latentlab.cli.train import Progress
 from latentlab.runs.folder import KEPT_REQUESTS, RunFolder
 from latentlab.train import requests as control
 from latentlab.train.events import Logged, Paced, Phased, Pictured, Saved, Stepped, Warned
@@ -300,7 +300,7 @@ class TestRequests:
 
 def test_a_pause_counts_for_no_rate(capsys, monkeypatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("latentlab.cli.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("latentlab.cli.train.time.monotonic", lambda: now[0])
     progress = Progress("run", 100)
     progress.step, now[0] = 50, 10.0
     assert progress._rate() == 5.0

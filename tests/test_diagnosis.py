@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from latentlab.base.errors import NonFinite
 from latentlab.cli import main
-from latentlab.cli.progress import Progress
+from latentlab.cli.train import Progress
 from latentlab.config.presets import preset
 from latentlab.measure.compare import comparison
 from latentlab.runs.diagnosis import Diagnosis, Finding, diagnose, in_words, line

@@ -20,8 +20,7 @@ from latentlab.base.images import save_png
 from latentlab.data import Data, load_data
 from latentlab.measure import likelihood as elbo
 from latentlab.measure.extractors import extractors_for
-from latentlab.measure.extractors.classifier import cached_classifier, classifier_for
-from latentlab.measure.extractors.fixed import random_convolutions
+from latentlab.measure.extractors.networks import cached_classifier, classifier_for, random_convolutions
 from latentlab.measure.quality import read_images, real_images
 from latentlab.measure.scores import evaluate_images, evaluate_run
 

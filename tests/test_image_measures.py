@@ -23,8 +23,8 @@ from latentlab.measure.metrics.classes import (
     shares,
 )
 from latentlab.measure.metrics.features import frechet_distance, frechet_estimate, kernel_distance, kernel_estimate, moments
-from latentlab.measure.metrics.images import Scales, fitting_scales, mean_pair_distance, ms_ssim, nearest, pair_similarity, ssim
 from latentlab.measure.metrics.manifold import Manifold, manifold, manifold_estimate, radii
+from latentlab.measure.metrics.pixels import Scales, fitting_scales, mean_pair_distance, ms_ssim, nearest, pair_similarity, ssim
 
 FEW = settings(max_examples=25, deadline=None)
 

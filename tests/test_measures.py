@@ -13,7 +13,7 @@ from latentlab.base.errors import LabError
 from latentlab.base.texts import catalogue, languages
 from latentlab.measure.metrics.classes import entropy_nats, reverse_kl_nats, shares
 from latentlab.measure.metrics.features import Moments, frechet_distance, moments
-from latentlab.measure.metrics.images import mean_squared_error, psnr
+from latentlab.measure.metrics.pixels import mean_squared_error, psnr
 from latentlab.measure.table import BY_NAME, GROUPS, MEASURES
 
 

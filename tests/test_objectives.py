@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-from latentlab.config.objectives import GAMES, Likelihood, Loss, Reconstruction
+from latentlab.config import GAMES, Likelihood, Loss, Reconstruction
 from latentlab.models.objectives import (
     ADVERSARIAL,
     LIKELIHOODS,

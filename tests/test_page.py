@@ -15,7 +15,7 @@ from latentlab.measure.compare import comparison
 from latentlab.show.report import write_page
 from latentlab.show.report.context import Context, Score, verdict
 from latentlab.show.report.markup import Shared
-from latentlab.show.report.settings import train_command
+from latentlab.show.report.scoreboard import train_command
 
 
 @pytest.fixture(autouse=True, scope="module")

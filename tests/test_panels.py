@@ -18,7 +18,7 @@ from latentlab.base.texts import Phrase, number
 from latentlab.show import charts as module
 from latentlab.show.charts.panels import Bars, Lines, Pictures, Series, panel_json, panel_read
 from latentlab.show.figures import style
-from latentlab.show.figures.panels import draw_panels
+from latentlab.show.figures.painter import draw_panels
 from latentlab.show.figures.style import HUES, looks
 from latentlab.show.report.markup import Shared, panel_figure
 

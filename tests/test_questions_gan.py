@@ -21,8 +21,9 @@ from latentlab.lab.kit import Mean, bars, claim, range_bars, range_line, ratio_c
 from latentlab.lab.questions import ae_vs_vae_vs_gan, decoder_as_generator, encoder_vs_discriminator, gan_stability
 from latentlab.lab.questions.ae_vs_vae_vs_gan import search
 from latentlab.lab.questions.decoder_as_generator import moved
-from latentlab.lab.questions.encoder_vs_discriminator.measures import deceiving, flat_gradient, judging, told
+from latentlab.lab.questions.encoder_vs_discriminator import deceiving, judging, told
 from latentlab.lab.questions.gan_stability import certainty, course
+from latentlab.lab.questions.reparameterization.estimators import flat_gradient
 from latentlab.lab.questions.views import exceeds, sheet
 from latentlab.models.nets import Decoder
 from latentlab.runs.folder import open_folder

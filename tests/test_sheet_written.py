@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from latentlab.base.errors import LabError
 from latentlab.base.texts import languages
 from latentlab.show.answers import LARGEST_BYTES, SECTIONS, Answers, Part, as_kept, parsed, template, written
-from latentlab.show.answers.markdown import as_html
 from latentlab.show.card import options
+from latentlab.show.report.markup import as_html
 
 NASTY = (
     "## kl", "##x", "  ## A ##", "##", "##\tTab", "## \u00a0k", "### B", "# C", "```", "~~~~", "``` py", "    ```", "a\n```\n## in\n```",

@@ -17,8 +17,9 @@ from latentlab.config.field import Field, Unfit, written
 from latentlab.config.layers import fit_model, networks, parameter_count
 from latentlab.config.presets import PRESETS, arguments, preset
 from latentlab.config.schema import Config, DataConfig
-from latentlab.studio import sources, words
-from latentlab.studio import words as refused
+from latentlab.studio import datasets as sources
+from latentlab.studio import state as refused
+from latentlab.studio import state as words
 from latentlab.studio.form import APART, all_fields, essential, from_address, to_address
 
 

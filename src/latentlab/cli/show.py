@@ -10,16 +10,21 @@ from typing import Any
 from latentlab.base.errors import LabError, refusal
 from latentlab.cli import say
 from latentlab.cli.parser import Parser
-from latentlab.cli.progress import headline
 from latentlab.config.presets import PRESETS, about, preset
 from latentlab.runs.diagnosis import diagnose, line
 from latentlab.runs.diagnosis.sight import facts_of
 from latentlab.runs.folder import RunFolder, list_runs, open_folder
 
 STOP_SECONDS = 60.0
+SHORT = {"loss_nats": "loss", "kl_nats": "KL", "mse": "mse", "discriminator_loss": "D", "generator_loss": "G"}  # of losses, in a line
 FLOOR = "Floor: what other real images reach; of grey pixels their entropy, of an accuracy the commonest class."
 FEW_EFFECTIVE = 10.0  # effective importance samples
 UNITS = 36  # characters of a unit that are shown
+
+
+def headline(row: dict[str, Any]) -> str:
+    """The losses of a row of metrics, short."""
+    return "  ".join(f"{short} {row[name]:.4g}" for name, short in SHORT.items() if isinstance(row.get(name), float))
 
 
 def _table(rows: list[list[str]]) -> str:

@@ -1,1 +1,34 @@
-"""What a run is made of: its fields, its presets, its networks as layer descriptions."""
+"""What a run is made of. Here: the objectives that a configuration can choose, and what is known of them without computing.
+
+No torch is loaded. What a name computes is declared under the same name in `latentlab.models.objectives`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+Reconstruction = Literal["mse", "bce"]  # of an autoencoder
+Likelihood = Literal["bernoulli"]  # of a VAE
+Loss = Literal["non-saturating", "hinge"]  # of a GAN
+
+
+class Game(NamedTuple):
+    """An adversarial loss as whoever reads a run knows it. The gap is that of the mean logits of real and generated images."""
+
+    source: str
+    smoothed: bool  # whether the target of real images may be less than 1
+    chance_nats: float  # the discriminator's loss when it says 0 to everything
+    won_gap: float  # wider: it is not a game any more
+    flat_share: float = 0.0  # of chance's loss: below it the loss is flat at any gap
+
+    def won(self, gap: float, loss_nats: float) -> bool:
+        """Whether the discriminator has won, by what both are over some steps (measured: `diagnosis.symptoms.discriminator_wins`)."""
+        return gap > self.won_gap or (gap > 0 and loss_nats < self.flat_share * self.chance_nats)
+
+
+GAMES: Mapping[str, Game] = {
+    "non-saturating": Game("Goodfellow et al. 2014", smoothed=True, chance_nats=2 * math.log(2), won_gap=15.0),
+    "hinge": Game("Lim & Ye 2017", smoothed=False, chance_nats=2.0, won_gap=5.0, flat_share=0.1),
+}

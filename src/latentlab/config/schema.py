@@ -14,8 +14,8 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, assert_never
 
 from latentlab.base.errors import LabError, refusal
+from latentlab.config import GAMES, Likelihood, Loss, Reconstruction
 from latentlab.config.field import ROLES, Field, Role, declared, option
-from latentlab.config.objectives import GAMES, Likelihood, Loss, Reconstruction
 from latentlab.config.sources import valid
 
 Family = Literal["ae", "vae", "gan"]

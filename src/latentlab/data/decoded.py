@@ -29,16 +29,7 @@ from PIL import Image
 
 from latentlab.base import core_count
 from latentlab.base.errors import LabError, OutOfSpace
-from latentlab.base.files import (
-    cache_folder,
-    is_full,
-    read_json,
-    read_json_or_nothing,
-    rename,
-    replace_text,
-    replace_with,
-    write_durably,
-)
+from latentlab.base.files import cache_folder, is_full, read_json, read_json_or_nothing, rename, replace_text, replace_with, write_durably
 from latentlab.base.images import Images
 from latentlab.config.schema import DataConfig
 from latentlab.config.sources import SOURCES, parse

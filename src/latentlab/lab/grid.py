@@ -11,15 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from latentlab.base import core_count
 from latentlab.base.files import read_json_or_nothing, replace_json
-from latentlab.base.machine import core_count, fastest_threads, pick_device
+from latentlab.base.machine import fastest_threads, pick_device
 from latentlab.base.texts import text
 from latentlab.data import Data, load_data
 from latentlab.lab.cells import Cell, cells, leaf, plain, refuse_lists
 from latentlab.lab.farm import Evaluation, Failure, Machine, Outcome, run_cells, state, working_in
 from latentlab.measure.compare import comparison
 from latentlab.measure.compare.tables import provenance
-from latentlab.measure.extractors.classifier import classifier_for
+from latentlab.measure.extractors.networks import classifier_for
 from latentlab.runs.folder import RunFolder
 from latentlab.show.figures.comparison import write_comparison
 from latentlab.show.figures.swept import draw_swept

@@ -29,8 +29,8 @@ from latentlab.measure.extractors import Extractor, Seen
 from latentlab.measure.metrics import mean_estimate, share_estimate
 from latentlab.measure.metrics.classes import entropy_estimate, entropy_nats, reverse_kl_estimate, reverse_kl_nats, shares
 from latentlab.measure.metrics.features import frechet_distance, frechet_estimate, kernel_distance, kernel_estimate, moments
-from latentlab.measure.metrics.images import fitting_scales, nearest, pair_similarity
 from latentlab.measure.metrics.manifold import manifold, manifold_estimate, radii
+from latentlab.measure.metrics.pixels import fitting_scales, nearest, pair_similarity
 from latentlab.measure.table import FEW, FEWER, Scores, estimate_score
 
 Split = Literal["train", "val", "test"]

@@ -19,7 +19,7 @@ from latentlab.measure import Watcher, unwatched
 from latentlab.measure.extractors import Extractor, extractors_for
 from latentlab.measure.likelihood import vae_scores
 from latentlab.measure.metrics.classes import knn_accuracy, probe_accuracy
-from latentlab.measure.metrics.images import fitting_scales, mean_squared_error, psnr, ssim
+from latentlab.measure.metrics.pixels import fitting_scales, mean_squared_error, psnr, ssim
 from latentlab.measure.quality import Split, real_images, sample_scores, too_small
 from latentlab.measure.table import GROUPS, Entry, Scores, estimate_score, mean_score
 from latentlab.models.nets import Discriminator, to_unit

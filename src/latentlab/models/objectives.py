@@ -105,7 +105,7 @@ def hinge_generator(fake: Tensor) -> Tensor:
 
 
 class Adversarial(NamedTuple):
-    """Both losses of a game; what else is known of it is `latentlab.config.objectives.GAMES` under the same name."""
+    """Both losses of a game; what else is known of it is `latentlab.config.GAMES` under the same name."""
 
     discriminator: Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor]]  # logits on real and fake [N], the target of real ones
     generator: Callable[[Tensor], Tensor]  # logits on fakes [N]

@@ -17,10 +17,10 @@ import streamlit as st
 from latentlab.base.errors import LabError
 from latentlab.base.files import lock, replace_text
 from latentlab.show.answers import LONGEST_WORDS, Answers, Part, as_kept, read_answers, written
-from latentlab.show.answers.markdown import as_html
 from latentlab.show.card import options
+from latentlab.show.report.markup import as_html
 from latentlab.studio.library import Library, here
-from latentlab.studio.words import lang, plain, say
+from latentlab.studio.state import lang, plain, say
 
 
 def line_field(answers: Answers, entry: Entry, label: str, key: str, **options: Any) -> None:

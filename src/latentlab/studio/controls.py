@@ -14,8 +14,7 @@ from latentlab.studio.actions import resume, stop
 from latentlab.studio.form import all_fields, widget
 from latentlab.studio.library import here
 from latentlab.studio.overview import Overview
-from latentlab.studio.state import attempt, say_refused, shown
-from latentlab.studio.words import lang, plain, say, spoken
+from latentlab.studio.state import attempt, lang, plain, say, say_refused, shown, spoken
 
 PHASES = ("discriminator", "generator", "elbo", "reconstruction")  # of a step, or what a whole one is called
 

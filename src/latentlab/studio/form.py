@@ -13,8 +13,7 @@ from latentlab.base.texts import number
 from latentlab.config.field import Field, written
 from latentlab.config.presets import preset
 from latentlab.config.schema import Config
-from latentlab.studio.state import shown
-from latentlab.studio.words import lang, plain, say, told
+from latentlab.studio.state import lang, plain, say, shown, told
 
 COLUMNS = 3
 # What most readers change; the rest is folded away. A field that a family does not have is left out.

@@ -15,8 +15,7 @@ from PIL import Image, ImageDraw
 from latentlab.base.errors import LabError
 from latentlab.base.texts import languages
 from latentlab.studio.parts import static, style
-from latentlab.studio.state import params, put, shown
-from latentlab.studio.words import KEY, lang, plain, say
+from latentlab.studio.state import KEY, lang, params, plain, put, say, shown
 
 # In the order of the bar: the icon of each page, and the function of latentlab.studio.views that draws it.
 PAGES = {

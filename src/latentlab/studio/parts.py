@@ -28,7 +28,7 @@ from latentlab.show.charts.payload import Kept, capital, chart_data, chart_table
 from latentlab.show.explorer.content import explorer_words
 from latentlab.studio.library import here
 from latentlab.studio.overview import overview
-from latentlab.studio.words import lang, say, spoken
+from latentlab.studio.state import lang, say, spoken
 
 Component = Callable[..., Any]
 

@@ -19,9 +19,8 @@ from latentlab.studio.frame import in_one_line, link
 from latentlab.studio.library import LONGEST, Library, here
 from latentlab.studio.listing import Listed, one
 from latentlab.studio.overview import Overview, overview
-from latentlab.studio.state import attempt, say_refused, shown
+from latentlab.studio.state import attempt, lang, plain, say, say_refused, shown
 from latentlab.studio.watch import badge
-from latentlab.studio.words import lang, plain, say
 
 TICK_SECONDS = 2.0
 NOTICE = "runs-notice"  # (what was done, the run's name, its new name)

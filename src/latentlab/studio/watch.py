@@ -19,8 +19,7 @@ from latentlab.studio.frame import announce, in_one_line, link, waits
 from latentlab.studio.library import here
 from latentlab.studio.overview import Gone, Overview, State, overview
 from latentlab.studio.parts import watched
-from latentlab.studio.state import params, shown
-from latentlab.studio.words import lang, plain, say
+from latentlab.studio.state import lang, params, plain, say, shown
 
 Pace = Literal["rest", "fast", "held"]
 # Between two looks at a run: at rest, where another tab may go on with it; at full speed, where a look takes from training a

@@ -17,12 +17,11 @@ from latentlab.base.images import Images
 from latentlab.config.schema import Config, GANTrain, VAETrain
 from latentlab.data import Data
 from latentlab.measure.extractors import Extractor
-from latentlab.measure.extractors.classifier import cached_classifier
-from latentlab.measure.extractors.fixed import random_convolutions
+from latentlab.measure.extractors.networks import cached_classifier, random_convolutions
 from latentlab.measure.metrics.classes import active_units, entropy_nats, reverse_kl_nats, shares
 from latentlab.measure.metrics.features import frechet_distance, kernel_distance, moments
-from latentlab.measure.metrics.images import mean_pair_distance
 from latentlab.measure.metrics.manifold import manifold
+from latentlab.measure.metrics.pixels import mean_pair_distance
 from latentlab.models.learner import Floats, Learner, decode, draw, encode
 from latentlab.runs.diagnosis import Diagnosis, Finding
 from latentlab.runs.diagnosis.sight import facts_of

@@ -20,7 +20,7 @@ from latentlab.config.layers import fit_model, networks, parameter_count
 from latentlab.config.presets import DECODER_FORM, DECODERS_DATA, NEEDS_DECODER, preset
 from latentlab.config.schema import Config, GANModel, GANTrain
 from latentlab.data import canonical, load_data
-from latentlab.measure.metrics.images import mean_pair_distance
+from latentlab.measure.metrics.pixels import mean_pair_distance
 from latentlab.models import build
 from latentlab.models.learner import Learner
 from latentlab.runs import checkpoints

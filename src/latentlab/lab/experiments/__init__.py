@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from latentlab.base import core_count
 from latentlab.base.errors import Busy, refusal
 from latentlab.base.files import replace_json, replace_text
-from latentlab.base.machine import core_count, fastest_threads
+from latentlab.base.machine import fastest_threads
 from latentlab.data import Data, load_data
 from latentlab.lab.cells import Cell
 from latentlab.lab.experiments.results import ARMS, gather, write_words

@@ -77,7 +77,7 @@ def run(
     from latentlab.lab.farm import working_in
     from latentlab.lab.grid import prepare
     from latentlab.lab.questions.bench import Bench
-    from latentlab.show.figures.panels import draw_panels
+    from latentlab.show.figures.painter import draw_panels
     from latentlab.show.report import write_card_page
 
     folder = Path(out) if out is not None else FOLDER / name

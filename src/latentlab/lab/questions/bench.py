@@ -17,9 +17,9 @@ from typing import Any
 
 import torch
 
+from latentlab.base import core_count
 from latentlab.base.errors import LabError
 from latentlab.base.files import read_json, read_json_or_nothing, replace_json
-from latentlab.base.machine import core_count
 from latentlab.config.presets import preset
 from latentlab.data import Data
 from latentlab.lab.cells import Cell

@@ -78,8 +78,7 @@ def extractors_for(
     By default the classifier (labelled sets; it is trained now unless the cache has it, and `training` called before) or random
     convolutions; and Inception beside it when its weights are given. Raises LabError for a name or a file that cannot be had.
     """
-    from latentlab.measure.extractors.classifier import cached_classifier, classifier_for
-    from latentlab.measure.extractors.fixed import inception, random_convolutions
+    from latentlab.measure.extractors.networks import cached_classifier, classifier_for, inception, random_convolutions
 
     if names is None:
         names = ["classifier" if data.labelled else "random-convolutions"] + (["inception-v3"] if inception_weights else [])

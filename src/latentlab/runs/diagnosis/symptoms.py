@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from latentlab.config.objectives import GAMES
+from latentlab.config import GAMES
 from latentlab.runs.diagnosis.sight import WINDOW_STEPS, Facts, Sight, number, objective
 
 COLLAPSED_KL_NATS = 0.5  # healthy ≥ 4.7 from step 10 on (β = 4: 1.4), spoilt (β = 50) ≤ 0.15; users meet 4e-7 (WorldModels#12)

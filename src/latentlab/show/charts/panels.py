@@ -1,6 +1,6 @@
 """What a figure shows, without a language and without a way to draw it.
 
-A panel is data and phrases. `latentlab.show.figures.panels` draws it with matplotlib, the pages' own script draws it in a
+A panel is data and phrases. `latentlab.show.figures.painter` draws it with matplotlib, the pages' own script draws it in a
 browser, so that a figure in a file and the one on a page are the same numbers. Everything here goes to JSON and back.
 """
 

@@ -29,11 +29,10 @@ from latentlab.show.answers.gradebook import (
     same_runs,
     same_texts,
 )
-from latentlab.show.answers.markdown import as_html
 from latentlab.show.answers.record import HandedIn
 from latentlab.show.card import NAMES, options
 from latentlab.show.report.context import NORMAL_975
-from latentlab.show.report.markup import Words, document, escape, tag
+from latentlab.show.report.markup import Words, as_html, document, escape, tag
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 SIGNATURE = '<meta name="generator" content="latentlab grade">'

@@ -6,10 +6,9 @@ from latex2mathml.converter import convert
 
 from latentlab.base.texts import duration
 from latentlab.show.answers import Part
-from latentlab.show.answers.markdown import as_html
 from latentlab.show.card import FORMULAS, NAMES, Card, options
 from latentlab.show.report.context import Context
-from latentlab.show.report.markup import escape, panel_figure, tag
+from latentlab.show.report.markup import as_html, escape, panel_figure, tag
 
 SIGNS = {"holds": "✓", "contradicted": "✗", "unclear": "≈"}
 

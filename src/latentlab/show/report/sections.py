@@ -18,8 +18,7 @@ from latentlab.show.explorer.content import explorer_words
 from latentlab.show.figures.records import read_codes, reconstructed, unit_kl_nats
 from latentlab.show.report.context import Context
 from latentlab.show.report.markup import embedded_json, escape, panel_figure, small, small_file, tag
-from latentlab.show.report.scoreboard import balance, measured_here, scoreboard
-from latentlab.show.report.settings import commands, downloads, hyperparameters, machine
+from latentlab.show.report.scoreboard import balance, commands, downloads, hyperparameters, machine, measured_here, scoreboard
 
 BAND, BANDS = 8, 2  # reconstructions beside each other, and rows of them
 

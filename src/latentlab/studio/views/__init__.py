@@ -10,8 +10,7 @@ import streamlit as st
 from latentlab.studio.frame import link
 from latentlab.studio.library import QUESTIONS, here
 from latentlab.studio.overview import Overview, overviews
-from latentlab.studio.state import RUN, asked, chosen
-from latentlab.studio.words import plain, say
+from latentlab.studio.state import RUN, asked, chosen, plain, say
 
 RUNS = "runs"  # of the address
 

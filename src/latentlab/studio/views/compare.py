@@ -24,9 +24,8 @@ from latentlab.studio.frame import in_one_line, waits
 from latentlab.studio.library import Library, here
 from latentlab.studio.overview import Overview, outdated, scores
 from latentlab.studio.parts import watched
-from latentlab.studio.state import asked, chosen
+from latentlab.studio.state import asked, chosen, lang, plain, say, spoken
 from latentlab.studio.views import several_trained
-from latentlab.studio.words import lang, plain, say, spoken
 
 CURVES = "curves"  # of the address
 MOST, MOST_EXPLORED = 8, 6  # runs side by side; a request for the explorer may name eight

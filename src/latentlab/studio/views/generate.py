@@ -22,9 +22,8 @@ from latentlab.base.texts import number
 from latentlab.lab.pool import spawn
 from latentlab.runs.checkpoints import stamp
 from latentlab.studio.overview import Overview
-from latentlab.studio.state import asked, chosen
+from latentlab.studio.state import asked, chosen, lang, plain, say
 from latentlab.studio.views import one_trained
-from latentlab.studio.words import lang, plain, say
 
 MOST = 400
 SHARPEST, WIDEST = 0.2, 3.0  # truncation, in standard deviations

@@ -24,8 +24,7 @@ from latentlab.studio.actions import experiment
 from latentlab.studio.answers import Entry, prediction_field, text_field
 from latentlab.studio.frame import link
 from latentlab.studio.library import Library, here
-from latentlab.studio.state import asked
-from latentlab.studio.words import lang, plain, say
+from latentlab.studio.state import asked, lang, plain, say
 
 QUESTION = "question"  # of the address
 DATA = ("digits", "mnist")

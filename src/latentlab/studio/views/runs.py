@@ -23,9 +23,8 @@ from latentlab.studio.library import Library, here
 from latentlab.studio.listing import PAGE, Listed, listed, matching
 from latentlab.studio.parts import style
 from latentlab.studio.row import NOTICE, draw_row, refused
-from latentlab.studio.state import RUN, asked, attempt, chosen, put, say_refused, shown
+from latentlab.studio.state import RUN, asked, attempt, chosen, lang, plain, put, say, say_refused, shown
 from latentlab.studio.watch import BADGES
-from latentlab.studio.words import lang, plain, say
 
 VIEWS = {"list": ":material/list:", "report": ":material/description:", "trash": ":material/delete:"}
 VIEW, SEARCH = "view", "search"  # of the address

@@ -29,14 +29,14 @@ from latentlab.config.layers import (
 )
 from latentlab.config.presets import DECODER_FORM, PRESETS, about, preset
 from latentlab.config.schema import Config, DataConfig
-from latentlab.studio import sources, watch
+from latentlab.studio import datasets as sources
+from latentlab.studio import watch
 from latentlab.studio.actions import train
 from latentlab.studio.form import all_fields, form, from_address, to_address
 from latentlab.studio.frame import PAGES
 from latentlab.studio.library import Library, here
 from latentlab.studio.overview import overviews
-from latentlab.studio.state import HIDE, RUN, asked, chosen, hidden, params, put, shown
-from latentlab.studio.words import KEY, lang, plain, say, told
+from latentlab.studio.state import HIDE, KEY, RUN, asked, chosen, hidden, lang, params, plain, put, say, shown, told
 
 FIRST = "conv-vae"  # the preset that the page begins with
 PER_ROW = 8  # images of the preview

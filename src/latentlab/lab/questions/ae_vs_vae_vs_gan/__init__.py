@@ -21,7 +21,7 @@ from latentlab.lab.questions import Findings
 from latentlab.lab.questions.bench import NARROW, Bench, Plan, Task
 from latentlab.lab.questions.views import FITTED, View, first, sheet, view
 from latentlab.measure.metrics.classes import knn_accuracy
-from latentlab.measure.metrics.images import mean_squared_error
+from latentlab.measure.metrics.pixels import mean_squared_error
 from latentlab.models.nets import to_unit
 from latentlab.models.sampling import arc, line
 from latentlab.show.card import Claim
