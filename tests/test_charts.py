@@ -19,10 +19,10 @@ from latentlab.base.errors import LabError
 from latentlab.base.texts import Phrase
 from latentlab.show import charts as module
 from latentlab.show.charts.columns import Change, Columns, thinned
-from latentlab.show.charts.curves import METRICS, Recorded, overlaid, overlays, run_curves, run_objective
+from latentlab.show.charts.curves import METRICS, Recorded, overlaid, overlays, run_curves
 from latentlab.show.charts.panels import Bars, Lines, Series
 from latentlab.show.charts.payload import chart_data, chart_table, chart_words, film_data, reel, rounded, to_figures
-from latentlab.show.figures.records import line
+from latentlab.show.figures.records import line, objective
 
 EPOCH, NATS = Phrase("figure.epoch"), Phrase("figure.nats")
 
@@ -168,8 +168,8 @@ def series_of(panel: Lines) -> list[tuple[str, str]]:
 def test_the_curves_of_a_vae():
     rows = [row | ({"gradient_norm": 3.0} if row["split"] == "train" else {}) for row in fake_rows("vae", 4)]
     rows.insert(4, rows[3] | {"request": {"id": "x", "action": "set", "set": {"train.beta": 2.0}}})
-    panels = run_curves(rows, "vae", "elbo", said("V"), "vae")
-    assert [panel.title.key for panel in panels] == ["figure.objective.elbo", "losses.kl", "curves.gradients"]
+    panels = run_curves(rows, "vae", "bernoulli", said("V"), "vae")
+    assert [panel.title.key for panel in panels] == ["figure.objective.bernoulli", "losses.kl", "curves.gradients"]
     loss = panels[0]
     assert series_of(loss) == [
         ("curves.loss.val", "vae"), ("curves.loss.train", ""), ("curves.reconstruction", ""), ("curves.kl", ""),
@@ -227,7 +227,7 @@ def test_runs_are_laid_over_each_other():
 
 def test_a_film_knows_what_was_kept(tmp_path):
     folder = fake_run(tmp_path / "vae", "vae", epochs=3)
-    assert run_objective(folder) == "elbo_grey"
+    assert objective(folder) == "bernoulli_grey"
     made = reel(folder, Columns(folder.metrics()), "runs/vae", Phrase("run.vae.short"), "vae")
     other = reel(folder, Columns(), "b", said("<b>"), "", "reconstructions")
     data = film_data([made, other], "fr")

@@ -14,12 +14,15 @@ import latentlab.data as data_package
 from latentlab.base.errors import LabError
 from latentlab.base.files import cache_folder, data_root
 from latentlab.config.schema import DataConfig
+from latentlab.config.sources import SOURCES
 from latentlab.data import ImageSet, canonical, entropy_floor_nats, is_binary, load_data, parse
 from latentlab.data import named as digits
 from latentlab.data.sets import fingerprint
 
+NAMED = [name for name in SOURCES if name != "folder"]
 
-@pytest.mark.parametrize("spec", ["digits", "mnist", "fashion-mnist", "kmnist"])
+
+@pytest.mark.parametrize("spec", NAMED)
 def test_names_stand_for_themselves(spec: str) -> None:
     assert canonical(spec) == spec
 
@@ -33,13 +36,13 @@ def test_a_folder_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert parse("folder:.").path == tmp_path
 
 
-@pytest.mark.parametrize("spec", ["", "MNIST", "ring", "grid", "folder", "folder:", "folder: ", "cifar10", "http://x/", "digits\n"])
+@pytest.mark.parametrize("spec", ["", "MNIST", "ring", "grid", "folder", "folder:", "folder: ", "imagenet", "http://x/", "digits\n"])
 def test_anything_else_is_refused_in_one_line_that_lists_what_is_valid(spec: str) -> None:
     with pytest.raises(LabError, match="folder:") as caught:
         load_data(spec)
     assert "\n" not in str(caught.value)
     assert repr(spec) in str(caught.value)
-    assert spec.startswith("folder:") or "digits, mnist, fashion-mnist, kmnist or folder:PATH" in str(caught.value)
+    assert spec.startswith("folder:") or f"{', '.join(NAMED)} or folder:PATH" in str(caught.value)
 
 
 def test_a_bare_folder_is_told_how_to_be_one(tmp_path: Path) -> None:

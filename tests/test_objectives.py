@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-from latentlab.config import GAMES, Likelihood, Loss, Reconstruction
+from latentlab.base.texts import catalogue, languages
+from latentlab.config import BINARY, GAMES, Likelihood, Loss, Reconstruction
 from latentlab.models.objectives import (
     ADVERSARIAL,
     LIKELIHOODS,
@@ -107,6 +108,12 @@ def test_hinge_by_hand() -> None:
 def test_whatever_a_configuration_can_choose_is_declared() -> None:
     assert set(LIKELIHOODS) == {*get_args(Likelihood), *get_args(Reconstruction)}
     assert set(ADVERSARIAL) == set(GAMES) == set(get_args(Loss))
+
+
+@pytest.mark.parametrize("lang", languages())
+def test_every_objective_is_named(lang: str) -> None:
+    names = {*LIKELIHOODS, *ADVERSARIAL} | {f"{name}_grey" for name in BINARY}
+    assert {f"figure.objective.{name}" for name in names} == {key for key in catalogue(lang) if key.startswith("figure.objective.")}
 
 
 @pytest.mark.parametrize("loss", get_args(Loss))

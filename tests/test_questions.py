@@ -14,6 +14,7 @@ from commands import refusal_here, run
 
 from latentlab.base.errors import LabError
 from latentlab.base.texts import catalogue
+from latentlab.config.sources import CLASSIFIED
 from latentlab.lab import questions
 from latentlab.lab.questions import check, claim_folder, forget, plan_runs, seconds_in, timed
 from latentlab.lab.questions.bench import Bench, Plan
@@ -39,7 +40,7 @@ def test_without_a_name_the_questions_are_listed(lang):
     [
         (("kll",), "a question must be one of reparameterization, kl"),
         (("kl", "--lang", "de"), "--lang must be one of en, fr. Got 'de'"),
-        (("kl", "--data", "mnits"), "--data must be one of digits, mnist, fashion-mnist, kmnist. Got 'mnits'"),
+        (("kl", "--data", "mnits"), "--data must be one of " + ", ".join(CLASSIFIED) + ". Got 'mnits'"),
         (("kl", "--data", "folder:."), "--data must be one of digits"),
         (("kl", "--sheet", "x.md"), "one at a time"),
         (("kl", "--what", "1"), "--what"),

@@ -17,6 +17,7 @@ from latentlab.config.field import Field, Unfit, written
 from latentlab.config.layers import fit_model, networks, parameter_count
 from latentlab.config.presets import PRESETS, arguments, preset
 from latentlab.config.schema import Config, DataConfig
+from latentlab.config.sources import SOURCES
 from latentlab.studio import datasets as sources
 from latentlab.studio import state as refused
 from latentlab.studio import state as words
@@ -121,7 +122,7 @@ def test_folders_below_the_data_root_are_choices_and_nothing_else_is(tmp_path: P
     (tmp_path / "empty").mkdir()
     (tmp_path / "text").mkdir()
     (tmp_path / "text" / "readme.txt").write_text("x")
-    assert sources.choices(str(tmp_path)) == ["digits", "mnist", "fashion-mnist", "kmnist", "folder:art", "folder:cats"]
+    assert sources.choices(str(tmp_path)) == [*(name for name in SOURCES if name != "folder"), "folder:art", "folder:cats"]
     spec = sources.spec_of("folder:cats", str(tmp_path))
     assert spec == f"folder:{tmp_path / 'cats'}"
     assert sources.choice_of(spec, str(tmp_path)) == "folder:cats"

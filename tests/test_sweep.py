@@ -22,9 +22,10 @@ from PIL import Image
 from latentlab.base.errors import Busy, LabError
 from latentlab.cli.many import command_sweep
 from latentlab.cli.parser import Parser, add_config_options, config_alternatives
+from latentlab.config.field import written as spelled
 from latentlab.config.presets import preset
 from latentlab.lab import farm as workers
-from latentlab.lab.cells import Cell, cells, distinct, refuse_lists, spelled
+from latentlab.lab.cells import Cell, cells, distinct, refuse_lists
 from latentlab.lab.farm import Evaluation, Machine, run_cells, state
 from latentlab.lab.grid import finish, run_sweep
 from latentlab.runs.folder import RunFolder

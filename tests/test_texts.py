@@ -12,7 +12,9 @@ import pytest
 import latentlab
 from latentlab.base.errors import LabError
 from latentlab.base.texts import catalogue, duration, languages, measured, number, significant, text
+from latentlab.config.presets import PRESETS
 from latentlab.config.schema import _PARTS, DataConfig
+from latentlab.config.sources import SOURCES
 
 HOME = Path(latentlab.__file__).parent
 
@@ -80,6 +82,11 @@ def test_every_field_of_a_configuration_is_described():
     parts = {"data": {DataConfig}, "model": {m for m, _ in _PARTS.values()}, "train": {t for _, t in _PARTS.values()}}
     wanted = {f"field.{part}.{item.name}" for part, kinds in parts.items() for kind in kinds for item in dataclasses.fields(kind)}
     assert wanted == {key for key in catalogue("en") if key.startswith("field.")}
+
+
+def test_every_preset_and_every_source_has_its_words():
+    wanted = {f"studio.preset.{name}" for name in PRESETS} | {f"studio.data.{name}" for name in SOURCES if name != "folder"}
+    assert wanted == {key for key in catalogue("en") if key.startswith(("studio.preset.", "studio.data."))}
 
 
 def test_french_typography():

@@ -15,8 +15,7 @@ from typing import Any
 
 import torch
 
-from latentlab.base import __version__
-from latentlab.base import core_count as core_count
+from latentlab.base import __version__, core_count
 from latentlab.base.errors import refusal
 from latentlab.base.files import cache_folder, read_json_or_nothing, replace_json
 

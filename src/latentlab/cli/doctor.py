@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from latentlab.base import __version__
+from latentlab.base import __version__, core_count
 from latentlab.cli.parser import Parser
 
 NEEDED = ("torch", "numpy", "pillow", "safetensors", "scikit-learn", "matplotlib", "tqdm", "platformdirs")
@@ -57,7 +57,7 @@ def _torch() -> list[str]:
 
     device = machine.pick_device("auto")
     print(f"device        {torch.cuda.get_device_name(device) if device.type == 'cuda' else device.type}, with --device auto")
-    print(f"processor     {machine.processor()}, {machine.core_count()} cores")
+    print(f"processor     {machine.processor()}, {core_count()} cores")
     print(f"threads       {machine.measure_threads()} (the fastest here; measured now and kept)")
     bf16 = machine.pick_bf16("auto", device)
     print(f"precision     {'bf16' if bf16 else 'fp32'}, with --precision auto")

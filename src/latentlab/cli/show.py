@@ -11,6 +11,7 @@ from latentlab.base.errors import LabError, refusal
 from latentlab.cli import say
 from latentlab.cli.parser import Parser
 from latentlab.config.presets import PRESETS, about, preset
+from latentlab.config.sources import valid
 from latentlab.runs.diagnosis import diagnose, line
 from latentlab.runs.diagnosis.sight import facts_of
 from latentlab.runs.folder import RunFolder, list_runs, open_folder
@@ -169,7 +170,7 @@ def command_data(arguments: list[str]) -> int:
     """Data sets."""
     parser = Parser("data", "Download a data set: `latentlab data fetch mnist`.")
     parser.add_argument("action", metavar="fetch")
-    parser.add_argument("spec", metavar="SPEC", help="mnist, fashion-mnist or kmnist")
+    parser.add_argument("spec", metavar="SPEC", help=valid("published"))
     parser.add_argument("--data-root", metavar="DIR", help="where it goes; default LATENTLAB_DATA, else the platform's cache folder")
     parser.add_argument("--from", dest="address", metavar="URL", help="another https address that holds the set's files")
     options = parser.parse(arguments)

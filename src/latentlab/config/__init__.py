@@ -6,12 +6,13 @@ No torch is loaded. What a name computes is declared under the same name in `lat
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple
 
 Reconstruction = Literal["mse", "bce"]  # of an autoencoder
 Likelihood = Literal["bernoulli"]  # of a VAE
 Loss = Literal["non-saturating", "hinge"]  # of a GAN
+BINARY: Collection[Reconstruction | Likelihood] = ("bce", "bernoulli")  # of pixels that are 0 or 1: on grey ones no likelihood
 
 
 class Game(NamedTuple):

@@ -11,7 +11,7 @@ import dataclasses
 import json
 from collections.abc import Collection
 from dataclasses import dataclass, fields
-from typing import Any, Literal, assert_never
+from typing import Any, Literal, assert_never, cast
 
 from latentlab.base.errors import LabError, refusal
 from latentlab.config import GAMES, Likelihood, Loss, Reconstruction
@@ -209,6 +209,17 @@ class Config:
                 return "vae"
             case GANModel():
                 return "gan"
+            case _:
+                assert_never(self.model)
+
+    @property
+    def objective(self) -> Reconstruction | Likelihood | Loss:
+        """What is minimised, by the name under which `latentlab.config` declares it."""
+        match self.model:
+            case AutoencoderModel(reconstruction=name) | VAEModel(likelihood=name):
+                return name
+            case GANModel():
+                return cast(GANTrain, self.train).loss
             case _:
                 assert_never(self.model)
 

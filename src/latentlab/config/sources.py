@@ -1,6 +1,6 @@
 """The sources of images: one table, from which SPECs, help, choices and downloads are drawn. `latentlab.data` loads them.
 
-A SPEC is the text that names a source: digits, mnist, fashion-mnist, kmnist or folder:PATH.
+A SPEC is the text that names a source: its name, and of a folder folder:PATH.
 """
 
 from __future__ import annotations

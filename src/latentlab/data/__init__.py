@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from latentlab.base.errors import refusal
+from latentlab.config.field import declared
 from latentlab.config.schema import DataConfig, check_part
 from latentlab.config.sources import canonical, parse
 from latentlab.data.decoded import load_folder
@@ -35,10 +36,9 @@ def load_data(
         config = DataConfig(spec=spec_or_config)
     else:
         raise refusal("the data set", "a SPEC or a DataConfig", spec_or_config)
-    names = [field.name for field in dataclasses.fields(DataConfig)]
-    for name in changes:
-        if name not in names:
-            raise refusal("a keyword of load_data", f"one of {', '.join(names)}", name)
+    names = [field.leaf for field in declared("data", DataConfig).values()]
+    if unknown := [name for name in changes if name not in names]:
+        raise refusal("a keyword of load_data", f"one of {', '.join(names)}", unknown[0])
     if root is not None:
         changes["root"] = str(root)
     if offline is not None:

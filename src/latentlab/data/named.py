@@ -1,4 +1,4 @@
-"""The sources that have a name: mnist, fashion-mnist and kmnist, found under the data root or downloaded; digits, embedded."""
+"""The sources that have a name: those that are published, found under the data root or downloaded; digits, embedded."""
 
 from __future__ import annotations
 

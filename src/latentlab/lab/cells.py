@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from latentlab.base.errors import LabError, refusal
-from latentlab.config.field import ROLES
+from latentlab.config.field import ROLES, written
 from latentlab.config.layers import networks, parameter_count
 from latentlab.config.presets import preset
 from latentlab.config.schema import Config, every_field
@@ -44,7 +44,7 @@ class Cell:
 
     def options(self) -> list[str]:
         """The options of `latentlab train` that make this cell."""
-        return [f"--{name.replace('_', '-')}={spelled(value)}" for name, value in self.changes.items()]
+        return [f"--{name.replace('_', '-')}={written(value)}" for name, value in self.changes.items()]
 
     def check(self, data: Data) -> None:
         """Raise LabError when the cell cannot be trained on `data`, or its folder holds another run or anything else."""
@@ -61,9 +61,7 @@ class Cell:
     def _refuse_others(self, config: Config) -> None:
         if self.path.exists() and not self.path.is_dir():
             raise LabError(f"{self.path} must be a folder or nothing. It is a file. Name another --out.")
-        if not self.path.exists() or not any(self.path.iterdir()):
-            return
-        if is_debris(self.path):
+        if not self.path.exists() or is_debris(self.path):
             return
         if not (self.path / "config.json").exists():
             raise LabError(f"{self.path} must hold a run of this sweep, but it holds none. Move it away, or name another --out.")
@@ -101,12 +99,12 @@ def cells(preset_name: str, grid: Mapping[str, Sequence[Any]], out: Path) -> lis
 
 def cell_name(changes: Mapping[str, Any], swept: Sequence[str], seed: int) -> str:
     """A folder name such as "latent_dim-8-seed-1"."""
-    parts = [f"{leaf(name)}-{_slug(changes[name])}" for name in swept] + [f"seed-{changes.get('train.seed', seed)}"]
+    parts = [f"{every_field()[name].leaf}-{_slug(changes[name])}" for name in swept] + [f"seed-{changes.get('train.seed', seed)}"]
     return "-".join(parts)[-NAME_CHARACTERS:].lstrip("-.")
 
 
 def _slug(value: Any) -> str:
-    words = "x".join(map(str, value)) or "none" if isinstance(value, tuple | list) else spelled(value)
+    words = "x".join(map(str, value)) or "none" if isinstance(value, tuple | list) else written(value)
     words = words.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
     return re.sub(r"[^A-Za-z0-9.+_-]+", "-", words).strip("-.") or "none"
 
@@ -114,29 +112,15 @@ def _slug(value: Any) -> str:
 def distinct(names: Sequence[str]) -> list[str]:
     """Names of which each is found once: later ones of the same letters, large or small, get a number."""
     taken: set[str] = set()
-    found = []
+    unique = []
     for name in names:
-        number, unique = 1, name
-        while unique.lower() in taken:
+        number, new = 1, name
+        while new.lower() in taken:
             number += 1
-            unique = f"{name}-{number}"
-        taken.add(unique.lower())
-        found.append(unique)
-    return found
-
-
-def leaf(name: str) -> str:
-    """A field's own name: "latent_dim" of "model.latent_dim"."""
-    return name.rpartition(".")[2]
-
-
-def spelled(value: Any) -> str:
-    """A value as the command line takes it."""
-    if isinstance(value, tuple | list):
-        return ",".join(map(str, value))
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "none" if value is None else repr(value) if isinstance(value, float) else str(value)
+            new = f"{name}-{number}"
+        taken.add(new.lower())
+        unique.append(new)
+    return unique
 
 
 def plain(value: Any) -> Any:

@@ -15,8 +15,9 @@ from latentlab.base import core_count
 from latentlab.base.files import read_json_or_nothing, replace_json
 from latentlab.base.machine import fastest_threads, pick_device
 from latentlab.base.texts import text
+from latentlab.config.schema import every_field
 from latentlab.data import Data, load_data
-from latentlab.lab.cells import Cell, cells, leaf, plain, refuse_lists
+from latentlab.lab.cells import Cell, cells, plain, refuse_lists
 from latentlab.lab.farm import Evaluation, Failure, Machine, Outcome, run_cells, state, working_in
 from latentlab.measure.compare import comparison
 from latentlab.measure.compare.tables import provenance
@@ -126,5 +127,5 @@ def finish(
     notes += [text("compare.note.failed", lang, run=name, reason=failure.reason) for name, failure in failures.items()]
     compared = write_comparison(folder, runs, lang, notes=notes, compared=compared)
     for field in swept:
-        draw_swept(compared, field, folder / f"by-{leaf(field)}.png", lang, provenance(compared, lang))
+        draw_swept(compared, field, folder / f"by-{every_field()[field].leaf}.png", lang, provenance(compared, lang))
     return compared

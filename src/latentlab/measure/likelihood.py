@@ -16,6 +16,7 @@ from torch import Tensor
 from latentlab.base.errors import refusal
 from latentlab.base.machine import threads
 from latentlab.base.seeding import torch_generator
+from latentlab.config import BINARY
 from latentlab.data import ImageSet, entropy_floor_nats, is_binary
 from latentlab.measure import Watcher
 from latentlab.measure.metrics.classes import ACTIVE_VARIANCE, active_units
@@ -43,7 +44,7 @@ def vae_scores(run: Trained, images: ImageSet, nll_samples: int, nll_images: int
     learner = cast(VAELearner, run.learner)
     dimensions = int(np.prod(images.shape))
     more: dict[str, Any] = {}
-    if learner.likelihood.binary and not learner.binarized and not is_binary(images):
+    if run.config.objective in BINARY and not learner.binarized and not is_binary(images):
         more = {"floor": entropy_floor_nats(images), "note": NOT_A_LIKELIHOOD}
     values, unit_kl, active = held_out(run, learner, images, watch)
     scores = mean_score("negative_elbo_nats", values["loss_nats"], **more)

@@ -45,7 +45,7 @@ class Learner(Protocol):
         """One step: every phase in order. Returns scalars (tensors, so that nothing waits for the device)."""
 
     def run_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
-        """One half of a step, by name, on the images that the whole step was given."""
+        """One phase of a step, by name, on the images that the whole step was given."""
 
     def after_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
         """The losses of the batch and the noise of the phase's last update, with the weights as that update left them.

@@ -45,11 +45,10 @@ def squared_error(logits: Tensor, x: Tensor, mean: Callable[[Tensor], Tensor] = 
 
 
 class Likelihood(NamedTuple):
-    """p(x|z) as a decoder's output [N, C, H, W] gives it."""
+    """p(x|z) as a decoder's output [N, C, H, W] gives it; of which pixels it is one, `latentlab.config.BINARY` says."""
 
     nats: Callable[[Tensor, Tensor], Tensor]  # −log p(x|z) of outputs and targets, [N, C, H, W] twice to [N]
     nats_of_one: Callable[[Tensor, Tensor], Tensor]  # of one target [C, H, W] under outputs [S, C, H, W]: [S]
-    binary: bool  # of pixels that are 0 or 1: on grey ones no likelihood
     mean: Callable[[Tensor], Tensor] = torch.sigmoid  # of x, in [0, 1]
     target: Callable[[Tensor], Tensor] = to_unit  # bytes uint8 [N, H, W, C] to x [N, C, H, W]
 
@@ -58,11 +57,11 @@ class Likelihood(NamedTuple):
         return squared_error(outputs, x, self.mean)
 
 
-BERNOULLI = Likelihood(bernoulli_nats, bernoulli_nats_of_one, binary=True)
+BERNOULLI = Likelihood(bernoulli_nats, bernoulli_nats_of_one)
 LIKELIHOODS: Mapping[str, Likelihood] = {
     "bernoulli": BERNOULLI,
     "bce": BERNOULLI,
-    "mse": Likelihood(gaussian_nats, gaussian_nats, binary=False),
+    "mse": Likelihood(gaussian_nats, gaussian_nats),
 }
 
 

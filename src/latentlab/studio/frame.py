@@ -17,14 +17,14 @@ from latentlab.base.texts import languages
 from latentlab.studio.parts import static, style
 from latentlab.studio.state import KEY, lang, params, plain, put, say, shown
 
-# In the order of the bar: the icon of each page, and the function of latentlab.studio.views that draws it.
+# In the order of the bar: the icon of each page, and the MODULE:FUNCTION of latentlab.studio.views that draws it.
 PAGES = {
-    "train": (":material/model_training:", "train.draw"),
-    "explore": (":material/explore:", "compare.explore"),
-    "generate": (":material/imagesmode:", "generate.draw"),
-    "compare": (":material/compare_arrows:", "compare.draw"),
-    "learn": (":material/school:", "learn.draw"),
-    "runs": (":material/folder_open:", "runs.draw"),
+    "train": (":material/model_training:", "train:draw"),
+    "explore": (":material/explore:", "compare:explore"),
+    "generate": (":material/imagesmode:", "generate:draw"),
+    "compare": (":material/compare_arrows:", "compare:draw"),
+    "learn": (":material/school:", "learn:draw"),
+    "runs": (":material/folder_open:", "runs:draw"),
 }
 NAMES = {"en": "English", "fr": "Français"}
 
@@ -94,7 +94,7 @@ def _spoken(name: str) -> Any:
 
 def _run(name: str) -> None:
     """Draw a page, whose module is loaded when it is first opened; a refusal becomes one line on it."""
-    module, _, function = PAGES[name][1].partition(".")
+    module, _, function = PAGES[name][1].partition(":")
     in_one_line(getattr(importlib.import_module(f"latentlab.studio.views.{module}"), function))()
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from latentlab.base import core_count
 from latentlab.base.errors import LabError
 from latentlab.base.files import read_json, replace_json
 from latentlab.lab.pool import spawn
@@ -124,8 +125,7 @@ def _write(task: Task) -> None:
 
 def _threads() -> int | None:
     """All but one core, left to the page, where there are two; a thread count that the user asks for goes before."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return None if "OMP_NUM_THREADS" in os.environ else max(1, cores - 1)
+    return None if "OMP_NUM_THREADS" in os.environ else max(1, core_count() - 1)
 
 
 def _windowless() -> Mapping[str, Any]:

@@ -11,8 +11,9 @@ import streamlit as st
 from latentlab.base.errors import LabError
 from latentlab.base.texts import Phrase, duration, number, significant
 from latentlab.runs.diagnosis import Finding, in_words
-from latentlab.show.charts.curves import run_curves, run_objective
+from latentlab.show.charts.curves import run_curves
 from latentlab.show.charts.payload import Kept
+from latentlab.show.figures.records import objective
 from latentlab.studio import parts, tasks
 from latentlab.studio.controls import controls, stopping
 from latentlab.studio.frame import announce, in_one_line, link, waits
@@ -200,7 +201,7 @@ def _curves(name: str) -> None:
     if run is None or run.config is None or not run.folder.environment():
         return
     panels = run_curves(
-        watched(run.folder).columns, run.config.family, run_objective(run.folder), Phrase("page.verbatim", {"words": name}),
+        watched(run.folder).columns, run.config.family, objective(run.folder), Phrase("page.verbatim", {"words": name}),
         run.kind, *([MOST_POINTS] if run.live else []),
     )  # fmt: skip
     if not panels:

@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from latentlab.base.errors import LabError
 from latentlab.base.texts import duration, number, significant, text
 from latentlab.lab.kit import Doubles, paired
-from latentlab.measure.table import finite
+from latentlab.measure.table import better, finite
 from latentlab.runs.folder import RunFolder
 
 MEASURES = ("frechet", "kid", "class_reverse_kl_nats", "recall")
-HIGHER_IS_BETTER = ("recall",)
 ARMS = ("scratch", "warm", "frozen")
 PAIRS = (("warm", "scratch"), ("frozen", "scratch"), ("frozen", "warm"))
 POINTS = (1.0, 3.0, 10.0)  # epochs at which arms are compared
@@ -145,7 +144,7 @@ def sign(difference: Mapping[str, Any] | None, measure: str) -> Literal["better"
         return "unknown"
     if difference["sign"] == "unclear":
         return "unclear"
-    return "better" if difference["sign"] == ("higher" if measure in HIGHER_IS_BETTER else "lower") else "worse"
+    return "better" if difference["sign"] == better(measure) else "worse"
 
 
 def verdict(differences: Mapping[str, Any], headline: str, points: list[float], seeds: int) -> dict[str, Any]:

@@ -13,11 +13,9 @@ import numpy as np
 from latentlab.base.errors import refusal
 from latentlab.base.texts import Phrase
 from latentlab.measure.table import MEASURES, NATS
-from latentlab.runs.folder import RunFolder
 from latentlab.show.charts.columns import MOST_POINTS, Columns, thinned
 from latentlab.show.charts.panels import Lines, Panel, Series
 from latentlab.show.charts.payload import rounded
-from latentlab.show.figures.records import objective
 
 Rows = Columns | Iterable[Mapping[str, Any]]
 
@@ -99,16 +97,10 @@ METRICS = {
 }
 
 
-def run_objective(folder: RunFolder) -> str:
-    """What a run minimises, as `run_curves` is told: an objective in nats, or the losses of a GAN's game."""
-    config = folder.config()
-    return str(getattr(config.train, "loss", "hinge")) if config.family == "gan" else objective(folder)
-
-
 def run_curves(rows: Rows, family: str, objective: str, name: Phrase, kind: str, most: int = MOST_POINTS) -> list[Panel]:
     """Everything that one run recorded while it learned, with a mark where a setting was changed; only what there is.
 
-    `objective` is what `run_objective` says, `name` how the run is called, `kind` its colour, `most` the points of a line.
+    `objective` is what `records.objective` says, `name` how the run is called, `kind` its colour, `most` the points of a line.
     """
     columns = as_columns(rows)
     shown = [lines(columns, chart, name, kind, most) for chart in run_charts(family, objective)]

@@ -49,6 +49,7 @@ def draw_loss(folder: RunFolder, lang: str) -> Path:
     rows, config = folder.metrics(), folder.config()
     color = style.FAMILY[config.kind]
     held_out = ([("mse", style.INK, "figure.loss.held_out")], "figure.loss.mse", "figure.loss.mse_axis")
+    title = f"figure.objective.{objective(folder)}"
     panels: list[tuple[list[Curve], str, str]]
     match config.family:
         case "vae":
@@ -57,22 +58,21 @@ def draw_loss(folder: RunFolder, lang: str) -> Path:
                 ("reconstruction_nats", style.VERMILION, "figure.loss.reconstruction"),
                 ("kl_nats", style.BLUE, "figure.loss.kl"),
             ]
-            panels = [(parts, f"figure.objective.{objective(folder)}", "figure.nats"), held_out]
+            panels = [(parts, title, "figure.nats"), held_out]
         case "ae":
-            panels = [([("loss_nats", color, "figure.loss.total")], f"figure.objective.{objective(folder)}", "figure.nats"), held_out]
+            panels = [([("loss_nats", color, "figure.loss.total")], title, "figure.nats"), held_out]
         case "gan":
             losses = [
                 ("discriminator_loss", style.INK, "figure.loss.discriminator"),
                 ("generator_loss", color, "figure.loss.generator"),
             ]
             logits = [("real_logit", style.INK, "figure.loss.real"), ("fake_logit", color, "figure.loss.fake")]
-            kind = getattr(config.train, "loss", "hinge")
-            panels = [(losses, f"figure.objective.{kind}", "figure.loss.axis"), (logits, "figure.loss.logits", "figure.loss.logit")]
+            panels = [(losses, title, "figure.loss.axis"), (logits, "figure.loss.logits", "figure.loss.logit")]
     figure, axes = style.column([3.3, 2.7])
-    for panel, (curves, title, axis) in zip(axes, panels, strict=True):
+    for panel, (curves, name, axis) in zip(axes, panels, strict=True):
         draw_curves(panel, rows, curves, lang)
         y = scaled(panel, axis, lang)
-        words = text(title, lang)
+        words = text(name, lang)
         style.dress(panel, words[:1].upper() + words[1:], text("figure.epoch", lang) if panel is axes[-1] else "", y, lang)
     return style.save(figure, folder.figures / "loss.png", lang, Step=rows[-1]["step"] if rows else 0)
 

@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from latentlab.base.errors import Damaged, LabError
 from latentlab.base.images import Images
+from latentlab.config import BINARY
 from latentlab.measure.metrics import classes
 from latentlab.runs.folder import RunFolder
 
@@ -150,16 +151,12 @@ def last_samples(folder: RunFolder) -> Images:
 
 
 def objective(folder: RunFolder) -> str:
-    """Which objective a run minimises, as the end of a text's key: "mse", "bce", "bce_grey", "elbo" or "elbo_grey".
-
-    Grey: it learned from pixels between black and white, on which a Bernoulli is no likelihood.
-    """
+    """What a run minimises, as the end of a text's key: its name, with "_grey" after one of BINARY that learned from grey pixels."""
     config = folder.config()
-    if config.family == "ae" and getattr(config.model, "reconstruction", "") == "mse":
-        return "mse"
-    name = "bce" if config.family == "ae" else "elbo"
-    binary = getattr(config.model, "binarization", "none") != "none" or np.isin(reconstructed(folder)[0], (0, 255)).all()
-    return name if binary else f"{name}_grey"
+    name = config.objective
+    if name not in BINARY or getattr(config.model, "binarization", "none") != "none":
+        return name
+    return name if np.isin(reconstructed(folder)[0], (0, 255)).all() else f"{name}_grey"
 
 
 def edge_steps(images: Images) -> Doubles:

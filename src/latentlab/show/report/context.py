@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from latentlab.base.images import Images
 from latentlab.base.texts import Phrase, catalogue, measured
+from latentlab.measure.metrics import Z
 from latentlab.runs.folder import RunFolder
 from latentlab.show.answers import Answers
 from latentlab.show.card import Card
@@ -22,7 +23,6 @@ from latentlab.show.report.markup import Shared, Words, escape, tag
 
 NEIGHBOUR_POINTS = 2_000
 QUIET_NATS = 0.1  # a unit that says less than this of an image is called nearly silent
-NORMAL_975 = 1.959963984540054  # half a 95 % interval in standard errors
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Score(NamedTuple):
         """The 95 % confidence interval: as it was measured, else from the standard error."""
         if self.ci95 is not None or self.stderr is None or not self.stderr > 0:
             return self.ci95
-        reach = NORMAL_975 * self.stderr
+        reach = Z * self.stderr
         return self.value - reach, self.value + reach
 
 
@@ -189,7 +189,7 @@ def _score(value: Any) -> Score | None:
     stderr, interval = value.get("stderr"), value.get("ci95")
     known = (float(interval[0]), float(interval[1])) if interval and None not in interval else None
     if stderr is None and known is not None:
-        stderr = (known[1] - known[0]) / (2 * NORMAL_975)
+        stderr = (known[1] - known[0]) / (2 * Z)
     return Score(float(value["value"]), stderr, value.get("floor"), value.get("note"), known)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from latentlab.base import __version__
 from latentlab.base.files import replace_text
 from latentlab.base.texts import catalogue, duration
+from latentlab.measure.metrics import Z
 from latentlab.runs.diagnosis.symptoms import KEYS
 from latentlab.show import bundle
 from latentlab.show.answers import NOTES
@@ -31,7 +32,6 @@ from latentlab.show.answers.gradebook import (
 )
 from latentlab.show.answers.record import HandedIn
 from latentlab.show.card import NAMES, options
-from latentlab.show.report.context import NORMAL_975
 from latentlab.show.report.markup import Words, as_html, document, escape, tag
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -219,7 +219,7 @@ def _score(p: _Page, score: Mapping[str, Any] | None) -> str:
     error = score.get("stderr")
     match score.get("ci95"):
         case [int() | float() as low, int() | float() as high] if error is None:
-            error = (high - low) / (2 * NORMAL_975)
+            error = (high - low) / (2 * Z)
     whole = float(score["value"]).is_integer()
     shown = escape(p.number(score["value"]) if whole else p.figures(score["value"], 4))
     return shown + tag("small", "±\u00a0" + escape(p.figures(error, 2))) if isinstance(error, int | float) else shown

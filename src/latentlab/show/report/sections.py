@@ -15,7 +15,7 @@ from latentlab.show.charts import curves
 from latentlab.show.charts.panels import Bars, Panel, Series
 from latentlab.show.charts.payload import capital, rounded
 from latentlab.show.explorer.content import explorer_words
-from latentlab.show.figures.records import read_codes, reconstructed, unit_kl_nats
+from latentlab.show.figures.records import objective, read_codes, reconstructed, unit_kl_nats
 from latentlab.show.report.context import Context
 from latentlab.show.report.markup import embedded_json, escape, panel_figure, small, small_file, tag
 from latentlab.show.report.scoreboard import balance, commands, downloads, hyperparameters, machine, measured_here, scoreboard
@@ -158,7 +158,7 @@ def _charts(c: Context, panels: list[Panel]) -> str:
 
 def _own_curves(c: Context, name: str) -> list[Panel]:
     """What one run minimised, and what else it recorded while it learned."""
-    charts = curves.run_charts(c.facts[name].family, curves.run_objective(c.runs[name]))
+    charts = curves.run_charts(c.facts[name].family, objective(c.runs[name]))
     shown = [curves.lines(c.columns[name], chart, c.phrase(name), c.kind(name)) for chart in charts if chart is not curves.GRADIENT]
     return [panel for panel in (*shown, _kl_by_unit(c, name)) if panel is not None]
 
