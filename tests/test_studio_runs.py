@@ -174,7 +174,7 @@ def test_names_from_elsewhere_are_shown_as_text(place):
 def test_two_hundred_runs_stand_on_pages_of_twenty(place, monkeypatch):
     first = listed(place)[0]
     many = [Listed(type(first.run)(f"run-{at:03d}", *list(vars(first.run).values())[1:])) for at in range(200)]
-    monkeypatch.setattr("latentlab.studio.listing.listed", lambda place: many)
+    monkeypatch.setattr("latentlab.studio.views.runs.listed", lambda place: many)
     at = opened()
     assert len(menus(at)) == 20
     at.session_state["runs-page-10-0-"] = 10

@@ -1,4 +1,4 @@
-// Charts of a page that was written as HTML by `report/panels.py`: the figures, titles and tables are there, the drawings are not.
+// Charts of a page that was written as HTML by `report/markup.py`: the figures, titles and tables are there, the drawings are not.
 import { plot } from "./plot.js";
 import { whenShown } from "./elements.js";
 

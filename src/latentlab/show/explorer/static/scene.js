@@ -5,7 +5,7 @@ import { open } from "./network.js";
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 const floatsOf = (base64) => new Float32Array(bytesOf(base64).buffer);
 
-/** Codes [N, Z] that points.py quantised: rows of Float32Array. */
+/** Codes [N, Z] that codes.py quantised: rows of Float32Array. */
 function codesOf({ low, step, bytes }) {
   const [lows, steps, levels] = [floatsOf(low), floatsOf(step), bytesOf(bytes)];
   const units = lows.length;

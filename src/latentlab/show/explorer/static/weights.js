@@ -34,7 +34,7 @@ export function tensor(entry, weights) {
   return values;
 }
 
-// explorer/base85.py's alphabet: five characters are four bytes, and nothing in it needs to be escaped in a page.
+// The alphabet of latentlab.show.explorer: five characters are four bytes, and nothing in it needs to be escaped in a page.
 const LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%:()*+-;,=.?@^_`{|}~";
 
 /** Text of base 85 as bytes; a last group of n + 1 characters is n bytes. */
