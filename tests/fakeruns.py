@@ -21,7 +21,7 @@ from latentlab.measure.compare import comparison
 from latentlab.models import build
 from latentlab.models.learner import encode
 from latentlab.runs.checkpoints import save
-from latentlab.runs.folder import RunFolder, create_folder
+from latentlab.runs.folder import RunFolder
 from latentlab.show.figures import latent, style
 from latentlab.train.recorder import Recorder
 
@@ -109,9 +109,12 @@ def fake_scores(family: str, names: list[str]) -> dict[str, Any]:
     if family != "gan":
         scores["reconstruction_mse"] = {"value": 0.005 if family == "ae" else 0.011, "stderr": 0.0004, "unit": "", "n": 40}
     if family == "vae":
-        note = {"floor": 87.3, "note": "binary cross-entropy on grey pixels: not a likelihood"}
-        scores |= {"negative_elbo_nats": {"value": 144.6, "stderr": 1.7, **note}, "kl_nats": {"value": 15.2, "stderr": 0.2}}
-        scores["nll_nats"] = {"value": 139.8, "stderr": 1.6, "k": 500, "n": 40, **note}
+        note = {"unit": "nats", "n": 40, "floor": 87.3, "note": "binary cross-entropy on grey pixels: not a likelihood"}
+        scores |= {
+            "negative_elbo_nats": {"value": 144.6, "stderr": 1.7, **note},
+            "kl_nats": {"value": 15.2, "stderr": 0.2, "unit": "nats", "n": 40},
+        }
+        scores["nll_nats"] = {"value": 139.8, "stderr": 1.6, "k": 500, **note}
     shares = {"names": names, "samples": samples.tolist(), "real": real.tolist(), "n": 2000}
     extractors = {"classifier": {"sha256": "0", "accuracy": 0.972}}
     facts = {"data_fingerprint": "f", "samples": 640, "extractors": extractors}  # as many as the run's training images
@@ -139,9 +142,15 @@ def untrained_run(path: Path, preset: str, data: ll.Data, **changes: Any) -> ll.
     """A run folder as a finished training leaves it, of a small network with large random weights: its images move a lot with z."""
     sizes = {"model.hidden": (16,), "model.channels": (4, 8), "model.latent_dim": LATENT, "train.ema_halflife_images": 0}
     config = ll.preset(preset, **sizes | changes)
-    folder = create_folder(path)
+    folder = RunFolder(path)
+    path.mkdir(parents=True)
     (path / "config.json").write_text(config.to_json(), encoding="utf-8")
-    environment = {"data_fingerprint": "digits", "image_shape": [28, 28, 1], "class_names": [str(digit) for digit in range(10)]}
+    environment = {
+        "data_fingerprint": data.fingerprint,
+        "images": {"train": 1437},
+        "image_shape": [28, 28, 1],
+        "class_names": [str(digit) for digit in range(10)],
+    }
     (path / "environment.json").write_text(json.dumps(environment), encoding="utf-8")
     learner = build(config, (28, 28, 1), torch.device("cpu"), bf16=False)
     with torch.no_grad():
@@ -153,7 +162,7 @@ def untrained_run(path: Path, preset: str, data: ll.Data, **changes: Any) -> ll.
         if config.family == "ae":
             learner.prepare_sampling(torch.from_numpy(images))
         Recorder(folder, print).latents(data, lambda held_out: encode(learner, held_out, torch.device("cpu")))
-    save(folder.checkpoints, 1, learner.tensors(), {"step": 1, "image_shape": [28, 28, 1]})
+    save(folder.checkpoints, 1, learner.tensors(), {"step": 1, "image_shape": [28, 28, 1], "config_sha256": config.fingerprint()})
     return ll.open_run(path)
 
 

@@ -132,7 +132,7 @@ def end_runs(runs: Path) -> None:
     for folder in list_runs(runs) if runs.is_dir() else []:
         if not folder.is_locked():
             continue
-        pid = folder.read_json("status.json").get("pid")
+        pid = folder.status().get("pid")
         folder.request("stop")
         try:
             wait_until(lambda folder=folder: not folder.is_locked(), 30)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from latentlab.base import files
 from latentlab.base.errors import Damaged, LabError
 from latentlab.runs import checkpoints
+from latentlab.runs.folder import RunFolder
 
 
 def save(folder: Path, step: int, value: float | None = None) -> Path:
@@ -70,6 +72,21 @@ def test_the_newest_whole_one_is_used_and_the_damaged_named(tmp_path: Path) -> N
     assert "step-00000009" in said[0]
 
 
+def test_a_whole_manifest_around_other_files_is_no_whole_checkpoint(tmp_path: Path) -> None:
+    """Its sums are right, and it is not ours: the one before it is used."""
+    for step in (3, 4, 5):
+        save(tmp_path, step)
+    checkpoints.save(tmp_path, 4, {"w": torch.zeros(1)}, {"steps": 4})  # another state
+    whole = tmp_path / "step-00000005"
+    (whole / checkpoints.TENSORS).write_bytes(b"no tensors")
+    data = {name: (whole / name).read_bytes() for name in (checkpoints.TENSORS, checkpoints.STATE)}
+    sums = {name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()} for name, content in data.items()}
+    (whole / checkpoints.MANIFEST).write_text(checkpoints._manifest_text(sums))
+    said: list[str] = []
+    assert checkpoints.newest(tmp_path, said.append, checkpoints.load).name == "step-00000003"
+    assert ["step-00000005" in said[0], "step-00000004" in said[1], len(said)] == [True, True, 2]
+
+
 def test_none_left_is_one_sentence(tmp_path: Path) -> None:
     save(tmp_path / "checkpoints", 3)
     (tmp_path / "checkpoints" / "step-00000003" / checkpoints.MANIFEST).write_text("{}")
@@ -115,7 +132,7 @@ def test_a_failure_at_any_call_leaves_the_old_or_the_new(failure, target: int, a
             else:
                 if calls < fail_at:
                     break  # every call was made to fail once
-        checkpoints.tidy(folder)
+        RunFolder(folder).tidy()
         whole = checkpoints.newest(folder, lambda _: None)
         assert checkpoints.step_of(whole) in ((1, 2) if again else (2, 3))
         assert checkpoints.load(whole)[1]["step"] == checkpoints.step_of(whole)

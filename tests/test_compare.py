@@ -402,7 +402,9 @@ def test_what_scores_say_in_english_is_told_in_french(tmp_path):
     content["scores"]["recall"] = {"value": 0.9, "ci95": [0.8, 0.95], "unit": "share, k = 5", "n": 180}
     content["scores"]["psnr"] = {"value": 20.0, "ci95": [19.0, 21.0], "unit": "dB of another program", "n": 180}
     (found.path / "scores.json").write_text(json.dumps(content))
-    found.write_status("finished", 40, diagnosis=[{"key": "posterior_collapse"}, {"key": "of_another_version"}])
+    found.write_status(
+        "finished", 40, diagnosis=[{"key": key, "since_step": 3, "evidence": {}} for key in ("posterior_collapse", "of_another_version")]
+    )
     told = markdown(comparison({"vae": found}), "fr")
     assert "carré d’une distance entre caractéristiques" in told
     assert "part, k = 5" in told

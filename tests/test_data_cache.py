@@ -130,7 +130,7 @@ def test_chunks_keep_the_order(root: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert found.paths == tuple(f"{n:04d}.png" for n in range(10) if n != 4)
     for path, image in zip(found.paths, found.images, strict=True):
         assert np.array_equal(image[:, :, 0], np.asarray(noise(int(path[:4]))))
-    assert found.skipped == (("0004.png", "not a JPEG, PNG, WebP, BMP, GIF or TIFF image"),)
+    assert found.skipped == (("0004.png", "not a JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF image"),)
 
 
 def test_two_processes_that_decode_at_once_agree(root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -465,17 +465,15 @@ def test_the_event_comes_once_and_the_status_with_it(tmp_path):
 
 
 def test_status_keeps_its_diagnosis(tmp_path):
-    folder = RunFolder(tmp_path)
-    folder.write_status("running", 5, diagnosis=[{"key": "x"}])
+    folder, finding = RunFolder(tmp_path), {"key": "x", "since_step": 3, "evidence": {}}
+    folder.write_status("running", 5, diagnosis=[finding])
     folder.write_status("finished", 6)
-    assert folder.read_json("status.json") | {"pid": 0} == {
-        "state": "finished", "step": 6, "pid": 0, "message": "", "diagnosis": [{"key": "x"}],
-    }  # fmt: skip
+    assert folder.status() | {"pid": 0} == {"state": "finished", "step": 6, "pid": 0, "message": "", "diagnosis": [finding]}
     folder.write_status("finished", 6, diagnosis=[])
-    assert folder.read_json("status.json")["diagnosis"] == []
+    assert folder.status()["diagnosis"] == []
     (tmp_path / "status.json").write_text("{", encoding="utf-8")
     folder.write_status("stopped", 7)
-    assert folder.read_json("status.json")["diagnosis"] == []
+    assert folder.status()["diagnosis"] == []
 
 
 def test_the_progress_line_says_each_finding_once(capsys):

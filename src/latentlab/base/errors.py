@@ -9,7 +9,7 @@ class LabError(Exception):
     exit_status = 2
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        super().__init__(printable(" ".join(message.split())))
 
 
 class Damaged(LabError):
@@ -35,3 +35,11 @@ def refusal(name: str, must_be: str, got: object, remedy: str = "") -> LabError:
     model.latent_dim must be an integer of at least 1. Got 0. Try 32.
     """
     return LabError(f"{name} must be {must_be}. Got {got!r}. {remedy}".strip())
+
+
+def printable(name: str) -> str:
+    """A name that somebody gave, a file's or a run's, as it can be shown in one line of any encoding that has Unicode."""
+    return "".join(c if c.isprintable() or c in _SPACES else ascii(c)[1:-1] for c in name)
+
+
+_SPACES = "\u00a0\u202f"  # of French texts

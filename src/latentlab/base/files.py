@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import platformdirs
 
 from latentlab.base.errors import Busy
+from latentlab.base.shapes import parse
 
 PAUSE_SECONDS = 0.02  # between two tries to lock a file
 
@@ -89,19 +90,31 @@ def replace_text(path: Path, text: str) -> None:
     replace_bytes(path, text.encode())
 
 
-def replace_json(path: Path, value: Any) -> None:
-    """Replace a JSON file in one step. Non-finite numbers are refused: they are no JSON."""
-    replace_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+def replace_json(path: Path, value: Mapping[str, Any], sealed: bool = False) -> None:
+    """Replace a JSON file in one step. Non-finite numbers are refused: they are no JSON.
+
+    A sealed one ends with the sha256 of its own text up to there, so that a digit that changed on the disk is found by `read_json`.
+    """
+    body = json.dumps(value, indent=2, allow_nan=False)
+    if sealed:
+        body = body.removesuffix("\n}") + _SEAL.format(hashlib.sha256(body.removesuffix("\n}").encode()).hexdigest())
+    replace_text(path, body + "\n")
+
+
+_SEAL = ',\n  "checksum": "{}"\n}}'
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file. Raises OSError where it cannot be read, ValueError for anything else."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except RecursionError:
-        raise ValueError(f"{path} is too deep.") from None
+    """The JSON object in a file. Raises OSError where it cannot be read; ValueError for anything else, and for a broken seal."""
+    text = path.read_text(encoding="utf-8")
+    value = parse(text)
     if not isinstance(value, dict):
         raise ValueError(f"{path} must be a JSON object. Got {type(value).__name__!r}.")
+    checksum = value.pop("checksum", None)
+    if checksum is not None:
+        body = text.rstrip().removesuffix(_SEAL.format(checksum))
+        if hashlib.sha256(body.encode()).hexdigest() != checksum:
+            raise ValueError(f"{path} is not as it was written: it does not match its checksum.")
     return value
 
 
@@ -113,44 +126,15 @@ def read_json_or_nothing(path: Path) -> dict[str, Any]:
         return {}
 
 
-@dataclass(frozen=True)
-class Each:
-    """In a shape: an object with any keys, whose values have one shape."""
-
-    shape: Any
-
-
-def fits(value: Any, shape: Any) -> bool:
-    """Whether a value read from JSON has a shape.
-
-    A shape is a type (bool is no int), None, a tuple of shapes one of which fits, a list of one shape for all its elements,
-    a dictionary of the keys that there must be, `Each`, or a function that says so.
-    """
-    match shape:
-        case tuple():
-            return any(fits(value, option) for option in shape)
-        case dict():
-            return isinstance(value, dict) and all(key in value and fits(value[key], inner) for key, inner in shape.items())
-        case list():
-            return isinstance(value, list) and all(fits(inner, shape[0]) for inner in value)
-        case Each():
-            return isinstance(value, dict) and all(fits(inner, shape.shape) for inner in value.values())
-        case None:
-            return value is None
-        case type():
-            return isinstance(value, shape) and (shape is bool or not isinstance(value, bool))
-    return bool(shape(value))
-
-
 @contextmanager
 def lock(path: Path, patience: float, busy: str, shared: bool = False) -> Iterator[None]:
     """Hold the lock on a file that stays where it is; the system frees it when the process dies, however it dies.
 
     It keeps out other processes, and other threads of this one. Raises Busy with the text `busy` when another holds it for
     longer than `patience` seconds. Any number may hold it `shared` while nobody holds it alone (on Windows, which has no such
-    lock here, each holds it alone).
+    lock here, each holds it alone); for that the file must exist, and only be readable.
     """
-    with open(path, "a+b") as file:
+    with open(path, "rb" if shared else "a+b") as file:
         until = time.monotonic() + patience
         while not (taken := try_lock(file, shared)) and time.monotonic() < until:
             time.sleep(PAUSE_SECONDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, features
 
-from latentlab.base.errors import refusal
+from latentlab.base.errors import Damaged, refusal
 from latentlab.base.files import replace_with
 
 Images = NDArray[np.uint8]
@@ -67,6 +68,28 @@ def to_pil(picture: Images, zoom: int = 1) -> Image.Image:
 def save_png(picture: Images, path: Path, zoom: int = 1) -> None:
     """Write a picture uint8 [H, W, C] beside `path` and rename it, so that a reader never sees half of it."""
     replace_with(path, lambda beside: to_pil(picture, zoom).save(beside, format="PNG"))
+
+
+def open_png(path: Path) -> Image.Image:
+    """A picture that a run wrote, read whole. Raises FileNotFoundError, and Damaged where a checksum or anything else is wrong."""
+    try:
+        content = path.read_bytes()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # 10,000 thumbnails of 128 x 128 are as large
+            check_png(content)
+            image = Image.open(io.BytesIO(content), formats=["PNG"])
+            image.load()
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # a hostile file can make Pillow's readers raise anything
+        raise Damaged(f"{path} is damaged ({type(error).__name__}). Restore it from a copy of the run, or delete it.") from None
+    return image
+
+
+def check_png(content: bytes) -> None:
+    """Compare each part of a PNG file with its checksum, which decoding does not. Raises what Pillow raises."""
+    with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+        image.verify()
 
 
 AVIF_QUALITY = 40  # an error of about 4 of 255 on the average pixel of a sample grid

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import NoReturn
 
 from latentlab.base import __version__
-from latentlab.base.errors import LabError, refusal
+from latentlab.base.errors import LabError, printable, refusal
 
 COMMANDS = {
     "lab": ("many", "train AE, VAE, GAN and VAE → GAN, compare them and write lab.html: the main job"),
@@ -84,7 +84,7 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 def say(words: str) -> None:
     """A line on stderr, which is for whoever watches; results alone go to stdout."""
-    print(f"latentlab: {words}", file=sys.stderr, flush=True)
+    print(f"latentlab: {printable(words)}", file=sys.stderr, flush=True)
 
 
 def _ended(words: str, status: int) -> int:

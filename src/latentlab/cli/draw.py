@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from latentlab.base.errors import LabError, refusal
 from latentlab.cli import say
-from latentlab.cli.parser import Parser, add_split, add_value
+from latentlab.cli.parser import Parser, add_place, add_split, add_value
 from latentlab.runs.folder import open_folder
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ def command_reconstruct(arguments: list[str]) -> int:
     parser = Parser("reconstruct", "Images above their reconstructions (AE, VAE).")
     parser.add_argument("run", metavar="RUN")
     add_split(parser)
+    add_place(parser)
     add_value(parser, "--count", int, "how many images (32)", 32, minimum=1, maximum=10_000)
 
     def draw(run: Run, options: argparse.Namespace) -> tuple[Images, int]:
@@ -111,7 +112,7 @@ def command_reconstruct(arguments: list[str]) -> int:
 
         from latentlab.base.images import interleave
 
-        split = _split(run, options.split)
+        split = _split(run, options.split, options.data)
         images = split.take(np.arange(min(options.count, len(split))))
         columns = min(8, len(images))
         return interleave([images, run.reconstruct(images)], columns), columns
@@ -119,9 +120,9 @@ def command_reconstruct(arguments: list[str]) -> int:
     return _picture(parser, arguments, draw)
 
 
-def _split(run: Run, split: str) -> Any:
+def _split(run: Run, split: str, data: str | None) -> Any:
     run.need_encoder("encode")
-    return getattr(run.data(), split)
+    return getattr(run.data(data), split)
 
 
 def command_interpolate(arguments: list[str]) -> int:
@@ -131,6 +132,7 @@ def command_interpolate(arguments: list[str]) -> int:
     ends = parser.add_mutually_exclusive_group()
     ends.add_argument("--seeds", metavar="A,B", help="two seeds of z (0,1)")
     ends.add_argument("--indices", metavar="I,J", help="two images of the test split")
+    add_place(parser)
     add_value(parser, "--steps", int, "images on the way, both ends included (8)", 8, minimum=2, maximum=1000)
 
     def draw(run: Run, options: argparse.Namespace) -> tuple[Images, int]:
@@ -139,7 +141,7 @@ def command_interpolate(arguments: list[str]) -> int:
             if min(a, b) < 0:
                 raise refusal("--seeds", "integers of at least 0", options.seeds)
             return run.interpolate(a, b, options.steps), options.steps
-        test = _split(run, "test")
+        test = _split(run, "test", options.data)
         pair = _integers(options.indices, "--indices", 2)
         if not all(0 <= i < len(test) for i in pair):
             raise refusal("--indices", f"from 0 to {len(test) - 1}, images of the test split", options.indices)
@@ -179,11 +181,12 @@ def command_encode(arguments: list[str]) -> int:
     parser = Parser("encode", "Write mean [N, Z], std [N, Z] (VAE) and labels [N] of a split as .npz.")
     parser.add_argument("run", metavar="RUN")
     add_split(parser)
+    add_place(parser)
     parser.add_argument("--out", metavar="FILE.npz")
     options = parser.parse(arguments)
     out = _target(options.out, (".npz",))
     run = _open(options.run)
-    images = _split(run, options.split)
+    images = _split(run, options.split, options.data)
     codes = run.encode(images.images)
     arrays = {"mean": codes.mean}
     if codes.std is not None:

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from latentlab.base.errors import LabError, refusal
 from latentlab.cli import say
-from latentlab.cli.parser import Parser, add_protocol, add_split, add_value
+from latentlab.cli.parser import Parser, add_place, add_protocol, add_split, add_value
 from latentlab.cli.show import score_lines
 
 
@@ -27,7 +27,7 @@ def command_evaluate(arguments: list[str]) -> int:
     )
     add_value(parser, "--nll-images", int, "images of the split that the NLL is measured on (1000)", minimum=1)
     parser.add_argument("--images", metavar="DIR", help="measure the images in this folder (or .npz) instead of a run; needs --data")
-    parser.add_argument("--data", metavar="SPEC", help="with --images: the data set that they imitate")
+    add_place(parser, "; with --images: the data set that they imitate")
     parser.add_argument("--data-root", metavar="DIR", help="with --images: where named sets lie")
     add_value(parser, "--image-size", int, "with --images: the size that a folder of --data is brought to", minimum=8, maximum=128)
     parser.add_argument("--offline", action="store_true", help="with --images: never download")
@@ -48,7 +48,7 @@ def command_evaluate(arguments: list[str]) -> int:
 
 
 def _run(options: argparse.Namespace, bars: Bars) -> int:
-    for name in ("data", "data_root", "image_size", "out"):
+    for name in ("data_root", "image_size", "out"):
         if getattr(options, name) is not None:
             raise LabError(f"--{name.replace('_', '-')} goes with --images; a run knows its own data. Leave it out.")
     from latentlab.runs.folder import open_folder
@@ -60,7 +60,7 @@ def _run(options: argparse.Namespace, bars: Bars) -> int:
     from latentlab.train import Run
 
     run = Run(folder)
-    data = run.data()
+    data = run.data(options.data)
     with _threads(options.threads):
         counts = {"samples": options.count, "nll_samples": options.nll_samples, "nll_images": options.nll_images}
         given = {name: value for name, value in counts.items() if value is not None}

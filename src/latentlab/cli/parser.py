@@ -79,6 +79,11 @@ def add_split(parser: Parser, help: str | None = None) -> None:
     add_value(parser, "--split", Literal["train", "val", "test"], help, "test")
 
 
+def add_place(parser: Parser, also: str = "") -> None:
+    """`--data`, of a run whose images are elsewhere now."""
+    parser.add_argument("--data", metavar="SPEC", help="where the run's own images lie now, if they were moved" + also)
+
+
 def add_protocol(parser: Parser, count: str, nll_samples: str) -> None:
     """How an evaluation measures: `--count` samples and `--nll-samples`, with a help for each; None without."""
     add_value(parser, "--count", int, count, minimum=20, maximum=50_000)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from latentlab.base.errors import LabError, refusal
+from latentlab.base.errors import LabError, printable, refusal
 from latentlab.cli import say
 from latentlab.cli.parser import Parser
 from latentlab.config.presets import PRESETS, about, preset
@@ -29,6 +29,7 @@ def headline(row: dict[str, Any]) -> str:
 
 
 def _table(rows: list[list[str]]) -> str:
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from latentlab.base.errors import LabError
 from latentlab.cli import say
-from latentlab.cli.parser import Parser, add_config_options, add_preset, add_value, config_changes, preset_of
+from latentlab.cli.parser import Parser, add_config_options, add_place, add_preset, add_value, config_changes, preset_of
 from latentlab.cli.show import headline
 from latentlab.config.presets import NEEDS_DECODER
 from latentlab.runs.diagnosis import Finding, line
@@ -45,13 +45,14 @@ def command_resume(arguments: list[str]) -> int:
     length = parser.add_mutually_exclusive_group()
     add_value(length, "--epochs", float, "new total length in epochs", metavar="N", above=0)
     add_value(length, "--steps", int, "new total length in steps", minimum=1)
+    add_place(parser)
     options = parser.parse(arguments)
     from latentlab.runs.folder import open_folder
 
     open_folder(options.run)
     from latentlab.train.start import reopen
 
-    return follow(reopen(options.run, options.epochs, options.steps))
+    return follow(reopen(options.run, options.epochs, options.steps, options.data))
 
 
 def follow(session: Session, quiet_path: bool = False) -> int:

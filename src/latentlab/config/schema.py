@@ -8,12 +8,14 @@ depends on the family ("ae", "vae" or "gan"), so that a field which means nothin
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from typing import Any, Literal, assert_never, cast
 
 from latentlab.base.errors import LabError, refusal
+from latentlab.base.shapes import parse
 from latentlab.config import GAMES, Likelihood, Loss, Reconstruction
 from latentlab.config.field import ROLES, Field, Role, declared, option
 from latentlab.config.sources import valid
@@ -282,6 +284,10 @@ class Config:
         """The text of config.json."""
         return json.dumps(self.to_dict(), indent=2) + "\n"
 
+    def fingerprint(self) -> str:
+        """The sha256 of what a checkpoint's tensors depend on: not the length, nor where the data lies."""
+        return hashlib.sha256(json.dumps(self.to_dict(ROLES - {"length", "files"}), sort_keys=True).encode()).hexdigest()
+
     @staticmethod
     def from_dict(values: Any, source: str = "the configuration") -> Config:
         """The strict reading of `to_dict`: an unknown, a missing or an ill-typed key is refused by name."""
@@ -291,7 +297,7 @@ class Config:
         if set(values) != expected:
             odd = sorted(set(values) ^ expected)
             raise refusal(f"the keys of {source}", ", ".join(sorted(expected)), odd, "Restore the file from a copy.")
-        if values["family"] not in _PARTS:
+        if not isinstance(values["family"], str) or values["family"] not in _PARTS:
             raise refusal(f"family in {source}", "one of ae, vae, gan", values["family"])
         model, train = _PARTS[values["family"]]
         kinds: dict[str, type[Any]] = {"data": DataConfig, "model": model, "train": train}
@@ -302,8 +308,8 @@ class Config:
     def from_json(text: str, source: str = "config.json") -> Config:
         """The configuration in the text of a config.json."""
         try:
-            values = json.loads(text)
-        except json.JSONDecodeError as error:
+            values = parse(text)
+        except ValueError as error:
             raise LabError(f"{source} is not JSON ({error}). Restore it from a copy.") from None
         return Config.from_dict(values, source)
 

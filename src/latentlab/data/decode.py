@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")  # Pillow's other readers are never tried on a user's files
+from latentlab.base.images import check_png
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")  # Pillow's other readers are never tried on a user's files
 MAX_PIXELS = 100_000_000
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -42,6 +44,8 @@ def decode(content: bytes, size: int, fit: str, channels: str) -> NDArray[np.uin
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise Undecodable(f"{image.width} x {image.height} is more than {MAX_PIXELS // 10**6} million pixels")
+            if image.format == "PNG":
+                check_png(content)  # else flipped bits decode to wrong pixels
             image.draft(None, (3 * size, 3 * size))  # a JPEG is read at 1/2, 1/4 or 1/8 where that is still ample
             image.load()
             flat = _flat(_upright(image))
@@ -113,7 +117,7 @@ def _resize(image: Image.Image, width: int, height: int) -> Image.Image:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return "not a JPEG, PNG, WebP, BMP, GIF or TIFF image"
+        return "not a JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF image"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return "too many pixels"
     text = " ".join(str(error).split())

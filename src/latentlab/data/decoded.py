@@ -1,7 +1,8 @@
 """`folder:PATH`: a folder's images decoded once, kept as a memory map in the cache, found again by paths, sizes and times alone.
 
     CACHE/folders/KEY/images.npy     uint8 [N, S, S, C] in the order of the paths
-                      index.json     path and sha256 of each row, path and reason of each file that could not be decoded
+                      index.json     path and sha256 of each row, path and reason of each file that could not be decoded, and the
+                                     sha256 of images.npy, which is compared each time: what was overwritten is decoded anew
     CACHE/folders/starts/*.json      path, size and time of each file of one folder as last seen, and its KEY
 
 KEY is the sha256 of every file's path and content and of the settings. Both are written beside and renamed.
@@ -28,14 +29,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from latentlab.base import core_count
-from latentlab.base.errors import LabError, OutOfSpace
+from latentlab.base.errors import LabError, OutOfSpace, printable
 from latentlab.base.files import cache_folder, is_full, read_json, read_json_or_nothing, rename, replace_text, replace_with, write_durably
 from latentlab.base.images import Images
 from latentlab.config.schema import DataConfig
 from latentlab.config.sources import SOURCES, parse
 from latentlab.data.decode import Undecodable, decode
 from latentlab.data.download import progress
-from latentlab.data.folder import SUFFIXES, Entry, classes, printable, walk
+from latentlab.data.folder import SUFFIXES, Entry, classes, walk
 from latentlab.data.sets import Data, cut_by_content
 
 Item = TypeVar("Item")
@@ -57,15 +58,25 @@ def load_folder(config: DataConfig) -> Data:
     path = parse(config.spec).path
     assert path is not None, config.spec  # noqa: S101 - a fault of ours, not the user's
     decoded = open_decoded(path, Settings(config.image_size or SOURCES["folder"].size, config.fit, config.channels))
-    labels, class_names = classes(decoded.paths)
+    skipped = [f"{printable(name)}: {reason}" for name, reason in decoded.skipped]
+    named = some([f"{printable(name)} ({reason})" for name, reason in decoded.skipped])
+    told = f"{len(skipped)} of {len(skipped) + len(decoded.paths)} files"
+    if len(skipped) > len(decoded.paths):
+        raise LabError(f"{config.spec} must be a folder most of whose images can be read, but {told} cannot: {named}. Mend or remove them.")
+    labels, class_names, beside = classes(decoded.paths)
     data = cut_by_content(config, decoded.images, labels, class_names, decoded.digests, f"folder {decoded.key}")
-    if not decoded.skipped:
-        return data
-    skipped = [(printable(name), reason) for name, reason in decoded.skipped]
-    named = ", ".join(f"{name} ({reason})" for name, reason in skipped[:_NAMED])
-    more = f" and {len(skipped) - _NAMED} more" if len(skipped) > _NAMED else ""
-    note = f"{len(skipped)} of {len(skipped) + len(decoded.paths)} files could not be used: {named}{more}."
-    return replace(data, skipped=tuple(f"{name}: {reason}" for name, reason in skipped), notes=(*data.notes, note))
+    notes = [f"{told} could not be used: {named}."] if skipped else []
+    if beside:
+        lie = "1 image lies" if len(beside) == 1 else f"{len(beside)} images lie"
+        notes.append(
+            f"no class is known, for {lie} beside the class folders: {some(beside)}. Move each into a class folder to have labels."
+        )
+    return replace(data, skipped=tuple(skipped), notes=(*data.notes, *notes))
+
+
+def some(names: Sequence[str]) -> str:
+    """The first of many names, and how many more there are."""
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 @dataclass(frozen=True)
@@ -129,7 +140,8 @@ def _read(target: Path) -> Decoded | None:
         paths, digests = zip(*index["rows"], strict=True)
         skipped = tuple((path, reason) for path, reason in index["skipped"])
         whole = list(images.shape) == index["shape"] and len(images) == len(paths) and images.dtype == np.uint8
-        whole = whole and (target / "images.npy").stat().st_size == images.offset + images.nbytes
+        with open(target / "images.npy", "rb") as file:
+            whole = whole and hashlib.file_digest(file, "sha256").hexdigest() == index["sha256"]
         return Decoded(target.name, images, paths, digests, skipped) if whole else None
     except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError):
         return None
@@ -220,7 +232,9 @@ def _decode_all(root: Path, digests: list[tuple[str, str]], settings: Settings, 
         raise LabError(f"{root} must hold images that can be decoded. {named}. Choose another folder.")
     if grey and settings.channels == "auto":
         depth = _to_one_channel(file)
-    return {"shape": [len(rows), settings.size, settings.size, depth], "rows": rows, "skipped": skipped}
+    with open(file, "rb") as written:
+        digest = hashlib.file_digest(written, "sha256").hexdigest()
+    return {"shape": [len(rows), settings.size, settings.size, depth], "rows": rows, "skipped": skipped, "sha256": digest}
 
 
 @contextlib.contextmanager

@@ -1,4 +1,7 @@
-"""The image files below a folder, found without following a link out of it, going round in circles, or opening anything."""
+"""The image files below a folder, found without following a link out of it or going round in circles.
+
+Only files without a suffix are opened, to see whether they begin as an image does.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from latentlab.base.errors import LabError, refusal
+from latentlab.base.errors import LabError, printable, refusal
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff")
+FOREIGN = (  # images too, of formats that are not read: a folder of them is no folder of nothing
+    ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".svg", ".psd", ".ico", ".tga", ".ppm", ".pgm", ".pbm", ".exr", ".hdr", ".pdf", ".eps",
+    ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf",
+)  # fmt: skip
+SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")  # of files without a suffix
 
 
 class Entry(NamedTuple):
-    """A file with an image's suffix: its path below the folder with slashes, size in bytes, time of change in ns."""
+    """A file with an image's suffix, or with none and an image's first bytes: path with slashes, size in bytes, time of change in ns."""
 
     path: str
     size: int
@@ -72,9 +80,12 @@ def _look(item: os.DirEntry[str], below: str, real: Path, listing: Listing) -> s
                 listing.odd.append((path, "a link out of the folder"))
             if not inside or item.is_dir():
                 return None
-        if not _is_image(item.name):
-            return None
         about = item.stat()
+        if item.name.lower().endswith(FOREIGN):
+            listing.odd.append((path, f"{Path(item.name).suffix[1:].upper()} is not read: save it as JPEG or PNG"))
+            return None
+        if not _is_image(item.name) and not ("." not in item.name and stat.S_ISREG(about.st_mode) and _is_signed(item.path)):
+            return None
     except (OSError, RuntimeError) as error:  # RuntimeError: Path.resolve in a loop of links, before Python 3.13
         if _is_image(item.name):
             listing.odd.append((path, _words(error)))
@@ -90,21 +101,30 @@ def _is_image(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
+def _is_signed(path: str) -> bool:
+    """Whether a file without a suffix begins as an image does."""
+    with open(path, "rb") as file:
+        return file.read(8).startswith(SIGNATURES)
+
+
 def _words(error: Exception) -> str:
     return (getattr(error, "strerror", None) or "a link that leads nowhere").lower()
 
 
-def classes(paths: tuple[str, ...]) -> tuple[NDArray[np.int64] | None, tuple[str, ...] | None]:
-    """Labels [N] and sorted class names from the first folder of each path; (None, None) unless all have one of at least two."""
-    heads = [path.partition("/")[0] if "/" in path else None for path in paths]
-    names = sorted({head for head in heads if head is not None})
-    if None in heads or len(names) < 2:
-        return None, None
+class Classes(NamedTuple):
+    """Labels [N] and sorted class names; None twice where there are none. `beside`: the images for whose sake that is so."""
+
+    labels: NDArray[np.int64] | None
+    names: tuple[str, ...] | None
+    beside: list[str]
+
+
+def classes(paths: tuple[str, ...]) -> Classes:
+    """The classes are the first folders of the paths, where there are at least two and every path has one."""
+    names = sorted({path.partition("/")[0] for path in paths if "/" in path})
+    beside = [printable(path) for path in paths if "/" not in path]
+    if beside or len(names) < 2:
+        return Classes(None, None, beside if len(names) > 1 else [])
     number = {name: label for label, name in enumerate(names)}
-    labels = np.array([number[head] for head in heads if head is not None], np.int64)
-    return labels, tuple(printable(name) for name in names)
-
-
-def printable(name: str) -> str:
-    """A file's name as it can be shown in one line of any encoding that has Unicode."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
+    labels = np.array([number[path.partition("/")[0]] for path in paths], np.int64)
+    return Classes(labels, tuple(printable(name) for name in names), [])

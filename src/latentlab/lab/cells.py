@@ -20,7 +20,6 @@ from latentlab.runs.folder import RunFolder, open_folder
 from latentlab.train.start import MOST_PARAMETERS, adopt_decoder, settle
 
 NAME_CHARACTERS = 120  # of a folder's name; file systems allow 255 bytes
-KNOWN = {"lock", "config.json", "environment.json", "status.json", "checkpoints"}  # what a run has before its first checkpoint
 
 
 @dataclass(frozen=True)
@@ -61,19 +60,12 @@ class Cell:
     def _refuse_others(self, config: Config) -> None:
         if self.path.exists() and not self.path.is_dir():
             raise LabError(f"{self.path} must be a folder or nothing. It is a file. Name another --out.")
-        if not self.path.exists() or is_debris(self.path):
+        if not self.path.exists() or not any(self.path.iterdir()):
             return
         if not (self.path / "config.json").exists():
             raise LabError(f"{self.path} must hold a run of this sweep, but it holds none. Move it away, or name another --out.")
         for name, (value, other) in config.differs(RunFolder(self.path).config(), ROLES - WHERE).items():
             raise LabError(f"{self.path} must have {name} {value!r} for this sweep. It has {other!r}. Name another --out.")
-
-
-def is_debris(path: Path) -> bool:
-    """Whether a folder holds only what a run leaves that was killed while it was created, before its first checkpoint was whole."""
-    names = [file.name for file in path.iterdir()]
-    begun = any((path / "checkpoints").glob("step-*/MANIFEST.json"))
-    return not begun and all(name in KNOWN or name.startswith(".") for name in names)
 
 
 def refuse_lists(grid: Mapping[str, Sequence[Any]]) -> None:

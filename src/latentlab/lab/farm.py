@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from typing import Any, Literal
 from latentlab.base.errors import refusal
 from latentlab.base.files import lock
 from latentlab.base.texts import duration
-from latentlab.lab.cells import Cell, is_debris
+from latentlab.lab.cells import Cell
 from latentlab.lab.pool import Pool
 from latentlab.measure.quality import MOST
 from latentlab.measure.scores import NLL_SAMPLES
@@ -100,13 +99,11 @@ class Outcome:
 
 def state(cell: Cell, evaluation: Evaluation | None = None) -> State:
     """What a cell's folder says of it; at most "trained" without an evaluation to ask for."""
-    if not cell.path.is_dir():
-        return "absent"
     folder = RunFolder(cell.path)
+    if not (cell.path / "config.json").is_file():
+        return "absent"
     if folder.is_locked():
         return "busy"
-    if is_debris(cell.path):
-        return "absent"
     status, scores = folder.status(), folder.scores()
     if status.get("state") != "finished":
         return "unfinished"
@@ -118,16 +115,10 @@ def session_of(cell: Cell) -> Session | None:
     """What trains a cell's run to its end in this process, opened: a new run or one that goes on; None when it is finished."""
     match state(cell):
         case "absent":
-            clear(cell)
             return create(cell.config, cell.path)
         case "trained":
             return None
     return reopen(cell.path)
-
-
-def clear(cell: Cell) -> None:
-    """Remove what a killed creation left in the folder of a cell that is absent, if anything."""
-    shutil.rmtree(cell.path, ignore_errors=True)
 
 
 def command(cell: Cell, at: State, machine: Machine) -> list[str]:
@@ -158,8 +149,6 @@ class Climb:
 
     def __init__(self, cell: Cell, at: State, machine: Machine) -> None:
         self.cell, self.at, self.evaluation = cell, at, machine.evaluation
-        if at == "absent":
-            clear(cell)
         self.job = machine.pool.start(command(cell, at, machine), cell.log, machine.threads)
 
     def failure(self) -> Failure | None:

@@ -23,12 +23,12 @@ from latentlab.measure.metrics.pixels import fitting_scales, mean_squared_error,
 from latentlab.measure.quality import Split, real_images, sample_scores, too_small
 from latentlab.measure.table import GROUPS, Entry, Scores, estimate_score, mean_score
 from latentlab.models.nets import Discriminator, to_unit
+from latentlab.runs.forms import SPLITS
 
 if TYPE_CHECKING:
     from latentlab.runs.trained import Trained
 
 
-SPLITS = ("train", "val", "test")
 NLL_SAMPLES, NLL_IMAGES = 500, 1_000  # importance samples for each image, and images, unless more are asked for
 CHUNK = 500
 RATE_DISTORTION = (("rate", "kl_nats"), ("distortion", "reconstruction_nats"))  # Alemi et al. 2018
@@ -51,7 +51,7 @@ def evaluate_run(
     default to the data set's classifier, or to random convolutions where there are no labels.
     """
     check_split(split)
-    data = run.data() if data is None else data
+    data = run.data() if data is None else run.folder.same_images(data)
     images: ImageSet = getattr(data, split)
     if not len(images):
         raise refusal("--split", "a split that holds images", split, f"{data.spec} has none in it: name another.")
@@ -78,7 +78,7 @@ def evaluate_run(
         scores |= seen.pop("scores")
         result |= seen | {"headline": headline(scores)}
     result["scores"] = scores
-    replace_json(run.path / "scores.json", result)
+    replace_json(run.path / "scores.json", result, sealed=True)
     return result
 
 

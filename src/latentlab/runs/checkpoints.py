@@ -13,12 +13,15 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.base.errors import Damaged, LabError
 from latentlab.base.files import read_json, rename, sync_folder, write_durably
+from latentlab.base.shapes import Each, fits, is_count, misfit, parse
+from latentlab.runs.forms import is_image_shape
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -92,8 +95,9 @@ def verify(path: Path) -> None:
     """Compare every byte of a checkpoint with its manifest. Raises Damaged, naming the file."""
     try:
         text = (path / MANIFEST).read_text(encoding="utf-8")
-        files = json.loads(text)["files"]
+        files = parse(text)["files"]
         whole = text == _manifest_text(files) and set(files) == {TENSORS, STATE}
+        whole = whole and fits(files, Each({"bytes": int, "sha256": str}))
     except (OSError, ValueError, KeyError, TypeError):
         whole, files = False, {}
     if not whole:
@@ -108,8 +112,11 @@ def verify(path: Path) -> None:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """The state.json of a checkpoint that was verified."""
-    return read_json(path / STATE)
+    """The state.json of a checkpoint that was verified. Raises ValueError for one of another form."""
+    state = read_json(path / STATE)
+    if wrong := misfit(state, {"step": is_count, "image_shape?": is_image_shape, "config_sha256?": str}):
+        raise ValueError(wrong[0])
+    return state
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -117,30 +124,41 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     from safetensors.torch import load as from_bytes
 
     verify(path)
-    return from_bytes((path / TENSORS).read_bytes()), read_state(path)
+    with opening(path):
+        return from_bytes((path / TENSORS).read_bytes()), read_state(path)
 
 
-def newest(folder: Path, report: Callable[[str], None]) -> Path:
-    """The whole checkpoint with the highest step; each damaged one met on the way is reported.
+@contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """Whatever fails while a checkpoint is put to use makes it damaged, whatever its manifest says. Raises Damaged."""
+    try:
+        yield
+    except LabError:
+        raise
+    except Exception as error:  # a file that holds something else can make its readers raise anything
+        raise Damaged(f"checkpoint {path} is damaged: it holds something else than this run ({type(error).__name__}).") from None
 
-    Raises LabError when there is none.
+
+def foreign(path: Path) -> LabError:
+    """What is said of a checkpoint that was written under another configuration."""
+    return LabError(f"{path} was written under another configuration than {path.parents[1] / 'config.json'}. Restore that file.")
+
+
+def newest(folder: Path, report: Callable[[str], None], use: Callable[[Path], object] = verify) -> Path:
+    """The checkpoint with the highest step that can be used; each damaged one met on the way is reported.
+
+    `use` raises Damaged for one that cannot. Raises LabError when there is none.
     """
     candidates = listed(folder)
     for path in reversed(candidates):
         try:
-            verify(path)
+            use(path)
         except Damaged as error:
             report(f"{error} The one before it is used.")
         else:
             return path
     lack = f"all {len(candidates)} are damaged" if candidates else "there is none"
     raise LabError(f"{folder.parent} must have a whole checkpoint, but {lack}. Train it again, or restore it from a copy.")
-
-
-def tidy(folder: Path) -> None:
-    """Remove what a killed process left half-written. Call it while holding the run's lock."""
-    for path in folder.glob(".step-*"):
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def prune(folder: Path, best: int | None) -> None:

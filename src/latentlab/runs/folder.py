@@ -6,21 +6,26 @@ checkpoints/, latents.npz, thumbnails.png, scores.json, figures/, control.json.
 
 from __future__ import annotations
 
-import json
+import glob
 import os
 import re
+import shutil
 import uuid
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from latentlab.base.errors import Busy, LabError, refusal
-from latentlab.base.files import is_full, lock, read_json, read_json_or_nothing, replace_json, replace_text
-from latentlab.base.jsonl import Tail, parsed
+from latentlab.base.errors import Busy, Damaged, LabError, printable, refusal
+from latentlab.base.files import is_full, lock, read_json_or_nothing, rename, replace_json, replace_text, sync_folder
+from latentlab.base.jsonl import Tail, lines
 from latentlab.config.schema import Config
+from latentlab.runs.forms import ROW, STATES, read_record
 
-STATES = ("starting", "running", "paused", "finished", "stopped", "failed")
+if TYPE_CHECKING:
+    from latentlab.data import Data
+
 ACTIONS = ("stop", "pause", "resume", "step", "phase", "slow", "set")
 KEPT_REQUESTS = 100
 REQUEST_PATIENCE_SECONDS = 5.0
@@ -54,7 +59,8 @@ class RunFolder:
 
     @property
     def name(self) -> str:
-        return self.path.name
+        """What it is called, in letters that can be shown."""
+        return printable(self.path.name)
 
     def config(self) -> Config:
         """The configuration that this run was created with. Raises LabError when it is not whole."""
@@ -65,31 +71,53 @@ class RunFolder:
             raise LabError(f"{path} cannot be read ({type(error).__name__}). Restore it from a copy of the run.") from None
         return Config.from_json(text, str(path))
 
-    def read_json(self, name: str) -> dict[str, Any]:
-        """One of the run's JSON files as a dictionary; empty where there is none."""
-        path = self.path / name
-        try:
-            return read_json(path)
-        except FileNotFoundError:
-            return {}
-        except (ValueError, OSError) as error:
-            what = str(error) if type(error) is ValueError else f"{path} is damaged ({type(error).__name__})."  # JSON, but no object
-            raise LabError(f"{what} Restore it from a copy, or delete it.") from None
-
     def environment(self) -> dict[str, Any]:
-        """What the run was trained with: versions, device, threads, data fingerprint."""
-        return self.read_json("environment.json")
+        """What the run was trained with: versions, device, threads, data fingerprint. Raises Damaged, also where there is none."""
+        try:
+            return read_record(self.path, "environment.json")
+        except FileNotFoundError:
+            raise Damaged(f"{self.path / 'environment.json'} is missing. Restore it from a copy of the run.") from None
+
+    def data(self, spec: str | None = None, root: str | Path | None = None) -> Data:
+        """The images that the run was made with, loaded anew; `spec` and `root` say where they lie now, if elsewhere.
+
+        Raises LabError where they are not to be found, or are others.
+        """
+        from latentlab.data import load_data
+
+        config = self.config().data
+        place = config.spec.removeprefix("folder:")
+        if spec is None and place != config.spec and not Path(place).is_dir():
+            remedy = "It is not there. Say where they are now: --data folder:PATH (in Python: data=)."
+            raise refusal(f"the images of {self.path}", "in the folder that it learned from", place, remedy)
+        return self.same_images(load_data(config if spec is None else replace(config, spec=spec), root=root))
+
+    def same_images(self, data: Data) -> Data:
+        """`data`, if it is what the run was made with: every pixel, label and split. Raises LabError for others."""
+        made_with = self.environment()["data_fingerprint"]
+        if data.fingerprint != made_with:
+            raise LabError(
+                f"{data.spec} must hold the images that {self.path} was made with (fingerprint {str(made_with)[:12]}), but they changed or "
+                f"are others ({data.fingerprint[:12]}). Restore them, or say where they are now: --data SPEC (in Python: data=)."
+            )
+        return data
 
     def scores(self) -> dict[str, Any]:
-        """The run's scores.json; empty before an evaluation."""
-        return self.read_json("scores.json")
+        """The run's scores.json; empty before an evaluation. Raises Damaged."""
+        return self._written("scores.json")
 
     def status(self) -> dict[str, Any]:
-        """The run's status.json. A "running" run whose process is gone is told as "stopped", with the reason."""
-        status = self.read_json("status.json")
+        """The run's status.json. A "running" run whose process is gone is told as "stopped", with the reason. Raises Damaged."""
+        status = self._written("status.json")
         if status.get("state") in ("starting", "running", "paused") and not self.is_locked():
             status |= {"state": "stopped", "message": "its process ended without saying so (killed?); `latentlab resume` goes on"}
         return status
+
+    def _written(self, name: str) -> dict[str, Any]:
+        try:
+            return read_record(self.path, name)
+        except FileNotFoundError:
+            return {}
 
     def write_status(
         self,
@@ -108,27 +136,27 @@ class RunFolder:
             diagnosis = read_json_or_nothing(self.path / "status.json").get("diagnosis", [])
         status = {"state": state, "step": step, "pid": os.getpid(), "message": message, "diagnosis": diagnosis}
         try:
-            replace_json(self.path / "status.json", status | (live or {}))
+            replace_json(self.path / "status.json", status | (live or {}), sealed=True)
         except OSError as error:
             if not is_full(error):
                 raise
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Every line of metrics.jsonl, oldest first; a torn last line (a killed writer) is left out."""
-        tail = self.tail()
+        """Every line of metrics.jsonl, oldest first; a torn last line (a killed writer) is left out. Raises Damaged."""
+        tail = Tail(self.metrics_file, ROW)
         rows, _ = tail.read()
-        last = parsed(tail.rest)
+        last = tail.last()
         return rows if last is None else [*rows, last]
 
     def tail(self) -> Tail:
-        """metrics.jsonl for one who watches: each read gives the new rows alone."""
-        return Tail(self.metrics_file)
+        """metrics.jsonl for one who watches: each read gives the new rows alone, without damaged ones, whose numbers it keeps."""
+        return Tail(self.metrics_file, ROW, lenient=True)
 
     def truncate_metrics(self, step: int) -> None:
         """Forget the lines after `step`, which a resumed run is about to write again; −1 keeps only requests, of step 0."""
         if self.metrics_file.exists():
-            kept = [json.dumps(row) for row in self.metrics() if row["step"] <= (max(step, 0) if "request" in row else step)]
-            replace_text(self.metrics_file, "".join(line + "\n" for line in kept))
+            kept = [row for row in self.metrics() if row["step"] <= (max(step, 0) if "request" in row else step)]
+            replace_text(self.metrics_file, lines(kept, 0)[0])
 
     def pictures(self, kind: str) -> list[tuple[int, Path]]:
         """The (step, file) of each picture in "samples" or "reconstructions", in order."""
@@ -142,15 +170,21 @@ class RunFolder:
                 if drawn > step:
                     path.unlink()
 
+    def tidy(self) -> None:
+        """Remove what a killed process left half-written. Call it while holding the run's lock."""
+        for path in self.path.rglob(".*.*"):
+            if path.name.rpartition(".")[2].isdigit():
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
     def is_locked(self) -> bool:
         """Whether some process trains this run now."""
-        if not (self.path / "lock").exists():
-            return False
         try:
             with self.locked(patience=0.0, shared=True):
                 return False
         except Busy:
             return True
+        except OSError:  # there is none, or one that nobody here may read: a copy, which nobody trains
+            return False
 
     def locked(self, patience: float = 0.5, shared: bool = False) -> AbstractContextManager[None]:
         """Hold the run's lock. Raises Busy. `shared` is for those who only look whether the run is locked.
@@ -206,18 +240,39 @@ def open_folder(path: str | Path) -> RunFolder:
     return RunFolder(folder)
 
 
-def create_folder(path: str | Path) -> RunFolder:
-    """An empty folder for a new run. Raises LabError when something is there already."""
-    folder = Path(path)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise refusal(
-            "--out", "a folder that is new or empty", str(path), f"Continue that run with `latentlab resume {path}`, or name another."
-        )
+@contextmanager
+def new_folder(path: str | Path) -> Iterator[RunFolder]:
+    """A folder in which a run is built, beside its place; it comes there, whole, when the block ends, and is gone when that raises.
+
+    So a killed creation leaves nothing that must be continued or removed: what it began is hidden, and the next one of that name
+    takes it away. Raises LabError where something is in the place already, or it cannot be written.
+    """
+    place = Path(path)
+    if str(path) in ("", "."):
+        raise refusal("--out", "the path of a folder that is new or empty", str(path), "Name one, as runs/first.")
+    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+        is_run = (place / "config.json").is_file()
+        remedy = f"Continue that run with `latentlab resume {path}`, or name another." if is_run else "Name another."
+        raise refusal("--out", "a folder that is new or empty", str(path), remedy)
+    folder = RunFolder(place.with_name(f".{place.name}.{os.getpid()}"))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        for left in place.parent.glob(f".{glob.escape(place.name)}.*"):
+            if left.name.rpartition(".")[2].isdigit() and not RunFolder(left).is_locked():
+                shutil.rmtree(left, ignore_errors=True)
+        folder.path.mkdir()
     except OSError as error:
         raise LabError(f"--out {path} cannot be created ({error.strerror}). Name a folder that you may write to.") from None
-    return RunFolder(folder)
+    try:
+        yield folder
+        sync_folder(folder.path)
+        try:
+            os.rename(folder.path, place)
+        except OSError:  # into a folder that is there and empty, Windows moves none, nor does Linux where a disk is mounted
+            for entry in sorted(folder.path.iterdir(), key=lambda entry: entry.name == "config.json"):
+                rename(entry, place / entry.name)
+    finally:
+        shutil.rmtree(folder.path, ignore_errors=True)
 
 
 def next_folder(preset: str, spec: str, under: Path = Path("runs")) -> Path:

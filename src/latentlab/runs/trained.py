@@ -19,6 +19,7 @@ from latentlab.runs import checkpoints
 from latentlab.runs.diagnosis import Finding, diagnose
 from latentlab.runs.diagnosis.sight import facts_of
 from latentlab.runs.folder import RunFolder
+from latentlab.runs.forms import read_latents
 
 if TYPE_CHECKING:
     import torch
@@ -130,10 +131,10 @@ class Trained:
             raise refusal("--truncation", "left out with --prior gmm, whose draws have no standard normal z", truncation)
         if self.config.family == "gan":
             raise refusal("--prior", "standard for a GAN, which has no encoder", prior)
-        path = self.path / "latents.npz"
-        if not path.exists():
+        if (codes := read_latents(self.path)) is None:
+            path = self.path / "latents.npz"
             raise LabError(f"--prior gmm is fitted to {path}, which is written when a run finishes. `latentlab resume {self.path}` first.")
-        return self.decode(sampling.mixture_codes(np.load(path)["mean"], count, seed))
+        return self.decode(sampling.mixture_codes(codes["mean"].astype(np.float32), count, seed))
 
     def encode(self, images: Images) -> Latents:
         """Images uint8 [N, H, W, C] to their codes. Raises LabError for a GAN, which has no encoder."""
@@ -189,11 +190,9 @@ class Trained:
         walks = sampling.traverse(shifted[0], dims, scales.astype(np.float32), reach, steps)
         return self.decode(walks.reshape(-1, size))
 
-    def data(self) -> Data:
-        """The data that this run was trained on, loaded anew."""
-        from latentlab.data import load_data
-
-        return load_data(self.config.data)
+    def data(self, spec: str | None = None) -> Data:
+        """The images that this run was made with, loaded anew, from `spec` if they lie elsewhere now. LabError for others."""
+        return self.folder.data(spec)
 
     def need_encoder(self, purpose: str) -> None:
         """Raise LabError for a GAN, which has no encoder."""
@@ -210,18 +209,19 @@ class _Opened:
         from latentlab.models import build
         from latentlab.models.learner import decode, encode, prior_codes
 
-        newest = checkpoints.newest(folder.checkpoints, lambda text: print(f"latentlab: {text}", file=sys.stderr))
-        tensors, state = checkpoints.load(newest)
-        self.shape: tuple[int, int, int] = tuple(state["image_shape"])
-        self.step: int = state["step"]
-        cpu = torch.device("cpu")
-        self.learner = build(folder.config(), self.shape, cpu, bf16=False)
-        try:
-            self.learner.load_tensors({k: v for k, v in tensors.items() if not k.startswith("window.")})
-        except (RuntimeError, ValueError, KeyError):
-            raise LabError(
-                f"{newest} was written under another configuration than {folder.path / 'config.json'}. Restore that file."
-            ) from None
+        config, cpu = folder.config(), torch.device("cpu")
+
+        def use(path: Path) -> None:
+            tensors, state = checkpoints.load(path)
+            with checkpoints.opening(path):
+                if state["config_sha256"] != config.fingerprint():
+                    raise checkpoints.foreign(path)
+                self.shape: tuple[int, int, int] = tuple(state["image_shape"])
+                self.step: int = state["step"]
+                self.learner = build(config, self.shape, cpu, bf16=False)
+                self.learner.load_tensors({k: v for k, v in tensors.items() if not k.startswith("window.")})
+
+        checkpoints.newest(folder.checkpoints, lambda text: print(f"latentlab: {text}", file=sys.stderr), use)
         self.prior = partial(prior_codes, self.learner, device=cpu)
         self.decode = partial(decode, self.learner, device=cpu)
         self.encode = partial(encode, self.learner, device=cpu)

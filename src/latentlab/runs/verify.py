@@ -1,65 +1,95 @@
-"""Checking every file of a run folder, without torch."""
+"""Checking every file of a run folder: form, checksums, and that nothing is missing that the run says it wrote. Without torch."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from latentlab.base.errors import LabError
+from latentlab.base.images import open_png
 from latentlab.runs import checkpoints
-from latentlab.runs.folder import STATES, RunFolder
+from latentlab.runs.checkpoints import folder_name
+from latentlab.runs.folder import RunFolder
+from latentlab.runs.forms import read_latents, read_record
 
 
 def check_run(folder: RunFolder) -> Iterator[tuple[Path, str | None]]:
-    """Each file of a run with what is wrong with it, or None."""
+    """Each file of a run, and each that is not there but should be, with what is wrong with it, or None."""
     run = folder.path
-    checks: list[tuple[Path, Callable[[Path], object]]] = [
-        (run / "config.json", lambda path: folder.config()),
-        (run / "environment.json", _object),
-        (run / "status.json", _status),
-    ]
-    if folder.metrics_file.exists():
-        checks.append((folder.metrics_file, lambda path: folder.metrics()))
-    checks += [(path, checkpoints.verify) for path in checkpoints.listed(folder.checkpoints)]
-    checks += [(path, _object) for name in ("scores.json", "control.json") if (path := run / name).exists()]
-    checks += [(path, _arrays) for path in [run / "latents.npz"] if path.exists()]
-    checks += [(path, _picture) for path in sorted(run.rglob("*.png")) if not path.name.startswith(".")]
-    for path, check in checks:
+
+    def record(path: Path) -> dict[str, Any]:
+        return read_record(run, path.name)
+
+    checks: dict[Path, Callable[[Path], object]] = {
+        run / "config.json": lambda path: folder.config(),
+        run / "environment.json": record,
+        run / "status.json": record,
+        folder.metrics_file: lambda path: _metrics(folder),
+    }
+    checks |= {path: lambda path: _checkpoint(folder, path) for path in checkpoints.listed(folder.checkpoints)}
+    checks |= {path: record for path in [run / "scores.json"] if path.exists()}
+    checks |= {path: _picture if path.suffix == ".png" else _codes for path in _expected(folder)}
+    checks |= {path: _picture for path in sorted(run.rglob("*.png")) if not path.name.startswith(".")}
+    checks |= {path: _codes for path in [run / "latents.npz"] if path.exists()}
+    for path, check in checks.items():
         try:
             check(path)
-        except LabError as error:
-            yield path, str(error)
         except FileNotFoundError:
             yield path, "it is missing"
-        except (OSError, ValueError, KeyError, TypeError, SyntaxError, EOFError) as error:
-            yield path, f"{type(error).__name__}: {error}"
+        except Exception as error:  # whatever a damaged file makes its reader raise: that is what is looked for
+            yield path, str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
         else:
             yield path, None
     if not checkpoints.listed(folder.checkpoints):
         yield folder.checkpoints, "there is no checkpoint"
 
 
-def _object(path: Path) -> None:
-    if not isinstance(json.loads(path.read_text(encoding="utf-8")), dict):
-        raise ValueError("it is not a JSON object")
+def _expected(folder: RunFolder) -> Iterator[Path]:
+    """What a run has written by what its metrics say: pictures at evaluations and at steps 1, 2, 4 … before the first; codes at its end."""
+    try:
+        config, rows, status = folder.config(), folder.metrics(), folder.status()
+    except LabError:  # told of those files
+        return
+    evaluated = sorted({row["step"] for row in rows if row["split"] == "val"})
+    first = next((step for step in evaluated if step > 0), 0)
+    early = [1 << power for power in range(first.bit_length()) if 1 << power < first]
+    kinds = [folder.samples] if config.family == "gan" else [folder.samples, folder.reconstructions]
+    for kind in kinds:
+        yield from (kind / f"{folder_name(step)}.png" for step in sorted({*evaluated, *early}))
+    if status.get("state") == "finished" and config.family != "gan":
+        yield from (folder.path / name for name in ("latents.npz", "thumbnails.png"))
 
 
-def _status(path: Path) -> None:
-    if json.loads(path.read_text(encoding="utf-8"))["state"] not in STATES:
-        raise ValueError("it holds an unknown state")
+def _metrics(folder: RunFolder) -> None:
+    """Whether the lines reach as far as the run's state says: one comes every `train.log_steps`."""
+    rows = folder.metrics()
+    try:
+        told = folder.status().get("step", 0)
+    except LabError:  # told of that file
+        return
+    last = rows[-1]["step"] if rows else 0
+    if told - last >= folder.config().train.log_steps:
+        raise ValueError(f"its lines end at step {last}, but status.json is of step {told}")
 
 
-def _arrays(path: Path) -> None:
-    with np.load(path, allow_pickle=False) as file:
-        lengths = {len(file[name]) for name in file.files}
-        if len(lengths) != 1 or not np.isfinite(file["mean"]).all():
-            raise ValueError("its arrays differ in length or are not finite")
+def _checkpoint(folder: RunFolder, path: Path) -> None:
+    """Every byte, and that it belongs to this configuration."""
+    checkpoints.verify(path)
+    with checkpoints.opening(path):
+        if checkpoints.read_state(path)["config_sha256"] != folder.config().fingerprint():
+            raise checkpoints.foreign(path)
+
+
+def _codes(path: Path) -> None:
+    arrays = read_latents(path.parent)
+    if arrays is None:
+        raise FileNotFoundError
+    if not np.isfinite(arrays["mean"]).all():
+        raise ValueError("its codes are not finite")
 
 
 def _picture(path: Path) -> None:
-    with Image.open(path, formats=["PNG"]) as image:
-        image.load()
+    open_png(path)

@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from latentlab.base.errors import LabError
-from latentlab.base.files import Each, fits, read_json, replace_json
+from latentlab.base.files import read_json, replace_json
+from latentlab.base.shapes import Each, fits
 from latentlab.base.texts import Phrase, catalogue, languages
 from latentlab.show.charts.panels import Bars, Lines, Panel, Pictures, Series, panel_json, panel_read
 

@@ -129,7 +129,7 @@ def _seen(config: DataConfig, stamp: tuple[int, ...]) -> Preview:
 def _folder_preview(config: DataConfig) -> Preview:
     root, size = Path(config.spec.removeprefix(FOLDER)), config.image_size or SOURCES["folder"].size
     entries = walk(root).entries
-    labels, names = classes(tuple(entry.path for entry in entries))
+    labels, names, _ = classes(tuple(entry.path for entry in entries))
     rows = np.unique(np.linspace(0, len(entries) - 1, min(SHOWN, len(entries))).astype(np.int64)) if entries else np.zeros(0, np.int64)
     decoded, kept = [], []
     for row in rows:

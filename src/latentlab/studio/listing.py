@@ -11,9 +11,10 @@ from typing import Any
 from latentlab.base.errors import LabError
 from latentlab.base.jsonl import parsed
 from latentlab.runs.folder import RunFolder
+from latentlab.runs.forms import ROW
 from latentlab.studio import tasks
 from latentlab.studio.library import QUESTIONS, Library
-from latentlab.studio.overview import Overview, from_the_end, outdated, overview, scores
+from latentlab.studio.overview import Overview, from_the_end, outdated, overview
 
 PAGE = 20  # runs on a page
 _FILES = ("config.json", "status.json", "metrics.jsonl", "scores.json")
@@ -91,7 +92,7 @@ def _read(library: Library, name: str, evaluation: tasks.Task | None) -> Listed:
     if evaluation is not None and outdated(run.folder, evaluation):
         evaluation = None
     try:
-        return Listed(run, last_held_out(run.folder), scores(run.folder).get("step"), evaluation)
+        return Listed(run, last_held_out(run.folder), run.folder.scores().get("step"), evaluation)
     except LabError as error:
         return Listed(run, last_held_out(run.folder), None, evaluation, str(error))
 
@@ -124,7 +125,7 @@ def _stamp(path: Path) -> Stamp:
 def last_held_out(folder: RunFolder) -> dict[str, Any]:
     """The last row of metrics that was measured on held-out images; empty where there is none near the end."""
     for line in from_the_end(folder.metrics_file):
-        row = parsed(line) if b'"val"' in line else None
+        row = parsed(line, ROW) if b'"val"' in line else None
         if row is not None and row.get("split") == "val" and not {"request", "failure"} & row.keys():
             return row
     return {}

@@ -7,18 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from latentlab.base.errors import LabError, refusal
-from latentlab.base.files import Each, fits
+from latentlab.base.errors import LabError
 from latentlab.base.jsonl import parsed
 from latentlab.config.schema import Config
-from latentlab.runs.folder import STATES, RunFolder
+from latentlab.runs.folder import RunFolder
+from latentlab.runs.forms import ROW
 from latentlab.studio import tasks
 from latentlab.studio.library import Library
 
 State = Literal["starting", "running", "paused", "finished", "stopped", "failed", "damaged"]
 LIVE: tuple[State, ...] = ("starting", "running", "paused")
 _BLOCK, _MOST_BYTES = 65_536, 4_194_304  # read at a time, and at most, from the end of metrics
-_LARGEST = 2**53  # a step; more is no count that training could reach
 
 
 class Gone(LabError):
@@ -99,10 +98,8 @@ def overview(library: Library, name: str) -> Overview:
         return _without_config(path, name, task)
     folder = RunFolder(path)
     try:
-        config, status = folder.config(), _checked(folder, "status.json", folder.status())
-        last = _checked(folder, "metrics.jsonl", last_row(folder))
-        if environment := folder.environment():  # else it is not written yet
-            _checked(folder, "environment.json", {"image_shape": None} | environment)
+        config, status, last = folder.config(), folder.status(), last_row(folder)
+        folder.environment()
     except LabError as error:
         return Overview(name, path, "damaged", path.stat().st_mtime, str(error))
     state = status.get("state", "starting" if task is not None and task.state == "running" else "stopped")
@@ -137,55 +134,6 @@ def _without_config(path: Path, name: str, task: tasks.Task) -> Overview:
     return Overview(name, path, state, task.started, task.said() if state == "failed" else "")
 
 
-def _is_count(value: Any) -> bool:
-    return fits(value, int) and 0 <= value <= _LARGEST
-
-
-def _is_number(value: Any) -> bool:
-    return fits(value, (int, float)) and 0 <= value <= _LARGEST
-
-
-# What the pages use of a run's files: the shape of each value, which may also be absent, and the shape in words.
-COUNT = (_is_count, "an integer of at least 0")
-NUMBER = (_is_number, "a number of at least 0")
-SHAPES: dict[str, dict[str, tuple[Any, str]]] = {
-    "status.json": {
-        "step": COUNT,
-        "state": (STATES.__contains__, "one of " + ", ".join(STATES)),
-        "message": (str, "a text"),
-        "diagnosis": (list, "a list"),
-        "settings": (dict, "an object"),
-    },
-    "metrics.jsonl": {"step": COUNT, "epoch": NUMBER, "seconds": NUMBER, "images_seen": NUMBER},
-    "environment.json": {
-        "image_shape": (lambda shape: fits(shape, [_is_count]) and len(shape) == 3, "three integers of at least 1"),
-        "images": (Each(_is_count), "an object of integers"),
-    },
-    "scores.json": {
-        "step": ((None, _is_count), COUNT[1]),
-        "scores": (
-            Each(lambda score: isinstance(score, dict) and fits(score.get("value"), (int, float, None))),
-            "an object with a number as each measure's value",
-        ),
-        "extractors": ((None, dict), "an object"),
-        "class_shares": ((None, dict), "an object"),
-    },
-}
-
-
-def _checked(folder: RunFolder, file: str, values: dict[str, Any]) -> dict[str, Any]:
-    """The values of a file, each of its shape. Raises LabError."""
-    for name, (shape, must_be) in SHAPES[file].items():
-        if name in values and not fits(values[name], shape):
-            raise refusal(f"{folder.path / file}: {name}", must_be, values[name], "Restore it from a copy.")
-    return values
-
-
-def scores(folder: RunFolder) -> dict[str, Any]:
-    """scores.json, in which every score is an object with a number; empty before an evaluation. Raises LabError."""
-    return _checked(folder, "scores.json", folder.scores())
-
-
 def outdated(folder: RunFolder, evaluation: tasks.Task) -> bool:
     """Whether an evaluation that failed was followed by one that did not, whoever started that."""
     try:
@@ -196,7 +144,7 @@ def outdated(folder: RunFolder, evaluation: tasks.Task) -> bool:
 
 def last_row(folder: RunFolder) -> dict[str, Any]:
     """The last whole line of metrics.jsonl; empty without one."""
-    return next((row for line in from_the_end(folder.metrics_file) if (row := parsed(line)) is not None), {})
+    return next((row for line in from_the_end(folder.metrics_file) if (row := parsed(line, ROW)) is not None), {})
 
 
 def from_the_end(path: Path) -> Iterator[bytes]:

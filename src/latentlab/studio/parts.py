@@ -17,8 +17,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from latentlab.base.errors import LabError
-from latentlab.base.texts import Phrase
+from latentlab.base.texts import Phrase, number
 from latentlab.runs.folder import RunFolder
 from latentlab.show import charts as live_charts
 from latentlab.show import explorer as live_explorer
@@ -28,7 +27,7 @@ from latentlab.show.charts.payload import Kept, capital, chart_data, chart_table
 from latentlab.show.explorer.content import explorer_words
 from latentlab.studio.library import here
 from latentlab.studio.overview import overview
-from latentlab.studio.state import lang, say, spoken
+from latentlab.studio.state import lang, plain, say, spoken
 
 Component = Callable[..., Any]
 
@@ -78,11 +77,7 @@ def film(names: Sequence[str], kind: Kept, key: str) -> None:
     for name in names:
         run = overview(here(), name)
         if run.config is not None:
-            try:
-                columns = watched(run.folder).columns
-            except LabError:  # its metrics are damaged, which is said where they are shown: the pictures need only the epochs
-                columns = Columns()
-            reels.append(reel(run.folder, columns, name, Phrase("page.verbatim", {"words": name}), run.kind, kind))
+            reels.append(reel(run.folder, watched(run.folder).columns, name, Phrase("page.verbatim", {"words": name}), run.kind, kind))
     _component("film")(data={"kind": kind, "film": film_data(reels, lang())}, key=key)
 
 
@@ -112,7 +107,7 @@ class Watched:
         self.recent: deque[Mapping[str, Any]] = deque(maxlen=RECENT)
 
     def read(self) -> None:
-        """Take in what was written since. Raises LabError at a damaged line."""
+        """Take in what was written since; damaged lines are left out, which `damage` tells."""
         with self.lock:
             rows, restarted = self.tail.read()
             if restarted:
@@ -135,7 +130,7 @@ _lock = threading.Lock()
 
 
 def watched(folder: RunFolder) -> Watched:
-    """The numbers of a run as they are now. Raises LabError when its metrics are damaged."""
+    """The numbers of a run as they are now."""
     with _lock:
         if folder.path not in _kept:
             _kept[folder.path] = Watched(folder)
@@ -145,6 +140,15 @@ def watched(folder: RunFolder) -> Watched:
         numbers = _kept[folder.path]
     numbers.read()
     return numbers
+
+
+def damage(name: str, folder: RunFolder) -> bool:
+    """Say which lines of a run's metrics are damaged, so that nothing below is taken for the whole truth; False without any."""
+    numbers = watched(folder).tail.damaged
+    if numbers:
+        lines = ", ".join(number(line, lang()) for line in numbers[:5]) + (" …" if len(numbers) > 5 else "")
+        st.warning(say("studio.watch.damaged", run=plain(name), count=number(len(numbers), lang()), lines=lines), icon=":material/warning:")
+    return bool(numbers)
 
 
 # The files of static/: style sheets of all pages or of one, and the scripts of components.

@@ -139,13 +139,8 @@ def _log(name: str) -> None:
 
 
 def _speed(run: Overview) -> float | None:
-    """Training images per second; None while it is held back, and where the numbers are damaged, which the curves say."""
-    if standing(run) != "running":
-        return None
-    try:
-        return watched(run.folder).images_per_second()
-    except LabError:
-        return None
+    """Training images per second; None while it is held back."""
+    return watched(run.folder).images_per_second() if standing(run) == "running" else None
 
 
 def _numbers(run: Overview, speed: float | None) -> None:
@@ -191,7 +186,7 @@ def _diagnosis(run: Overview) -> None:
             st.info(said, icon=":material/history:")
         else:
             st.warning(said, icon=":material/warning:")
-    if not findings and run.step > 0:
+    if not parts.damage(run.name, run.folder) and not findings and run.step > 0:
         st.caption(":material/check: " + say("studio.watch.no_alarm"))
 
 

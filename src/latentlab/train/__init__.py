@@ -12,7 +12,7 @@ from latentlab.config.schema import Config
 from latentlab.runs.folder import open_folder
 from latentlab.runs.trained import Trained
 from latentlab.show.figures import draw_figures
-from latentlab.train.events import Ended, Event, Warned
+from latentlab.train.events import Event, Warned
 
 if TYPE_CHECKING:
     from latentlab.train.session import Session
@@ -49,11 +49,11 @@ def train(what: str | Config, out: str | Path | None = None, **changes: Any) -> 
     return Run(session.folder)
 
 
-def resume(path: str | Path, epochs: float | None = None, steps: int | None = None) -> Run:
-    """Continue a stopped or finished run, bit for bit; `epochs` or `steps` is its new total."""
+def resume(path: str | Path, epochs: float | None = None, steps: int | None = None, data: str | None = None) -> Run:
+    """Continue a stopped or finished run, bit for bit; `epochs` or `steps` is its new total, `data` where its images lie now."""
     from latentlab.train.start import reopen
 
-    session = reopen(path, epochs, steps)
+    session = reopen(path, epochs, steps, data)
     run_to_end(session, _warn)
     return Run(session.folder)
 
@@ -65,10 +65,8 @@ def run_to_end(session: Session, show: Callable[[Event], None]) -> int | None:
 
     flag = StopFlag()
     with flag.installed():
-        for event in events(session, flag):
+        for event in events(session, flag, draw_figures):
             show(event)
-            if isinstance(event, Ended) and event.state == "finished":
-                draw_figures(session.folder)
     return flag.signal
 
 

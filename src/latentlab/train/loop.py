@@ -14,6 +14,7 @@ from latentlab.base.errors import NonFinite, OutOfSpace
 from latentlab.base.machine import keep_freed_memory, threads
 from latentlab.models.learner import Losses
 from latentlab.runs import checkpoints
+from latentlab.runs.folder import RunFolder
 from latentlab.train.events import Diagnosed, Ended, Event, Logged, Paced, Phased, Pictured, Saved, Started, Stepped, Warned
 from latentlab.train.session import Session
 
@@ -21,8 +22,12 @@ POLL_SECONDS = 0.05
 STATUS_SECONDS = 1.0  # between two of status.json at full speed, when nothing is found
 
 
-def events(session: Session, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+def events(
+    session: Session, should_stop: Callable[[], bool] = lambda: False, draw: Callable[[RunFolder], object] = lambda folder: None
+) -> Iterator[Event]:
     """Train to the end, or until `should_stop` or a request says so, with the run's own number of threads.
+
+    `draw` makes of a run that has its length what belongs to a finished one; only then is it told as finished.
 
     However it ends, status.json tells it truly and the run's lock, held since it was opened, is released. A consumer that
     stops listening (break) leaves a run that is stopped and saved.
@@ -30,7 +35,7 @@ def events(session: Session, should_stop: Callable[[], bool] = lambda: False) ->
     keep_freed_memory()
     with session.lock, threads(int(session.config.train.threads)):
         try:
-            for turn in turns(session, should_stop):
+            for turn in turns(session, should_stop, draw):
                 due = list(turn)  # all of it is done before any is told, so that a consumer may stop listening at any event
                 warned, session.warnings[:] = [Warned(text) for text in session.warnings], []
                 yield from due
@@ -56,7 +61,7 @@ def events(session: Session, should_stop: Callable[[], bool] = lambda: False) ->
             raise
 
 
-def turns(session: Session, should_stop: Callable[[], bool]) -> Iterator[Iterable[Event]]:
+def turns(session: Session, should_stop: Callable[[], bool], draw: Callable[[RunFolder], object]) -> Iterator[Iterable[Event]]:
     """What is done one after the other, each with the events that it brings about."""
     yield start(session)
     pace, state = session.pace, "finished"
@@ -74,7 +79,7 @@ def turns(session: Session, should_stop: Callable[[], bool]) -> Iterator[Iterabl
             time.sleep(POLL_SECONDS)
     if session.position.begun:
         yield step(session)
-    yield finish(session, state)
+    yield finish(session, state, draw)
     yield [Ended(state, session.position.step)]
 
 
@@ -161,7 +166,7 @@ def after_step(session: Session, stepwise: bool = False) -> Iterator[Event]:
         yield Saved(p.step)
 
 
-def finish(session: Session, state: str) -> Iterator[Event]:
+def finish(session: Session, state: str, draw: Callable[[RunFolder], object]) -> Iterator[Event]:
     """The end of a run: a last evaluation and the latents (when finished), a checkpoint, the state."""
     p, folder = session.position, session.folder
     if state == "finished" and session.evaluated_at != p.step:
@@ -179,6 +184,8 @@ def finish(session: Session, state: str) -> Iterator[Event]:
     if state == "finished" and session.config.family != "gan":
         session.recorder.latents(session.data, session.monitor.encode)
     session.recorder.close()
+    if state == "finished":
+        session.recorder.attempt("the figures", lambda: draw(folder))
     session.write_status(state)
 
 

@@ -6,7 +6,6 @@ at the next occasion. Metric lines wait in memory meanwhile, so that none is los
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Callable
@@ -18,6 +17,7 @@ import numpy as np
 from latentlab.base.errors import OutOfSpace
 from latentlab.base.files import is_full, replace_with
 from latentlab.base.images import Images, grid, interleave, save_png
+from latentlab.base.jsonl import lines
 from latentlab.data import Data
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
@@ -32,6 +32,7 @@ class Recorder:
     def __init__(self, folder: RunFolder, report: Callable[[str], None]) -> None:
         self.folder, self.report = folder, report
         self.pending: list[str] = []
+        self.crc: int | None = None  # of the lines so far; None before the first
         self.failing: set[str] = set()  # kinds of record whose last write met a full disk
 
     def attempt(self, what: str, write: Callable[[], object]) -> bool:
@@ -54,7 +55,12 @@ class Recorder:
     def row(self, row: dict[str, Any]) -> None:
         """Append a line to metrics.jsonl. A value that is not finite is written as null, which JSON can say."""
         clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
-        self.pending.append(json.dumps(clean, allow_nan=False) + "\n")
+        if self.crc is None:
+            written = self.folder.tail()
+            written.read()
+            self.crc = written.crc or 0
+        line, self.crc = lines([clean], self.crc)
+        self.pending.append(line)
         self.attempt("metrics", self._append_pending)
 
     def _append_pending(self) -> None:

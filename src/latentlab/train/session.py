@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import time
 from collections.abc import Callable
@@ -14,8 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from latentlab.base.errors import LabError
-from latentlab.config.field import ROLES
 from latentlab.config.schema import Config
 from latentlab.data import Data, batch_indices
 from latentlab.models.learner import Learner, Moment
@@ -47,6 +43,11 @@ class Session:
         self.val_loss: float | None = None  # of the last evaluation
         self.last_checkpoint = self.last_status = time.monotonic()
 
+    def moved(self, folder: RunFolder) -> None:
+        """The run lies there now."""
+        self.folder = self.recorder.folder = folder
+        self.requests = Requests(folder)
+
     # How far the run is.
 
     def is_done(self) -> bool:
@@ -74,7 +75,7 @@ class Session:
         """What state.json of a checkpoint holds."""
         return self.position.state() | {
             "val_loss": val_loss,
-            "config_sha256": fingerprint(self.config),
+            "config_sha256": self.config.fingerprint(),
             "image_shape": list(self.data.shape),
             "class_names": list(self.data.class_names) if self.data.class_names else None,
             "labelled": self.data.labelled,
@@ -97,13 +98,14 @@ class Session:
         return True
 
     def restore(self, path: Path) -> None:
-        """Go back to a checkpoint. Raises LabError when it belongs to another configuration."""
+        """Go back to a checkpoint. Raises LabError when it belongs to another configuration, Damaged."""
         tensors, state = checkpoints.load(path)
-        if state["config_sha256"] != fingerprint(self.config):
-            raise LabError(f"{path} was written under another configuration than {self.folder.path / 'config.json'}. Restore that file.")
-        self.position = Position.restored(state, tensors, self.device)
-        self.learner.load_tensors(tensors)
-        self._set(self.position.changes)
+        with checkpoints.opening(path):
+            if state["config_sha256"] != self.config.fingerprint():
+                raise checkpoints.foreign(path)
+            self.position = Position.restored(state, tensors, self.device)
+            self.learner.load_tensors(tensors)
+            self._set(self.position.changes)
         for row in self.folder.metrics():  # changed at this very step, but after it was saved
             if row["step"] == self.position.step and row.get("request", {}).get("action") == "set":
                 self._set(row["request"]["set"])
@@ -170,11 +172,6 @@ class Session:
         for name, value in settings.items():
             self.learner.set(name.partition(".")[2], value)
         self.position.changes |= settings
-
-
-def fingerprint(config: Config) -> str:
-    """The sha256 of what a checkpoint's tensors depend on: not the length, nor where the data lies."""
-    return hashlib.sha256(json.dumps(config.to_dict(ROLES - {"length", "files"}), sort_keys=True).encode()).hexdigest()
 
 
 def feed(data: Data, seed: int, device: torch.device) -> Callable[[int, int], torch.Tensor]:

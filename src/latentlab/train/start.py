@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import shutil
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from latentlab.measure.metrics.pixels import mean_pair_distance
 from latentlab.models import build
 from latentlab.models.learner import Learner
 from latentlab.runs import checkpoints
-from latentlab.runs.folder import create_folder, next_folder, open_folder
+from latentlab.runs.folder import RunFolder, new_folder, next_folder, open_folder
 from latentlab.runs.trained import Trained
 from latentlab.train.events import Event
 from latentlab.train.loop import events
@@ -126,21 +126,26 @@ def create(config: Config, out: str | Path | None = None) -> Session:
     }
     if config.family == "gan":
         facts["watched_by"] = pin(extractor_for(data))
-    folder = create_folder(out if out is not None else next_folder(config.preset, config.data.spec))
+    place = Path(out) if out is not None else next_folder(config.preset, config.data.spec)
     with ExitStack() as lock:
-        lock.enter_context(folder.locked())
         try:
-            replace_text(folder.path / "config.json", config.to_json())
-            replace_json(folder.path / "environment.json", facts)
-            folder.write_status("starting", 0)
-            session = Session(folder, config, data, learner, device)
-            if not session.save():
-                raise OSError(errno.ENOSPC, "the checkpoint of step 0 could not be kept")
+            with new_folder(place) as folder:
+                lock.enter_context(folder.locked())  # and it stays locked when it moves
+                replace_text(folder.path / "config.json", config.to_json())
+                replace_json(folder.path / "environment.json", facts, sealed=True)
+                folder.write_status("starting", 0)
+                session = Session(folder, config, data, learner, device)
+                if not session.save():
+                    raise OSError(errno.ENOSPC, "the checkpoint of step 0 could not be kept")
+                if os.name == "nt":
+                    lock.close()  # a folder with an open file does not move there
         except OSError as error:
-            shutil.rmtree(folder.path, ignore_errors=True)
             if is_full(error):
-                raise OutOfSpace(f"{folder.path} must have room for a run, but the disk is full. Free some space.") from None
+                raise OutOfSpace(f"{place} must have room for a run, but the disk is full. Free some space.") from None
             raise
+        session.moved(RunFolder(place))
+        if os.name == "nt":
+            lock.enter_context(session.folder.locked())
         session.warnings[:] = data.notes
         session.lock = lock.pop_all()
     return session
@@ -156,8 +161,11 @@ def start_generator(learner: Learner, source: str, shape: tuple[int, int, int]) 
         network.load_state_dict(decoder)
 
 
-def reopen(path: str | Path, epochs: float | None = None, steps: int | None = None) -> Session:
-    """A run folder opened to go on from its newest whole checkpoint, to a new total if one is given."""
+def reopen(path: str | Path, epochs: float | None = None, steps: int | None = None, data: str | None = None) -> Session:
+    """A run folder opened to go on from its newest whole checkpoint, to a new total if one is given.
+
+    `data` is the SPEC under which its images are found now. Raises LabError.
+    """
     folder = open_folder(path)
     with ExitStack() as lock:
         lock.enter_context(folder.locked())
@@ -165,18 +173,14 @@ def reopen(path: str | Path, epochs: float | None = None, steps: int | None = No
         config = folder.config()
         if epochs is not None or steps is not None:
             config = config.replace(**{"train.epochs": config.train.epochs if epochs is None else epochs, "train.steps": steps})
-        data = load_data(config.data)
-        facts = folder.environment()
-        if facts.get("data_fingerprint") != data.fingerprint:
-            raise LabError(f"{config.data.spec} must be the images of {path}, but they changed. Restore them, or train anew.")
-        checkpoints.tidy(folder.checkpoints)
+        images, facts = folder.data(data), folder.environment()
+        folder.tidy()
         warnings: list[str] = []
-        newest = checkpoints.newest(folder.checkpoints, warnings.append)
         device = pick_device(config.train.device)
         precision = facts.get("precision", config.train.precision)  # what "auto" meant on the first machine
-        session = Session(folder, config, data, build(config, data.shape, device, pick_bf16(precision, device)), device)
+        session = Session(folder, config, images, build(config, images.shape, device, pick_bf16(precision, device)), device)
+        checkpoints.newest(folder.checkpoints, warnings.append, session.restore)
         session.warnings += warnings
-        session.restore(newest)
         p = session.position
         if session.is_done() and epochs is None and steps is None and folder.status().get("state") != "finished":
             # Killed between its last checkpoint and its last word: what is left to do is what `finish` does.
@@ -184,7 +188,7 @@ def reopen(path: str | Path, epochs: float | None = None, steps: int | None = No
             if any(row["split"] == "val" and row["step"] >= p.step for row in folder.metrics()):
                 session.evaluated_at = p.step
         elif session.is_done():
-            done = f"{p.step} steps ({p.images_seen / len(data.train):.4g} epochs)"
+            done = f"{p.step} steps ({p.images_seen / len(images.train):.4g} epochs)"
             raise LabError(f"{path} must be longer to go on: it has its {done} now. Give --epochs N or --steps N as a new, larger total.")
         replace_text(folder.path / "config.json", config.to_json())
         folder.truncate_metrics(p.step if p.step else -1)

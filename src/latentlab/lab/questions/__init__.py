@@ -191,11 +191,9 @@ def plan_runs(folder: Path, names: Iterable[str]) -> None:
 
 def forget(folder: Path) -> None:
     """Remove what the question made: the runs that it planned, what was measured and the card. Nothing else."""
-    from latentlab.lab.cells import is_debris
-
     for name in _runs(folder):
         path = folder / name
-        if path.is_dir() and not path.is_symlink() and ((path / "config.json").is_file() or is_debris(path)):
+        if path.is_dir() and not path.is_symlink() and (path / "config.json").is_file():
             shutil.rmtree(path)
     for path in (folder / RESULTS).glob("*.json"):
         if "task" in read_json_or_nothing(path):

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from latentlab.base.errors import LabError
+from latentlab.base.errors import LabError, printable
 from latentlab.base.texts import Phrase
 from latentlab.measure.compare.groups import grouped, is_foreign
 from latentlab.measure.compare.tables import SHORT, markdown, provenance, table
@@ -156,7 +156,7 @@ def distinct_names(paths: Sequence[Path]) -> list[str]:
         length = 1
         while any(other.parts[-length:] == path.parts[-length:] for other in others):
             length += 1
-        names.append(Path(*path.parts[-length:]).as_posix())
+        names.append(printable(Path(*path.parts[-length:]).as_posix()))
     return names
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from latentlab.base import __version__
-from latentlab.base.files import Each, fits
+from latentlab.base.shapes import Each, fits, parse
 from latentlab.base.texts import Phrase
 from latentlab.config.field import ROLES
 from latentlab.config.presets import PRESETS, preset
@@ -249,11 +249,7 @@ def _holds(content: bytes, checksum: bytes) -> bool:
 
 def _read(written: bytes) -> Any:
     """The JSON of a record; None for anything else."""
-
-    def refuse(constant: str) -> float:
-        raise ValueError(constant)
-
     try:
-        return json.loads(written.decode("utf-8"), parse_constant=refuse)
-    except (ValueError, RecursionError):
+        return parse(written)
+    except ValueError:
         return None

@@ -83,7 +83,8 @@ def pack_network(folder: RunFolder, name: str | None = None, precision: Precisio
     check_precision(precision)
     config = folder.config()
     checkpoint = checkpoints.newest(folder.checkpoints, lambda text: print(f"latentlab: {text}", file=sys.stderr))
-    height, width, channels = checkpoints.read_state(checkpoint)["image_shape"]
+    with checkpoints.opening(checkpoint):
+        height, width, channels = checkpoints.read_state(checkpoint)["image_shape"]
     described = networks(config.model, (height, width, channels))
     name = name or next(known for known in described if known in DRAWING)
     if name not in described:

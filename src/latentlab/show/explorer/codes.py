@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from latentlab.base.images import Images, grid, to_pil
+from latentlab.base.images import Images, grid, open_png, to_pil
 from latentlab.runs.folder import RunFolder
-from latentlab.show.figures.records import damaged, read_latents
+from latentlab.runs.forms import damaged, read_latents
 
 LEVELS = 255  # of a number of a code, which is a byte
 SHADES = 16  # of a grey thumbnail
@@ -41,7 +41,7 @@ class HeldOut(NamedTuple):
 
 def read_held_out(folder: RunFolder) -> HeldOut | None:
     """latents.npz; None for a GAN and before the run has finished. Raises Damaged for one that cannot be read."""
-    arrays = read_latents(folder)
+    arrays = read_latents(folder.path)
     if arrays is None:
         return None
     good = np.isfinite(arrays["mean"]).all(1)
@@ -158,12 +158,12 @@ def read_thumbnails(folder: RunFolder, codes: HeldOut, index: Whole, shape: tupl
         return None
     height, width, channels = shape
     try:
-        with Image.open(path, formats=["PNG"]) as file:
-            sheet = np.asarray(file.convert("L" if channels == 1 else "RGB")).reshape(file.height, file.width, channels)
+        file = open_png(path)
+        sheet = np.asarray(file.convert("L" if channels == 1 else "RGB")).reshape(file.height, file.width, channels)
         rows, columns = sheet.shape[0] // height, sheet.shape[1] // width
         boxes = sheet.reshape(rows, height, columns, width, channels).swapaxes(1, 2)
         images: Images = boxes.reshape(rows * columns, height, width, channels)[codes.cell[rows_of(codes, index)]]
-    except (OSError, ValueError, IndexError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, IndexError) as error:
         raise damaged(path, type(error).__name__) from None
     return images
 

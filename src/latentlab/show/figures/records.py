@@ -5,30 +5,20 @@ Axes: N images, H height, W width, C channels, Z latent.
 
 from __future__ import annotations
 
-import zipfile
-import zlib
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
-from latentlab.base.errors import Damaged, LabError
-from latentlab.base.images import Images
+from latentlab.base.images import Images, open_png
 from latentlab.config import BINARY
 from latentlab.measure.metrics import classes
 from latentlab.runs.folder import RunFolder
+from latentlab.runs.forms import read_latents
 
 GAP = 2  # pixels between the cells of a grid, as `images.grid` draws them
 COLUMNS = 8
 SHOWN = 32  # held-out images whose reconstructions a run keeps
-
-# What reading a file that is no whole .npz, or one of something else, raises.
-UNREADABLE = (
-    OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, RuntimeError, SyntaxError, MemoryError,
-    zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
 
 Doubles = NDArray[np.float64]
 
@@ -48,39 +38,9 @@ def line(rows: list[dict[str, Any]], split: str, name: str) -> tuple[Doubles, Do
     return epochs, values
 
 
-def read_latents(folder: RunFolder) -> dict[str, NDArray[Any]] | None:
-    """latents.npz as it is: mean [N, Z], index [N], of a VAE std [N, Z], of labelled images label [N].
-
-    None before the run has finished and for a GAN. Raises Damaged for a file that is not of that form.
-    """
-    path = folder.path / "latents.npz"
-    if not path.is_file():
-        return None
-    kinds = {"mean": np.float64, "std": np.float64, "label": np.int64, "index": np.int64}
-    try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            arrays = {name: file[name].astype(kind) for name, kind in kinds.items() if name in file.files}
-        count, size = arrays["mean"].shape
-        expected = {"mean": (count, size), "std": (count, size), "label": (count,), "index": (count,)}
-        wrong = [name for name in (*arrays, "index") if name not in arrays or arrays[name].shape != expected[name]]
-    except UNREADABLE as error:
-        raise damaged(path, type(error).__name__) from None
-    if wrong:
-        raise damaged(path, f"its array {wrong[0]} is missing or of another shape")
-    return arrays
-
-
-def damaged(path: Path, why: str) -> Damaged:
-    """What is said of latents.npz or thumbnails.png: a run writes both when it reaches its last step, and not before."""
-    return Damaged(
-        f"{path} is damaged ({why}). Restore it from a copy of the run, or delete it to go without, or train on, which writes "
-        f"it anew: `latentlab resume {path.parent} --steps N` with a larger N."
-    )
-
-
 def read_codes(folder: RunFolder) -> Codes | None:
     """The run's codes, those that are finite; None before the run has finished and for a GAN. Raises Damaged as `read_latents`."""
-    arrays = read_latents(folder)
+    arrays = read_latents(folder.path)
     if arrays is None:
         return None
     good = np.isfinite(arrays["mean"]).all(1)
@@ -124,11 +84,8 @@ def cells(folder: RunFolder, kind: str, index: int = -1) -> Images:
     if not pictures:
         return np.empty((0, height, width, channels), np.uint8)
     path = pictures[index][1]
-    try:
-        with Image.open(path) as file:
-            sheet = np.asarray(file.convert("L" if channels == 1 else "RGB")).reshape(file.height, file.width, channels)
-    except (UnidentifiedImageError, SyntaxError, OSError) as error:
-        raise LabError(f"{path} is damaged ({type(error).__name__}). Delete it: the grid before it is then the last.") from None
+    file = open_png(path)
+    sheet = np.asarray(file.convert("L" if channels == 1 else "RGB")).reshape(file.height, file.width, channels)
     rows, columns = (sheet.shape[0] - GAP) // (height + GAP), (sheet.shape[1] - GAP) // (width + GAP)
     inner = sheet[GAP : GAP + rows * (height + GAP), GAP : GAP + columns * (width + GAP)]
     boxes = inner.reshape(rows, height + GAP, columns, width + GAP, channels).swapaxes(1, 2)

@@ -19,10 +19,9 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from latentlab.base.errors import LabError
-from latentlab.base.images import compressed
+from latentlab.base.images import compressed, open_png
 from latentlab.base.texts import catalogue, number, significant, text
 from latentlab.show.charts.panels import Bars, Lines, Panel, Pictures
 from latentlab.show.charts.payload import Cell, capital, chart_data, chart_table, chart_words
@@ -124,11 +123,7 @@ def small_file(path: Path) -> str:
 
 @lru_cache(maxsize=4096)
 def _small_file(path: Path, changed: int) -> str:
-    try:
-        with Image.open(path) as file:
-            return small(file)
-    except (UnidentifiedImageError, SyntaxError, OSError) as error:
-        raise LabError(f"{path} is damaged ({type(error).__name__}). Delete it: the page is then written without that grid.") from None
+    return small(open_png(path))
 
 
 def small(picture: Image.Image) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from latentlab.base.errors import LabError
+from latentlab.base.errors import LabError, printable
 from latentlab.base.texts import duration
 from latentlab.config.field import ROLES, written
 from latentlab.config.presets import preset
@@ -180,7 +180,7 @@ def _near(c: Context, path: str) -> str:
     try:
         return there.resolve().relative_to(Path.cwd().resolve()).as_posix()
     except ValueError:
-        return f"runs/{there.name}"
+        return f"runs/{printable(there.name)}"
 
 
 def machine(c: Context) -> str:

@@ -22,7 +22,7 @@ from latentlab.studio import parts, tasks
 from latentlab.studio.actions import measure
 from latentlab.studio.frame import in_one_line, waits
 from latentlab.studio.library import Library, here
-from latentlab.studio.overview import Overview, outdated, scores
+from latentlab.studio.overview import Overview, outdated
 from latentlab.studio.parts import watched
 from latentlab.studio.state import asked, chosen, lang, plain, say, spoken
 from latentlab.studio.views import several_trained
@@ -63,10 +63,8 @@ def _curves(runs: list[Overview]) -> None:
     st.header(say("studio.compare.curves"), anchor=False)
     recorded: dict[str, tuple[Columns, Phrase, str]] = {}
     for run in runs:
-        try:
-            recorded[run.name] = (watched(run.folder).columns, Phrase("page.verbatim", {"words": run.name}), run.kind)
-        except LabError as error:
-            st.warning(plain(str(error)), icon=":material/warning:")
+        recorded[run.name] = (watched(run.folder).columns, Phrase("page.verbatim", {"words": run.name}), run.kind)
+        parts.damage(run.name, run.folder)
     quantities = {f"{metric}.{split}": (metric, split) for metric, split in overlays(columns for columns, _, _ in recorded.values())}
     if not quantities:
         st.caption(say("studio.compare.no_curves"))
@@ -114,7 +112,7 @@ def _scores(runs: list[Overview]) -> None:
 def _is_whole(run: Overview) -> bool:
     """Whether what a run tells of itself can be read; if not, it is left out of the table, and a line says why."""
     try:
-        scores(run.folder)
+        run.folder.scores()
         read_entry(run.folder)
     except LabError as error:
         said = str(error)
@@ -156,7 +154,7 @@ def _measure(names: list[str], before: list[str]) -> None:
 def _is_missing(library: Library, name: str) -> bool:
     """Whether a run has no scores that can be read."""
     try:
-        return not scores(library.open(name)).get("scores")
+        return not library.open(name).scores().get("scores")
     except LabError:
         return True  # measuring it anew is the remedy
 
