@@ -122,4 +122,4 @@ def alarms(happened: list[Event]) -> dict[str, int]:
 
 def status_keys(folder: RunFolder) -> list[str]:
     """The keys in status.json."""
-    return [entry["key"] for entry in folder.read_json("status.json")["diagnosis"]]
+    return [entry["key"] for entry in folder.status()["diagnosis"]]

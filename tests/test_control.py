@@ -34,7 +34,7 @@ def ask(folder: RunFolder, *actions: str) -> None:
 
 def told(session, *kinds: type) -> list[tuple[object, dict]]:
     """The events of these kinds, each with the status.json that a watcher reads at that moment."""
-    return [(event, session.folder.read_json("status.json")) for event in events(session) if isinstance(event, kinds)]
+    return [(event, session.folder.status()) for event in events(session) if isinstance(event, kinds)]
 
 
 class TestHalfSteps:
@@ -85,14 +85,14 @@ class TestHalfSteps:
         for event in events(gan):
             if isinstance(event, Phased):
                 break
-        status = gan.folder.read_json("status.json")
+        status = gan.folder.status()
         assert (status["state"], status["step"]) == ("stopped", 1)
         assert reopen(gan.folder.path).position.step == 1
 
     def test_a_status_at_the_end_tells_no_pace(self, gan) -> None:
         ask(gan.folder, "pause", "step", "stop")
         list(events(gan))
-        assert gan.folder.read_json("status.json").keys() == {"state", "step", "pid", "message", "diagnosis"}
+        assert gan.folder.status().keys() == {"state", "step", "pid", "message", "diagnosis"}
 
 
 class TestSlowMotion:
@@ -169,7 +169,7 @@ class TestSettings:
 
         def tell() -> None:
             before()
-            seen.append(gan.folder.read_json("status.json"))
+            seen.append(gan.folder.status())
 
         gan.tell = tell
         warned = [event.message for event in events(gan) if isinstance(event, Warned)]

@@ -304,7 +304,7 @@ def assert_called(happened: list[Event], key: str, folder: Path) -> None:
     """The key was found within two evaluations, and status.json and the folder say the same at the end."""
     assert alarms(happened).get(key, 99) <= 2, alarms(happened)
     assert key in status_keys(RunFolder(folder))
-    assert [f.to_json() for f in open_run(folder).diagnosis()] == RunFolder(folder).read_json("status.json")["diagnosis"]
+    assert [f.to_json() for f in open_run(folder).diagnosis()] == RunFolder(folder).status()["diagnosis"]
 
 
 def digits(name: str, **changes: Any) -> Any:
@@ -374,7 +374,7 @@ def test_a_loss_that_is_not_finite(tmp_path):
         happened.extend(events(session))
     assert alarms(happened) == {"not_finite": 0}
     folder = RunFolder(tmp_path / "run")
-    status = folder.read_json("status.json")
+    status = folder.status()
     assert (status["state"], status_keys(folder)) == ("failed", ["not_finite"])
     (found,) = open_run(folder.path).diagnosis()
     assert f"step {found.since_step}: the VAE loss" in status["message"]
@@ -444,7 +444,7 @@ def test_a_resumed_run_finds_the_same(tmp_path):
     for event in events(session, lambda: session.position.step >= 25):
         first.append(event)
     assert isinstance(first[-1], Ended)
-    assert RunFolder(tmp_path / "cut").read_json("status.json")["state"] == "stopped"
+    assert RunFolder(tmp_path / "cut").status()["state"] == "stopped"
     assert status_keys(RunFolder(tmp_path / "cut")) == ["posterior_collapse"]
     again = reopen(tmp_path / "cut")
     assert status_keys(RunFolder(tmp_path / "cut")) == ["posterior_collapse"]
