@@ -137,3 +137,40 @@ def test_nothing_goes_to_stdout(root: Path, capsys: pytest.CaptureFixture[str]) 
     greys(root, 5)
     load(root)
     assert capsys.readouterr() == ("", "")
+
+
+def test_images_of_formats_that_are_not_read_are_named_and_a_folder_of_them_is_refused(root: Path) -> None:
+    greys(root, 6)
+    write(root, {"a.HEIC": b"x" * 40, "b.jxl": b"y", "notes.txt": b"no image", "LICENSE": b"no image"})
+    data = load(root)
+    assert data.skipped == ("a.HEIC: HEIC is not read: save it as JPEG or PNG", "b.jxl: JXL is not read: save it as JPEG or PNG")
+    assert "2 of 8 files could not be used" in data.notes[0]
+    write(root, {f"{number}.heic": b"z" for number in range(5)})
+    with pytest.raises(LabError, match="most of whose images can be read, but 7 of 13 files cannot: .*HEIC is not read"):
+        load(root)
+
+
+def test_a_folder_most_of_whose_files_are_damaged_is_refused(root: Path) -> None:
+    greys(root, 5)
+    write(root, {f"damaged-{number}.png": encoded(noise(number))[:-40] for number in range(6)})
+    with pytest.raises(LabError, match=r"6 of 11 files cannot: damaged-0.png \(truncated\)"):
+        load(root)
+
+
+def test_images_under_other_suffixes_or_none_are_read(root: Path) -> None:
+    greys(root, 3)
+    colours = {"a.jfif": "JPEG", "b.jpe": "JPEG", "c.avif": "AVIF", "suffixless": "PNG", "another": "JPEG"}
+    for number, (name, kind) in enumerate(colours.items()):
+        noise(20 + number).save(root / name, format=kind)
+    data = load(root)
+    assert len(everything(data)) == 8
+    assert data.skipped == ()
+
+
+def test_images_beside_class_folders_are_said_for_whose_sake_there_are_no_labels(root: Path) -> None:
+    greys(root, 4, "cat")
+    greys(root, 4, "dog", first=4)
+    assert load(root).notes == ()
+    write(root, {"stray.png": encoded(noise(99))})
+    [note] = load(root).notes
+    assert "1 image lies beside the class folders: stray.png" in note
