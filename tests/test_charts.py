@@ -19,7 +19,7 @@ from latentlab.base.errors import LabError
 from latentlab.base.texts import Phrase
 from latentlab.show import charts as module
 from latentlab.show.charts.columns import Change, Columns, thinned
-from latentlab.show.charts.curves import METRICS, Recorded, overlaid, overlays, run_curves
+from latentlab.show.charts.curves import METRICS, Recorded, overlaid, overlays, quality_curves, run_curves
 from latentlab.show.charts.panels import Bars, Lines, Series
 from latentlab.show.charts.payload import chart_data, chart_table, chart_words, film_data, reel, rounded, to_figures
 from latentlab.show.figures.records import line, objective
@@ -135,7 +135,7 @@ def test_only_numbers_are_columns():
         {"step": 5, "epoch": 0.5, "split": "train", "request": changed},
         {"step": 6, "epoch": 0.6, "split": "train", "request": {"id": "b", "action": "pause"}},
     ])  # fmt: skip
-    assert columns.names("val") == ["kid"]
+    assert columns.names("val") == ["kid@classifier"]
     assert columns.names("train") == []
     assert columns.changes == [Change(0.5, "train.learning_rate", 1e-4), Change(0.5, "train.beta", 2.0)]
     assert columns.epochs_per_step == pytest.approx(0.1)
@@ -194,6 +194,33 @@ def test_the_curves_of_a_gan():
     assert series_of(panels[1]) == [("figure.loss.real", ""), ("figure.loss.fake", "")]
     both = [row | {"frechet": 9.0} if "kid" in row else row for row in measured]
     assert [panel.y_label.key for panel in run_curves(both, "gan", "hinge", said("G"), "gan")][3:] == ["measure.frechet", "measure.recall"]
+
+
+def test_what_two_extractors_saw_is_never_on_one_axis():
+    def recorded(name: str, extractor: str, **more: float) -> Recorded:
+        seen = [{"epoch": float(e), "step": e, "split": "val", "kid": 400.0, "recall": 0.5, "extractor": extractor} | more for e in (1, 2)]
+        return Recorded(seen, said(name), "gan")
+
+    runs = {"a": recorded("A", "classifier"), "b": recorded("B", "random-convolutions"), "c": recorded("C", "classifier", frechet=9.0)}
+    quantities = overlays(run.rows for run in runs.values())
+    assert quantities == [
+        (f"{measure}@{extractor}", "val") for measure, extractor in (
+            ("frechet", "classifier"), ("kid", "classifier"), ("kid", "random-convolutions"), ("recall", "classifier"),
+            ("recall", "random-convolutions"),
+        )
+    ]  # fmt: skip
+    panels = {metric: overlaid(runs, metric, split) for metric, split in quantities}
+    assert [one.name.say("en") for one in panels["kid@classifier"].series] == ["A", "C"]
+    assert [one.name.say("en") for one in panels["kid@random-convolutions"].series] == ["B"]
+    assert panels["kid@random-convolutions"].title.say("en") == "Kernel distance (KID), seen by random convolutions, validation"
+    assert "selon le classifieur" in panels["kid@classifier"].title.say("fr")
+    of_all = {panel.title.say("en"): len(panel.series) for panel in quality_curves(list(runs.values()))}
+    assert of_all == {
+        "Frechet distance, seen by the classifier, during training": 1,
+        "Kernel distance (KID), seen by random convolutions, during training": 1,
+        "Recall, seen by the classifier, during training": 2,
+        "Recall, seen by random convolutions, during training": 1,
+    }
 
 
 def test_nothing_recorded_is_nothing_shown():

@@ -159,6 +159,10 @@ UNLIKE = {
         lambda f: scored(f, extractors={"classifier": {"sha256": "0"}, "inception-v3": {"sha256": "2"}}),
         ["classifier 0 + inception-v3 2 in two"],
     ),
+    "another first extractor": (  # which saw what bears no extractor's name
+        lambda f: scored(f, extractors={"random-convolutions": {"sha256": "3"}, "classifier": {"sha256": "0"}}),
+        ["random-convolutions 3 + classifier 0 in two"],
+    ),
 }
 
 
@@ -278,23 +282,26 @@ def test_better_is_only_what_the_intervals_separate(measure, groups, expected):
 
 
 def test_the_table_marks_the_best_and_names_units_floors_and_notes(tmp_path):
-    close = {"value": 9.0, "ci95": [8.9, 9.1], "floor": 1.75}
+    close = {"value": 9.0, "ci95": [8.9, 9.1], "floor": 1.75, "extractor": "classifier"}
     a, b = fake_run(tmp_path / "a", "vae", epochs=1), fake_run(tmp_path / "b", "ae", epochs=1)
     scored(a, frechet=close, samples=10_000)
     scored(b, frechet=close | {"value": 30.0, "ci95": [29.0, 31.0]}, samples=10_000)
     text = markdown(compared([a, b]))
     row = next(line for line in text.splitlines() if line.startswith("| Frechet distance"))
     cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert cells == ["Frechet distance", "", "lower", "1.75", "**9.00 [8.90, 9.10]**", "30.0 [29.0, 31.0]"]
+    assert cells == ["Frechet distance, seen by the classifier", "", "lower", "1.75", "**9.00 [8.90, 9.10]**", "30.0 [29.0, 31.0]"]
     assert "not a likelihood" in text
     assert "10\u202f000 samples" in text
-    assert "classifier (sha256 0)" in text
+    assert "the classifier (sha256 0)" in text
     assert "97.2" in text
     heads = [line for line in text.splitlines() if line.startswith("| measure")]
     assert heads[0].strip("|").split("|")[-1].strip() == "b"
     widths = {line.count("|") for line in text.splitlines() if line.startswith("|") and "preset" not in line}
     assert max(widths) == 9  # the runs' table has eight columns
-    assert "Distance de Fréchet" in markdown(compared([a, b]), "fr")
+    assert "Distance de Fréchet, selon le classifieur" in markdown(compared([a, b]), "fr")
+    for folder in (a, b):
+        scored(folder, kid={"value": 400.0, "extractor": "random-convolutions"})
+    assert "\n(Frechet and KID: seen by random convolutions)\n" in table(compared([a, b]))
 
 
 def test_a_name_with_bars_stays_one_cell(tmp_path):

@@ -134,9 +134,10 @@ def test_the_point_that_is_told_is_one_that_bears_the_verdict_out(tmp_path: Path
 def test_arms_seen_by_two_extractors_are_refused(tmp_path: Path) -> None:
     folder = made_up(tmp_path, alike([5.0, 2.0, 1.0, 1.0]), seeds=1)
     path = folder / "warm-seed-0" / "metrics.jsonl"
-    path.write_text(path.read_text().replace('"extractor": "classifier"', '"extractor": "random-convolutions"', 2))
-    with pytest.raises(LabError, match="must be seen by one extractor"):
-        gather(folder, 1)
+    for most in (2, -1):  # a part of an arm, then the whole of it
+        path.write_text(path.read_text().replace('"extractor": "classifier"', '"extractor": "random-convolutions"', most))
+        with pytest.raises(LabError, match="must be seen by one extractor"):
+            gather(folder, 1)
 
 
 def test_no_gain_is_said_where_there_is_none(tmp_path: Path) -> None:
@@ -159,7 +160,7 @@ def test_arms_measured_at_other_steps_are_refused(tmp_path: Path) -> None:
     path = folder / "warm-seed-1" / "metrics.jsonl"
     path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")
     with pytest.raises(LabError, match="measured at the same steps"):
-        read_curves([folder / "warm-seed-0", folder / "warm-seed-1"])
+        read_curves({"warm": [folder / "warm-seed-0", folder / "warm-seed-1"]})
 
 
 def test_every_verdict_and_sign_has_its_words() -> None:

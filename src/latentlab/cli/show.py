@@ -88,7 +88,8 @@ def command_show(arguments: list[str]) -> int:
         floor = f"  floor {score['floor']:.4g}" if "floor" in score else ""
         value = "infinite" if score["value"] is None else f"{score['value']:.5g}"
         note = f"  ({score['note']})" if "note" in score else ""
-        lines.append(f"score {name:<24} {value}{error} {score['unit']}{floor}  n={score['n']}{note}")
+        seen = f"  seen by {score['extractor']}" if "extractor" in score else ""
+        lines.append(f"score {name:<24} {value}{error} {score['unit']}{floor}  n={score['n']}{seen}{note}")
     lines.append("environment")
     for key, value in environment.items():
         lines.append(f"  {key:<28} {json.dumps(value)}")
@@ -189,8 +190,9 @@ def score_lines(result: Mapping[str, Any]) -> list[str]:
     rows = [["score", "value", "95 % interval or ± error", "floor", "n", "unit"]]
     notes: dict[str, list[str]] = {}
     for name, score in result.get("scores", {}).items():
-        rows.append([name, shown(score["value"]), spread(score), shown(score["floor"]) if "floor" in score else "", f"{score['n']:,}"])
-        rows[-1].append(score["unit"][:UNITS])
+        seen = f" ({score['extractor']})" if "extractor" in score and "@" not in name else ""
+        floor = shown(score["floor"]) if "floor" in score else ""
+        rows.append([name + seen, shown(score["value"]), spread(score), floor, f"{score['n']:,}", score["unit"][:UNITS]])
         if "note" in score:
             notes.setdefault(score["note"], []).append(name)
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]

@@ -119,12 +119,28 @@ def present(parts: Iterable[Mapping[str, Any]]) -> list[str]:
     return ordered(name for part in parts for name in part["scores"])
 
 
-def title(score: str, lang: str) -> str:
-    """A score's title with its unit; a second extractor's name in brackets; what has no text by its own name."""
-    name, extractor = base(score)
+def title(score: str, lang: str, entries: Iterable[Mapping[str, Any]] = ()) -> str:
+    """A score's title with its unit, and the extractor that saw it: the one in its name, else that of its entries.
+
+    What has no text goes by its own name.
+    """
+    name, second = base(score)
     key = f"compare.measure.{name}"
     words = text(key, lang) if key in catalogue(lang) else name
-    return f"{words} ({extractor})" if extractor else words
+    return seen_by(words, second or next((entry["extractor"] for entry in entries if "extractor" in entry), "")).say(lang)
+
+
+def extractor_words(identity: str) -> Phrase:
+    """An extractor as a sentence says it; one that this version does not know by its own name."""
+    key = f"extractor.{identity}"
+    return Phrase(key) if key in catalogue("en") else Phrase("page.verbatim", {"words": identity})
+
+
+def seen_by(measure: Phrase | str, extractor: str) -> Phrase:
+    """A measure with who saw it: on the features of two extractors it has two scales. "" for one that needs no features."""
+    if not extractor:
+        return Phrase("page.verbatim", {"words": measure})
+    return Phrase("measure.seen", {"measure": measure, "extractor": extractor_words(extractor)})
 
 
 def unit_words(unit: str, lang: str) -> str:

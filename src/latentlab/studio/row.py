@@ -11,6 +11,7 @@ import streamlit as st
 
 from latentlab.base.errors import LabError
 from latentlab.base.texts import duration, number, significant
+from latentlab.measure.table import seen_by
 from latentlab.runs.diagnosis.symptoms import KEYS
 from latentlab.runs.verify import check_run
 from latentlab.studio import actions, tasks
@@ -19,7 +20,7 @@ from latentlab.studio.frame import in_one_line, link
 from latentlab.studio.library import LONGEST, Library, here
 from latentlab.studio.listing import Listed, one
 from latentlab.studio.overview import Overview, overview
-from latentlab.studio.state import attempt, lang, plain, say, say_refused, shown
+from latentlab.studio.state import attempt, lang, plain, say, say_refused, shown, spoken
 from latentlab.studio.watch import badge
 
 TICK_SECONDS = 2.0
@@ -111,7 +112,8 @@ def held_out(each: Listed) -> list[str]:
     """The last number on held-out images, in words: the loss, or for a GAN the distance of its samples from real images."""
     words = {"loss_nats": "loss", "kid": "kid", "mse": "error"}
     values = [(word, value) for name, word in words.items() if isinstance(value := each.held_out.get(name), float | int)]
-    return [say(f"studio.runs.held_out.{word}", value=significant(float(value), lang(), 3)) for word, value in values[:1]]
+    said = [say(f"studio.runs.held_out.{word}", value=significant(float(value), lang(), 3)) for word, value in values[:1]]
+    return [spoken(seen_by(words, str(each.held_out.get("extractor", "")))) for words in said]
 
 
 def _short(words: str, most: int = 220) -> str:

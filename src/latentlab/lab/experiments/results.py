@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from latentlab.base.errors import LabError
 from latentlab.base.texts import duration, number, significant, text
 from latentlab.lab.kit import Doubles, paired
-from latentlab.measure.table import better, finite
+from latentlab.measure.table import better, extractor_words, finite
 from latentlab.runs.folder import RunFolder
 
 MEASURES = ("frechet", "kid", "class_reverse_kl_nats", "recall")
@@ -46,12 +46,19 @@ class Curves:
         return {"images_seen": self.images_seen.tolist(), "epochs": self.epochs.tolist(), "values": values}
 
 
-def read_curves(folders: Sequence[Path]) -> Curves:
-    """The curves of one arm. Raises LabError when its runs were not measured at the same steps."""
-    rows = [[row for row in RunFolder(path).metrics() if row["split"] == "val" and "kid" in row] for path in folders]
-    seen = {row["extractor"] for run in rows for row in run}
+def read_curves(arms: Mapping[str, Sequence[Path]]) -> dict[str, Curves]:
+    """The curves of each arm. Raises LabError when one extractor did not see all, or an arm's runs were not measured at the same steps."""
+    rows = {
+        arm: [[row for row in RunFolder(path).metrics() if row["split"] == "val" and "kid" in row] for path in folders]
+        for arm, folders in arms.items()
+    }
+    seen = {row["extractor"] for runs in rows.values() for run in runs for row in run}
     if len(seen) > 1:
-        raise LabError(f"the runs of an arm must be seen by one extractor, but {' and '.join(sorted(seen))} looked. Give --fresh.")
+        raise LabError(f"the runs of all arms must be seen by one extractor, but {' and '.join(sorted(seen))} looked. Give --fresh.")
+    return {arm: _curves(folders, rows[arm]) for arm, folders in arms.items()}
+
+
+def _curves(folders: Sequence[Path], rows: Sequence[Sequence[Mapping[str, Any]]]) -> Curves:
     steps = [[row["step"] for row in run] for run in rows]
     if not steps[0] or any(other != steps[0] for other in steps):
         raise LabError(f"the runs of an arm must be measured at the same steps. {folders[0]} and its siblings were not. Give --fresh.")
@@ -70,7 +77,7 @@ def read_curves(folders: Sequence[Path]) -> Curves:
 def gather(folder: Path, seeds: int) -> dict[str, Any]:
     """experiment.json from the run folders below `folder`; no torch, nothing is measured anew."""
     runs = {arm: [RunFolder(folder / f"{arm}-seed-{seed}") for seed in range(seeds)] for arm in ("vae", *ARMS)}
-    arms = {arm: read_curves([run.path for run in runs[arm]]) for arm in ARMS}
+    arms = read_curves({arm: [run.path for run in runs[arm]] for arm in ARMS})
     measures = [name for name in arms["scratch"].values if all(name in curves.values for curves in arms.values())]
     first, frozen = runs["scratch"][0], runs["frozen"][0].config()
     images, vae_epochs = first.environment()["images"], float(runs["vae"][0].config().train.epochs)
@@ -189,7 +196,7 @@ def write_words(result: Mapping[str, Any], lang: str) -> str:
         vae_epochs=number(result["vae_epochs"], lang),
         frozen_epochs=number(round(result["frozen_epochs"], 2), lang),
         samples=number(result["samples"], lang),
-        extractor=result["extractor"],
+        extractor=extractor_words(result["extractor"]).say(lang),
     )
     differences = [at for pairs in result["differences"].values() for points in pairs.values() for at in points.values()]
     seconds = {name: duration(value, lang) for name, value in result["seconds"].items()}
@@ -199,7 +206,7 @@ def write_words(result: Mapping[str, Any], lang: str) -> str:
         setup,
         f"## {say('verdict')}",
         "\n\n".join(verdict_sentences(result, lang)),
-        "![" + say("measure." + result["headline"]) + "](figure.png)",
+        f"![{headline}](figure.png)",
         f"## {say('vae-to-gan.values')}",
         _values(result, lang),
         f"## {say('vae-to-gan.differences')}",

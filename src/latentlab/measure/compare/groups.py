@@ -197,13 +197,13 @@ def best(measure: str, groups: Mapping[str, Mapping[str, Any]]) -> str | None:
 
 
 def _one_protocol(measure: str, scores: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether scores of one name mean one thing: alike in being a likelihood or not, in importance samples and in images.
+    """Whether scores of one name mean one thing: alike in extractor, in being a likelihood or not, in importance samples and images.
 
     A Frechet distance of too few images says so in its note, and nobody wins by it.
     """
     if base(measure)[0] == "frechet" and any("note" in score for score in scores):
         return False
-    return len({(score.get("note"), score.get("k"), score.get("n")) for score in scores}) == 1
+    return len({tuple(score.get(part) for part in ("extractor", "note", "k", "n")) for score in scores}) == 1
 
 
 def _reach(score: Mapping[str, Any], sign: float) -> tuple[float, float] | None:

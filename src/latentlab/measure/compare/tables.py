@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from latentlab.base.texts import catalogue, duration, number, significant, text
-from latentlab.measure.table import COSTS, note_words, present, title, unit_words
+from latentlab.measure.table import COSTS, extractor_words, note_words, present, title, unit_words
 
 COLUMNS = (
     ("run", "run"),
@@ -37,7 +37,9 @@ def table(compared: Mapping[str, Any]) -> str:
         "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))) for row in rows
     ]
     lines.insert(1, "  ".join("─" * w for w in widths))
-    return "\n".join(lines + [f"({note})" for note in _notes(compared["runs"])])
+    by = {score["extractor"] for entry in compared["runs"].values() for name, score in entry["scores"].items() if name == "kid"}
+    notes = [f"Frechet and KID: seen by {extractor_words(one).say('en')}" for one in sorted(by)]
+    return "\n".join(lines + [f"({note})" for note in notes + _notes(compared["runs"])])
 
 
 def _cell(key: str, name: str, entry: Mapping[str, Any]) -> str:
@@ -81,7 +83,7 @@ def provenance(compared: Mapping[str, Any], lang: str) -> str:
     if compared["samples"] is not None:
         parts.append(text("compare.samples", lang, n=number(compared["samples"], lang)))
     for identity, facts in compared["extractors"].items():
-        seen = text("compare.extractor", lang, identity=identity, sha256=str(facts.get("sha256"))[:SHORT])
+        seen = text("compare.extractor", lang, identity=extractor_words(identity).say(lang), sha256=str(facts.get("sha256"))[:SHORT])
         if facts.get("accuracy") is not None:
             seen += ", " + text("compare.accuracy", lang, percent=number(100 * facts["accuracy"], lang, 1))
         parts.append(seen)
@@ -97,7 +99,7 @@ def measure_rows(compared: Mapping[str, Any], names: Sequence[str], lang: str, l
         scores = [group["scores"][measure] for group in compared["groups"].values() if measure in group["scores"]]
         way = scores[0].get("better")
         row = [
-            title(measure, lang),
+            title(measure, lang, scores),
             " / ".join(dict.fromkeys(unit_words(str(score.get("unit", "")), lang) for score in scores)),
             text(f"compare.better.{way}", lang) if way else "",
             _floor(scores, lang),

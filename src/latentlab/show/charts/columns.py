@@ -13,7 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from latentlab.measure.table import MEASURES
+
 WHERE = frozenset(("step", "epoch", "images_seen", "seconds", "split"))  # say where a line is, not what was measured
+SEEN = frozenset(measure.name for measure in MEASURES if measure.watched)  # by the extractor that the line names
 MOST_POINTS = 1_200  # of one line on a page
 
 Doubles = NDArray[np.float64]
@@ -38,6 +41,7 @@ class Change(NamedTuple):
 class Columns:
     """The numbers of a run's metrics by split and name. `extend` takes the lines that were written since.
 
+    What an extractor saw bears its name too, as in scores: "kid@random-convolutions". Two extractors give two columns.
     A resumed run first takes back the lines after its checkpoint: where metrics.jsonl has become shorter, make new ones.
     One thread may extend it while others read.
     """
@@ -59,7 +63,7 @@ class Columns:
             split = row.get("split", "")
             epochs, steps = self._where.get(split) or self._where.setdefault(split, (array("d"), array("d")))
             columns = self._values.setdefault(split, {})
-            index = len(epochs)
+            index, seen = len(epochs), row.get("extractor")
             epochs.append(_double(row.get("epoch")))
             steps.append(_double(row.get("step")))
             for name, value in row.items():
@@ -71,6 +75,8 @@ class Columns:
                     if name == "request":
                         self._note(row, value)
                     continue
+                if seen and name in SEEN:
+                    name = f"{name}@{seen}"
                 try:
                     lines, values = columns[name]
                 except KeyError:

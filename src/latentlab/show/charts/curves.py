@@ -12,7 +12,7 @@ import numpy as np
 
 from latentlab.base.errors import refusal
 from latentlab.base.texts import Phrase
-from latentlab.measure.table import MEASURES, NATS
+from latentlab.measure.table import BY_NAME, MEASURES, NATS, base, seen_by
 from latentlab.show.charts.columns import MOST_POINTS, Columns, thinned
 from latentlab.show.charts.panels import Lines, Panel, Series
 from latentlab.show.charts.payload import rounded
@@ -146,15 +146,19 @@ def over_epochs(
 
 
 def quality_curves(runs: Sequence[Recorded], most: int = MOST_POINTS) -> list[Panel]:
-    """How samples came nearer to real images while runs trained: a panel for each measure; KID where there is no Frechet distance."""
-    shown: list[Panel] = []
-    for metric in (measure.name for measure in MEASURES if measure.watched and measure.headline):
-        name, axis, log_y = METRICS[metric]
-        drawn = each_run(runs, metric, "val", most)
-        if drawn and not (metric == "kid" and shown):
-            summary = Phrase("curves.quality.summary", {"measure": Phrase(name), "each": last_values(drawn)})
-            shown.append(over_epochs(Phrase("curves.quality", {"measure": Phrase(name)}), axis, drawn, summary, log_y))
-    return shown
+    """How samples came nearer to real images while runs trained: by measure and extractor; KID where there is no Frechet distance."""
+    shown: dict[tuple[str, str], Panel] = {}
+    for metric, split in overlays(run.rows for run in runs):
+        measure = BY_NAME.get(base(metric)[0])
+        if split != "val" or measure is None or not measure.headline or not measure.watched:
+            continue
+        drawn, extractor = each_run(runs, metric, split, most), base(metric)[1]
+        if drawn and not (measure.name == "kid" and ("frechet", extractor) in shown):
+            said = {"measure": called(metric)}
+            summary = Phrase("curves.quality.summary", said | {"each": last_values(drawn)})
+            _, axis, log_y = METRICS[measure.name]
+            shown[measure.name, extractor] = over_epochs(Phrase("curves.quality", said), axis, drawn, summary, log_y)
+    return list(shown.values())
 
 
 def overlaid(runs: Mapping[str, tuple[Rows, Phrase, str]], metric: str, split: str, most: int = MOST_POINTS) -> Panel | None:
@@ -162,21 +166,29 @@ def overlaid(runs: Mapping[str, tuple[Rows, Phrase, str]], metric: str, split: s
 
     A run is `Recorded` or a tuple of the same. Raises LabError for a metric that is not in METRICS.
     """
-    if metric not in METRICS:
+    if base(metric)[0] not in METRICS:
         raise refusal("metric", f"one of {', '.join(METRICS)}", metric)
-    name, axis, log_y = METRICS[metric]
+    _, axis, log_y = METRICS[base(metric)[0]]
     drawn = each_run([Recorded(*run) for run in runs.values()], metric, split, most)
     if not drawn:
         return None
-    what = {"metric": Phrase(name), "split": Phrase("figure.split.val" if split == "val" else "figure.split.train")}
+    what = {"metric": called(metric), "split": Phrase("figure.split.val" if split == "val" else "figure.split.train")}
     summary = Phrase("chart.overlaid.summary", what | {"each": last_values(drawn)})
     return over_epochs(Phrase("chart.overlaid", what), axis, drawn, summary, log_y)
 
 
 def overlays(runs: Iterable[Rows]) -> list[tuple[str, str]]:
-    """The (metric, split) of METRICS that at least one of some runs recorded, in the order of METRICS, validation first."""
+    """The (metric, split) of METRICS that at least one of some runs recorded, by extractor, in the order of METRICS, validation first."""
     recorded = {(name, split) for rows in map(as_columns, runs) for split in ("val", "train") for name in rows.names(split)}
-    return [(metric, split) for metric in METRICS for split in ("val", "train") if (metric, split) in recorded]
+    order = list(METRICS)
+    known = [(metric, split) for metric, split in recorded if base(metric)[0] in METRICS]
+    return sorted(known, key=lambda one: (order.index(base(one[0])[0]), one[0], one[1] != "val"))
+
+
+def called(metric: str) -> Phrase:
+    """What a metric of METRICS is called; "kid@classifier" with who saw it."""
+    name, extractor = base(metric)
+    return seen_by(Phrase(METRICS[name].name), extractor)
 
 
 def each_run(runs: Sequence[Recorded], metric: str, split: str, most: int = MOST_POINTS) -> list[Series]:

@@ -50,9 +50,9 @@ def sheet(count: int, columns: int, rows: int, height: float, top: float) -> tup
     return figure, every[:count]
 
 
-def title_in_panel(panel: Axes, measure: str, lang: str) -> None:
-    """A measure's title above a narrow panel, on two lines where it is long."""
-    words = "\n".join(textwrap.wrap(title(measure, lang), TITLE_CHARACTERS))
+def title_in_panel(panel: Axes, measure: str, scores: Sequence[Score], lang: str) -> None:
+    """A measure's title above a narrow panel, on lines of their own where it is long."""
+    words = "\n".join(textwrap.wrap(title(measure, lang, scores), TITLE_CHARACTERS))
     panel.set_title(words, loc="left", fontsize=9.8, fontweight="bold", color=style.INK, pad=6, parse_math=False)
 
 
@@ -203,7 +203,7 @@ def draw_panel(panel: Axes, groups: Sequence[Group], measure: str, lang: str) ->
     _scale(panel, [score for score in scores if score["value"] is not None], floors)
     way = better(scores)
     style.dress(panel, "", text(f"compare.axis.{way}", lang) if way else "", "", lang)
-    title_in_panel(panel, measure, lang)
+    title_in_panel(panel, measure, scores, lang)
     panel.xaxis.label.set_fontsize(8.8)
     panel.xaxis.label.set_color(style.SOFT)
     panel.tick_params(axis="x", labelsize=8.8)

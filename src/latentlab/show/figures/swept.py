@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from latentlab.base.texts import number, text
-from latentlab.measure.table import panels, reach, score_of
+from latentlab.measure.table import better, panels, reach, score_of, title
 from latentlab.show.figures import comparison, style
 from latentlab.show.figures.comparison import Group, Score, extent, shortened, single_seeds, wide
 
@@ -103,7 +103,7 @@ def draw_panel(panel: Axes, drawn: Sequence[Line], values: Sequence[Value], meas
     if ends := [end for score in scores for end in extent(score)] + floors:
         comparison.fit(panel, "y", ends, way != "higher" and wide(ends), (0.08, 0.1), 5)
     style.dress(panel, "", field, text(f"compare.axis.up.{way}", lang) if way else "", lang)
-    comparison.title_in_panel(panel, measure, lang)
+    comparison.title_in_panel(panel, measure, scores, lang)
     panel.xaxis.label.set_fontsize(9.3)
     panel.yaxis.label.set_fontsize(8.6)
     panel.yaxis.label.set_color(style.SOFT)
@@ -181,10 +181,10 @@ def draw_vae_to_gan(result: Mapping[str, Any], path: Path, lang: str) -> Path:
         first, last = panel is panels[0], panel is panels[-1]
         _draw_arms(panel, result, measure, lang, first)
         logarithmic = measure != "recall" and style.scale_log(panel)
-        y = style.axis_label(text(f"experiments.axis.{measure}", lang), logarithmic, lang)
+        y = style.axis_label(text(f"compare.axis.up.{better(measure)}", lang), logarithmic, lang)
         _draw_release(panel, result, text("experiments.released", lang) if first else "")
         x = text("experiments.images", lang) if last else ""
-        style.dress(panel, text(f"experiments.measure.{measure}", lang), x, y, lang)
+        style.dress(panel, title(measure, lang, [result]), x, y, lang)
     return style.save(figure, path, lang)
 
 

@@ -105,6 +105,7 @@ class Score(NamedTuple):
     floor: float | None = None
     note: str | None = None
     ci95: tuple[float, float] | None = None
+    extractor: str = ""
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -190,7 +191,7 @@ def _score(value: Any) -> Score | None:
     known = (float(interval[0]), float(interval[1])) if interval and None not in interval else None
     if stderr is None and known is not None:
         stderr = (known[1] - known[0]) / (2 * Z)
-    return Score(float(value["value"]), stderr, value.get("floor"), value.get("note"), known)
+    return Score(float(value["value"]), stderr, value.get("floor"), value.get("note"), known, value.get("extractor", ""))
 
 
 def _shares(value: Any) -> Shares | None:

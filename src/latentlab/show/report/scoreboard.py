@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from latentlab.base.errors import LabError, printable
-from latentlab.base.texts import duration
+from latentlab.base.texts import Phrase, duration
 from latentlab.config.field import ROLES, written
 from latentlab.config.presets import preset
 from latentlab.config.schema import Config
-from latentlab.measure.table import GROUPS, MEASURES, better
+from latentlab.measure.table import GROUPS, MEASURES, better, seen_by
 from latentlab.show.answers.record import MACHINE, RUNS
 from latentlab.show.report.context import Context, Facts, Score
 from latentlab.show.report.markup import data_uri, escape, table, tag
@@ -45,9 +45,9 @@ def scoreboard(c: Context) -> str:
 
 def _row(c: Context, score: str) -> list[str]:
     best = _best(c, score)
-    label = c.say(f"measure.{score}")
     notes = []
     values = [value for facts in c.facts.values() if (value := facts.score(score))]
+    label = escape(seen_by(Phrase(f"measure.{score}"), values[0].extractor).say(c.lang))
     floors = [value.floor for value in values if value.floor is not None]
     if score not in UNTOLD and (way := better(score)):
         notes.append(c.say(f"measure.{way}"))

@@ -16,7 +16,7 @@ from latentlab.base.texts import Phrase
 from latentlab.measure.compare import comparison_of, read_entry
 from latentlab.measure.compare.tables import explained, measure_rows, provenance
 from latentlab.show.charts.columns import Columns
-from latentlab.show.charts.curves import METRICS, overlaid, overlays
+from latentlab.show.charts.curves import called, overlaid, overlays
 from latentlab.show.charts.payload import capital
 from latentlab.studio import parts, tasks
 from latentlab.studio.actions import measure
@@ -72,7 +72,7 @@ def _curves(runs: list[Overview]) -> None:
 
     def title(name: str) -> str:
         metric, split = quantities[name]
-        return f"{capital(spoken(Phrase(METRICS[metric].name)))} ({say(f'split.{split}')})"
+        return f"{capital(spoken(called(metric)))} ({say(f'split.{split}')})"
 
     shared = [
         name for name, (metric, split) in quantities.items() if sum(metric in rows.names(split) for rows, _, _ in recorded.values()) > 1

@@ -44,7 +44,7 @@ def experiment(bench: Bench) -> Findings:
     """Train a VAE for each seed, then the three arms from it; three seeds."""
     bench.train([vae(seed, bench) for seed in range(SEEDS)])
     runs = bench.train([gan(arm, seed, bench) for seed in range(SEEDS) for arm in ARMS])
-    curves = {arm: read_curves([bench.folder / f"{arm}-seed-{seed}" for seed in range(SEEDS)]) for arm in ARMS}
+    curves = read_curves({arm: [bench.folder / f"{arm}-seed-{seed}" for seed in range(SEEDS)] for arm in ARMS})
     generators = {arm: bench.results(arm, SEEDS) for arm in ARMS}
     numbers = {
         "images_seen": curves["warm"].images_seen.tolist(),
