@@ -7,6 +7,7 @@ import json
 import math
 import re
 from importlib import resources
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,10 +17,12 @@ from PIL import Image
 
 from latentlab.base.texts import Phrase, number
 from latentlab.show import charts as module
+from latentlab.show.charts.curves import overlaid
 from latentlab.show.charts.panels import Bars, Lines, Pictures, Series, panel_json, panel_read
+from latentlab.show.charts.payload import Reel, chart_data, film_data
 from latentlab.show.figures import style
 from latentlab.show.figures.painter import draw_panels
-from latentlab.show.figures.style import HUES, looks
+from latentlab.show.figures.style import FAMILY, HUES, looks, ramps
 from latentlab.show.report.markup import Shared, panel_figure
 
 EPOCH, NATS = Phrase("figure.epoch"), Phrase("figure.nats")
@@ -118,7 +121,7 @@ def test_no_two_series_look_alike_without_colour(kinds):
     found = looks([Series(said("a"), (), kind=kind) for kind in kinds])
     assert len({look.mark for look in found}) == len(found)
     assert len({(look.dash, look.mark) for look in found}) == len(found)
-    assert all(look.hue == kind for look, kind in zip(found, kinds, strict=True) if kind)
+    assert all(look.hue.rstrip("-01234567") == kind for look, kind in zip(found, kinds, strict=True) if kind)
 
 
 def contrast(one: str, other: str) -> float:
@@ -135,13 +138,41 @@ def contrast(one: str, other: str) -> float:
 
 
 def test_every_hue_stands_out_in_both_themes():
-    light, dark = module.style().split("@media screen and (prefers-color-scheme: dark)")
+    light, dark, _ = module.style().split("@media screen and (prefers-color-scheme: dark)")
     for part, paper in ((light, "#fbfaf7"), (dark.partition("}\n}")[0], "#17181b")):
         hues = dict(re.findall(r"--hue-(\d): var\(--chart-hue-\d, (#[0-9a-f]{6})\)", part))
         assert len(hues) == 6
         assert all(contrast(hue, paper) >= 3 for hue in hues.values()), hues
         if part is light:
             assert hues == {name: HUES[name] for name in hues}
+
+
+def lightness(color: str) -> float:
+    """CIE L* of a colour #rrggbb."""
+    return 116 * ((contrast(color, "#000000") * 0.05 - 0.05) ** (1 / 3)) - 16
+
+
+@pytest.mark.parametrize(("dark", "paper"), [(False, "#ffffff"), (True, "#17181b")])
+def test_the_steps_of_a_ramp_stand_out_and_differ_in_lightness(dark, paper):
+    steps = ramps(dark)
+    assert all(contrast(color, paper) >= 3 for color in steps.values()), steps
+    for kind in FAMILY:
+        light = [lightness(steps[f"{kind}-{step}"]) for step in range(8)]
+        assert min(abs(a - b) for a, b in pairwise(light)) > 4.5, (kind, light)
+    page, host = module.style().rpartition("@media")[2 if dark else 0], module.host_style()
+    assert all(f".hue-{name} {{ --own: {color}; }}" in page for name, color in steps.items())
+    assert all(f"{'.chart-dark ' if dark else ''}.hue-{name} {{ --own: {color}; }}" in host for name, color in steps.items())
+
+
+def test_runs_of_one_family_have_a_hue_each_everywhere():
+    kinds = ["vae"] * 8 + ["gan", "ae", "ae"]
+    hues = style.hues(kinds)
+    assert hues == [*(f"vae-{step}" for step in range(8)), "gan", "ae-0", "ae-7"]
+    runs = {str(i): ([{"epoch": 1.0, "split": "val", "mse": 1.0}], said(str(i)), hue) for i, hue in enumerate(hues)}
+    drawn = [one["hue"] for one in chart_data(overlaid(runs, "mse", "val"))["series"]]
+    reels = [Reel(str(i), said(str(i)), kind, (0,), None, said("")) for i, kind in enumerate(kinds)]
+    assert drawn == [run["hue"] for run in film_data(reels, "en")["runs"]] == hues
+    assert [look.hue for look in looks([Series(said("a"), (), kind="vae")])] == ["vae"]  # one run stays as it was
 
 
 # --------------------------------------------------------------------------------------------------------------- the PNG

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from latentlab.show import bundle
+from latentlab.show.figures.style import ramps
 
 PAGE = {"mount": "mount.js", "number": "numbers.js", "fill": "numbers.js", "player": "player.js"}
 HOST = PAGE | {"chart": "chart.js", "film": "film.js"}
@@ -25,10 +26,16 @@ def module() -> str:
 @cache
 def style() -> str:
     """The style sheet of the charts: colours come from the page's own, or from --chart-ink and its like."""
-    return bundle.text("charts", "charts.css")
+    return bundle.text("charts", "charts.css") + _ramps() + f"@media screen and (prefers-color-scheme: dark) {{ {_ramps(True)} }}\n"
 
 
 @cache
 def host_style() -> str:
     """The style sheets for a host: charts and films, light or dark by the class chart-light or chart-dark around them."""
-    return bundle.text("charts", "host.css", "charts.css", "film.css")
+    dark = f"@media screen {{ {_ramps(True, '.chart-dark ')} }}\n"
+    return bundle.text("charts", "host.css", "charts.css", "film.css") + _ramps() + dark
+
+
+def _ramps(dark: bool = False, below: str = "") -> str:
+    """A rule for each step of each family's ramp."""
+    return "".join(f"{below}.hue-{name} {{ --own: {color}; }}\n" for name, color in ramps(dark).items())

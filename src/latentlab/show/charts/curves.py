@@ -38,7 +38,7 @@ class Chart(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """A run to lay over others: its lines, its name, its kind ("ae", "vae", "gan", "gan-from-vae", or "" for a free colour)."""
+    """A run to lay over others: its lines, its name, its kind as `Series` has it."""
 
     rows: Rows
     name: Phrase

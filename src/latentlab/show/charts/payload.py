@@ -16,7 +16,7 @@ from latentlab.base.texts import Phrase, number, text
 from latentlab.runs.folder import RunFolder
 from latentlab.show.charts.columns import Columns, Doubles
 from latentlab.show.charts.panels import Bars, Lines, Series, Values
-from latentlab.show.figures.style import looks
+from latentlab.show.figures.style import hues, looks
 
 FIGURES = 6  # of a number in a chart: more than a screen resolves
 EXACT = 22  # powers of ten up to 10^22 are doubles
@@ -239,11 +239,11 @@ def film_data(reels: Sequence[Reel], lang: str) -> dict[str, Any]:
         {
             "name": one.name,
             "label": one.label.say(lang),
-            "hue": one.kind or "5",  # a grey of figures/style.py
+            "hue": hue or "5",  # a grey of figures/style.py
             "steps": list(one.steps),
             "epochs_per_step": one.epochs_per_step,
             "alt": one.alt.say(lang),
         }
-        for one in reels
+        for one, hue in zip(reels, hues([one.kind for one in reels]), strict=True)
     ]
     return {"runs": runs, "words": words, "lang": lang}

@@ -190,8 +190,9 @@ def draw_comparison(
 def draw_panel(panel: Axes, groups: Sequence[Group], measure: str, lang: str) -> None:
     """One measure: each group in its row, the first on top."""
     scores: list[Score] = []
-    for row, group in enumerate(groups):
-        color, mark = style.FAMILY.get(str(group.get("kind")), style.INK), MARKS.get(str(group.get("kind")), "X")
+    kinds = [str(group.get("kind")) for group in groups]
+    for row, (group, kind, hue) in enumerate(zip(groups, kinds, style.hues(kinds), strict=True)):
+        color, mark = style.HUES.get(hue, style.INK), MARKS.get(kind, "X")
         score = score_of(group, measure)
         if score is None or score["value"] is None:
             x, words, side, ink = (0.02, "–", "left", style.SOFT) if score is None else (0.97, "∞ →", "right", color)

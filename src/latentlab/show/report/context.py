@@ -19,6 +19,7 @@ from latentlab.show.answers import Answers
 from latentlab.show.card import Card
 from latentlab.show.charts.columns import Columns
 from latentlab.show.figures.records import Codes, active_units, edge_steps, last_samples, read_codes, reconstructed, unit_kl_nats
+from latentlab.show.figures.style import hues
 from latentlab.show.report.markup import Shared, Words, escape, tag
 
 NEIGHBOUR_POINTS = 2_000
@@ -45,6 +46,16 @@ class Context(Words):
     def kind(self, run: str) -> str:
         """What colour a run has: "ae", "vae", "gan", or "gan-from-vae" for a GAN that started as a decoder."""
         return self.runs[run].config().kind
+
+    @cached_property
+    def hues(self) -> dict[str, str]:
+        """The hue of each run, the same in every chart."""
+        return dict(zip(self.runs, hues([self.kind(name) for name in self.runs]), strict=True))
+
+    def colored(self, run: str) -> str:
+        """The classes of an element in the colour of a run."""
+        kind, hue = self.kind(run), self.hues[run]
+        return kind if hue == kind else f"{kind} hue-{hue}"
 
     def role(self, kind: str) -> str | None:
         """The first run of a kind, which sentences speak of; None where there is none."""
@@ -89,7 +100,7 @@ class Context(Words):
 
     def label(self, run: str) -> str:
         """A run's short name as HTML, with its colour."""
-        return tag("span", tag("span", class_=f"swatch {self.kind(run)}", aria_hidden="true"), escape(self.name(run)), class_="run")
+        return tag("span", tag("span", class_=f"swatch {self.colored(run)}", aria_hidden="true"), escape(self.name(run)), class_="run")
 
     def measured(self, run: str, score: str) -> str:
         """A score with its standard error; "–" where it is not defined."""

@@ -128,7 +128,7 @@ def balance(c: Context) -> str:
             column = tag("span", bar, line, class_="column", aria_hidden="true")
             name_below = tag("span", escape(label), class_="class", aria_hidden="true")
             marks.append(tag("li", column, name_below, tag("span", escape(said), class_="hidden"), title=said))
-        strip = tag("ol", *marks, class_=f"strip {c.kind(name)}" + (" many" if len(marks) > 12 else ""))
+        strip = tag("ol", *marks, class_=f"strip {c.colored(name)}" + (" many" if len(marks) > 12 else ""))
         panels.append(tag("div", tag("h4", c.label(name)), strip))
     shares = next(iter(by_run.values()))
     accuracy = next((facts.classifier_accuracy for facts in c.facts.values() if facts.classifier_accuracy is not None), None)

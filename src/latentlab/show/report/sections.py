@@ -136,7 +136,7 @@ def _reconstruction_rows(c: Context, folders: dict[str, RunFolder]) -> list[tupl
 
 def losses_section(c: Context) -> str:
     """AE and VAE on one axis, then each run's own curves, then how a GAN's samples came nearer to real images."""
-    recorded = [curves.Recorded(c.columns[name], c.phrase(name), c.kind(name)) for name in c.runs]
+    recorded = [curves.Recorded(c.columns[name], c.phrase(name), c.hues[name]) for name in c.runs]
     parts = c.paragraph("losses.intro")
     errors = curves.each_run(recorded, "mse", "val")
     if len(errors) > 1:
@@ -159,7 +159,7 @@ def _charts(c: Context, panels: list[Panel]) -> str:
 def _own_curves(c: Context, name: str) -> list[Panel]:
     """What one run minimised, and what else it recorded while it learned."""
     charts = curves.run_charts(c.facts[name].family, objective(c.runs[name]))
-    shown = [curves.lines(c.columns[name], chart, c.phrase(name), c.kind(name)) for chart in charts if chart is not curves.GRADIENT]
+    shown = [curves.lines(c.columns[name], chart, c.phrase(name), c.hues[name]) for chart in charts if chart is not curves.GRADIENT]
     return [panel for panel in (*shown, _kl_by_unit(c, name)) if panel is not None]
 
 
@@ -176,7 +176,7 @@ def _kl_by_unit(c: Context, name: str) -> Bars | None:
         "curves.units.summary",
         {"run": c.phrase(name), "active": active if active is not None else "–", "all": len(per_unit), "most": float(per_unit.max())},
     )
-    bars = (Series(c.phrase(name), tuple(rounded(per_unit[order])), kind=c.kind(name)),)
+    bars = (Series(c.phrase(name), tuple(rounded(per_unit[order])), kind=c.hues[name]),)
     return Bars(Phrase("curves.units"), Phrase("figure.nats"), units, bars, summary)
 
 

@@ -18,6 +18,7 @@ from latentlab.measure.compare.tables import explained, measure_rows, provenance
 from latentlab.show.charts.columns import Columns
 from latentlab.show.charts.curves import called, overlaid, overlays
 from latentlab.show.charts.payload import capital
+from latentlab.show.figures.style import hues
 from latentlab.studio import parts, tasks
 from latentlab.studio.actions import measure
 from latentlab.studio.frame import in_one_line, waits
@@ -62,8 +63,8 @@ def _curves(runs: list[Overview]) -> None:
     """Quantities that the runs recorded, a line for each run."""
     st.header(say("studio.compare.curves"), anchor=False)
     recorded: dict[str, tuple[Columns, Phrase, str]] = {}
-    for run in runs:
-        recorded[run.name] = (watched(run.folder).columns, Phrase("page.verbatim", {"words": run.name}), run.kind)
+    for run, hue in zip(runs, hues([run.kind for run in runs]), strict=True):
+        recorded[run.name] = (watched(run.folder).columns, Phrase("page.verbatim", {"words": run.name}), hue)
         parts.damage(run.name, run.folder)
     quantities = {f"{metric}.{split}": (metric, split) for metric, split in overlays(columns for columns, _, _ in recorded.values())}
     if not quantities:
