@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from base64 import b64decode
 from html.parser import HTMLParser
 from typing import Any
 
@@ -12,6 +13,7 @@ from fakeruns import coarse_figures, fake_lab, fake_run
 
 from latentlab.base.texts import catalogue
 from latentlab.measure.compare import comparison
+from latentlab.show.figures.comparison import write_comparison
 from latentlab.show.report import write_page
 from latentlab.show.report.context import Context, Score, verdict
 from latentlab.show.report.markup import Shared
@@ -143,6 +145,31 @@ def test_any_runs_make_a_page(tmp_path, names):
     page, _ = page_of(tmp_path, "en", *names, drawn="en", epochs=1)
     assert page.unclosed == []
     assert len(page.frames) == len(names)
+
+
+def test_a_hand_in_says_nothing_of_where_files_lie(tmp_path, monkeypatch):
+    """Runs of a folder of pictures in somebody's home, which is not the folder that the report is written from."""
+    home = tmp_path / "home" / "ada-lovelace"
+    runs, _ = fake_lab(home / "runs", "vae", "gan", "gan-from-vae")
+    for name, folder in runs.items():
+        origin = {"train.generator_from": str(home / "runs" / "vae")} if name == "gan-from-vae" else {}
+        config = folder.config().replace(**{"data.spec": f"folder:{home}/pics", "data.root": str(home / "data")}, **origin)
+        (folder.path / "config.json").write_text(config.to_json(), encoding="utf-8")
+        scores = folder.scores() | {"data": config.data.spec}
+        (folder.path / "scores.json").write_text(json.dumps(scores), encoding="utf-8")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    compared = write_comparison(tmp_path / "out", runs)
+    page = write_page(tmp_path / "r.html", runs, compared, "en").read_text(encoding="utf-8")
+    configs = [b64decode(link.partition("base64,")[2]).decode() for link in re.findall(r'href="(data:application/json[^"]+)"', page)]
+    assert len(configs) == 2 * len(runs)  # in each language
+    written = [(tmp_path / "out" / f"comparison.{end}").read_text(encoding="utf-8") for end in ("json", "md")]
+    for text in (page, *configs, *written):
+        assert "lovelace" not in text
+        assert str(tmp_path) not in text
+    assert "--data.spec folder:pics" in re.sub(r"<[^>]+>", "", page)
+    assert all('"spec": "folder:pics"' in config for config in configs)
+    assert page.count("folder:pics") > 10
 
 
 def test_a_run_without_scores_or_records_makes_a_page(tmp_path):

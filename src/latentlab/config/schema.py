@@ -12,13 +12,14 @@ import hashlib
 import json
 from collections.abc import Collection
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Literal, assert_never, cast
 
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.shapes import parse
 from latentlab.config import GAMES, Likelihood, Loss, Reconstruction
 from latentlab.config.field import ROLES, Field, Role, declared, option
-from latentlab.config.sources import valid
+from latentlab.config.sources import named, valid
 
 Family = Literal["ae", "vae", "gan"]
 Kind = Literal["ae", "vae", "gan", "gan-from-vae"]
@@ -249,6 +250,12 @@ class Config:
         for part, values in fields.items():
             whole[part] = dataclasses.replace(whole.get(part, getattr(self, part)), **values)
         return dataclasses.replace(self, **whole)
+
+    def portable(self) -> Config:
+        """The configuration as others may read it: without where its files lie on one machine, folders by their names."""
+        origin = getattr(self.train, "generator_from", None)
+        started = {"train.generator_from": Path(origin).name} if origin else {}
+        return self.replace(**{"data.spec": named(self.data.spec), "data.root": None}, **started)
 
     def locate(self, name: str) -> tuple[str, str]:
         """The part and the field of a name, dotted or not."""

@@ -157,6 +157,12 @@ def _unknown(spec: str) -> LabError:
     return refusal("data.spec", valid(), spec, f"For the images of that folder: folder:{spec}" if is_folder else "")
 
 
+def named(spec: str) -> str:
+    """A SPEC as others may read it, such as in a hand-in: a folder by its name, not by where it lies on one machine."""
+    source, colon, path = spec.partition(":")
+    return f"{source}:{Path(path).name}" if colon else spec
+
+
 def canonical(spec: str) -> str:
     """The same SPEC wherever it is read from: a folder's path becomes absolute."""
     return str(parse(spec))

@@ -90,7 +90,7 @@ def gather(folder: Path, seeds: int) -> dict[str, Any]:
     }
     return {
         "experiment": "vae-to-gan",
-        "data": first.config().data.spec,
+        "data": first.config().portable().data.spec,
         "data_fingerprint": first.environment()["data_fingerprint"],
         "images": images,
         "seeds": seeds,

@@ -11,6 +11,7 @@ from typing import Any
 
 from latentlab.base.errors import LabError, printable
 from latentlab.base.texts import Phrase
+from latentlab.config.sources import named
 from latentlab.measure.compare.groups import grouped, is_foreign
 from latentlab.measure.compare.tables import SHORT, markdown, provenance, table
 from latentlab.runs.folder import RunFolder, open_folder
@@ -31,7 +32,7 @@ def comparison(runs: Mapping[str, RunFolder]) -> dict[str, Any]:
     first = next(iter(runs.values()))
     environments = [folder.environment() for folder in runs.values() if not is_foreign(folder)]
     return {
-        "data": first.scores().get("data") or ("" if is_foreign(first) else first.config().data.spec),
+        "data": named(first.scores().get("data") or ("" if is_foreign(first) else first.config().data.spec)),
         "data_fingerprint": data_fingerprint(first),
         "split": scores[0].get("split"),
         "n": scores[0].get("n"),
@@ -55,7 +56,7 @@ def comparison_of(folders: Mapping[str, RunFolder]) -> dict[str, Any]:
     if differences:
         for entry in entries.values():
             entry |= {"scores": {}, "class_shares": None, "extractors": {}}
-        specs = dict.fromkeys(folder.config().data.spec for folder in folders.values())
+        specs = dict.fromkeys(named(folder.config().data.spec) for folder in folders.values())
         compared: dict[str, Any] = {"data": ", ".join(specs), "extractors": {}, "groups": {}}
         remarks = [Phrase("unscored.unlike"), *differences]
     else:
@@ -163,7 +164,7 @@ def distinct_names(paths: Sequence[Path]) -> list[str]:
 def read_entry(folder: RunFolder) -> dict[str, Any]:
     """A run's size, length, cost and scores. What the run cost is told at the step that was measured."""
     scores = folder.scores()
-    foreign = {"path": str(folder.path), "source": "images", "kind": "images"}
+    foreign = {"source": "images", "kind": "images"}
     return (foreign if is_foreign(folder) else _trained(folder, scores)) | {
         "samples_per_second": scores.get("samples_per_second"),
         "scores": scores.get("scores", {}),
@@ -178,7 +179,6 @@ def _trained(folder: RunFolder, scores: Mapping[str, Any]) -> dict[str, Any]:
     rows = [row for row in folder.metrics() if measured is None or row["step"] <= measured]
     last = rows[-1] if rows else STARTED
     return {
-        "path": str(folder.path),
         "source": "run",
         "preset": config.preset,
         "family": config.family,

@@ -14,6 +14,7 @@ from typing import Any
 
 from latentlab.base.errors import LabError
 from latentlab.config.field import ROLES, Role
+from latentlab.config.sources import named
 from latentlab.measure.metrics import Z
 from latentlab.measure.table import COSTS, base, better, present
 from latentlab.runs.folder import RunFolder, open_folder
@@ -34,7 +35,7 @@ def settings(folder: RunFolder) -> dict[str, Any]:
     if is_foreign(folder):
         return {"path": str(folder.path.resolve())}
     config = folder.config()
-    shared = {"preset": config.preset} | config.values(ROLES - WHERE - {"seed"})
+    shared = {"preset": config.preset} | config.values(ROLES - WHERE - {"seed"}) | {"data.spec": named(config.data.spec)}
     if shared.get("train.generator_from") is not None:
         shared["train.generator_from"] = _source(shared["train.generator_from"])
     shared["step"] = folder.scores().get("step")

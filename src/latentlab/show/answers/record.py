@@ -74,7 +74,7 @@ def run_record(folder: RunFolder) -> dict[str, Any]:
     `history` is the sha256 of metrics.jsonl, which holds the seconds of every step: two trainings never share it, two
     copies of one run do.
     """
-    config, environment, scores, rows = folder.config(), folder.environment(), folder.scores(), folder.metrics()
+    config, environment, scores, rows = folder.config().portable(), folder.environment(), folder.scores(), folder.metrics()
     last = rows[-1] if rows else {}
     measured = scores.get("scores") or {}
     status = folder.status()

@@ -171,7 +171,7 @@ def _heading(c: Context, which: str) -> str:
 
 
 def _data_name(c: Context) -> str:
-    return str(c.comparison.get("data") or next((folder.config().data.spec for folder in c.runs.values()), ""))
+    return str(c.comparison.get("data") or next((folder.config().portable().data.spec for folder in c.runs.values()), ""))
 
 
 def _colophon(c: Context) -> str:

@@ -143,7 +143,7 @@ def balance(c: Context) -> str:
 
 def hyperparameters(c: Context) -> str:
     """Every field of every run's configuration; "–" where the family has no such field."""
-    configs = [folder.config() for folder in c.runs.values()]
+    configs = [folder.config().portable() for folder in c.runs.values()]
     values = [config.values() for config in configs]
     fields = {name: field for config in configs for name, field in config.fields().items()}
     groups = []
@@ -171,7 +171,7 @@ def _shown(c: Context, values: Mapping[str, Any], name: str) -> str:
         return escape(", ".join(map(str, value)) or "–")
     if isinstance(value, int | float):
         return escape(c.number(value))
-    return escape(_near(c, value) if name == "train.generator_from" else value)
+    return escape(value)
 
 
 def _near(c: Context, path: str) -> str:
@@ -203,7 +203,7 @@ def commands(c: Context) -> str:
     lines = []
     parents = {folder.path.resolve().parent for folder in c.runs.values()}
     if set(c.runs) == set(RUNS) and len(parents) == 1:
-        spec = next(iter(c.runs.values())).config().data.spec
+        spec = next(iter(c.runs.values())).config().portable().data.spec
         folder = _near(c, str(parents.pop()))
         lines += [c.paragraph("commands.lab"), _command(["latentlab", "lab", "--data", spec, "--out", folder, "--lang", c.lang])]
     lines.append(c.paragraph("commands.each"))
@@ -216,8 +216,8 @@ def downloads(c: Context) -> str:
     """Each run's configuration as a file to save: `latentlab.Config.from_json` reads it, and the options of `train` set its fields."""
     links = []
     for name, folder in c.runs.items():
-        config = folder.config().replace(**{"data.root": None})  # where data lie on one machine
-        address, file = data_uri(config.to_json().encode(), "application/json"), f"{name.replace('/', '-')}-config.json"
+        config = folder.config().portable().to_json()
+        address, file = data_uri(config.encode(), "application/json"), f"{name.replace('/', '-')}-config.json"
         links.append(tag("li", tag("a", c.say("settings.download", run=c.name(name)), href=address, download=file)))
     return c.paragraph("settings.downloads") + tag("ul", *links, class_="downloads")
 
@@ -241,7 +241,8 @@ def train_command(c: Context, config: Config, name: str) -> list[str] | None:
     if base.family != config.family:
         return None
     words = ["latentlab", "train", config.preset]
-    for key, (value, _) in config.differs(base, ROLES - {"files"}).items():
+    origin = getattr(config.train, "generator_from", None)
+    for key, (value, _) in config.portable().differs(base, ROLES - {"files"}).items():
         if value is not None:
-            words += [f"--{key}", _near(c, value) if key == "train.generator_from" else written(value)]
+            words += [f"--{key}", _near(c, origin) if origin and key == "train.generator_from" else written(value)]
     return [*words, "--out", _near(c, str(c.runs[name].path))]
