@@ -18,9 +18,18 @@ TINY = [
 ]  # fmt: skip
 
 
+PATIENCE = 300.0  # seconds after which something hangs; no test asks how fast a machine is
+_started: list[subprocess.Popen[str]] = []
+
+
 def start(*arguments: object, **options: object) -> subprocess.Popen[str]:
-    """A running command with its output in pipes."""
-    return subprocess.Popen(
+    """A running command with its output in pipes, in a group of its own, which `end_started` ends.
+
+    It hears Ctrl-C where the tests do not: a shell's background jobs and many CI systems hand down that SIGINT is ignored.
+    """
+    if os.name != "nt":
+        options |= {"process_group": 0, "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    process = subprocess.Popen(
         [sys.executable, "-m", "latentlab", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -28,12 +37,23 @@ def start(*arguments: object, **options: object) -> subprocess.Popen[str]:
         env=os.environ | {"PYTHONUTF8": "1"},
         **options,
     )
+    _started.append(process)
+    return process
+
+
+def end_started() -> None:
+    """End what a test started and left behind, with its own children."""
+    while _started:
+        process = _started.pop()
+        if process.poll() is None:
+            process.kill() if os.name == "nt" else os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
 
 
 def run(*arguments: object, status: int = 0, **options: object) -> subprocess.CompletedProcess[str]:
     """A finished command that must exit with `status`."""
     process = start(*arguments, **options)
-    out, err = process.communicate(timeout=240)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == status, f"{arguments} exited with {process.returncode}\n{out}\n{err}"
     assert "Traceback" not in err
     return subprocess.CompletedProcess(arguments, status, out, err)
@@ -67,9 +87,9 @@ def refusal_here(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     return lines[0]
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+def wait_until(condition: Callable[[], object]) -> None:
     """Wait for something that another process does."""
-    until = time.monotonic() + seconds
+    until = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < until, "it did not happen in time"
         time.sleep(0.02)

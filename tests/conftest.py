@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from commands import end_started
 
 # Two busy cores make two-threaded torch up to 15 times slower than one: also in the commands that tests start.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -67,6 +68,14 @@ FAMILIES = {
         "train.label_smoothing": 0.9,
     },
 }
+
+
+@pytest.fixture(autouse=True)
+def _alone() -> Iterator[None]:
+    """A test draws the same random numbers whatever ran before it, and leaves no process behind."""
+    torch.manual_seed(0)
+    yield
+    end_started()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from commands import wait_until
+
 from latentlab.show import charts as module
 
 # What a host could notice: keys that reach the document, listeners of the window, observers at work.
@@ -56,10 +58,9 @@ def hosted(browser: Any, folder: Path, *, width: int = 800, shadow: bool = False
     assert problems == []
 
 
+FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"  # until the page was drawn again
+
+
 def eventually(page: Any, expression: str) -> None:
     """Wait until an expression is true. The page's policy forbids what playwright's own way of waiting for one needs."""
-    for _ in range(200):
-        if page.evaluate(expression):
-            return
-        page.wait_for_timeout(20)
-    raise AssertionError(f"never true: {expression}")
+    wait_until(lambda: page.evaluate(expression))

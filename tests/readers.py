@@ -135,7 +135,7 @@ def end_runs(runs: Path) -> None:
         pid = folder.status().get("pid")
         folder.request("stop")
         try:
-            wait_until(lambda folder=folder: not folder.is_locked(), 30)
+            wait_until(lambda folder=folder: not folder.is_locked())
         except AssertionError:
             if pid:
                 os.kill(int(pid), signal.SIGKILL)

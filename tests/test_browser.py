@@ -54,7 +54,7 @@ def test_the_page_stands_alone_and_fits_in_both_languages(width: int, scheme: st
         for lang in ("en", "fr"):
             opened.switch(lang)
             page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-            page.wait_for_timeout(300)
+            page.evaluate("Promise.all([...document.images].map((one) => one.decode().catch(() => 0)))")
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert page.locator(f"main[lang={lang}]").is_visible()
             assert page.locator("main:visible").count() == 1
@@ -150,7 +150,7 @@ def test_what_was_set_is_there_in_the_other_language(lab_page, browser) -> None:
 def settled(page, wanted: list[str] | None = None) -> list[str]:
     """The live images when they have been drawn: the same twice, or those that are waited for."""
     last: list[str] = []
-    for _ in range(60):
+    for _ in range(1200):
         page.wait_for_timeout(250)
         script = "[...document.querySelectorAll('main:not([hidden]) canvas.explorer-live')].slice(0, 4).map((c) => c.toDataURL())"
         last, before = page.evaluate(script), last

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from hosted import hosted
+from commands import wait_until
+from hosted import FRAMES, hosted
 
 from latentlab.base.texts import Phrase
 from latentlab.show.charts.panels import Bars, Lines, Series
@@ -160,11 +161,10 @@ def test_the_last_chart_takes_the_listeners_of_the_window_with_it(opened):
 def test_what_was_hidden_is_drawn_with_the_newest_numbers(opened):
     draw(opened, lines(5))
     opened.evaluate("root.hidden = true")
-    opened.wait_for_timeout(50)
+    opened.evaluate(FRAMES)
     update(opened, lines(11))
     opened.evaluate("root.hidden = false")
-    opened.wait_for_timeout(50)
-    assert max(ticks(opened, "x")) == 10
+    wait_until(lambda: max(ticks(opened, "x")) == 10)
 
 
 @pytest.mark.parametrize("opened", [{"theme": "chart-dark", "shadow": True}], indirect=True)

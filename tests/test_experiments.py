@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import refusal, refusal_here, run, start, wait_until
+from commands import PATIENCE, refusal, refusal_here, run, start, wait_until
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -176,9 +176,9 @@ SMALL = ["--data", "digits", "--seeds", 2, "--epochs", 1, "--vae-epochs", 1, "--
 def test_the_experiment_runs_stops_and_goes_on(tmp_path: Path) -> None:
     out = tmp_path / "e"
     process = start("experiment", "vae-to-gan", *SMALL, "--out", out)
-    wait_until(lambda: (out / "scratch-seed-0" / "metrics.jsonl").exists(), 200)
+    wait_until(lambda: (out / "scratch-seed-0" / "metrics.jsonl").exists())
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=120)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 143
     done = run("experiment", "vae-to-gan", *SMALL, "--out", out)
     assert "kept" in done.stderr

@@ -316,9 +316,8 @@ def test_a_stroke_is_encoded_decoded_and_has_neighbours(reader, runs, content) -
     assert number(float(mean[unit]), "en", 2)[:-1] in shown[0]  # but for the last digit
     total = re.search(r"says ([\d.]+) nats", reader.page.locator("#en .explorer-reads").inner_text())
     assert float(total[1]) == pytest.approx(nats.sum(), abs=0.1 + 0.01 * float(nats.sum()))
-    reader.page.wait_for_timeout(900)
-    spoken = reader.page.locator("#en .explorer-drawing + .explorer-spoken").text_content()
-    assert "of the 5 nearest" in spoken
+    spoken = "document.querySelector('#en .explorer-drawing + .explorer-spoken').textContent"
+    reader.page.wait_for_function(f"() => {spoken}.includes('of the 5 nearest')")
 
 
 def test_the_keyboard_alone_draws(reader, runs, content) -> None:

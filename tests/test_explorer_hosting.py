@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import wait_until
 from fakeruns import untrained_run
+from hosted import FRAMES
 from test_explorer_view import Reader, static, write_page
 
 import latentlab as ll
@@ -81,7 +83,7 @@ def test_the_files_are_real_modules_too(browser, page_file) -> None:
     assert sorted(asked)[:-1] == sorted({file.name for file in STATIC.iterdir() if file.name.endswith(".js")} | {"page"})[:-1]
     for part in page.locator(".explorer-part").all():
         part.scroll_into_view_if_needed()
-        page.wait_for_timeout(120)
+        page.evaluate(FRAMES)
     pad = page.locator(".explorer-sheet")
     pad.focus()
     for key in ("Space", "Shift+ArrowDown", "Shift+ArrowRight", "Space"):
@@ -91,7 +93,7 @@ def test_the_files_are_real_modules_too(browser, page_file) -> None:
     page.get_by_label("Fill with images").select_option("vae")
     page.get_by_role("button", name="Another image").click()
     page.get_by_role("button", name="Play").click()
-    page.wait_for_timeout(400)
+    page.wait_for_function("() => handles.en.state().walk.t > 0")
     page.evaluate("window.dispatchEvent(new Event('beforeprint')); handles.en.restore(handles.en.state()); handles.en.destroy()")
     assert problems == []
     page.close()
@@ -139,8 +141,7 @@ def test_in_a_shadow_root_the_pad_is_drawn_on_and_controls_keep_the_focus(reader
     assert reader.page.evaluate(gold) > 30  # the pen's place is shown where the pad has the focus
     reader.page.keyboard.press("Space")
     reader.page.keyboard.press("Shift+ArrowDown")
-    reader.page.wait_for_timeout(100)
-    assert len(reader.page.evaluate("hosted.state()")["drawing"]["strokes"]) == 1
+    reader.page.wait_for_function("() => hosted.state().drawing?.strokes.length === 1")
     assert reader.page.locator("[data-read='vae']").evaluate("(c) => c.width") == 28
     choice = reader.page.get_by_label("Plane", exact=True)
     choice.focus()
@@ -156,7 +157,6 @@ def test_a_host_sets_the_colours_whatever_the_system_prefers(browser, page_file)
     reader = Reader(browser, page_file, color_scheme="light")
     reader.page.evaluate("handles.en.destroy()")
     reader.page.evaluate(HOSTED, static("latentlab.show.explorer", "explorer.css"))
-    reader.page.wait_for_timeout(200)
     read = """() => { const c = shadow.querySelector('.explorer-dots');
       const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data, found = {};
       for (let k = 0; k < d.length; k += 4) {
@@ -164,8 +164,7 @@ def test_a_host_sets_the_colours_whatever_the_system_prefers(browser, page_file)
         if (d[k + 3] === 255) found[key] = (found[key] || 0) + 1;
       }
       return found; }"""
-    light = reader.page.evaluate(read)
-    assert light.get("63 144 218", 0) > 50  # the first class
+    wait_until(lambda: reader.page.evaluate(read).get("63 144 218", 0) > 50)  # the first class
     colours = {
         "ink": "rgb(240 241 242)",
         "ground": "rgb(10 20 30)",
@@ -214,7 +213,7 @@ def test_it_tells_the_state_at_most_four_times_a_second(reader) -> None:
     for _ in range(60):
         reader.page.keyboard.press("ArrowRight")
         reader.page.wait_for_timeout(15)
-    reader.page.wait_for_timeout(400)
+    reader.page.wait_for_function("() => JSON.stringify(told.at(-1)[1]) === JSON.stringify(handles.en.state())")
     times, states = zip(*reader.page.evaluate("told"), strict=True)
     assert len(times) >= 3
     assert np.diff(times).min() >= 249

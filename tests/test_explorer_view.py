@@ -482,9 +482,8 @@ def test_the_keyboard_moves_and_chooses(reader, content) -> None:
     state = reader.state()
     assert state["image"] == chosen_row
     assert np.allclose(state["z"], dequantized(content["maps"]["vae"]["mean"])[chosen_row], atol=1e-5)
-    reader.page.wait_for_timeout(650)
-    spoken = reader.page.locator("#en .explorer-spoken").inner_text()
-    assert content["class_names"][content["labels"][chosen_row]] in spoken
+    spoken = "words => [...document.querySelectorAll('#en .explorer-spoken')].some((one) => one.textContent.includes(words))"
+    reader.page.wait_for_function(spoken, arg=content["class_names"][content["labels"][chosen_row]])
     assert reader.pad().get_attribute("aria-label") != label
     press("+")
     assert reader.state()["zoom"] == 1.5
@@ -655,9 +654,8 @@ def test_the_chosen_image_becomes_an_end(reader) -> None:
     reader.drawn()
     assert apart(reader.draws("gan", "walk"), before) > 0
     reader.en.get_by_role("button", name="Play").click()
-    reader.page.wait_for_timeout(300)
+    reader.page.wait_for_function("t => handles.en.state().walk.t !== t", arg=state["walk"]["t"])
     reader.en.get_by_role("button", name="Pause").click()
-    assert reader.state()["walk"]["t"] != state["walk"]["t"]
 
 
 def test_the_arc_is_the_one_that_runs_walk(reader) -> None:
@@ -813,11 +811,14 @@ def test_a_pdf_holds_the_map_with_its_dots(scheme: str, browser, page_file) -> N
 def test_without_motion_a_walk_jumps_from_step_to_step(browser, page_file) -> None:
     reader = Reader(browser, page_file, reduced_motion="reduce")
     reader.restore(walk=reader.state()["walk"] | {"t": 0})
+    look = """() => { const look = () => { const { t } = handles.en.state().walk; seen.add(t); if (t < 0.2) requestAnimationFrame(look); };
+      window.seen = new Set(); look(); }"""
+    reader.page.evaluate(look)  # at each frame
     reader.en.get_by_role("button", name="Play").click()
-    reader.page.wait_for_timeout(300)
-    assert reader.state()["walk"]["t"] == 0
-    reader.page.wait_for_timeout(900)
-    assert reader.state()["walk"]["t"] == pytest.approx(1 / 7)
+    reader.page.wait_for_function("() => Math.max(...seen) > 0.2")
+    steps = reader.page.evaluate("[...seen]")
+    assert steps[:2] == [0, pytest.approx(1 / 7)]
+    assert np.allclose(7 * np.array(steps), np.rint(7 * np.array(steps)))  # never between two
     reader.context.close()
 
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hosted import eventually
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -291,15 +292,6 @@ def open_page(browser, tmp_path):
     for context in opened:
         context.close()
     assert problems == []
-
-
-def eventually(page, expression: str) -> None:
-    """Wait until an expression is true. The page's policy forbids what playwright's own way of waiting for one needs."""
-    for _ in range(100):
-        if page.evaluate(expression):
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError(f"never true: {expression}")
 
 
 def ticks(page, axis: str) -> list[str]:

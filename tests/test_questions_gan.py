@@ -139,6 +139,8 @@ def test_the_players_pull_against_each_other():
     """D is linear and far from its margins: then the generator's loss is the discriminator's loss on fakes with the other sign."""
     generator, discriminator = nn.Linear(2, 3), nn.Sequential(nn.Linear(3, 1), nn.Flatten(0))
     nets = {"generator": generator, "discriminator": discriminator}
+    for weight in discriminator.parameters():  # as drawn, one in seventy has a logit beyond its margin
+        weight.data.mul_(0.1)
     x, z = torch.rand(5, 3), torch.randn(1, 5, 2)
     weights = list(generator.parameters())
     own, other = (flat_gradient(loss(nets, x, z), weights) for loss in (deceiving, judging))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 
 import pytest
+from commands import wait_until
 from fakeruns import fake_run
 from hypothesis import given
 from hypothesis import strategies as st
@@ -110,14 +110,9 @@ def test_two_tabs_get_two_names(place: Library):
     assert all((place.runs / name).is_dir() for name in names)
 
 
-def ended(task: tasks.Task, seconds: float = 60.0) -> tasks.Task:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        found = tasks.read(task.path)
-        if found.state != "running":
-            return found
-        time.sleep(0.1)
-    raise AssertionError(task.log())
+def ended(task: tasks.Task) -> tasks.Task:
+    wait_until(lambda: tasks.read(task.path).state != "running")
+    return tasks.read(task.path)
 
 
 def test_a_task_tells_how_it_ended(place: Library):
@@ -133,9 +128,7 @@ def test_a_task_tells_how_it_ended(place: Library):
 
 def test_a_task_is_stopped_as_by_ctrl_c(place: Library):
     task = tasks.start(place, "train", "s", ["train", "mlp-vae", "--epochs", "500", "--out", str(place.runs / "s")])
-    until = time.monotonic() + 60
-    while not (place.runs / "s" / "metrics.jsonl").exists() and time.monotonic() < until:
-        time.sleep(0.1)
+    wait_until((place.runs / "s" / "metrics.jsonl").exists)
     tasks.stop(task)
     found = ended(task)
     assert (found.state, found.status) == ("done", 143)
@@ -146,9 +139,7 @@ def test_a_task_is_stopped_as_by_ctrl_c(place: Library):
 @pytest.mark.skipif(os.name == "nt", reason="there is no kill -9")
 def test_a_killed_task_is_lost_and_a_second_reader_knows(place: Library):
     task = tasks.start(place, "train", "z", ["train", "mlp-vae", "--epochs", "500", "--out", str(place.runs / "z")])
-    until = time.monotonic() + 60
-    while not (place.runs / "z" / "config.json").exists() and time.monotonic() < until:
-        time.sleep(0.1)
+    wait_until((place.runs / "z" / "config.json").exists)
     assert tasks.read(task.path).state == "running"
     child = tasks._children[task.id]  # as the system kills: nothing is told
     child.kill()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import wait_until
 from fakeruns import fake_run
 
 pytest.importorskip("streamlit")
@@ -244,8 +244,7 @@ def test_a_damaged_run_goes_into_the_trash(place):
 def test_a_run_that_failed_before_it_began_is_removed(place):
     name = place.new("mlp-vae", "digits")
     task = tasks.start(place, "train", name, ["train", "mlp-vae", "--out", str(place.path(name)), "--data", "nowhere"])
-    while (task := tasks.read(task.path)).state == "running":
-        time.sleep(0.1)
+    wait_until(lambda: tasks.read(task.path).state != "running")
     at = open_menu(opened(), name)
     assert "nowhere" in texts(at)
     assert not [field for field in at.text_input if field.key == f"runs-name-{name}"], "there is nothing to rename"

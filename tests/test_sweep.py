@@ -9,13 +9,12 @@ import os
 import shutil
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from commands import metric_steps, refusal, run, start, wait_until
+from commands import PATIENCE, metric_steps, refusal, run, start, wait_until
 from fakeruns import blobs, coarse_figures, fake_run
 from PIL import Image
 
@@ -87,7 +86,7 @@ def test_a_sweep_that_is_stopped_and_killed_ends_as_an_undisturbed_one(images, t
     first = start(*command(images, out))
     wait_until(lambda: any(metric_steps(out / name) > 0 for name in names))
     first.send_signal(signal.SIGTERM)
-    _, said = first.communicate(timeout=60)
+    _, said = first.communicate(timeout=PATIENCE)
     assert first.returncode == 143
     assert "the same command goes on" in said
     begun = [out / name for name in names if (out / name / "config.json").exists()]
@@ -367,7 +366,6 @@ def test_a_stop_is_passed_on_and_waited_for(stand_ins, tmp_path):
     _, seconds = stand_ins
     seconds[""] = 60.0
     planned = [cell_at(tmp_path / name) for name in "abc"]
-    began = time.monotonic()
 
     def both_run() -> bool:
         return (
@@ -375,7 +373,7 @@ def test_a_stop_is_passed_on_and_waited_for(stand_ins, tmp_path):
         )
 
     assert run_cells(planned, Machine(2, 1), both_run, lambda text: None) == {}
-    assert time.monotonic() - began < 30
+    assert len(order(tmp_path)) == 2  # neither came to its end, which is a minute away
     assert (tmp_path / "a" / "was-asked").exists()
     assert (tmp_path / "b" / "was-asked").exists()
     assert not (tmp_path / "c").exists()
