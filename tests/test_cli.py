@@ -107,7 +107,7 @@ def test_pictures_and_codes(trained, tmp_path: Path) -> None:
         ["reconstruct", vae, "--split", "val", "--count", 6],
         ["interpolate", vae, "--indices", "0,3", "--steps", 5],
         ["interpolate", gan, "--seeds", "2,9"],
-        ["traverse", vae, "--dims", "0,2", "--range", "3"],
+        ["traverse", vae, "--dims", "0,2", "--range", "3", "--scale", "3"],
         ["traverse", gan],
         ["traverse", trained["conv-ae"]],
     ):

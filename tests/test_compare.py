@@ -23,6 +23,7 @@ from latentlab.measure.compare.groups import best, interval, over_seeds
 from latentlab.measure.compare.tables import markdown, table
 from latentlab.measure.table import MEASURES, note_words, ordered, panels, unit_words
 from latentlab.runs.folder import RunFolder
+from latentlab.show.figures import style
 from latentlab.show.figures.comparison import shortened, write_comparison
 from latentlab.show.figures.swept import draw_swept
 
@@ -357,6 +358,15 @@ def test_a_swept_field_of_any_kind_is_drawn(tmp_path, values):
     path = draw_swept(swept(values), "model.f", tmp_path / "by-f.png", caption="seen by nobody")
     with Image.open(path) as picture:
         assert len(picture.convert("RGB").getcolors(1 << 24)) > 100
+
+
+def test_every_panel_along_a_field_names_it(tmp_path, monkeypatch):
+    labels = []
+    dress = style.dress
+    monkeypatch.setattr(style, "dress", lambda panel, title, x, *rest: (labels.append(x), dress(panel, title, x, *rest)))
+    draw_swept(swept([2, 8]), "model.f", tmp_path / "by.png")
+    assert labels == ["f"] * len(labels)
+    assert len(labels) > 1
 
 
 def test_two_figures_of_unlike_numbers_differ(tmp_path):

@@ -9,9 +9,10 @@ import pytest
 from fakeruns import NAMES, blobs, coarse_figures, fake_codes, fake_run
 from PIL import Image
 
+from latentlab.base.images import grid
 from latentlab.runs.folder import RunFolder
-from latentlab.show.figures import compare_losses, compare_reconstructions, draw_figures, style
-from latentlab.show.figures.latent import apart, thinned
+from latentlab.show.figures import compare_losses, compare_reconstructions, draw_figures, draw_labelled, draw_loss, style
+from latentlab.show.figures.latent import apart, draw_kl, thinned
 from latentlab.show.figures.records import Codes, active_units, edge_steps, last_samples, reconstructed, unit_kl_nats
 
 
@@ -45,6 +46,55 @@ def test_a_run_has_its_figures(tmp_path, name, lang, expected):
         assert picture.info["Language"] == lang
         assert picture.width == round(style.WIDTH_INCHES * style.DPI)
     assert not [path for path in folder.figures.iterdir() if path.name.startswith(".")]
+
+
+@pytest.fixture
+def keys(monkeypatch) -> list[list[str]]:
+    """The names of each legend that is drawn, and the titles of panels."""
+    found: list[list[str]] = []
+    legend, dress = style.legend, style.dress
+
+    def spied(owner, handles, names, *rest, **more):
+        found.append(list(names))
+        return legend(owner, handles, names, *rest, **more)
+
+    monkeypatch.setattr(style, "legend", spied)
+    monkeypatch.setattr(style, "dress", lambda panel, title, *rest: (found.append([title]), dress(panel, title, *rest)))
+    return found
+
+
+def test_generated_images_have_no_validation_in_the_legend(tmp_path, keys):
+    draw_loss(fake_run(tmp_path / "gan", "gan"), "en")
+    assert ["real images", "real images, validation", "generated images"] in keys
+    assert ["discriminator", "generator", "training"] in keys
+    draw_loss(fake_run(tmp_path / "vae", "vae"), "en")
+    assert ["total", "reconstruction", "KL", "training", "validation"] in keys  # where every quantity has both
+
+
+def test_units_that_are_active_and_say_nothing_are_told_apart(tmp_path, keys):
+    folder = fake_run(tmp_path / "vae", "vae")
+    mean = np.zeros((40, 32))
+    mean[:, :17] = 3 * (-1) ** np.arange(40)[:, None]
+    mean[:, 17:] = 0.2 * (-1) ** np.arange(40)[:, None]  # a variance of 0.04, and 0.02 nats
+    np.savez(folder.path / "latents.npz", mean=mean, std=np.ones((40, 32)), index=np.arange(40))
+    draw_kl(folder, "en")
+    assert ["active: variance of its mean above 0.01"] in keys
+    assert ["KL of each unit; in 32 of 32 its mean varies: “active”"] in keys
+
+
+@pytest.mark.parametrize(("scale", "channels"), [(1, 1), (3, 3)])
+def test_labels_stand_beside_pictures_of_whole_pixels(tmp_path, scale, channels):
+    images = blobs(6, channels=channels)
+    path = draw_labelled(images, ["unit 0", "unit 7"], ["−1 σ", "0 σ", "1 σ"], tmp_path / "a.png", "en", scale)
+    with Image.open(path) as picture:
+        shown = np.asarray(picture.convert("RGB"))
+    wanted = np.broadcast_to(grid(images, 3), (38, 56, channels)).repeat(scale, 0).repeat(scale, 1)
+    top, left = (have - want for have, want in zip(shown.shape, wanted.shape[:2], strict=False))
+    assert top > 0
+    assert left > 0
+    assert (shown[top:, left:] == wanted).all()
+    assert (shown[top:, :left] < 128).any()  # names of rows
+    assert (shown[:top, left:] < 128).any()
 
 
 def test_a_figure_shows_what_was_recorded(tmp_path):

@@ -62,10 +62,14 @@ def _save_arrays(path: Path, arrays: dict[str, Any]) -> None:
     replace_with(path, write)
 
 
-def _save_picture(path: Path, images: Images, columns: int | None = None) -> None:
+def _save_picture(path: Path, images: Images, scale: int, columns: int | None = None) -> None:
     from latentlab.base.images import grid, save_png
 
-    save_png(grid(images, columns), path, zoom=2)
+    save_png(grid(images, columns), path, zoom=scale)
+
+
+def _add_scale(parser: Parser) -> None:
+    add_value(parser, "--scale", int, "enlarge a picture so many times, pixel by pixel (2)", 2, minimum=1, maximum=32)
 
 
 def command_sample(arguments: list[str]) -> int:
@@ -78,6 +82,7 @@ def command_sample(arguments: list[str]) -> int:
     add_value(parser, "--prior", Literal["standard", "gmm"], "gmm: a mixture fitted to held-out codes (standard)", "standard")
     typical = "bring each component of z into [-T, T]: more typical images, less varied"
     add_value(parser, "--truncation", float, typical, metavar="T", above=0)
+    _add_scale(parser)
     parser.add_argument("--out", metavar="FILE", help=".png grid, or .npz with images uint8 [N, H, W, C]")
     options = parser.parse(arguments)
     out = _target(options.out, (".png", ".npz"))
@@ -87,15 +92,25 @@ def command_sample(arguments: list[str]) -> int:
     if out.suffix.lower() == ".npz":
         _save_arrays(out, {"images": images})
     else:
-        _save_picture(out, images)
+        _save_picture(out, images, options.scale)
     return _finish(out)
 
 
-def _picture(parser: Parser, arguments: list[str], draw: Callable[[Run, argparse.Namespace], tuple[Images, int]]) -> int:
+Drawn = tuple["Images", int] | tuple["Images", list[str], list[str]]  # with columns, or with the labels of rows and columns
+
+
+def _picture(parser: Parser, arguments: list[str], draw: Callable[[Run, argparse.Namespace], Drawn]) -> int:
+    _add_scale(parser)
     parser.add_argument("--out", metavar="FILE.png", help="where the picture goes")
     options = parser.parse(arguments)
     out = _target(options.out, (".png",))
-    _save_picture(out, *draw(_open(options.run), options))
+    match draw(_open(options.run), options):
+        case images, columns:
+            _save_picture(out, images, options.scale, columns)
+        case images, rows, columns:
+            from latentlab.show.figures import draw_labelled
+
+            draw_labelled(images, rows, columns, out, "en", options.scale)
     return _finish(out)
 
 
@@ -107,7 +122,7 @@ def command_reconstruct(arguments: list[str]) -> int:
     add_place(parser)
     add_value(parser, "--count", int, "how many images (32)", 32, minimum=1, maximum=10_000)
 
-    def draw(run: Run, options: argparse.Namespace) -> tuple[Images, int]:
+    def draw(run: Run, options: argparse.Namespace) -> Drawn:
         import numpy as np
 
         from latentlab.base.images import interleave
@@ -135,12 +150,13 @@ def command_interpolate(arguments: list[str]) -> int:
     add_place(parser)
     add_value(parser, "--steps", int, "images on the way, both ends included (8)", 8, minimum=2, maximum=1000)
 
-    def draw(run: Run, options: argparse.Namespace) -> tuple[Images, int]:
+    def draw(run: Run, options: argparse.Namespace) -> Drawn:
+        shares = [f"{at / (options.steps - 1):.0%}" for at in range(options.steps)]
         if options.indices is None:
             a, b = _integers(options.seeds or "0,1", "--seeds", 2)
             if min(a, b) < 0:
                 raise refusal("--seeds", "integers of at least 0", options.seeds)
-            return run.interpolate(a, b, options.steps), options.steps
+            return run.interpolate(a, b, options.steps), [f"seed {a} → {b}"], shares
         test = _split(run, "test", options.data)
         pair = _integers(options.indices, "--indices", 2)
         if not all(0 <= i < len(test) for i in pair):
@@ -148,7 +164,7 @@ def command_interpolate(arguments: list[str]) -> int:
         import numpy as np
 
         images = test.take(np.array(pair))
-        return run.interpolate(images[0], images[1], options.steps), options.steps
+        return run.interpolate(images[0], images[1], options.steps), [f"image {pair[0]} → {pair[1]}"], shares
 
     return _picture(parser, arguments, draw)
 
@@ -169,9 +185,11 @@ def command_traverse(arguments: list[str]) -> int:
     add_value(parser, "--range", float, "how far, in standard deviations (2.5)", 2.5, above=0)
     add_value(parser, "--steps", int, "images in a row (9)", 9, minimum=2, maximum=1000)
 
-    def draw(run: Run, options: argparse.Namespace) -> tuple[Images, int]:
-        dims = None if options.dims is None else _integers(options.dims, "--dims")
-        return run.traverse(dims, options.range, options.steps), options.steps
+    def draw(run: Run, options: argparse.Namespace) -> Drawn:
+        size = run.config.model.latent_dim
+        dims = list(range(min(size, 10))) if options.dims is None else _integers(options.dims, "--dims")
+        values = [f"{(2 * at / (options.steps - 1) - 1) * options.range:+.3g} σ".replace("-", "−") for at in range(options.steps)]
+        return run.traverse(dims, options.range, options.steps), [f"unit {unit}" for unit in dims], values
 
     return _picture(parser, arguments, draw)
 

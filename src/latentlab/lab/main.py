@@ -12,9 +12,8 @@ import numpy as np
 
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.files import is_full
-from latentlab.base.images import grid, save_png
 from latentlab.base.seeding import latents
-from latentlab.base.texts import text
+from latentlab.base.texts import number, text
 from latentlab.config.field import ROLES
 from latentlab.config.presets import preset
 from latentlab.config.schema import Config
@@ -25,7 +24,7 @@ from latentlab.measure.scores import evaluate_run
 from latentlab.models.sampling import corner_sheet, principal_plane
 from latentlab.runs.folder import RunFolder, open_folder
 from latentlab.show.card import FOLDER, found_cards
-from latentlab.show.figures import compare_losses, compare_reconstructions, draw_figures, draw_overview
+from latentlab.show.figures import compare_losses, compare_reconstructions, draw_figures, draw_labelled, draw_overview
 from latentlab.show.figures.comparison import write_comparison
 from latentlab.show.report import write_page
 from latentlab.train import Run
@@ -34,7 +33,7 @@ from latentlab.train.start import adopt_decoder, settle
 
 RUNS = ("ae", "vae", "gan", "gan-from-vae")
 LATENT_DIM = 32
-WALKS, STEPS, SIDE = 6, 8, 12
+WALKS, STEPS, SIDE, REACH = 6, 8, 12, 2.0
 EVALUATIONS = 20  # at most about so many of one run
 FULL = Evaluation(nll_samples=100, any_nll=True)  # a convolutional decoder's 500 would take as long as its training
 QUICK = Evaluation(200, 20, 50, any_nll=True)  # which only shows that it works
@@ -137,7 +136,7 @@ def finish(
             say(f"{cell.name}: measuring on the test split …")
             evaluate_run(run, SPLIT, data, **evaluation.arguments())
         try:
-            draw_walks(run, data)
+            draw_walks(run, data, lang)
             draw_figures(run.folder, lang)
         except OSError as error:
             if not is_full(error):
@@ -159,15 +158,20 @@ def draw_together(figures: Path, runs: dict[str, RunFolder], lang: str) -> None:
     compare_losses(ae, vae, figures / "loss-comparison.png", lang)
 
 
-def draw_walks(run: Run, data: Data) -> None:
-    """figures/latent-grid.png and figures/interpolations.png of a run."""
-    size = run.config.model.latent_dim
+def draw_walks(run: Run, data: Data, lang: str) -> None:
+    """figures/latent-grid.png and figures/interpolations.png of a run, with where each row and column stands."""
+    size, figures = run.config.model.latent_dim, run.folder.figures
+    side, way = ([number(float(share), lang, 2) for share in np.linspace(0, 1, steps)] for steps in (SIDE, STEPS))
+    down = side
     if run.config.family == "gan":
         codes = corner_sheet(latents(4, size, run.config.train.seed), SIDE)
         rows = [run.interpolate(2 * i, 2 * i + 1, STEPS) for i in range(WALKS)]
     else:
         images = data.test.take(np.arange(min(1000, len(data.test))))
-        codes = principal_plane(run.encode(images).mean, SIDE)
+        codes = principal_plane(run.encode(images).mean, SIDE, REACH)
+        side = [f"{number(float(at), lang, 1)} σ" for at in np.linspace(-REACH, REACH, SIDE)]
+        down = side[::-1]
         rows = [run.interpolate(images[(2 * i) % len(images)], images[(2 * i + 1) % len(images)], STEPS) for i in range(WALKS)]
-    save_png(grid(run.decode(codes), SIDE, gap=0), run.folder.figures / "latent-grid.png", zoom=2)
-    save_png(grid(np.concatenate(rows), STEPS), run.folder.figures / "interpolations.png", zoom=2)
+    ends = [f"{2 * i} → {2 * i + 1}" for i in range(WALKS)]  # seeds, or held-out images
+    draw_labelled(run.decode(codes), down, side, figures / "latent-grid.png", lang, gap=0)
+    draw_labelled(np.concatenate(rows), ends, way, figures / "interpolations.png", lang)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,21 +87,28 @@ def scaled(panel: Axes, axis: str, lang: str) -> str:
 
 
 def draw_curves(panel: Axes, rows: list[dict[str, Any]], curves: list[Curve], lang: str) -> None:
-    """Lines by colour for the quantity, thin for training and heavy with dots for validation; the legend says both."""
-    seen: set[str] = set()
-    for name, color, key in curves:
-        drawn = {split for split in ("train", "val") if style.draw_line(panel, line(rows, split, name), color, "", split == "val")}
-        seen |= drawn
-        if drawn and len(curves) > 1:
-            panel.plot([], [], color=color, linewidth=style.SWATCH, label=text(key, lang))
+    """Lines by colour for the quantity, with dots for validation beside thin ones for training; the legend says both.
+
+    Where not every quantity has both, each line has its own entry: generated images have no validation split.
+    """
+    recorded = {name: {s: line(rows, s, name) for s in ("train", "val")} for name, _, _ in curves}
+    splits = {name: [s for s, (_, y) in parts.items() if np.isfinite(y).any()] for name, parts in recorded.items()}
+    seen = sorted({split for held in splits.values() for split in held})
+    alike = len(set(map(tuple, splits.values()))) == 1
     if not seen:
         style.say_empty(panel, text("figure.empty", lang))
         return
+    for name, color, key in curves:
+        for split in splits[name]:
+            said = text(key, lang) + (f", {text('figure.split.val', lang)}" if split == "val" else "")
+            held_out = split == "val"
+            style.draw_line(panel, recorded[name][split], color, "" if alike else said, held_out, thin=not held_out and "val" in seen)
+        if alike and len(curves) > 1:
+            panel.plot([], [], color=color, linewidth=style.SWATCH, label=text(key, lang))
     color = curves[0][1] if len(curves) == 1 else style.SOFT
-    if "train" in seen:
-        panel.plot([], [], color=color, linewidth=1.0, label=text("figure.split.train", lang))
-    if "val" in seen:
-        panel.plot([], [], color=color, linewidth=1.7, marker="o", markersize=3.4, label=text("figure.split.val", lang))
+    for split in seen if alike else ():
+        width, mark = (style.THIN, "") if split == "train" and "val" in seen else (style.HEAVY, "o" if split == "val" else "")
+        panel.plot([], [], color=color, linewidth=width, marker=mark, markersize=3.4, label=text(f"figure.split.{split}", lang))
 
 
 def draw_samples(folder: RunFolder) -> Path | None:
@@ -112,6 +120,26 @@ def draw_samples(folder: RunFolder) -> Path | None:
     path = folder.figures / "samples.png"
     save_png(sheet, path, max(1, round(SAMPLES_PIXELS / sheet.shape[1])))
     return path
+
+
+def draw_labelled(images: Images, rows: Sequence[str], columns: Sequence[str], path: Path, lang: str, scale: int = 2, gap: int = 2) -> Path:
+    """Images uint8 [rows × columns, H, W, C] with their labels, `scale` times as large pixel by pixel; no label touches the next."""
+    from matplotlib.figure import Figure
+
+    sheet = grid(images, len(columns), gap).repeat(scale, 0).repeat(scale, 1)
+    letter = 0.075 * style.DPI  # pixels, in the type below
+    left, top = round(letter * (max(map(len, rows)) + 1)), round(2 * letter)
+    height, width = sheet.shape[0] + top, sheet.shape[1] + left
+    figure = Figure(figsize=(width / style.DPI, height / style.DPI), dpi=style.DPI, facecolor="white")
+    figure.figimage(sheet if sheet.shape[2] == 3 else sheet.repeat(3, 2), left, 0, origin="upper")
+    for names, start, length, alike in ((columns, left, sheet.shape[1], False), (rows, top, sheet.shape[0], True)):
+        cell = length / len(names)
+        every = max(1, math.ceil((2 * letter if alike else letter * (max(map(len, names)) + 1)) / cell))
+        for at in range(0, len(names), every):
+            middle = start + (at + 0.5) * cell
+            x, y, side = (left - 0.5 * letter, height - middle, "right") if alike else (middle, height - top / 2, "center")
+            figure.text(x / width, y / height, names[at], ha=side, va="center", fontsize=8.5, color=style.INK, parse_math=False)
+    return style.save(figure, path, lang)
 
 
 def draw_reconstructions(folder: RunFolder, lang: str) -> Path | None:

@@ -160,7 +160,9 @@ def draw_kl(folder: RunFolder, lang: str) -> Path | None:
     units = None if codes is None else unit_kl_nats(codes)
     figure, panels = style.column([2.9] if units is None else [2.9, 2.7], share_x=False)
     drawn = [
-        style.draw_line(panels[0], line(rows, split, "kl_nats"), style.BLUE, text(f"figure.split.{split}", lang), split == "val")
+        style.draw_line(
+            panels[0], line(rows, split, "kl_nats"), style.BLUE, text(f"figure.split.{split}", lang), split == "val", split == "train"
+        )
         for split in ("train", "val")
     ]
     if any(drawn):
@@ -173,7 +175,8 @@ def draw_kl(folder: RunFolder, lang: str) -> Path | None:
         active = codes.mean.var(0)[order] > ACTIVE_VARIANCE
         rank = np.arange(1, len(order) + 1)
         idle = text("figure.kl.idle", lang) if not active.all() else None
-        for chosen, color, label in ((active, style.BLUE, text("figure.kl.active", lang)), (~active, "#c9c9c9", idle)):
+        busy = text("figure.kl.active", lang, least=number(ACTIVE_VARIANCE, lang))
+        for chosen, color, label in ((active, style.BLUE, busy), (~active, "#c9c9c9", idle)):
             panels[1].bar(rank[chosen], units[order][chosen], color=color, width=0.8, label=label)
         panels[1].set_xlim(0.3, max(len(order), 8) + 0.7)
         panels[1].xaxis.set_major_locator(MaxNLocator(integer=True))

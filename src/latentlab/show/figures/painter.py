@@ -1,4 +1,4 @@
-"""Panels as a PNG figure: the same numbers and looks as on a page, one column wide, under each other."""
+"""Panels as a PNG figure: the same numbers and looks as on a page, each one column wide, on a sheet of sensible shape."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 MARGIN_INCHES = 0.08
+TALLEST = 2.4  # a sheet's height, in its widths
 TITLE_CHARACTERS, TICK_CHARACTERS = 58, 56  # of a line across the column
 HATCHES = ("", "////", "---", "..", "xxx", "|||")
 LEVELS: tuple[Any, ...] = ((0, (5, 2)), (0, (1.2, 1.8)), (0, (8, 2, 1.2, 2)))
@@ -45,14 +46,28 @@ def draw_panels(panels: Sequence[Panel], path: Path, lang: str) -> Path:
     """
     from matplotlib.figure import Figure
 
-    strips = [strip for panel in panels for strip in _strips(panel, lang)]
-    if not strips:
+    if not panels:
         raise ValueError("a figure needs at least one panel")
-    sheet = np.concatenate(strips)
+    sheet = _laid_out([np.concatenate(_strips(panel, lang)) for panel in panels])
     height, width, _ = sheet.shape
     figure = Figure(figsize=(width / style.DPI, height / style.DPI), dpi=style.DPI)
     figure.figimage(sheet, 0, 0, origin="upper")
     return style.save(figure, path, lang)
+
+
+def _laid_out(blocks: Sequence[Strip]) -> Strip:
+    """Panels of one width in columns of about one height, read down each, so many that the sheet is no strip."""
+    tall, wide = sum(map(len, blocks)), blocks[0].shape[1]
+    most, done = math.ceil(math.sqrt(tall / wide / TALLEST)), 0
+    columns: list[list[Strip]] = [[]]
+    for block in blocks:
+        if columns[-1] and done + len(block) / 2 > len(columns) * tall / most:
+            columns.append([])
+        columns[-1].append(block)
+        done += len(block)
+    joined = [np.concatenate(column) for column in columns]
+    height = max(map(len, joined))
+    return np.concatenate([np.pad(column, ((0, height - len(column)), (0, 0), (0, 0)), constant_values=255) for column in joined], 1)
 
 
 def _strips(panel: Panel, lang: str) -> list[Strip]:
@@ -137,7 +152,7 @@ def lines_figure(panel: Lines, lang: str) -> Figure:
     if not heights:
         style.say_empty(axes, text("chart.none", lang))
     x_label = style.axis_label(panel.x_label.say(lang), panel.log_x and not equal, lang)
-    style.dress(axes, "", x_label, wrapped(style.axis_label(panel.y_label.say(lang), panel.log_y, lang), 40), lang, powers=True)
+    style.dress(axes, "", x_label, style.axis_label(panel.y_label.say(lang), panel.log_y, lang), lang, powers=True)
     _legend(figure, lines, [series.name.say(lang) for series in panel.series])
     if equal:
         every = max(1, math.ceil(sum(len(number(x, lang)) + 3 for x in places) / TICK_CHARACTERS))
@@ -206,7 +221,7 @@ def bars_figure(panel: Bars, lang: str) -> Figure:
     for index, (y, _) in enumerate(panel.lines):
         drawn.append(across(y, color=style.INK, linewidth=1.1, linestyle=LEVELS[index % len(LEVELS)], zorder=4))
     names = [*(s.name.say(lang) for s in panel.series), *(f"{said.say(lang)} {short(y, lang)}" for y, said in panel.lines)]
-    label = wrapped(style.axis_label(panel.y_label.say(lang), panel.log_y, lang), 40 if upright else TITLE_CHARACTERS)
+    label = wrapped(style.axis_label(panel.y_label.say(lang), panel.log_y, lang))
     style.dress(axes, "", "" if upright else label, label if upright else "", lang, powers=True)
     _name_groups(axes, groups, upright)
     if any(end < 0 for end in (axes.get_ylim() if upright else axes.get_xlim())):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -36,7 +37,9 @@ FAMILY = {"ae": VERMILION, "vae": BLUE, "gan": GREEN, "gan-from-vae": PURPLE}
 CLASSES = ("#3f90da", "#bd1f01", "#5d7a2f", "#832db6", "#e76300", "#717581", "#a96b59", "#0a8a8a", "#d94fa0", "#b38600")
 WIDTH_INCHES, DPI = 5.2, 160
 LEGEND_CHARACTERS = 58  # in one row beside each other, a line and its gaps counting for five
-SWATCH = 3.0  # width of a legend entry that stands for a colour
+HEAVY, THIN = 1.7, 1.2  # widths of lines: of held-out values, or where there are no others, and of training values beside them
+UP_CHARACTERS = 32  # of a line beside an axis
+SWATCH = 1.8  # width of a legend entry that stands for a colour
 # A legend in a figure one column wide.
 NARROW: dict[str, Any] = {"fontsize": 9.5, "handletextpad": 0.5, "columnspacing": 1.3, "labelspacing": 0.25}
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -67,7 +70,7 @@ def dress(panel: Axes, title: str, x: str, y: str, lang: str, powers: bool = Fal
 
     panel.set_title(title, loc="left", fontsize=10.5, fontweight="bold", color=INK, pad=9 + 15 * title_legend(panel), parse_math=False)
     panel.set_xlabel(x, fontsize=10, color=INK, parse_math=False)
-    panel.set_ylabel(y, fontsize=10, color=INK, parse_math=False)
+    panel.set_ylabel("\n".join(textwrap.wrap(y, UP_CHARACTERS)), fontsize=10, color=INK, parse_math=False)
     panel.tick_params(labelsize=9.5, colors=SOFT, width=0.6, length=3)
     for side, spine in panel.spines.items():
         spine.set_visible(side in ("left", "bottom"))
@@ -119,15 +122,15 @@ def verbatim(texts: Iterable[Text]) -> None:
 Line = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
-def draw_line(panel: Axes, line: Line, color: str, label: str, held_out: bool) -> bool:
-    """A line over epochs: held-out values heavy with dots, training values thin. False when there is nothing to draw."""
+def draw_line(panel: Axes, line: Line, color: str, label: str, held_out: bool, thin: bool = False) -> bool:
+    """A line over epochs: held-out values with dots, `thin` ones back. False when there is nothing to draw."""
     x, y = line
     if not np.isfinite(y).any():
         return False
     dots = held_out or np.isfinite(y).sum() < 3
     every = max(1, len(x) // 25)
     panel.plot(
-        x, y, color=color, label=label, linewidth=1.7 if held_out else 1.0, alpha=1.0 if held_out else 0.65,
+        x, y, color=color, label=label, linewidth=THIN if thin else HEAVY, alpha=0.85 if thin else 1.0,
         marker="o" if dots else "", markersize=3.4, markevery=every, zorder=3 if held_out else 2,
     )  # fmt: skip
     return True

@@ -52,9 +52,8 @@ def draw_swept(compared: Mapping[str, Any], field: str, path: Path, lang: str = 
     top = 0.42 + 0.24 * (-(-len(drawn) // 3) if len(drawn) > 1 else 0)
     height = rows * HEIGHT + top + 0.25
     figure, axes = comparison.sheet(len(shown), comparison.COLUMNS, rows, height, top)
-    for index, (panel, measure) in enumerate(zip(axes, shown, strict=True)):
-        last_of_column = index + comparison.COLUMNS >= len(shown)
-        draw_panel(panel, drawn, values, measure, field.rpartition(".")[2] if last_of_column else "", lang)
+    for panel, measure in zip(axes, shown, strict=True):
+        draw_panel(panel, drawn, values, measure, field.rpartition(".")[2], lang)
     comparison.key(figure, groups, shown, lang)
     if len(drawn) > 1:
         from matplotlib.lines import Line2D

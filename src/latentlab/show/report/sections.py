@@ -8,6 +8,7 @@ import numpy as np
 
 from latentlab.base.images import Images, grid, to_pil
 from latentlab.base.texts import Phrase
+from latentlab.measure.metrics.classes import ACTIVE_VARIANCE
 from latentlab.runs.diagnosis import Finding, diagnose, in_words
 from latentlab.runs.diagnosis.sight import facts_of
 from latentlab.runs.folder import RunFolder
@@ -172,10 +173,8 @@ def _kl_by_unit(c: Context, name: str) -> Bars | None:
     order = np.argsort(-per_unit)
     units = tuple(Phrase("page.verbatim", {"words": str(int(unit))}) for unit in order)
     active = c.facts[name].active
-    summary = Phrase(
-        "curves.units.summary",
-        {"run": c.phrase(name), "active": active if active is not None else "–", "all": len(per_unit), "most": float(per_unit.max())},
-    )
+    told = {"active": "–" if active is None else active, "all": len(per_unit), "most": float(per_unit.max()), "least": ACTIVE_VARIANCE}
+    summary = Phrase("curves.units.summary", {"run": c.phrase(name)} | told)
     bars = (Series(c.phrase(name), tuple(rounded(per_unit[order])), kind=c.hues[name]),)
     return Bars(Phrase("curves.units"), Phrase("figure.nats"), units, bars, summary)
 
