@@ -73,7 +73,11 @@ def made_up(folder: Path, levels: dict[str, list[float]], seeds: int = 4, balanc
     noise = np.random.default_rng(0)
     for seed in range(seeds):
         shared = {"data.spec": "digits", "train.seed": seed}
-        _folder(folder / f"vae-seed-{seed}", preset("conv-vae", **shared, **{"train.epochs": 2.0}), [{"seconds": 5.0}])
+        _folder(
+            folder / f"vae-seed-{seed}",
+            preset("conv-vae", **shared, **{"train.epochs": 2.0}),
+            [{"step": 40, "epoch": 2.0, "images_seen": 0, "seconds": 5.0}],
+        )
         for arm in ARMS:
             rows = []
             for epoch, level in zip((0, 1, 3, 10), levels[arm], strict=True):
@@ -96,7 +100,8 @@ def alike(levels: list[float]) -> dict[str, list[float]]:
 def _folder(path: Path, config: Any, rows: list[dict[str, Any]]) -> None:
     path.mkdir(parents=True)
     (path / "config.json").write_text(config.to_json())
-    environment = {"data_fingerprint": "f", "images": {"train": IMAGES, "val": 100, "test": 100}}
+    images = {"train": IMAGES, "val": 100, "test": 100}
+    environment = {"data_fingerprint": "f", "image_shape": [28, 28, 1], "images": images}
     (path / "environment.json").write_text(json.dumps(environment))
     (path / "metrics.jsonl").write_text("".join(json.dumps({"split": "val"} | row) + "\n" for row in rows))
 
