@@ -146,7 +146,7 @@ def test_images_of_formats_that_are_not_read_are_named_and_a_folder_of_them_is_r
     assert data.skipped == ("a.HEIC: HEIC is not read: save it as JPEG or PNG", "b.jxl: JXL is not read: save it as JPEG or PNG")
     assert "2 of 8 files could not be used" in data.notes[0]
     write(root, {f"{number}.heic": b"z" for number in range(5)})
-    with pytest.raises(LabError, match="most of whose images can be read, but 7 of 13 files cannot: .*HEIC is not read"):
+    with pytest.raises(LabError, match=r"most of whose images can be read, but 7 of 13 files cannot: .*HEIC is not read"):
         load(root)
 
 
