@@ -29,17 +29,23 @@ from latentlab.studio.library import here
 from latentlab.studio.overview import overview
 from latentlab.studio.state import lang, plain, say, spoken
 
-Component = Callable[..., Any]
+
+
+def _draw(name: str, key: str, data: dict[str, Any]) -> None:
+    """Draw a component. Two underscores mean something to Streamlit in its key, and a run's name may hold them."""
+    _component(name)(data=data, key=key.replace("_", "_ "))
 
 
 @cache
-def _component(name: str) -> Component:
+def _component(name: str) -> Callable[..., Any]:
     """A component of the page, registered once."""
     if name == "explorer":
         script, style = live_explorer.module(), live_explorer.style() + static("explorer-host.css")
     else:
         script, style = live_charts.module(), live_charts.host_style() + ".latentlab-place { --chart-sans: var(--st-font); }\n"
-    made: Component = st.components.v2.component(f"latentlab_{name}", css=style, js=script + static("host.js") + static(f"{name}.js"))
+    made: Callable[..., Any] = st.components.v2.component(
+        f"latentlab_{name}", css=style, js=script + static("host.js") + static(f"{name}.js")
+    )
     return made
 
 
@@ -49,7 +55,7 @@ def chart(panel: Panel, key: str) -> None:
         _pictures(panel)
         return
     words = chart_words(panel, lang()) | {"table": chart_table(panel, lang())}
-    _component("chart")(data={"data": chart_data(panel), "words": words}, key=key)
+    _draw("chart", key, {"data": chart_data(panel), "words": words})
 
 
 def charts(panels: Sequence[tuple[str, Panel | None]]) -> None:
@@ -78,14 +84,14 @@ def film(names: Sequence[str], kind: Kept, key: str) -> None:
         run = overview(here(), name)
         if run.config is not None:
             reels.append(reel(run.folder, watched(run.folder).columns, name, Phrase("page.verbatim", {"words": name}), run.kind, kind))
-    _component("film")(data={"kind": kind, "film": film_data(reels, lang())}, key=key)
+    _draw("film", key, {"kind": kind, "film": film_data(reels, lang())})
 
 
 def explorer(names: Sequence[str], key: str) -> None:
     """The live explorer of runs: the latent map, every model at the same z, the pad, walks, arithmetic."""
     address = "/lab/explorer?" + urlencode([("run", name) for name in names])
     words = {"address": address, "words": explorer_words(lang()), "lang": lang(), "failed": say("studio.explore.failed")}
-    _component("explorer")(data=words, key=key)
+    _draw("explorer", key, words)
 
 
 # The metrics of runs in memory, for all readers at once: each line of metrics.jsonl is read once, however many look.

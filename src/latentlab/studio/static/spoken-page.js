@@ -1,15 +1,39 @@
-// What screen readers are told of a page: its language, where the links to the other pages are, which of them is this one.
+// What a page adds to Streamlit's own: what screen readers are told (the language, where the links to the other pages are, which of
+// them is this one), links that lead where they say, and words of ours when the server is gone.
+
+/** The address that a link names: as Streamlit writes it, without the "/" before it, it would be below the page that is open. */
+function rooted() {
+  for (const link of document.querySelectorAll("[data-testid='stPageLink'] a[href]:not([href^='/'])")) link.setAttribute("href", `/${link.getAttribute("href")}`);
+}
+
+/** Streamlit changes the address only where a link leads to another page, and a menu that closes at the same click calls the page
+ * back. So for every link the address is changed here, and the page is told as by the browser's way back. */
+function follow(event) {
+  const link = event.target.closest?.("[data-testid='stPageLink'] a");
+  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  rooted();
+  event.preventDefault();
+  event.stopPropagation();
+  if (link.href !== location.href) history.pushState({}, "", link.href);
+  dispatchEvent(new PopStateEvent("popstate"));
+}
+
+if (!document.latentlab) {
+  document.latentlab = new MutationObserver(rooted);
+  document.latentlab.observe(document.body, { childList: true, subtree: true, attributeFilter: ["href"] });
+  document.addEventListener("click", follow, { capture: true });
+}
+
 export default function ({ data }) {
   document.documentElement.lang = data.lang;
   const mark = () => {
     const bar = document.querySelector(".st-key-bar");
     if (!bar) return;
+    rooted();
     bar.setAttribute("role", "navigation");
     bar.setAttribute("aria-label", data.bar);
     for (const link of bar.querySelectorAll("[data-testid='stPageLink'] a")) {
-      // As it is written: the first page's is empty, which the browser would take for the page that is open.
-      const page = link.getAttribute("href").split("?")[0].split("/").pop();
-      if (page === data.page) link.setAttribute("aria-current", "page");
+      if (link.pathname === `/${data.page}`) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
   };

@@ -1,0 +1,149 @@
+"""Every link inside the studio, clicked: it leads where its address leads, and one stays there whatever one does next."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from commands import wait_until
+from fakeruns import fake_run
+from readers import Server, Tab, served, tabs
+
+from latentlab.runs.folder import RunFolder, list_runs
+from latentlab.studio.library import Library
+from latentlab.studio.tasks import working
+
+pytest.importorskip("streamlit")
+expect = pytest.importorskip("playwright.sync_api").expect
+expect.set_options(timeout=60_000)
+
+LINKS = "[data-testid=stPageLink] a, a.latentlab-mark"
+AWKWARD = "a__b"  # a name that Streamlit once took for the name of a part of the page
+
+
+class Place(NamedTuple):
+    """What an address names: its path and its parameters."""
+
+    path: str
+    parameters: frozenset[tuple[str, str]]
+
+    @classmethod
+    def of(cls, url: str) -> Place:
+        parts = urlsplit(url)
+        return cls(parts.path, frozenset(parse_qsl(parts.query)))
+
+    @property
+    def kind(self) -> tuple[str, ...]:
+        """Pages that are drawn alike."""
+        return self.path, *sorted(name for name, _ in self.parameters)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    runs = tmp_path_factory.mktemp("links") / "runs"
+    for name, family in (("lab/vae", "vae"), (AWKWARD, "gan")):
+        folder = fake_run(runs / name, family)
+        (folder.path / "status.json").write_text(json.dumps({"state": "finished", "step": 40}), encoding="utf-8")
+    with served(runs) as found:
+        yield found
+
+
+def opened(tab: Tab, url: str) -> Any:
+    """A page with its first menu open, whose links count too."""
+    page = tab.open(url.removeprefix(tab.address))
+    page.locator(LINKS).nth(2).wait_for()
+    menu = page.get_by_test_id("stMain").get_by_role("button", name=re.compile("More$"))
+    if menu.count():
+        menu.first.click()
+        page.get_by_role("button", name=re.compile("Check the files")).wait_for()
+    return page
+
+
+def collected(page: Any) -> list[str]:
+    """The address of each link that is there, as the browser understands it."""
+    return page.locator(LINKS).evaluate_all("(all) => all.filter((one) => one.checkVisibility()).map((one) => one.href)")
+
+
+def walked(tab: Tab, whole: bool) -> tuple[dict[Place, str], dict[tuple[Place, Place], tuple[str, int]]]:
+    """The title of every place that links lead to, and (the page's address, which of its links) for each step between two.
+
+    Of the pages that are drawn alike only the first two are gone on from, unless `whole`.
+    """
+    titles: dict[Place, str] = {}
+    steps: dict[tuple[Place, Place], tuple[str, int]] = {}
+    waiting = [f"{tab.address}?lang=en"]
+    while waiting:
+        url = waiting.pop(0)
+        place = Place.of(url)
+        if place in titles or (not whole and sum(place.kind == other.kind for other in titles) > 1):
+            continue
+        page = opened(tab, url)
+        titles[place] = page.locator("h1").first.inner_text()
+        for index, target in enumerate(collected(page)):
+            steps.setdefault((place, Place.of(target)), (url, index))
+            waiting.append(target)
+    return titles, steps
+
+
+def alike(source: Place, target: Place) -> tuple[object, ...]:
+    """Steps that the short walk takes once: within a page by both ends, to another page by where they lead."""
+    return (source.kind, target.kind) if source.path == target.path else (target.kind,)
+
+
+def choose(page: Any) -> None:
+    """Change something: a prediction, a number, where there is neither the language."""
+    main = page.get_by_test_id("stMain")
+    for chosen in (main.locator("[data-testid=stRadio] label:not(:has(input:checked))"), main.get_by_test_id("stNumberInputStepUp")):
+        for one in chosen.all():
+            if one.is_visible() and one.is_enabled() and one.get_attribute("data-testid") != "stWidgetLabel":
+                one.click()
+                return
+    page.get_by_role("radio", name="Français").click()
+    expect(page.locator("html")).to_have_attribute("lang", "fr")
+
+
+def at(tab: Tab, place: Place, title: str) -> None:
+    """Wait until a page is there, at its address."""
+    tab.page.wait_for_url(lambda url: Place.of(url) == place)
+    expect(tab.page.locator("h1").first).to_have_text(title)
+    tab.settled()
+
+
+def is_kept(page: Any, place: Place) -> bool:
+    """Whether the address still names the place; what was chosen may stand there too."""
+    now = Place.of(page.url)
+    return now.path == place.path and {pair for pair in place.parameters if pair[0] != "lang"} <= now.parameters
+
+
+@pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_every_link_leads_there_and_one_stays(browser: Any, server: Server, whole: bool) -> None:
+    with tabs(browser, server) as open_tab:
+        tab = open_tab()
+        titles, steps = walked(tab, whole)
+        assert {"/", "/learn", "/runs", "/explore", "/compare", "/generate"} <= {place.path for place in titles}
+        done: set[tuple[object, ...]] = set()
+        for (source, target), (url, index) in steps.items():
+            if target not in titles or source == target or (not whole and alike(source, target) in done):
+                continue
+            done.add(alike(source, target))
+            page = tab.page
+            if Place.of(page.url) != source or source.path == "/runs":  # whose menu is to be opened
+                opened(tab, url)
+            page.locator(LINKS).locator("visible=true").nth(index).click()
+            at(tab, target, titles[target])
+            choose(page)
+            tab.settled()
+            assert is_kept(page, target), (source, target, page.url)
+            chosen, title = Place.of(page.url), page.locator("h1").first.inner_text()
+            page.reload()
+            at(tab, chosen, title)
+            if chosen != target:
+                page.go_back()
+                at(tab, target, titles[target])
+            page.go_back()
+            at(tab, source, titles[source])
+        assert len(done) > 12
