@@ -11,7 +11,7 @@ import pytest
 from conftest import FAMILIES
 
 import latentlab as ll
-from latentlab.base.errors import LabError
+from latentlab.base.errors import LabError, NonFinite
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
 from latentlab.train import requests as control
@@ -246,3 +246,29 @@ def test_a_resumed_gan_is_looked_at_by_the_extractor_it_began_with(tiny, tmp_pat
     after = [row for row in run.metrics() if row["split"] == "val" and row["step"] > 4]
     assert after
     assert {row.get("extractor", named["identity"]) for row in after} == {named["identity"]}
+
+
+def test_a_run_that_failed_goes_on_from_an_older_checkpoint_at_a_lower_rate(tiny, tmp_path: Path) -> None:
+    """And what it did is told: by a line of metrics, so that stopping it again changes no bit."""
+    for name, stop in (("run", 14), ("straight", None)):
+        path = tmp_path / name
+        stop_at(create(tiny("mlp-ae", **{"train.learning_rate": 1e-2}), path), 8)  # checkpoints of 0, 6 and 8
+        session = reopen(path)
+        session.folder.request("set", {"train.learning_rate": 1e30})
+        with pytest.raises(NonFinite, match="resume"):
+            list(events(session))
+        assert RunFolder(path).status()["state"] == "failed"
+        assert 8 in {checkpoints.step_of(one) for one in checkpoints.listed(path / "checkpoints")}
+        session = reopen(path, settings={"train.learning_rate": 1e-3}, from_step=6)
+        if stop is not None:
+            stop_at(session, stop)
+            session = reopen(path)
+        list(events(session))
+        told = [row for row in RunFolder(path).metrics() if "request" in row or "failure" in row]
+        assert [(row["step"], row["request"]["set"]) for row in told] == [(6, {"train.learning_rate": 1e-3})]
+        assert RunFolder(path).status()["state"] == "finished"
+    assert final_sha256(tmp_path / "run") == final_sha256(tmp_path / "straight")
+    with pytest.raises(LabError, match=r"--from-step must be one of .*\. Got 7"):
+        reopen(tmp_path / "run", epochs=9, from_step=7)
+    with pytest.raises(LabError, match="a field to set while training"):
+        reopen(tmp_path / "run", epochs=9, settings={"train.beta": 2.0})

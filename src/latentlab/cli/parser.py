@@ -6,7 +6,7 @@ import argparse
 import difflib
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NoReturn
 
 from latentlab.base.errors import LabError
@@ -108,13 +108,19 @@ def preset_of(parser: Parser, options: argparse.Namespace, example: str) -> Conf
 def add_config_options(parser: Parser) -> None:
     """Every field of every family as an option; whether the chosen preset has it is checked by `config_changes`."""
     groups = {part: parser.add_argument_group(part) for part in ("data", "model", "train")}
-    for name, field in every_field().items():
-        names = dict.fromkeys(option for option in (field.short, f"--{name.replace('_', '-')}", f"--{name}") if option)
-        text = f"{field.help} ({field.must_be(nothing='nothing')})".replace("%", "%%")
-        groups[field.part].add_argument(*names, dest=name, default=argparse.SUPPRESS, metavar=field.metavar, help=text)
+    add_fields(groups, every_field().values())
     groups["data"].add_argument(
         "--offline", dest="data.offline", action="store_const", const="true", default=argparse.SUPPRESS, help="as --data.offline true"
     )
+
+
+def add_fields(groups: Mapping[str, argparse._ActionsContainer], fields: Iterable[Field]) -> None:
+    """Fields as options, each in the group of its part."""
+    for field in fields:
+        name = field.name
+        names = dict.fromkeys(option for option in (field.short, f"--{name.replace('_', '-')}", f"--{name}") if option)
+        text = f"{field.help} ({field.must_be(nothing='nothing')})".replace("%", "%%")
+        groups[field.part].add_argument(*names, dest=name, default=argparse.SUPPRESS, metavar=field.metavar, help=text)
 
 
 def config_changes(options: argparse.Namespace, config: Config) -> dict[str, Any]:

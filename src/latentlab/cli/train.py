@@ -10,9 +10,10 @@ from tqdm import tqdm
 
 from latentlab.base.errors import LabError
 from latentlab.cli import say
-from latentlab.cli.parser import Parser, add_config_options, add_place, add_preset, add_value, config_changes, preset_of
+from latentlab.cli.parser import Parser, add_config_options, add_fields, add_place, add_preset, add_value, config_changes, preset_of
 from latentlab.cli.show import headline
 from latentlab.config.presets import NEEDS_DECODER
+from latentlab.config.schema import every_field
 from latentlab.runs.diagnosis import Finding, line
 from latentlab.train.events import Diagnosed, Ended, Event, Logged, Paced, Started, Stepped, Warned
 
@@ -40,19 +41,25 @@ def command_train(arguments: list[str]) -> int:
 
 def command_resume(arguments: list[str]) -> int:
     """Continue a run."""
-    parser = Parser("resume", "Continue a stopped or finished run, bit for bit. N is the new total.")
+    parser = Parser(
+        "resume",
+        "Continue a stopped or finished run, bit for bit. N is the new total. A setting that is changed is written down as a line of "
+        "metrics.jsonl, as if it had been changed while the run trained.",
+    )
     parser.add_argument("run", metavar="RUN", help="run folder")
     length = parser.add_mutually_exclusive_group()
     add_value(length, "--epochs", float, "new total length in epochs", metavar="N", above=0)
     add_value(length, "--steps", int, "new total length in steps", minimum=1)
     add_place(parser)
+    add_value(parser, "--from-step", int, "go back to the checkpoint of this step: later ones are removed", metavar="N", minimum=0)
+    add_fields({"train": parser}, [field for field in every_field().values() if field.live])
     options = parser.parse(arguments)
     from latentlab.runs.folder import open_folder
 
-    open_folder(options.run)
+    settings = config_changes(options, open_folder(options.run).config())
     from latentlab.train.start import reopen
 
-    return follow(reopen(options.run, options.epochs, options.steps, options.data))
+    return follow(reopen(options.run, options.epochs, options.steps, options.data, settings, options.from_step))
 
 
 def follow(session: Session, quiet_path: bool = False) -> int:

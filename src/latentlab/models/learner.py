@@ -109,11 +109,11 @@ def _explain(loss: Tensor, norm: Tensor, adam: Adam, step: int, what: str) -> st
     if bad:
         cause = f"the weights of {bad[0]} were not finite before it"
     elif rate > 0.02:
-        cause = f"a learning rate of {rate:g}, which is very high for Adam: try {min(rate / 10, 1e-3):g}"
+        cause = f"a learning rate of {rate:g}, which is very high for Adam"
     elif bool(torch.isfinite(loss)):
-        cause = f"a gradient too large for its precision, the loss being {float(loss):.4g}: try a learning rate of {rate / 10:g}"
+        cause = f"a gradient too large for its precision, the loss being {float(loss):.4g}"
     else:
-        cause = f"weights that grew too far at a learning rate of {rate:g}: try {rate / 10:g}"
+        cause = f"weights that grew too far at a learning rate of {rate:g}"
     subject = "gradient" if bool(torch.isfinite(loss)) else "loss"
     return f"step {step + 1}: the {what} {subject} is not finite ({float(norm if subject == 'gradient' else loss)}). Likely cause: {cause}."
 

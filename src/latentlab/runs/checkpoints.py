@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latentlab.base.errors import Damaged, LabError
+from latentlab.base.errors import Damaged, LabError, refusal
 from latentlab.base.files import read_json, rename, sync_folder, write_durably
 from latentlab.base.shapes import Each, fits, is_count, misfit, parse
 from latentlab.runs.forms import is_image_shape
@@ -144,12 +144,14 @@ def foreign(path: Path) -> LabError:
     return LabError(f"{path} was written under another configuration than {path.parents[1] / 'config.json'}. Restore that file.")
 
 
-def newest(folder: Path, report: Callable[[str], None], use: Callable[[Path], object] = verify) -> Path:
-    """The checkpoint with the highest step that can be used; each damaged one met on the way is reported.
+def newest(folder: Path, report: Callable[[str], None], use: Callable[[Path], object] = verify, step: int | None = None) -> Path:
+    """The checkpoint with the highest step that can be used, or that of a step; each damaged one met on the way is reported.
 
     `use` raises Damaged for one that cannot. Raises LabError when there is none.
     """
-    candidates = listed(folder)
+    candidates = [path for path in listed(folder) if step in (None, step_of(path))]
+    if step is not None and not candidates:
+        raise refusal("--from-step", "one of " + ", ".join(str(step_of(path)) for path in listed(folder)), step)
     for path in reversed(candidates):
         try:
             use(path)
@@ -159,6 +161,13 @@ def newest(folder: Path, report: Callable[[str], None], use: Callable[[Path], ob
             return path
     lack = f"all {len(candidates)} are damaged" if candidates else "there is none"
     raise LabError(f"{folder.parent} must have a whole checkpoint, but {lack}. Train it again, or restore it from a copy.")
+
+
+def forget(folder: Path, step: int) -> None:
+    """Remove the checkpoints after a step, from which a run goes on."""
+    for path in listed(folder):
+        if (step_of(path) or 0) > step:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def prune(folder: Path, best: int | None) -> None:

@@ -46,7 +46,8 @@ def events(
             last = checkpoints.newest(session.folder.checkpoints, session.warnings.append)
             session.write_status("failed", str(error))
             yield from diagnose(session)
-            raise NonFinite(f"{error} {session.folder.path} keeps {last.name} as its last good checkpoint.") from None
+            path = session.folder.path
+            raise NonFinite(f"{error} {path} keeps {last.name}: `latentlab resume {path}` takes the option that was advised.") from None
         except GeneratorExit:
             if session.position.begun:
                 list(step(session))
@@ -86,6 +87,7 @@ def turns(session: Session, should_stop: Callable[[], bool], draw: Callable[[Run
 def start(session: Session) -> Iterator[Event]:
     """What is due before the first step of this process; at step 0 also pictures and an evaluation."""
     session.monitor.diagnosis.extend(session.folder.metrics())  # of before it was stopped, so that a resumed run sees the same
+    session.apply_settings()  # what it was reopened with
     session.tell()
     yield Started(session.folder, session.position.step, session.total_steps())
     if session.position.step == 0:

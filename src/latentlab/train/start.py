@@ -7,7 +7,8 @@ import errno
 import os
 import signal
 import threading
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -29,6 +30,7 @@ from latentlab.runs.trained import Trained
 from latentlab.train.events import Event
 from latentlab.train.loop import events
 from latentlab.train.monitor import extractor_for, pin
+from latentlab.train.requests import live_settings
 from latentlab.train.session import Session
 
 if TYPE_CHECKING:
@@ -161,10 +163,19 @@ def start_generator(learner: Learner, source: str, shape: tuple[int, int, int]) 
         network.load_state_dict(decoder)
 
 
-def reopen(path: str | Path, epochs: float | None = None, steps: int | None = None, data: str | None = None) -> Session:
+def reopen(
+    path: str | Path,
+    epochs: float | None = None,
+    steps: int | None = None,
+    data: str | None = None,
+    settings: Mapping[str, float] | None = None,
+    from_step: int | None = None,
+) -> Session:
     """A run folder opened to go on from its newest whole checkpoint, to a new total if one is given.
 
-    `data` is the SPEC under which its images are found now. Raises LabError.
+    `data` is the SPEC under which its images are found now. `settings` are changed from there on, as by a request to a run
+    that trains: a line of metrics tells it. `from_step` goes back to an older checkpoint; what came after it is forgotten.
+    Raises LabError.
     """
     folder = open_folder(path)
     with ExitStack() as lock:
@@ -179,8 +190,11 @@ def reopen(path: str | Path, epochs: float | None = None, steps: int | None = No
         device = pick_device(config.train.device)
         precision = facts.get("precision", config.train.precision)  # what "auto" meant on the first machine
         session = Session(folder, config, images, build(config, images.shape, device, pick_bf16(precision, device)), device)
-        checkpoints.newest(folder.checkpoints, warnings.append, session.restore)
+        checkpoints.newest(folder.checkpoints, warnings.append, session.restore, from_step)
         session.warnings += warnings
+        if settings:
+            live_settings(config, dict(settings))
+            session.requests.waiting.append({"id": uuid.uuid4().hex, "action": "set", "set": dict(settings)})
         p = session.position
         if session.is_done() and epochs is None and steps is None and folder.status().get("state") != "finished":
             # Killed between its last checkpoint and its last word: what is left to do is what `finish` does.
@@ -190,6 +204,8 @@ def reopen(path: str | Path, epochs: float | None = None, steps: int | None = No
         elif session.is_done():
             done = f"{p.step} steps ({p.images_seen / len(images.train):.4g} epochs)"
             raise LabError(f"{path} must be longer to go on: it has its {done} now. Give --epochs N or --steps N as a new, larger total.")
+        if from_step is not None:
+            checkpoints.forget(folder.checkpoints, p.step)
         replace_text(folder.path / "config.json", config.to_json())
         folder.truncate_metrics(p.step if p.step else -1)
         folder.forget_pictures(p.step)
