@@ -17,7 +17,10 @@ from urllib.parse import urlsplit
 from commands import wait_until
 from studios import address_of, begin, end
 
+from latentlab.base.texts import text
+from latentlab.config.schema import every_field
 from latentlab.runs.folder import RunFolder, list_runs
+from latentlab.show.charts.payload import capital
 
 WAIT_MS = 60_000  # until something is there; how long it takes is nobody's promise
 # Streamlit finds its server by asking below the page's own path first: two answers of 404 a page, which Chromium notes as errors.
@@ -141,6 +144,12 @@ def end_runs(runs: Path) -> None:
                 os.kill(int(pid), signal.SIGKILL)
 
 
+def labelled(field: str) -> re.Pattern[str]:
+    """The label of a field on an English page, by its name in the configuration: "epochs", "latent_dim"."""
+    name = next(name for name in every_field() if name.endswith(f".{field}"))
+    return re.compile(rf"^{re.escape(capital(text(f'field.{name}', 'en')))}( ●)?$")
+
+
 class Tab:
     """One tab. `hosts` are all that it asked; `problems` errors of its console and scripts, but Streamlit's own known ones."""
 
@@ -208,8 +217,8 @@ class Tab:
         box.press("Enter")
 
     def typed(self, field: str, value: object) -> None:
-        """Type a value into a field of the form and leave it; the address holds it then."""
-        box = self.page.get_by_label(re.compile(rf"^{field}( ●)?$")).first
+        """Type a value into a field of the form, named as in the configuration, and leave it; the address holds it then."""
+        box = self.page.get_by_label(labelled(field)).first
         box.fill(str(value))
         box.press("Tab")
 

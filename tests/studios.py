@@ -41,6 +41,7 @@ def address_of(process: subprocess.Popen[str], seconds: float = 60.0) -> str:
         if ready:
             said += process.stdout.readline()
             if found := re.search(r"latentlab studio: (\S+)", said):
+                assert said.count("http") == 1, said  # Streamlit's own words would give an address without its token
                 return found[1]
     raise AssertionError(f"the studio did not start: {said}")
 

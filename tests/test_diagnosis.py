@@ -265,22 +265,24 @@ def test_evidence_is_in_the_words():
     french = in_words(found, "fr")
     assert french.when == "depuis le pas 0"
     assert "0,02 nats" in french.evidence
-    assert french.remedy == "Baissez --beta de 50 à 1."
+    assert french.remedy == "Baissez « poids du terme KL » de 50 à 1."
 
 
 @pytest.mark.parametrize(
     ("case", "typed"),
     [
-        ("discriminator far ahead", "--discriminator-learning-rate de 0.1 à 0.001."),
-        ("thrown about", "--learning-rate de 0.05 à 0.001."),
-        ("one output", "--generator-learning-rate de 0.001 à 0.00025."),
-        ("a null", "--learning-rate de 0.001 à 0.0001."),
+        ("discriminator far ahead", "--discriminator-learning-rate from 0.1 to 0.001."),
+        ("thrown about", "--learning-rate from 0.05 to 0.001."),
+        ("one output", "--generator-learning-rate from 0.001 to 0.00025."),
+        ("a null", "--learning-rate from 0.001 to 0.0001."),
     ],
 )
 def test_a_remedy_can_be_typed(case, typed):
-    """Numbers of options have a point, in French too."""
     facts, rows, _ = SPOILT[case]
-    assert in_words(diagnose(rows, facts)[0], "fr").remedy.endswith(typed)
+    assert line(diagnose(rows, facts)[0]).endswith(typed)
+    french = in_words(diagnose(rows, facts)[0], "fr").remedy  # on a page the field has its name, and a number its comma
+    assert "--" not in french
+    assert re.search(r"« .*taux d’apprentissage.* » de 0,\d+ à 0,\d+\.$", french)
 
 
 @pytest.mark.parametrize("case", SPOILT)
@@ -292,7 +294,7 @@ def test_a_remedy_names_options_that_exist(case, capsys):
     add_config_options(parser)
     known = {option for action in parser._actions for option in action.option_strings}
     for finding in diagnose(rows, facts):
-        remedy = in_words(finding, "en").remedy
+        remedy = in_words(finding, "en", typed=True).remedy
         assert (options := re.findall(r"--[\w.-]*\w", remedy)), remedy
         assert set(options) <= known, remedy
 

@@ -14,11 +14,12 @@ import pytest
 from commands import wait_until
 from fakeruns import fake_run, untrained_run
 from PIL import Image
-from readers import Server, Tab, served, tabs
+from readers import Server, Tab, labelled, served, tabs
 
 import latentlab as ll
 from latentlab.base.texts import text
 from latentlab.runs.folder import RunFolder
+from latentlab.show.charts.payload import capital
 
 pytest.importorskip("streamlit")
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -172,7 +173,7 @@ def test_the_way_back_leads_back(tab: Tab) -> None:
         expect(page.locator("h1")).to_have_text(re.compile(name))
         tab.settled()
     expect(page.get_by_role("combobox", name="Model")).to_have_value(re.compile("mlp-vae"))
-    expect(page.get_by_label("epochs ●", exact=True)).to_have_value("3")
+    expect(page.get_by_label(labelled("epochs"))).to_have_value("3")
 
 
 def test_a_narrow_screen_shows_everything(browser: Any, server: Server) -> None:
@@ -193,7 +194,7 @@ def test_a_teachers_link_fills_the_form_and_hides_controls(browser: Any, server:
     with tabs(browser, server) as opened:
         one = opened()
         page = one.open("?preset=mlp-vae&model.latent_dim=5&train.seed=7&hide=train.seed,advanced,generate&lang=en")
-        field = lambda page, name: page.get_by_label(re.compile(f"^{name}( ●)?$"))  # noqa: E731
+        field = lambda page, name: page.get_by_label(labelled(name))  # noqa: E731
         assert field(page, "latent_dim").first.input_value() == "5"
         assert field(page, "seed").count() == 0
         assert page.get_by_text("All settings", exact=True).count() == 0
@@ -253,7 +254,7 @@ def test_training_is_started_with_the_keyboard_alone(browser: Any, server: Serve
             page.keyboard.press("Tab")
             seen.append(page.evaluate(HELD))
             assert is_marked(page), seen[-1]
-            if seen[-1].startswith("INPUT latent_dim"):
+            if seen[-1].startswith("INPUT " + capital(text("field.model.latent_dim", "en"))):
                 page.keyboard.type("3")  # what has the focus is selected
             if re.match("BUTTON .*Start training", seen[-1], re.DOTALL):
                 break

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,12 +19,13 @@ from apppages import whole
 from streamlit.testing.v1 import AppTest
 from studios import studio
 
+from latentlab.base.errors import LabError
 from latentlab.base.texts import Phrase, languages, text
 from latentlab.show.answers import Part
 from latentlab.show.card import NAMES, Card, Claim
 from latentlab.show.charts.panels import Bars, Pictures, Series
+from latentlab.studio import actions, tasks
 from latentlab.studio import answers as answers_book
-from latentlab.studio import tasks
 from latentlab.studio.actions import experiment_words as arguments
 from latentlab.studio.library import Library
 from latentlab.studio.views.learn import progress, side_by_side, stages, tall
@@ -94,11 +97,28 @@ def test_the_result_stays_closed_until_there_is_a_prediction(place):
     assert "Held-out negative ELBO: 2.50 nats at β = 0.1, 1.50 at β = 1, 3.50 at β = 10" in said
     assert all(text(f"card.verdict.{verdict}", "en") in said for verdict in ("holds", "contradicted"))
     assert answers_book.read(place).parts["kl"] == Part("zero", "")
-    at.radio(key="learn-prediction-kl").set_value("one")
-    assert text("card.prediction.right", "en") in texts(whole(at.run()))
     again = opened(question="kl")  # after a reload
-    assert again.radio(key="learn-prediction-kl").value == "one"
+    assert again.radio(key="learn-prediction-kl").value == "zero"
     assert hidden[0] in texts(again)
+    assert again.radio(key="learn-prediction-kl").disabled  # nobody predicts what was seen
+    with pytest.raises(LabError, match="once its result was seen"):  # nor does a tab that was opened before
+        answers_book.put(place, answers_book.Entry("prediction", "kl"), "one", "zero", "en")
+
+
+def test_who_shares_a_studio_has_answers_of_his_own_and_deletes_only_his_runs(place):
+    one, other = (replace(place, reader=letter * 32) for letter in "ab")
+    answers_book.put(one, answers_book.Entry("text", "kl"), "mine", "", "en")
+    assert answers_book.read(one).parts["kl"].text == "mine"
+    assert answers_book.read(other) == answers_book.read(place) == answers_book.NOBODY
+    fake_run(place.runs / "vae", "vae")
+    task = tasks.Task(place.own / "tasks" / "t", "train", "vae", (), time.time(), 0, reader=one.reader)
+    task.path.mkdir(parents=True)
+    tasks._write(task)
+    for act in (actions.discard, lambda library, name: actions.rename(library, name, "his")):
+        with pytest.raises(LabError, match="your own"):
+            act(other, "vae")
+    assert actions.rename(one, "vae", "hers") == "hers"
+    actions.discard(replace(place, reader=""), "hers")  # at the machine itself all are one's own
 
 
 def test_a_reader_may_look_without_predicting(place):

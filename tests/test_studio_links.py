@@ -9,13 +9,8 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from commands import wait_until
 from fakeruns import fake_run
 from readers import Server, Tab, served, tabs
-
-from latentlab.runs.folder import RunFolder, list_runs
-from latentlab.studio.library import Library
-from latentlab.studio.tasks import working
 
 pytest.importorskip("streamlit")
 expect = pytest.importorskip("playwright.sync_api").expect

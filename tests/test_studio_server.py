@@ -136,6 +136,7 @@ def test_exposed_it_asks_for_a_token(runs: Path):
         assert "HttpOnly" in cookie
         assert "samesite=strict" in cookie.lower()
         kept = cookie.partition(";")[0]
+        assert token not in kept  # whoever reads it learns no address
         assert ask(plain, "/", Cookie=kept)[0] == 200
         assert ask(plain, "/", Cookie=kept[:-1])[0] == 403
         assert ask(plain, "/", host="evil.example", Cookie=kept)[0] == 403
@@ -150,9 +151,9 @@ def test_exposed_it_asks_for_a_token(runs: Path):
         (["--port", "x"], "--port must be"),
         (["--expose", "0.0.0.0"], "--expose must be the address"),
         (["--expose", "203.0.113.7"], "--expose must be an address or name of this machine"),
-        (["--token", "abcdefghijklmnopqrst"], "--token belongs to --expose"),
-        (["--expose", "127.0.0.1", "--token", "short"], "--token must be at least 16"),
-        (["--expose", "127.0.0.1", "--token", "with spaces and & more"], "--token must be"),
+        (["--token-file", "there-is-none"], "--token-file belongs to --expose"),
+        (["--expose", "127.0.0.1", "--token-file", "there-is-none"], "--token-file must be a text file that can be read"),
+        (["--expose", "127.0.0.1", "--token-file", __file__], "--token-file must be a file with at least 16 letters"),
         (["--prot", "8000"], "Did you mean --port?"),
     ],
 )
@@ -206,10 +207,12 @@ def test_another_page_does_not_steer_it(page: str, origin: str | None, passes: b
     assert (status == 101) is passes
 
 
-def test_a_token_leads_to_this_host_alone(runs: Path):
-    process = begin(runs, "--expose", "127.0.0.1", "--token", "abcdefghijklmnopqrstuv")
+def test_a_token_leads_to_this_host_alone(runs: Path, tmp_path: Path):
+    (tmp_path / "token").write_text("abcdefghijklmnopqrstuv\n", encoding="utf-8")
+    process = begin(runs, "--expose", "127.0.0.1", "--token-file", str(tmp_path / "token"))
     try:
-        plain = urlsplit(address_of(process))._replace(query="").geturl()
+        address = address_of(process)  # the first line that it prints: no address without a token before it
+        plain = urlsplit(address)._replace(query="").geturl()
         for path in ("//evil.example/", "/\\evil.example/", "///evil.example/x"):
             status, _, headers = ask(plain, f"{path}?token=abcdefghijklmnopqrstuv")
             assert status != 303 or headers["location"].startswith("/")

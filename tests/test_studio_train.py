@@ -13,6 +13,7 @@ pytest.importorskip("streamlit")
 from streamlit.testing.v1 import AppTest
 
 import latentlab.studio
+from latentlab.runs.checkpoints import save
 from latentlab.studio import tasks
 from latentlab.studio.library import Library
 
@@ -66,7 +67,10 @@ def test_the_form_starts_what_it_shows(place: Library, started: list[list[str]])
     at.button(key="train:start").click().run()
     (words,) = started
     assert words[:2] == ["train", "conv-vae"]
-    assert words[2:8] == ["--model.latent_dim", "2", "--model.hidden", "64,32", "--train.beta", "4.0"]
+    assert words[2:6] == ["--model.latent_dim", "2", "--model.hidden", "64,32"]
+    assert words[words.index("--train.beta") + 1] == "4.0"
+    # Ten epochs of digits are 113 steps, and blobs: a set so small is gone through more often, as the lab does.
+    assert words[words.index("--train.epochs") + 1] == "41.0"
     assert Path(words[-1]).parent == place.runs
     assert only(at.query_params["run"]) == "conv-vae-digits-001"
 
@@ -99,7 +103,7 @@ def test_a_link_hides_controls_and_keeps_their_values(place: Library, started: l
     assert not any("threads" in key for key in keys)
     assert not [one for one in at.selectbox if one.key in ("train:preset", "train:data")]
     at.button(key="train:start").click().run()
-    assert started[0][2:4] == ["--train.seed", "11"]
+    assert started[0][started[0].index("--train.seed") + 1] == "11"
     assert only(at.query_params["hide"]).startswith("train.seed")
 
 
@@ -136,6 +140,40 @@ def test_a_finished_run_is_shown_and_can_go_on(place: Library, started: list[lis
     assert at.metric[0].value == "40"
     at.button(key="control:vae:go_on").click().run()
     assert started == [["resume", str(place.runs / "vae"), "--epochs", "20"]]
+
+
+@pytest.mark.parametrize(("lang", "label"), [("en", "Go on with 0.001: Adam’s learning rate"), ("fr", "Continuer avec 0,001")])
+def test_a_loss_that_was_not_finite_has_a_way_out(place: Library, started: list[list[str]], lang: str, label: str):
+    """From the checkpoint whose held-out loss is lowest: what came after it may have grown too far already."""
+    folder = fake_run(place.runs / "vae", "vae")
+    change = {"learning_rate": 0.01, "from": 0.01, "to": 0.001}
+    finding = {"key": "not_finite", "since_step": 41, "evidence": change, "sign": "refused", "remedy": "rate"}
+    status = {"state": "failed", "step": 40, "message": "step 41: the negative ELBO loss is not finite (nan)", "diagnosis": [finding]}
+    (folder.path / "status.json").write_text(json.dumps(status))
+    for step, loss in ((0, 300.0), (20, 90.0), (40, 5000.0)):
+        save(folder.checkpoints, step, {}, {"val_loss": loss})
+    at = opened(run="vae", lang=lang)
+    (said,) = [one.value for one in at.warning]
+    assert not at.error  # told once
+    if lang == "fr":
+        assert "\\-\\-" not in said
+        assert "0,01 à 0,001" in said
+        assert "negative ELBO" not in " ".join(one.value for one in (*at.markdown, *at.warning, *at.caption))
+    button = at.button(key="control:vae:go_on")
+    assert button.label.replace("\xa0", " ").startswith(label)
+    button.click().run()
+    total = ["--epochs", "10", "--train.learning_rate", "0.001", "--from-step", "20"]
+    assert started == [["resume", str(place.runs / "vae"), *total]]
+
+
+def test_where_others_read_no_page_shows_a_folder_of_this_machine(place: Library, monkeypatch: pytest.MonkeyPatch):
+    folder = fake_run(place.runs / "vae", "vae")
+    (folder.path / "status.json").write_text(json.dumps({"state": "failed", "step": 4, "message": f"{folder.path} has no room."}))
+    assert str(place.runs) in opened(run="vae").error[0].value.replace("\\", "")
+    monkeypatch.setenv("LATENTLAB_STUDIO_SHARED", "1")
+    said = opened(run="vae").error[0].value.replace("\\", "")
+    assert str(place.runs.parent) not in said
+    assert said.endswith("…/vae has no room.")
 
 
 def test_requests_of_the_controls_reach_the_run(place: Library):

@@ -85,7 +85,9 @@ def test_every_field_of_a_configuration_is_described():
 
 
 def test_every_preset_and_every_source_has_its_words():
-    wanted = {f"studio.preset.{name}" for name in PRESETS} | {f"studio.data.{name}" for name in SOURCES if name != "folder"}
+    wanted = {f"studio.preset.{name}{part}" for name in PRESETS for part in ("", ".about")} | {
+        f"studio.data.{name}" for name in SOURCES if name != "folder"
+    }
     assert wanted == {key for key in catalogue("en") if key.startswith(("studio.preset.", "studio.data."))}
 
 

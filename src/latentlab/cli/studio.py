@@ -37,9 +37,9 @@ def command_studio(arguments: list[str]) -> int:
     parser.add_argument(
         "--expose", metavar="ADDRESS", help="listen on this address or name of the machine for others too; a token is asked for"
     )
-    parser.add_argument("--token", metavar="TEXT", help="the token that --expose asks for; default a new one each time")
+    parser.add_argument("--token-file", metavar="FILE", help="file with the token that --expose asks for; default a new one each time")
     options = parser.parse(arguments)
-    check_token(options.token, options.expose)
+    token = read_token(options.token_file, options.expose)
     runs = Path(options.runs).expanduser().absolute()
     nearest = next(path for path in (runs, *runs.parents) if path.exists())
     if not nearest.is_dir():
@@ -50,7 +50,7 @@ def command_studio(arguments: list[str]) -> int:
     from latentlab.studio.server import address, serve
 
     library = Library(runs, None if options.data_root is None else str(Path(options.data_root).expanduser().absolute()))
-    at = address(options.port, options.expose, options.token)
+    at = address(options.port, options.expose, token)
     status = 0
     try:
         serve(library, at, not options.no_browser)
@@ -70,14 +70,21 @@ def going_on(library: Library) -> str:
     return f"{', '.join(names)} {'goes' if len(names) == 1 else 'go'} on without it" if names else "nothing that it started runs"
 
 
-def check_token(token: str | None, expose: str | None) -> None:
-    """Raise LabError for a token that is easily guessed or cannot stand in an address, and for one without --expose."""
-    if token is None:
-        return
+def read_token(file: str | None, expose: str | None) -> str | None:
+    """The token in a file: on the command line every user of the machine could read it. Raises LabError for one that is easily
+    guessed or cannot stand in an address, and for a file without --expose."""
+    if file is None:
+        return None
     if expose is None:
-        raise LabError("--token belongs to --expose ADDRESS: on 127.0.0.1 nobody is asked for one. Leave it out.")
+        raise LabError("--token-file belongs to --expose ADDRESS: on 127.0.0.1 nobody is asked for a token. Leave it out.")
+    try:
+        token = Path(file).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise refusal("--token-file", "a text file that can be read", file) from None
     if len(token) < SHORTEST_TOKEN or not re.fullmatch(r"[\w.~-]+", token, re.ASCII):
-        raise refusal("--token", f"at least {SHORTEST_TOKEN} letters, digits, - _ . or ~", token, "Leave it out for a random one.")
+        must_be = f"a file with at least {SHORTEST_TOKEN} letters, digits, - _ . or ~ in it"
+        raise refusal("--token-file", must_be, file, "Leave it out for a random token.")
+    return token
 
 
 def run_task(path: Path) -> int:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from latentlab.data import Data
 
 ACTIONS = ("stop", "pause", "resume", "step", "phase", "slow", "set")
+KILLED = "its process ended without saying so (killed?); `latentlab resume` goes on"
 KEPT_REQUESTS = 100
 REQUEST_PATIENCE_SECONDS = 5.0
 
@@ -110,7 +111,7 @@ class RunFolder:
         """The run's status.json. A "running" run whose process is gone is told as "stopped", with the reason. Raises Damaged."""
         status = self._written("status.json")
         if status.get("state") in ("starting", "running", "paused") and not self.is_locked():
-            status |= {"state": "stopped", "message": "its process ended without saying so (killed?); `latentlab resume` goes on"}
+            status |= {"state": "stopped", "message": KILLED}
         return status
 
     def _written(self, name: str) -> dict[str, Any]:

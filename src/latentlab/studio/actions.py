@@ -9,10 +9,13 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from latentlab.base.errors import refusal
 from latentlab.config.presets import arguments
 from latentlab.config.schema import Config
+from latentlab.runs import checkpoints
+from latentlab.runs.diagnosis import CHANGED
 from latentlab.runs.folder import RunFolder
 from latentlab.show.card import found_cards
 from latentlab.studio import answers, tasks
@@ -31,10 +34,36 @@ def train(library: Library, config: Config) -> str:
 
 
 def resume(library: Library, run: Overview, total: float) -> None:
-    """Go on with a run at rest to a new total of epochs or steps."""
+    """Go on with a run at rest to a new total of epochs or steps; after a loss that was not finite as its diagnosis advises."""
     unit, _, _ = run.length
-    length = str(int(total)) if unit == "steps" else f"{total:.10g}"
-    tasks.start(library, "resume", run.name, ["resume", str(run.path), f"--{unit}", length])
+    words = [f"--{unit}", str(int(total)) if unit == "steps" else f"{total:.10g}"]
+    if (out := way_out(run)) is not None:
+        words += [f"--{out.field}", f"{out.value:g}", "--from-step", str(out.step)]
+    tasks.start(library, "resume", run.name, ["resume", str(run.path), *words])
+
+
+class WayOut(NamedTuple):
+    """How a run goes on whose loss was not finite: a field's new value, and the step of the checkpoint to begin at."""
+
+    field: str
+    value: float
+    step: int
+
+
+def way_out(run: Overview) -> WayOut | None:
+    """The remedy of a run that failed at a loss that is not finite; None of any other.
+
+    It begins at the checkpoint whose loss on held-out images is lowest: the last one may hold weights that have grown too far
+    already. Where none was measured so (a GAN), at the one before the last, where there are two.
+    """
+    found = next((one for one in run.status.get("diagnosis", []) if one.get("key") == "not_finite" and "until_step" not in one), None)
+    field = CHANGED.get(found.get("remedy", "")) if found is not None and run.state == "failed" else None
+    steps = [(path, step) for path in checkpoints.listed(run.folder.checkpoints) if (step := checkpoints.step_of(path)) is not None]
+    if found is None or field is None or "to" not in found["evidence"] or not steps:
+        return None
+    losses = {step: loss for path, step in steps if (loss := checkpoints.read_state(path).get("val_loss")) is not None}
+    step = min(losses, key=losses.__getitem__) if losses else steps[-2:][0][1]
+    return WayOut(field, float(found["evidence"]["to"]), step)
 
 
 def stop(library: Library, name: str) -> None:
@@ -67,7 +96,7 @@ def experiment_words(library: Library, question: str, data: str, language: str, 
 
 def report(library: Library, names: list[str], language: str, precision: str) -> None:
     """Write the report of these runs."""
-    tasks.start(library, "report", REPORT, report_words(library, names, language, precision))
+    tasks.start(library, "report", REPORT + library.mine, report_words(library, names, language, precision))
 
 
 def report_words(library: Library, names: list[str], language: str, precision: str) -> list[str]:
@@ -83,7 +112,7 @@ def report_words(library: Library, names: list[str], language: str, precision: s
 
 def report_file(library: Library) -> Path:
     """Where the report goes: beside the runs, to be seen."""
-    return library.runs / "report.html"
+    return library.runs / f"report{library.mine}.html"
 
 
 # Folders that are moved. Nothing is while a process works on it.
@@ -127,6 +156,8 @@ def restore(library: Library, moment: str, name: str) -> None:
 
 def forget(library: Library, name: str) -> None:
     """Remove the folder of a run that never began. Raises LabError while something works on it, or where there is more in it."""
+    if not is_own(library, name):
+        raise refusal("a run", "your own to be deleted", name)
     if not library.never_began(name):
         raise refusal("a run", "one that ended before it wrote anything", name)
     if RunFolder(library.path(name)).is_locked():  # by `latentlab train` in a terminal
@@ -137,10 +168,17 @@ def forget(library: Library, name: str) -> None:
 
 def _at_rest(library: Library, name: str) -> RunFolder:
     folder = library.open(name)
+    if not is_own(library, name):
+        raise refusal("a run", "your own to be renamed or deleted", name)
     if folder.is_locked():
         raise refusal("a run", "at rest to be moved", name, "Stop it first.")
     _refuse_busy(library, name)
     return folder
+
+
+def is_own(library: Library, name: str) -> bool:
+    """Whether whoever reads the page may rename and delete a run: where the studio is shared, the one who trained it there."""
+    return not library.reader or any(task.reader == library.reader for task in tasks.tasks(library, ("train",), name))
 
 
 def _refuse_busy(library: Library, name: str) -> None:

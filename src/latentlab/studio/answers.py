@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import streamlit as st
 
-from latentlab.base.errors import LabError
+from latentlab.base.errors import LabError, refusal
 from latentlab.base.files import lock, replace_text
 from latentlab.show.answers import LONGEST_WORDS, Answers, Part, as_kept, read_answers, written
 from latentlab.show.card import options
@@ -44,7 +44,9 @@ def prediction_field(answers: Answers, question: str, key: str) -> None:
     def words(option: str) -> str:
         return plain(say(f"question.{question}.option.{option}"))
 
-    draw = partial(st.radio, say(f"question.{question}.predict"), options(question), format_func=words)
+    seen = is_seen(here(), answers, question)
+    help = say("studio.answers.seen") if seen else None
+    draw = partial(st.radio, say(f"question.{question}.predict"), options(question), format_func=words, disabled=seen, help=help)
     _field(answers, Entry("prediction", question), key, draw)
 
 
@@ -122,7 +124,7 @@ def _told(entry: Entry, words: str) -> str:
     return words or say("studio.answers.nothing")
 
 
-# The reader's own answers: one sheet, RUNS/.studio/answers.md, which `latentlab report --answers` reads.
+# The reader's own answers: a sheet, RUNS/.studio/answers.md or answers-READER.md, which `latentlab report --answers` reads.
 #
 # The file is the truth for every tab and after every reload. A tab writes one entry at a time, and only over what it has read:
 # where another tab wrote that entry since, `put` refuses.
@@ -166,8 +168,8 @@ class Changed(Exception):
 
 
 def file(library: Library) -> Path:
-    """Where the answers are kept."""
-    return (library.own / "answers").with_suffix(".md")
+    """Where the answers are kept: one sheet, or where the studio is shared one for each reader."""
+    return library.own / f"answers{library.mine}.md"
 
 
 def read(library: Library) -> Answers:
@@ -188,9 +190,16 @@ def put(library: Library, entry: Entry, words: str, before: str, lang: str) -> s
         kept, now = entry.of(changed), entry.of(answers)
         if now not in (before, kept):
             raise Changed(now)
+        if now != kept and entry.kind == "prediction" and is_seen(library, answers, entry.section):
+            raise refusal("a prediction", "left as it was once its result was seen", words)
         if now != kept:
             replace_text(file(library), written(changed, lang))
         return kept
+
+
+def is_seen(library: Library, answers: Answers, question: str) -> bool:
+    """Whether a question's result has been opened by a prediction, which then stays as it is."""
+    return bool(predicted(answers, question)) and (library.questions / question / "card.json").is_file()
 
 
 def predicted(answers: Answers, question: str) -> tuple[str, ...]:

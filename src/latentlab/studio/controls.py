@@ -7,14 +7,14 @@ from typing import Any
 
 import streamlit as st
 
-from latentlab.base.texts import Phrase, significant
+from latentlab.base.texts import Phrase, number, significant
 from latentlab.show.charts.curves import METRICS
 from latentlab.show.charts.payload import capital
-from latentlab.studio.actions import resume, stop
+from latentlab.studio.actions import resume, stop, way_out
 from latentlab.studio.form import all_fields, widget
 from latentlab.studio.library import here
 from latentlab.studio.overview import Overview
-from latentlab.studio.state import attempt, lang, plain, say, say_refused, shown, spoken
+from latentlab.studio.state import attempt, lang, plain, say, say_refused, shown, spoken, told
 
 PHASES = ("discriminator", "generator", "elbo", "reconstruction")  # of a step, or what a whole one is called
 
@@ -28,7 +28,7 @@ def controls(run: Overview) -> None:
             _settings(run)
     elif run.config is not None and run.state in ("stopped", "failed", "finished"):
         if run.refused:
-            st.error(plain(run.refused), icon=":material/error:")
+            st.error(plain(told(run.refused)), icon=":material/error:")
         _go_on(run)
     say_refused(_refused(run.name))
 
@@ -134,10 +134,14 @@ def _settings(run: Overview) -> None:
 
 
 def _go_on(run: Overview) -> None:
-    """Resume a run at rest: as far as it was meant to go, or to a new total."""
+    """Resume a run at rest: as far as it was meant to go, or to a new total; after a loss that was not finite, more slowly."""
+    out, label = way_out(run), say("studio.control.go_on")
+    if out is not None:
+        label = say("studio.control.go_on.slower", value=number(out.value, lang()), name=say(f"field.{out.field}"))
+        st.caption(say("studio.control.go_on.from", step=number(out.step, lang())))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         total = total_field(run, f"control:{run.name}:total:{run.state}", width=200)
-        if st.button(say("studio.control.go_on"), icon=":material/play_arrow:", key=f"control:{run.name}:go_on", type="primary"):
+        if st.button(label, icon=":material/play_arrow:", key=f"control:{run.name}:go_on", type="primary"):
             resume(here(), run, total)
             st.rerun()
 

@@ -38,6 +38,7 @@ class Preview:
     class_names: tuple[str, ...] | None
     shape: tuple[int, int, int]
     odd: int = 0  # files that could not be read
+    train_images: int = 0  # about how many of all are trained on
 
 
 def choices(root: str | None) -> list[str]:
@@ -123,7 +124,7 @@ def _seen(config: DataConfig, stamp: tuple[int, ...]) -> Preview:
     rows = np.linspace(0, len(data.train) - 1, min(SHOWN, len(data.train))).astype(np.int64)
     labels = None if data.train.labels is None or not data.class_names else _named(data.train.labels[rows], data.class_names)
     count = len(data.train) + len(data.val) + len(data.test)
-    return Preview(data.train.take(rows), labels, count, data.class_names, data.shape)
+    return Preview(data.train.take(rows), labels, count, data.class_names, data.shape, 0, len(data.train))
 
 
 def _folder_preview(config: DataConfig) -> Preview:
@@ -144,7 +145,8 @@ def _folder_preview(config: DataConfig) -> Preview:
     grey = config.channels == "grey" or (config.channels == "auto" and bool((images[..., :1] == images).all()))
     images = images[..., :1] if grey else images
     named = None if labels is None or names is None else _named(labels[kept], names)
-    return Preview(images, named, len(entries), names, (size, size, images.shape[3]), len(rows) - len(kept))
+    trained = round(len(entries) * (1 - config.val_share - config.test_share))
+    return Preview(images, named, len(entries), names, (size, size, images.shape[3]), len(rows) - len(kept), trained)
 
 
 def _named(labels: NDArray[np.int64], names: Sequence[str]) -> tuple[str, ...]:

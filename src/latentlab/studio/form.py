@@ -13,6 +13,7 @@ from latentlab.base.texts import number
 from latentlab.config.field import Field, written
 from latentlab.config.presets import preset
 from latentlab.config.schema import Config
+from latentlab.show.charts.payload import capital
 from latentlab.studio.state import lang, plain, say, shown, told
 
 COLUMNS = 3
@@ -73,7 +74,7 @@ def form(config: Config, usual: Config) -> tuple[Config, list[LabError]]:
 
 def widget(field: Field, value: Any, usual: Any, key: str) -> Any:
     """The widget of a field and the value that it has. Raises LabError for a text that is none."""
-    label = field.leaf + (" ●" if value != usual else "")  # no markup: it would be read out
+    label = capital(say(f"field.{field.name}")) + (" ●" if value != usual else "")  # no markup: it would be read out
     common: dict[str, Any] = {"label": label, "help": explained(field, usual), "key": f"{key}:{field.name}"}
     if field.choices:
         return st.selectbox(options=field.choices, index=field.choices.index(value), **common)
@@ -115,10 +116,17 @@ def explained(field: Field, usual: Any) -> str:
     said = [f"**`{field.name}`**", help[:1].upper() + help[1:] + "."]
     if bounds := [say(f"studio.train.bound.{bound}", value=number(value, lang())) for bound, value in field.bounds.items()]:
         said.append(say("studio.train.bounds", each=", ".join(bounds)))
-    said.append(say("studio.train.preset_value", value=say("studio.train.none") if usual is None else written(usual) or "–"))
+    said.append(say("studio.train.preset_value", value=_told(usual)))
     if field.live:
         said.append(say("studio.train.live_field"))
     return "  \n".join(line.replace("[", "\\[").replace("$", "\\$") for line in said)
+
+
+def _told(value: Any) -> str:
+    """A value as the page's language writes it."""
+    if value is None:
+        return say("studio.train.none")
+    return number(value, lang()) if isinstance(value, int | float) and not isinstance(value, bool) else written(value) or "–"
 
 
 def all_fields(config: Config) -> list[Field]:

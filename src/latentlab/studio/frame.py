@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache, partial, wraps
 from html import escape
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 from PIL import Image, ImageDraw
@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from latentlab.base.errors import LabError
 from latentlab.base.texts import languages
 from latentlab.studio.parts import static, style
-from latentlab.studio.state import KEY, lang, params, plain, put, say, shown
+from latentlab.studio.state import KEY, lang, params, plain, put, say, shown, told
 
 # In the order of the bar: the icon of each page, and the MODULE:FUNCTION of latentlab.studio.views that draws it.
 PAGES = {
@@ -49,10 +49,17 @@ def draw() -> None:
             st.page_link(page, icon=PAGES[name][0], query_params=params())
         st.space("stretch")
         _language()
-    _spoken("page")(
-        data={"lang": lang(), "bar": say("studio.bar"), "page": current.url_path}, key=f"spoken-{current.url_path}", height="content"
-    )
+    about = {"lang": lang(), "bar": say("studio.bar"), "page": current.url_path, "lost": say("studio.lost")}
+    _spoken("page")(data=about, key=f"spoken-{current.url_path}", height="content")
+    _unknown()
     current.run()
+
+
+def _unknown() -> None:
+    """A line where the address names no page: Streamlit then shows the first one."""
+    path = urlsplit(st.context.url or "").path.strip("/")
+    if path and path not in PAGES:
+        st.warning(say("studio.unknown", path=plain(path)), icon=":material/info:")
 
 
 def link(page: str, label: str, icon: str | None = None, **parameters: str | list[str] | None) -> None:
@@ -106,7 +113,7 @@ def in_one_line(draw: Callable[..., None]) -> Callable[..., None]:
         try:
             draw(*arguments)
         except LabError as error:
-            st.error(plain(str(error)), icon=":material/error:")
+            st.error(plain(told(error)), icon=":material/error:")
 
     return drawn
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from latentlab.base.errors import LabError, refusal
@@ -20,20 +20,30 @@ QUESTIONS = "questions"  # the folder of the questions' experiments
 _PART = re.compile(r'[^\x00-\x1f\x7f/\\:*?"<>|]+')
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
 _LOCKS = {"lock", "control.lock"}  # all that a run's folder holds before its configuration
-_RUNS, _DATA = "LATENTLAB_STUDIO_RUNS", "LATENTLAB_STUDIO_DATA"
+_RUNS, _DATA, _SHARED = "LATENTLAB_STUDIO_RUNS", "LATENTLAB_STUDIO_DATA", "LATENTLAB_STUDIO_SHARED"
+READER = "latentlab_reader"  # the cookie by which one browser is told from another, where several share the studio
 
 
 @dataclass(frozen=True)
 class Library:
-    """A folder of runs, and the data root that training started here is given (None: the usual one)."""
+    """A folder of runs, and the data root that training started here is given (None: the usual one).
+
+    `reader` is who looks at it: "" on the machine's own address, where that is one person.
+    """
 
     runs: Path
     data_root: str | None = None
+    reader: str = ""
 
     @property
     def own(self) -> Path:
         """Where the studio keeps what is its own: tasks, answers. Its name begins with a dot, so that no list shows it."""
         return self.runs / ".studio"
+
+    @property
+    def mine(self) -> str:
+        """What the names of a reader's own files end with."""
+        return f"-{self.reader}" if self.reader else ""
 
     @property
     def trash(self) -> Path:
@@ -45,9 +55,10 @@ class Library:
         """Where the questions' experiments keep their runs, dozens of them, and their cards."""
         return self.runs / QUESTIONS
 
-    def remember(self) -> None:
-        """Put this library into the environment, from which the page's script reads it."""
+    def remember(self, shared: bool = False) -> None:
+        """Put this library into the environment, from which the page's script reads it; `shared` with others than this machine."""
         os.environ[_RUNS] = str(self.runs)
+        os.environ[_SHARED] = "1" if shared else ""
         if self.data_root is not None:
             os.environ[_DATA] = self.data_root
 
@@ -100,8 +111,29 @@ class Library:
 
 
 def here() -> Library:
-    """The library that the server was started with."""
-    return Library(Path(os.environ.get(_RUNS, "runs")).absolute(), os.environ.get(_DATA))
+    """The library that the server was started with, as the one who reads the page may use it."""
+    library = Library(Path(os.environ.get(_RUNS, "runs")).absolute(), os.environ.get(_DATA))
+    if not is_shared():
+        return library
+    import streamlit as st
+
+    cookies = {name.rpartition("_")[0]: value for name, value in st.context.cookies.items()}
+    known = re.fullmatch(r"[0-9a-f]{32}", cookies.get(READER, ""))
+    return replace(library, reader=known[0] if known else "nobody")
+
+
+def is_shared() -> bool:
+    """Whether others than this machine read the pages."""
+    return bool(os.environ.get(_SHARED))
+
+
+def without_paths(words: str) -> str:
+    """Words of the program's without the folders of this machine, where others read them: of a path its last name stays.
+
+    >>> without_paths("no room")
+    'no room'
+    """
+    return re.sub(r"(?<![\w.>…/])(?:/|[A-Za-z]:\\)(?:[^/\\:'\"\n]*[/\\])+", "…/", words) if is_shared() else words
 
 
 def _no_run(name: str) -> LabError:

@@ -109,6 +109,8 @@ def overview(library: Library, name: str) -> Overview:
     written = folder.path / "status.json"
     changed = written.stat().st_mtime if written.is_file() else path.stat().st_mtime
     refused = ""
+    if state == "stopped" and task is not None and task.state == "done" and changed < task.started:
+        message = ""  # stopped before it began: what was said before is old
     if state not in LIVE and task is not None and task.state == "failed":
         if written.is_file() and changed < task.started:  # it ended before it wrote anything
             refused = task.said()

@@ -29,7 +29,6 @@ from latentlab.studio.library import here
 from latentlab.studio.overview import overview
 from latentlab.studio.state import lang, plain, say, spoken
 
-
 def _draw(name: str, key: str, data: dict[str, Any]) -> None:
     """Draw a component. Two underscores mean something to Streamlit in its key, and a run's name may hold them."""
     _component(name)(data=data, key=key.replace("_", "_ "))
@@ -90,6 +89,7 @@ def explorer(names: Sequence[str], key: str) -> None:
     """The live explorer of runs: the latent map, every model at the same z, the pad, walks, arithmetic."""
     address = "/lab/explorer?" + urlencode([("run", name) for name in names])
     words = {"address": address, "words": explorer_words(lang()), "lang": lang(), "failed": say("studio.explore.failed")}
+    words["loading"] = say("studio.explore.loading")
     _draw("explorer", key, words)
 
 

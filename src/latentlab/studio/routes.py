@@ -13,6 +13,7 @@ from __future__ import annotations
 import hmac
 import json
 import re
+import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection
@@ -29,9 +30,10 @@ from latentlab.base.errors import LabError, refusal
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
 from latentlab.show.explorer.content import explorer_content
-from latentlab.studio.library import Library, here
+from latentlab.studio.library import READER, Library, here, without_paths
 
 COOKIE = "latentlab_token"
+REMEMBERED_SECONDS = 400 * 86_400  # of a reader, whose answers are found again: the most that browsers allow
 UPLOADS = "/_stcore/upload_file"
 # Streamlit's own page needs inline styles, blob modules (components) and eval (its chart library and WebAssembly).
 POLICY = (
@@ -90,16 +92,23 @@ class Guard:
             rest = [(key, value) for key, value in parse_qsl(asked.url.query, keep_blank_values=True) if key != "token"]
             path = "/" + asked.url.path.lstrip("/\\")  # two slashes would name another host
             answer = RedirectResponse(path + ("?" + urlencode(rest) if rest else ""), 303)
-            answer.set_cookie(cookie(asked), token, httponly=True, samesite="strict", path="/")
+            reader = asked.cookies.get(cookie(asked, READER)) or secrets.token_hex(16)
+            answer.set_cookie(cookie(asked, READER), reader, REMEMBERED_SECONDS, httponly=True, samesite="strict", path="/")
+            answer.set_cookie(cookie(asked), proof(token), httponly=True, samesite="strict", path="/")
             return answer
-        if _same(asked.cookies.get(cookie(asked), ""), token):
+        if _same(asked.cookies.get(cookie(asked), ""), proof(token)):
             return None
         return PlainTextResponse("This studio asks for a token: open the address that it printed when it was started.", 403)
 
 
-def cookie(asked: HTTPConnection) -> str:
-    """The cookie's name: two studios of one host, on two ports, have one each."""
-    return f"{COOKIE}_{asked.url.port or 80}"
+def cookie(asked: HTTPConnection, name: str = COOKIE) -> str:
+    """A cookie's name: two studios of one host, on two ports, have one each."""
+    return f"{name}_{asked.url.port or 80}"
+
+
+def proof(token: str) -> str:
+    """What a browser keeps instead of the token, which does not follow from it."""
+    return hmac.new(token.encode(), COOKIE.encode(), "sha256").hexdigest()
 
 
 def hostname(host: str) -> str:
@@ -140,7 +149,7 @@ def in_plain_text(answer: Answer) -> Answer:
         try:
             return answer(asked)
         except LabError as error:
-            return PlainTextResponse(str(error), 404)
+            return PlainTextResponse(without_paths(str(error)), 404)
 
     return answered
 

@@ -17,13 +17,14 @@ from latentlab.runs.verify import check_run
 from latentlab.studio import actions, tasks
 from latentlab.studio.controls import stop_button, total_field
 from latentlab.studio.frame import in_one_line, link
-from latentlab.studio.library import LONGEST, Library, here
+from latentlab.studio.library import LONGEST, Library, here, without_paths
 from latentlab.studio.listing import Listed, one
 from latentlab.studio.overview import Overview, overview
-from latentlab.studio.state import attempt, lang, plain, say, say_refused, shown, spoken
+from latentlab.studio.state import attempt, lang, plain, put, say, say_refused, shown, spoken, told
 from latentlab.studio.watch import badge
 
 TICK_SECONDS = 2.0
+SEARCH = "search"  # of the address
 NOTICE = "runs-notice"  # (what was done, the run's name, its new name)
 MOST_DAMAGED = 5  # files that are named
 
@@ -66,8 +67,8 @@ def _facts(library: Library, before: Listed) -> None:
     state, numbers = st.columns([1, 1.15], vertical_alignment="center")
     with state:
         badge(each.run.state, each.run.state)
-        if told := _how_far(each.run):
-            st.caption(plain(told))
+        if far := _how_far(each.run):
+            st.caption(plain(far))
     with numbers:
         _heard(each)
 
@@ -89,21 +90,22 @@ def _heard(each: Listed) -> None:
     if each.unfit:
         lines.append(plain(say("studio.runs.unfit")))
     elif each.run.state in ("failed", "damaged"):
-        lines.append(plain(_short(each.run.message or say("studio.watch.no_reason"))))
+        if "not_finite" not in each.alarms:
+            lines.append(plain(_short(told(each.run.message))))
     elif each.run.refused:
-        lines.append(f":red[:material/error: {plain(_short(each.run.refused))}]")
+        lines.append(f":red[:material/error: {plain(_short(told(each.run.refused)))}]")
     if each.unmeasurable:
-        lines.append(f":red[:material/error: {plain(_short(each.unmeasurable))}]")
+        lines.append(f":red[:material/error: {plain(_short(told(each.unmeasurable)))}]")
     task = each.evaluation
     if task is not None and task.state == "running":
         lines.append(":material/progress_activity: " + plain(say("studio.runs.evaluating")))
     elif task is not None and task.state in ("failed", "lost"):
-        why = _short(task.said() or say("studio.watch.no_reason"))
+        why = _short(told(task.said()))
         lines.append(f":red[:material/error: {plain(say('studio.runs.evaluation.failed', reason=why))}]")
     elif each.measured is not None:
         at = number(each.measured, lang())
-        told = say("studio.runs.evaluated") if each.measured == each.run.step else say("studio.runs.evaluated.at", step=at)
-        lines.append(":material/straighten: " + plain(told))
+        at_step = say("studio.runs.evaluated") if each.measured == each.run.step else say("studio.runs.evaluated.at", step=at)
+        lines.append(":material/straighten: " + plain(at_step))
     if lines:
         st.caption("  \n".join(lines))
 
@@ -150,7 +152,8 @@ def _menu(library: Library, each: Listed) -> None:
         if run.config is not None and run.state in ("stopped", "failed", "finished") and shown("runs.go_on"):
             _longer(run)
         empty = library.never_began(run.name)
-        if not run.live and not empty and shown("runs.rename"):
+        own = actions.is_own(library, run.name)
+        if own and not run.live and not empty and shown("runs.rename"):
             _rename(run)
         if run.trained and not run.live:
             busy = each.evaluation is not None and each.evaluation.state == "running"
@@ -161,16 +164,17 @@ def _menu(library: Library, each: Listed) -> None:
             _check(run)
         if run.config is not None:
             st.download_button(
-                say("studio.runs.config"), run.config.to_json(), f"{run.path.name}.config.json", "application/json",
+                say("studio.runs.config"), without_paths(run.config.to_json()), f"{run.path.name}.config.json", "application/json",
                 key=f"runs-config-{run.name}", icon=":material/download:", on_click="ignore", type="tertiary",
             )  # fmt: skip
-        if not run.live and shown("runs.delete"):
+        if own and not run.live and shown("runs.delete"):
             done, remove = ("forgotten", actions.forget) if empty else ("discarded", actions.discard)
             st.button(
                 say("studio.runs.discard"), icon=":material/delete:", key=f"runs-discard-{run.name}", type="tertiary",
                 on_click=_remove, args=(run.name, done, remove),
             )  # fmt: skip
-        st.caption(plain(str(run.path)))
+        if not library.reader:
+            st.caption(plain(str(run.path)))
 
 
 def _links(run: Overview) -> None:
@@ -245,6 +249,8 @@ def _give_name(name: str) -> None:
         st.session_state[NOTICE] = ("renamed", name, actions.rename(here(), name, new))
 
     if attempt(key, rename, lambda error: _why_not_named(name, new, error)):
+        st.session_state["runs-search"] = ""  # which the new name need not fit
+        put({SEARCH: None})
         _close(name)
 
 
@@ -271,7 +277,7 @@ def _why_not_moved(name: str, error: Exception) -> str:
     library = here()
     if (library.path(name) / "config.json").is_file() and library.open(name).is_locked():
         return say("studio.runs.busy")
-    return say("studio.runs.busy.task") if tasks.running(library, name) else str(error)
+    return say("studio.runs.busy.task") if tasks.running(library, name) else told(error)
 
 
 def _close(name: str) -> None:
@@ -285,7 +291,7 @@ def _at_rest(name: str) -> Overview | None:
     try:
         run = overview(here(), name)
     except LabError as error:
-        why = str(error)
+        why = told(error)
     else:
         if not run.live:
             return run

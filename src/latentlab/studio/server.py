@@ -53,6 +53,9 @@ SHARED = {
 }
 
 
+shared: dict[str, str | None] = {}  # with the pages, which run in this process: the token, that a link to be sent needs
+
+
 @dataclass(frozen=True)
 class Address:
     """Where the studio listens. `token` is what others than this machine must know; None on this machine's own address."""
@@ -118,6 +121,7 @@ def options(at: Address) -> dict[str, Any]:
         "client.showErrorDetails": "none",
         "client.showErrorLinks": False,
         "logger.level": "error",
+        "logger.hideWelcomeMessage": True,  # its addresses lack the token
     }
 
 
@@ -154,7 +158,7 @@ def warm() -> None:
 def serve(library: Library, at: Address, open_browser: bool = True) -> None:
     """Serve until Ctrl-C. Training that was started goes on after that."""
     library.runs.mkdir(parents=True, exist_ok=True)
-    library.remember()
+    library.remember(at.token is not None)
 
     def started() -> None:
         print(f"latentlab studio: {at.page}", flush=True)
@@ -164,6 +168,7 @@ def serve(library: Library, at: Address, open_browser: bool = True) -> None:
             webbrowser.open(at.page)
         warm()
 
+    shared["token"] = at.token
     page = application(at, started)
     importlib.import_module("latentlab.studio.views.train")  # which the first reader would wait for
     page.run(config=options(at))

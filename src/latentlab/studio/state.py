@@ -16,6 +16,8 @@ import streamlit as st
 from latentlab.base.errors import LabError
 from latentlab.base.texts import Phrase, languages, text
 from latentlab.config.field import Unfit
+from latentlab.runs.folder import KILLED
+from latentlab.studio.library import without_paths
 
 HIDE, RUN = "hide", "run"
 
@@ -97,13 +99,13 @@ def _is_option(choice: Any, options: Collection[Any] | None, several: bool) -> b
 # What is refused stands in the session until the same is tried again.
 
 
-def attempt(key: str, act: Callable[[], object], why: Callable[[Exception], str] = str) -> bool:
+def attempt(key: str, act: Callable[[], object], why: Callable[[Exception], str] | None = None) -> bool:
     """Do something; whether it was done. Why it was refused is kept under `key`, in the words of `why`."""
     st.session_state.pop(key, None)
     try:
         act()
     except (LabError, OSError) as error:
-        st.session_state[key] = why(error)
+        st.session_state[key] = (why or told)(error)
         return False
     return True
 
@@ -139,11 +141,17 @@ def spoken(phrase: Phrase) -> str:
 
 
 def plain(words: str) -> str:
-    """Words of somebody's (a run's name, a student's text) for Streamlit's Markdown: shown as they are, whatever they hold."""
+    """Words of somebody's (a run's name, a student's text) for Streamlit's Markdown: shown as they are, whatever they hold; but
+    for the folders of this machine, where others read them."""
+    words = without_paths(words)
     escaped = "".join("\\" + letter if letter in "\\`*_{}[]()#+-.!|~<>$:@&\"'=" else letter for letter in words)
     return escaped.replace("\n", " ")
 
 
-def told(error: LabError) -> str:
-    """What was refused, in the reader's language where that can be told, else in the command line's words. Not escaped."""
-    return error.say(lang()) if isinstance(error, Unfit) else str(error)
+def told(error: Exception | str) -> str:
+    """What was refused or failed, in the reader's language where that can be told, else in the command line's own words, which
+    are English. Not escaped."""
+    if isinstance(error, Unfit):
+        return error.say(lang())
+    known = {"": "studio.watch.no_reason", KILLED: "studio.watch.killed"}
+    return say(known.get(str(error), "studio.said"), words=str(error))

@@ -47,6 +47,7 @@ class Task:
     status: int | None  # its exit status, once it has ended by itself
     pid: int | None = None  # of its process, once that has begun
     run: str | None = None  # the `identity` of the run that it was about; None for one that it was to make
+    reader: str = ""  # who started it, see `Library.reader`
 
     @property
     def id(self) -> str:
@@ -84,6 +85,7 @@ def start(library: Library, kind: Kind, subject: str, arguments: Sequence[str]) 
     path = library.own / "tasks" / f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:8]}"
     path.mkdir(parents=True)
     task = Task(path, kind, subject, tuple(arguments), time.time(), None, None, identity(library, subject) if kind in OF_RUNS else None)
+    task = replace(task, reader=library.reader)
     _write(task)
     _prune(library)
     with open(path / "log", "wb") as log:
@@ -120,7 +122,7 @@ def stop(task: Task) -> None:
 
 def _write(task: Task) -> None:
     values = {"kind": task.kind, "subject": task.subject, "arguments": list(task.arguments), "started": task.started}
-    replace_json(task.path / "task.json", values | {"status": task.status, "pid": task.pid, "run": task.run})
+    replace_json(task.path / "task.json", values | {"status": task.status, "pid": task.pid, "run": task.run, "reader": task.reader})
 
 
 def _threads() -> int | None:
@@ -143,7 +145,8 @@ def read(path: Path) -> Task | None:
             return _ended[path][1]
         told = read_json(path / "task.json")
         words, started = tuple(told["arguments"]), float(told["started"])
-        task = Task(path, told["kind"], told["subject"], words, started, told["status"], told.get("pid"), told.get("run"))
+        about = told.get("pid"), told.get("run"), told.get("reader", "")
+        task = Task(path, told["kind"], told["subject"], words, started, told["status"], *about)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if task.status is not None:

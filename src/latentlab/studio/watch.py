@@ -15,12 +15,13 @@ from latentlab.show.charts.curves import run_curves
 from latentlab.show.charts.payload import Kept
 from latentlab.show.figures.records import objective
 from latentlab.studio import parts, tasks
+from latentlab.studio.actions import way_out
 from latentlab.studio.controls import controls, stopping
 from latentlab.studio.frame import announce, in_one_line, link, waits
-from latentlab.studio.library import here
+from latentlab.studio.library import here, without_paths
 from latentlab.studio.overview import Gone, Overview, State, overview
 from latentlab.studio.parts import watched
-from latentlab.studio.state import lang, params, plain, say, shown
+from latentlab.studio.state import lang, params, plain, say, shown, told
 
 Pace = Literal["rest", "fast", "held"]
 # Between two looks at a run: at rest, where another tab may go on with it; at full speed, where a look takes from training a
@@ -123,10 +124,11 @@ def _state(run: Overview) -> None:
             link("explore", say("studio.page.explore"), ":material/explore:", run=run.name)
             link("generate", say("studio.page.generate"), ":material/imagesmode:", run=run.name)
     if run.state in ("failed", "damaged"):
-        st.error(plain(run.message or say("studio.watch.no_reason")), icon=":material/error:")
+        if way_out(run) is None:  # else the diagnosis tells it, and what to do
+            st.error(plain(told(run.message)), icon=":material/error:")
         _log(run.name)
     elif run.message and (run.live or run.state == "stopped"):
-        st.warning(plain(run.message), icon=":material/info:")
+        st.warning(plain(told(run.message)), icon=":material/info:")
 
 
 def _log(name: str) -> None:
@@ -135,7 +137,7 @@ def _log(name: str) -> None:
     lines = task.log()[-8:] if task is not None else []
     if lines:
         with st.expander(say("studio.watch.log"), icon=":material/terminal:"):
-            st.code("\n".join(lines), language=None, wrap_lines=True)
+            st.code(without_paths("\n".join(lines)), language=None, wrap_lines=True)
 
 
 def _speed(run: Overview) -> float | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from latentlab.base.texts import number, text
+from latentlab.config.schema import every_field
 from latentlab.runs.diagnosis.sight import Facts, Sight
 from latentlab.runs.diagnosis.symptoms import KEYS, NOT_CAUSED_BY_CONSTANT_DATA, RULES, Symptom, remedy_of
 
@@ -96,7 +97,24 @@ def diagnose(rows: Iterable[Mapping[str, Any]], facts: Facts) -> list[Finding]:
 # A finding in words, in each language.
 
 _PERCENT = ("spread", "recall", "best_recall")
-_TYPED = ("from", "to")  # values of an option, written as the command line takes them
+_TYPED = ("from", "to")  # values of an option, which the command line says as it takes them
+# The field of the configuration that each remedy changes, which a page calls by its name and the command line by its option.
+CHANGED = {
+    "rate": "train.learning_rate",
+    "generator_rate": "train.generator_learning_rate",
+    "discriminator_rate": "train.discriminator_learning_rate",
+    "discriminator_updates": "train.discriminator_updates",
+    "generator_updates": "train.generator_updates",
+    "spectral": "model.discriminator_normalization",
+    "beta": "train.beta",
+    "warmup": "train.beta_warmup_steps",
+    "longer_warmup": "train.beta_warmup_steps",
+    "latent": "model.latent_dim",
+    "elu": "model.activation",
+    "other_images": "data.spec",
+    "more_images": "data.train_images",
+    "stop": "train.steps",
+}
 
 
 class Words(NamedTuple):
@@ -109,10 +127,12 @@ class Words(NamedTuple):
     remedy: str
 
 
-def in_words(finding: Finding, lang: str) -> Words:
-    """A finding in a language."""
-    values = {name: _shown(name, value, lang) for name, value in finding.evidence.items()}
-    values |= {"since": number(finding.since_step, lang)}
+def in_words(finding: Finding, lang: str, typed: bool = False) -> Words:
+    """A finding in a language; `typed`: its remedy as the command line takes it."""
+    field = every_field()[CHANGED[finding.remedy]]
+    values = {name: _shown(name, value, lang, typed) for name, value in finding.evidence.items()}
+    named = field.option if typed else text("diagnosis.setting", lang, name=text(f"field.{field.name}", lang))
+    values |= {"since": number(finding.since_step, lang), "option": named}
     if finding.until_step is None:
         when = text("diagnosis.since", lang, step=values["since"])
     else:
@@ -129,12 +149,12 @@ def in_words(finding: Finding, lang: str) -> Words:
 
 def line(finding: Finding) -> str:
     """A finding as the command line says it: what, since when, the evidence, the one thing to change."""
-    words = in_words(finding, "en")
+    words = in_words(finding, "en", typed=True)
     return f"{words.name}, {words.when}. {words.evidence} {words.remedy}".replace("\u00a0", " ")
 
 
-def _shown(name: str, value: float | int, lang: str) -> str:
-    if name in _TYPED:
+def _shown(name: str, value: float | int, lang: str, typed: bool) -> str:
+    if typed and name in _TYPED:
         return f"{value:g}"
     if isinstance(value, int):
         return number(value, lang)

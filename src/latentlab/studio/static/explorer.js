@@ -5,7 +5,7 @@ class Hosted {
     Object.assign(this, { place, asked: 0, address: null, lang: null, handle: null, content: null });
   }
 
-  async show({ address, words, lang, failed }) {
+  async show({ address, words, lang, failed, loading }) {
     if (address === this.address && lang === this.lang) {
       this.handle?.recolour();
       return;
@@ -14,6 +14,11 @@ class Hosted {
     const state = address === this.address ? this.handle?.state() : null;
     [this.lang, this.address, this.content] = [lang, address, address === this.address ? this.content : null];
     this.place.setAttribute("aria-busy", "true");
+    if (!this.content) {
+      this.handle?.destroy();
+      this.handle = null;
+      this.place.replaceChildren(noted(loading));
+    }
     try {
       this.content ??= await read(address);
       if (asked !== this.asked) return;

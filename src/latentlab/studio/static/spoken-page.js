@@ -18,14 +18,28 @@ function follow(event) {
   dispatchEvent(new PopStateEvent("popstate"));
 }
 
+/** Words of ours where the server is gone: Streamlit's are English and ask whether the reader has a network. */
+function lost() {
+  const app = document.querySelector("[data-test-connection-state]"), state = app?.dataset.testConnectionState;
+  const gone = ["PINGING_SERVER", "DISCONNECTED_FOREVER"].includes(state);
+  if (gone === Boolean(document.getElementById("latentlab-lost"))) return;
+  document.body.classList.toggle("latentlab-lost", gone);
+  if (!gone) return document.getElementById("latentlab-lost").remove();
+  const said = Object.assign(document.createElement("div"), { id: "latentlab-lost", textContent: document.latentlabLost });
+  said.setAttribute("role", "alert");
+  document.body.append(said);
+}
+
 if (!document.latentlab) {
-  document.latentlab = new MutationObserver(rooted);
-  document.latentlab.observe(document.body, { childList: true, subtree: true, attributeFilter: ["href"] });
+  document.latentlab = new MutationObserver(() => { rooted(); lost(); });
+  const attributeFilter = ["href", "data-test-connection-state"];
+  document.latentlab.observe(document.body, { childList: true, subtree: true, attributeFilter });
   document.addEventListener("click", follow, { capture: true });
 }
 
 export default function ({ data }) {
   document.documentElement.lang = data.lang;
+  document.latentlabLost = data.lost;
   const mark = () => {
     const bar = document.querySelector(".st-key-bar");
     if (!bar) return;

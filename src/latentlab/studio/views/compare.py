@@ -25,7 +25,7 @@ from latentlab.studio.frame import in_one_line, waits
 from latentlab.studio.library import Library, here
 from latentlab.studio.overview import Overview, outdated
 from latentlab.studio.parts import watched
-from latentlab.studio.state import asked, chosen, lang, plain, say, spoken
+from latentlab.studio.state import asked, chosen, lang, plain, say, spoken, told
 from latentlab.studio.views import several_trained
 
 CURVES = "curves"  # of the address
@@ -116,7 +116,7 @@ def _is_whole(run: Overview) -> bool:
         run.folder.scores()
         read_entry(run.folder)
     except LabError as error:
-        said = str(error)
+        said = told(error)
     except (TypeError, ValueError, KeyError, AttributeError):
         said = say("studio.compare.foreign", run=run.name)
     else:
@@ -140,7 +140,7 @@ def _measure(names: list[str], before: list[str]) -> None:
             st.button(say("studio.control.stop"), icon=":material/stop:", key=key, on_click=tasks.stop, args=(task,))
     for name, task in latest.items():
         if task.state in ("failed", "lost") and not outdated(library.open(name), task):
-            st.error(plain(f"{name}: {task.said()}"), icon=":material/error:")
+            st.error(plain(f"{name}: {told(task.said())}"), icon=":material/error:")
     missing = [name for name in names if name not in running and _is_missing(library, name)]
     if missing:
         st.write(say("studio.compare.unmeasured"))

@@ -22,7 +22,7 @@ from latentlab.base.texts import number
 from latentlab.lab.pool import spawn
 from latentlab.runs.checkpoints import stamp
 from latentlab.studio.overview import Overview
-from latentlab.studio.state import asked, chosen, lang, plain, say
+from latentlab.studio.state import asked, chosen, lang, plain, say, told
 from latentlab.studio.views import one_trained
 
 MOST = 400
@@ -48,7 +48,7 @@ def draw() -> None:
             # By the checkpoint too: another run may get the same name and come to the same step.
             images = _drawn(run.path, stamp(run.folder.checkpoints), count, seed, prior, truncation)
     except LabError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(plain(told(error)), icon=":material/error:")
         return
     _show(run, images, seed, truncation)
 

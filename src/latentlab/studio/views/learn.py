@@ -23,8 +23,8 @@ from latentlab.studio import parts, tasks
 from latentlab.studio.actions import experiment
 from latentlab.studio.answers import Entry, prediction_field, text_field
 from latentlab.studio.frame import link
-from latentlab.studio.library import Library, here
-from latentlab.studio.state import asked, lang, plain, say
+from latentlab.studio.library import Library, here, without_paths
+from latentlab.studio.state import asked, lang, plain, say, told
 
 QUESTION = "question"  # of the address
 DATA = ("digits", "mnist")
@@ -45,7 +45,7 @@ def draw() -> None:
     try:
         answers = answers_book.read(library)
     except LabError as error:  # somebody edited the sheet: the questions can be read all the same
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(plain(told(error)), icon=":material/error:")
         answers = None
     name = asked(QUESTION)
     if name in NAMES:
@@ -151,7 +151,7 @@ def _card(library: Library, name: str) -> Card | None:
     try:
         card = read_stamped(folder, (folder / "card.json").stat().st_mtime_ns)
     except LabError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(plain(told(error)), icon=":material/error:")
         return None
     return card if card.question == name else None
 
@@ -284,13 +284,13 @@ def _follow(library: Library, name: str, before: bool) -> None:
         with st.container(border=True):
             st.markdown(":material/hourglass_top: " + say("studio.learn.running", seconds=duration(time.time() - task.started, lang())))
             if lines := progress(task):
-                st.code("\n".join(lines), language=None, wrap_lines=True)
+                st.code(without_paths("\n".join(lines)), language=None, wrap_lines=True)
             with st.container(horizontal=True, vertical_alignment="center"):
                 stop = say("studio.learn.stop")
                 st.button(stop, icon=":material/stop:", key=f"learn-stop-{name}", on_click=tasks.stop, args=(task,))
                 st.caption(say("studio.learn.leave"), width="content")
     elif state in ("failed", "lost"):
-        st.error(plain(task.said() or say("studio.watch.no_reason")), icon=":material/error:")
+        st.error(plain(told(task.said())), icon=":material/error:")
         with st.container(horizontal=True):
             for word, icon, fresh in (("retry", ":material/refresh:", False), ("afresh", ":material/replay:", True)):
                 key, about = f"learn-{word}-{name}", (name, fresh, _data_of(task))

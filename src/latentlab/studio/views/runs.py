@@ -22,12 +22,12 @@ from latentlab.studio.frame import link
 from latentlab.studio.library import Library, here
 from latentlab.studio.listing import PAGE, Listed, listed, matching
 from latentlab.studio.parts import style
-from latentlab.studio.row import NOTICE, draw_row, refused
-from latentlab.studio.state import RUN, asked, attempt, chosen, lang, plain, put, say, say_refused, shown
+from latentlab.studio.row import NOTICE, SEARCH, draw_row, refused
+from latentlab.studio.state import RUN, asked, attempt, chosen, lang, plain, put, say, say_refused, shown, told
 from latentlab.studio.watch import BADGES
 
 VIEWS = {"list": ":material/list:", "report": ":material/description:", "trash": ":material/delete:"}
-VIEW, SEARCH = "view", "search"  # of the address
+VIEW = "view"  # of the address
 PRECISIONS = ("int8", "fp16")  # of the weights in the report
 TICK_SECONDS = 1.0
 _MOMENT = re.compile(r"(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)-")
@@ -129,7 +129,7 @@ def _report(library: Library) -> None:
     runs, language, precision = _choices(names)
     _answers(library, answers)
     st.header(say("studio.report.write"), anchor=False)
-    running = tasks.working(library, ("report",), REPORT) is not None
+    running = tasks.working(library, ("report",), REPORT + library.mine) is not None
     st.button(
         say("studio.report.write.button"), type="primary", icon=":material/description:", key="report-write",
         disabled=not runs or running, on_click=report, args=(library, runs, language, precision),
@@ -193,19 +193,20 @@ def _answers(library: Library, answers: Answers) -> None:
 
 def _written(library: Library, running: bool) -> None:
     """How the writing goes, and the file once there is one."""
-    task, file = tasks.latest(library, ("report",), REPORT), report_file(library)
+    task, file = tasks.latest(library, ("report",), REPORT + library.mine), report_file(library)
     state = task.state if task is not None else None
     if running and state != "running":
         st.rerun()
     if state == "running":
         st.info(say("studio.report.writing"), icon=":material/hourglass_top:")
     elif task is not None and state in ("failed", "lost"):
-        st.error(plain(task.said() or say("studio.watch.no_reason")), icon=":material/error:")
+        st.error(plain(told(task.said())), icon=":material/error:")
     if state != "running" and file.is_file():
         about = file.stat()
         moment = time.strftime("%Y-%m-%d %H:%M", time.localtime(about.st_mtime))
         st.markdown(":material/check_circle: " + say("studio.report.written", size=number(about.st_size / 1e6, lang(), 2), when=moment))
-        st.code(str(file), language=None, wrap_lines=True)
+        if not library.reader:
+            st.code(str(file), language=None, wrap_lines=True)
         st.download_button(
             say("studio.report.download"), file.read_bytes, "report.html", "text/html", key="report-download",
             icon=":material/download:", on_click="ignore",
@@ -221,8 +222,9 @@ def _trash(library: Library) -> None:
     if not thrown:
         st.info(say("studio.runs.trash.empty"), icon=":material/delete:")
         return
-    st.caption(say("studio.runs.trash.how"))
-    st.code(str(library.trash), language=None, wrap_lines=True)
+    if not library.reader:
+        st.caption(say("studio.runs.trash.how"))
+        st.code(str(library.trash), language=None, wrap_lines=True)
     for moment, name in thrown:
         with st.container(key=f"runs-row-{moment}-{name}", horizontal=True, vertical_alignment="center"):
             with st.container():
@@ -243,6 +245,6 @@ def _restore(moment: str, name: str) -> None:
     library = here()
 
     def why(error: Exception) -> str:
-        return say("studio.runs.trash.taken") if (library.runs / name).exists() else str(error)
+        return say("studio.runs.trash.taken") if (library.runs / name).exists() else told(error)
 
     attempt(f"runs-unrestored-{moment}-{name}", lambda: restore(library, moment, name), why)

@@ -27,10 +27,11 @@ from latentlab.config.layers import (
     parameter_count,
     shape_after,
 )
-from latentlab.config.presets import DECODER_FORM, PRESETS, about, preset
+from latentlab.config.presets import DECODER_FORM, PRESETS, length_for, preset
 from latentlab.config.schema import Config, DataConfig
+from latentlab.show.charts.payload import capital
 from latentlab.studio import datasets as sources
-from latentlab.studio import watch
+from latentlab.studio import server, watch
 from latentlab.studio.actions import train
 from latentlab.studio.form import all_fields, form, from_address, to_address
 from latentlab.studio.frame import PAGES
@@ -57,7 +58,7 @@ def draw() -> None:
         usual = _with_source(library, preset(name))
         if usual is None:
             return
-        usual = _with_data(library, usual)
+        usual = _with_length(_with_data(library, usual))
     given = {one.name: value for one in all_fields(usual) if (value := asked(one.name)) is not None}
     start, wrong = from_address(usual, given)
     _forget_widgets(name, start)
@@ -91,7 +92,7 @@ def _preset() -> str:
     )  # fmt: skip
     if shown(PRESET):
         with st.expander(say("studio.train.about", preset=name), icon=":material/info:"):
-            st.text(about(name))
+            st.markdown(plain(say(f"studio.preset.{name}.about")))
     return name
 
 
@@ -123,6 +124,17 @@ def _with_data(library: Library, config: Config) -> Config:
     return config.replace(**changed, **({"data.root": library.data_root} if library.data_root else {}))
 
 
+def _with_length(config: Config) -> Config:
+    """The preset's length, or a longer one for a small set that is at hand: ten epochs of digits are 113 steps, and blobs."""
+    try:
+        seen = None if sources.missing_bytes(config.data) else sources.preview(config.data)
+    except LabError:  # which the preview says
+        return config
+    if seen is None or seen.train_images < 1 or config.train.steps is not None:
+        return config
+    return config.replace(**length_for(seen.train_images, config.family, config.train.epochs, config.train.batch_size))
+
+
 def _data_label(choice: str) -> str:
     if choice.startswith(sources.FOLDER):
         return say("studio.train.folder", name=choice.removeprefix(sources.FOLDER))
@@ -137,7 +149,7 @@ def _preview(config: DataConfig) -> sources.Preview | None:
     try:
         seen = sources.preview(config)
     except LabError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(plain(told(error)), icon=":material/error:")
         return None
     height, width, channels = seen.shape
     kind = say("page.grey" if channels == 1 else "page.color")
@@ -194,6 +206,7 @@ def _share(config: Config) -> None:
         pages = [name for name in PAGES if name != "train"]
         more = st.multiselect(say("studio.train.hide"), [*names, *pages], key="train:hide", format_func=_control)
         kept = {name: value for name, value in st.query_params.to_dict().items() if name != HIDE}
+        kept |= {"token": token} if (token := server.shared.get("token")) else {}
         st.code(link(str(st.context.url or "/"), {**kept, KEY: lang()}, [*sorted(hidden()), *more]), language=None, wrap_lines=True)
 
 
@@ -206,7 +219,7 @@ def link(page: str, parameters: dict[str, str], hide: list[str]) -> str:
 def _control(name: str) -> str:
     if name in PAGES:
         return say("studio.train.control.page", name=say(f"studio.page.{name}"))
-    return say(f"studio.train.control.{name}") if "." not in name else name
+    return say(f"studio.train.control.{name}") if "." not in name else capital(say(f"field.{name}"))
 
 
 # The two networks of a configuration as a reader sees them before they are trained: every layer, its shape, its parameters.
@@ -217,7 +230,7 @@ def _networks(config: Config, shape: tuple[int, int, int]) -> None:
         try:
             st.html(drawing(config, shape))
         except LabError as error:
-            st.error(plain(str(error)), icon=":material/error:")
+            st.error(plain(told(error)), icon=":material/error:")
 
 
 @dataclass(frozen=True)
