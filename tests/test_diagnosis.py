@@ -282,7 +282,7 @@ def test_a_remedy_can_be_typed(case, typed):
     assert line(diagnose(rows, facts)[0]).endswith(typed)
     french = in_words(diagnose(rows, facts)[0], "fr").remedy  # on a page the field has its name, and a number its comma
     assert "--" not in french
-    assert re.search(r"« .*taux d’apprentissage.* » de 0,\d+ à 0,\d+\.$", french)
+    assert re.search(r"«\s.*taux d’apprentissage.*\s» de 0,\d+ à 0,\d+\.$", french)
 
 
 @pytest.mark.parametrize("case", SPOILT)

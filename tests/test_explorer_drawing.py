@@ -467,6 +467,8 @@ def test_the_pad_fits_a_narrow_page(width: int, scheme: str, browser, page_file)
     reader = Reader(browser, page_file, viewport={"width": width, "height": 844}, color_scheme=scheme)
     stroke(reader, (0.3, 0.2), (0.7, 0.2), (0.45, 0.8))
     assert sheet(reader).bounding_box()["width"] >= 280
+    near = reader.en.locator(".explorer-neighbours .explorer-image").all()
+    assert min(image.bounding_box()["width"] for image in near) >= 40
     assert reader.page.evaluate("document.documentElement.scrollWidth") <= width
     wide = "() => [...document.querySelectorAll('#en *')].filter((node) => node.getBoundingClientRect().right > innerWidth + 1).length"
     assert reader.page.evaluate(wide) == 0

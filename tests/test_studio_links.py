@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from commands import wait_until
 from fakeruns import fake_run
 from readers import Server, Tab, served, tabs
+
+from latentlab.base.texts import text
+from latentlab.runs.folder import RunFolder, list_runs
 
 pytest.importorskip("streamlit")
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -142,3 +147,59 @@ def test_every_link_leads_there_and_one_stays(browser: Any, server: Server, whol
             page.go_back()
             at(tab, source, titles[source])
         assert len(done) > 12
+
+
+def test_from_a_run_the_form_starts_another(browser: Any, server: Server) -> None:
+    """The bar's link leads from a run to the form, which stays there: Start starts what it shows."""
+    with tabs(browser, server) as open_tab:
+        tab = open_tab()
+        page = tab.open("?run=lab/vae&lang=en")
+        bar = page.locator(".st-key-bar")
+        bar.get_by_role("link", name="Train", exact=True).click()
+        expect(page.locator("h1")).to_have_text("Train a model")
+        before = {folder.path for folder in list_runs(server.runs)}
+        tab.typed("latent_dim", 3)
+        expect(page).to_have_url(re.compile("latent_dim=3"))
+        page.get_by_role("button", name="Start training").click()
+        expect(page.locator("h1")).to_have_text(re.compile("conv-vae-digits"))
+        wait_until(lambda: {folder.path for folder in list_runs(server.runs)} - before, 60)
+        (made,) = {folder.path for folder in list_runs(server.runs)} - before
+        assert RunFolder(made).config().model.latent_dim == 3
+        page.get_by_role("button", name="Stop").click()
+        # An address that names no page says so.
+        page = tab.open("nowhere?lang=en")
+        expect(page.get_by_text("There is no page nowhere.")).to_be_visible()
+        tab.problems.clear()  # Streamlit's own word of it
+
+
+def test_a_question_stays_open_while_its_experiment_runs(browser: Any, server: Server) -> None:
+    with tabs(browser, server) as open_tab:
+        tab = open_tab()
+        page = tab.open("learn?lang=en")
+        page.get_by_test_id("stMain").get_by_role("link", name=re.compile("^2")).click()
+        expect(page).to_have_url(re.compile("question=kl"))
+        title = text("question.kl.title", "en")
+        page.get_by_test_id("stRadio").locator("label").nth(1).click()
+        page.get_by_role("button", name="Run the experiment").click()
+        expect(page.get_by_text("The experiment has been running")).to_be_visible()
+        expect(page.locator("h1")).to_have_text(title)
+        page.get_by_role("button", name="Stop the experiment").click()
+        expect(page.get_by_text("The experiment has been running")).to_be_hidden()
+        page.get_by_role("radio", name="Français").click()
+        expect(page.locator("h1")).to_have_text(text("question.kl.title", "fr"))
+        page.reload()
+        expect(page.locator("h1")).to_have_text(text("question.kl.title", "fr"))
+
+
+def test_a_server_that_is_gone_is_told_in_the_readers_language(browser: Any, server: Server, tmp_path: Path) -> None:
+    with tabs(browser, server) as open_tab, served(tmp_path / "runs") as other:
+        tab = open_tab()
+        page = tab.page
+        page.goto(other.address + "?lang=fr")
+        tab.settled()
+        other.kill()
+        said = page.get_by_role("alert").filter(has_text="Ce qui s’entraîne continue")
+        expect(said).to_be_visible()
+        assert page.get_by_text("internet").locator("visible=true").count() == 0
+        tab.problems.clear()  # of a connection that is gone
+        tab.asked.clear()

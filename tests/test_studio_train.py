@@ -151,7 +151,7 @@ def test_a_loss_that_was_not_finite_has_a_way_out(place: Library, started: list[
     status = {"state": "failed", "step": 40, "message": "step 41: the negative ELBO loss is not finite (nan)", "diagnosis": [finding]}
     (folder.path / "status.json").write_text(json.dumps(status))
     for step, loss in ((0, 300.0), (20, 90.0), (40, 5000.0)):
-        save(folder.checkpoints, step, {}, {"val_loss": loss})
+        save(folder.checkpoints, step, {}, {"step": step, "val_loss": loss})
     at = opened(run="vae", lang=lang)
     (said,) = [one.value for one in at.warning]
     assert not at.error  # told once

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from latentlab.base.errors import refusal
+from latentlab.base.errors import LabError, refusal
 from latentlab.config.presets import arguments
 from latentlab.config.schema import Config
 from latentlab.runs import checkpoints
@@ -61,7 +62,11 @@ def way_out(run: Overview) -> WayOut | None:
     steps = [(path, step) for path in checkpoints.listed(run.folder.checkpoints) if (step := checkpoints.step_of(path)) is not None]
     if found is None or field is None or "to" not in found["evidence"] or not steps:
         return None
-    losses = {step: loss for path, step in steps if (loss := checkpoints.read_state(path).get("val_loss")) is not None}
+    losses = {}
+    for path, step in steps:
+        with suppress(LabError, OSError, ValueError):  # of one that is damaged, which the process that goes on names
+            if (loss := checkpoints.read_state(path).get("val_loss")) is not None:
+                losses[step] = loss
     step = min(losses, key=losses.__getitem__) if losses else steps[-2:][0][1]
     return WayOut(field, float(found["evidence"]["to"]), step)
 

@@ -29,6 +29,7 @@ from latentlab.studio.library import here
 from latentlab.studio.overview import overview
 from latentlab.studio.state import lang, plain, say, spoken
 
+
 def _draw(name: str, key: str, data: dict[str, Any]) -> None:
     """Draw a component. Two underscores mean something to Streamlit in its key, and a run's name may hold them."""
     _component(name)(data=data, key=key.replace("_", "_ "))

@@ -211,7 +211,7 @@ def explorer_text(library: Library, names: tuple[str, ...]) -> str:
         if key not in _kept:
             said: list[str] = []
             content = explorer_content({name: library.open(name) for name in names}, {}, "fp16", said.append, encoders=True)
-            _kept[key] = json.dumps(content | {"left_out": said}, separators=(",", ":"))
+            _kept[key] = json.dumps(content | {"left_out": [without_paths(line) for line in said]}, separators=(",", ":"))
             while len(_kept) > KEPT:
                 _kept.popitem(last=False)
         _kept.move_to_end(key)

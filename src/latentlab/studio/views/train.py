@@ -33,7 +33,7 @@ from latentlab.show.charts.payload import capital
 from latentlab.studio import datasets as sources
 from latentlab.studio import server, watch
 from latentlab.studio.actions import train
-from latentlab.studio.form import all_fields, form, from_address, to_address
+from latentlab.studio.form import all_fields, essential, form, from_address, to_address
 from latentlab.studio.frame import PAGES
 from latentlab.studio.library import Library, here
 from latentlab.studio.overview import overviews
@@ -52,7 +52,8 @@ def draw() -> None:
     library = here()
     st.title(say("studio.train.title"), anchor=False)
     st.write(say("studio.train.intro"))
-    left, right = st.columns([2, 3], gap="large")
+    chooses = shown(PRESET) or shown(DATA) or shown(FROM)
+    left, right = st.columns([2, 3], gap="large") if chooses else (st.container(), st.container())
     with left:
         name = _preset()
         usual = _with_source(library, preset(name))
@@ -62,7 +63,8 @@ def draw() -> None:
     given = {one.name: value for one in all_fields(usual) if (value := asked(one.name)) is not None}
     start, wrong = from_address(usual, given)
     _forget_widgets(name, start)
-    st.header(say("studio.train.settings"), anchor=False)
+    if shown("advanced") or any(shown(field.name) for field in essential(all_fields(start))):
+        st.header(say("studio.train.settings"), anchor=False)
     config, refused = form(start, usual)
     for error in [*wrong, *refused]:
         st.error(plain(told(error)), icon=":material/error:")
