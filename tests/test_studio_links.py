@@ -203,3 +203,25 @@ def test_a_server_that_is_gone_is_told_in_the_readers_language(browser: Any, ser
         assert page.get_by_text("internet").locator("visible=true").count() == 0
         tab.problems.clear()  # of a connection that is gone
         tab.asked.clear()
+
+
+def test_who_shares_a_studio_has_a_sheet_of_his_own_and_a_link_that_works(browser: Any, server: Server, tmp_path: Path) -> None:
+    with served(tmp_path / "runs", "--expose", "127.0.0.1") as shared, tabs(browser, server) as open_tab:
+        for own in (False, True):  # two browsers
+            tab = open_tab(own=own)
+            page = tab.page
+            page.goto(shared.address.replace("/?", "/learn?question=kl&lang=en&"))
+            tab.settled()
+            assert page.get_by_test_id("stRadio").locator("input:checked").count() == 0
+            page.get_by_test_id("stRadio").locator("label").nth(1 + own).click()
+            sheets = lambda: list((tmp_path / "runs" / ".studio").glob("answers-*.md"))  # noqa: E731
+            wait_until(lambda own=own, sheets=sheets: len(sheets()) == 1 + own)
+            page.locator(".st-key-bar").get_by_role("link", name="Train", exact=True).click()
+            page.get_by_role("button", name="Link to this form").click()
+            link = page.get_by_test_id("stCode").inner_text().strip()
+            tab.address = shared.address  # the host that it may ask
+        other = open_tab(own=True)
+        other.page.goto(link)
+        expect(other.page.locator("h1")).to_have_text("Train a model")
+        assert "token" not in other.page.url
+        other.address = shared.address
