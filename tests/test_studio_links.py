@@ -162,7 +162,7 @@ def test_from_a_run_the_form_starts_another(browser: Any, server: Server) -> Non
         expect(page).to_have_url(re.compile("latent_dim=3"))
         page.get_by_role("button", name="Start training").click()
         expect(page.locator("h1")).to_have_text(re.compile("conv-vae-digits"))
-        wait_until(lambda: {folder.path for folder in list_runs(server.runs)} - before, 60)
+        wait_until(lambda: {folder.path for folder in list_runs(server.runs)} - before)
         (made,) = {folder.path for folder in list_runs(server.runs)} - before
         assert RunFolder(made).config().model.latent_dim == 3
         page.get_by_role("button", name="Stop").click()
