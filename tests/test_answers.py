@@ -16,6 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from latentlab.base.errors import LabError
+from latentlab.base.signals import Interrupted
 from latentlab.cli import main
 from latentlab.show.answers import SECTIONS, Answers, Part, parsed, read_answers, template
 from latentlab.show.answers.record import is_record, judged, open_report, record, seal
@@ -448,7 +449,7 @@ def test_question_prompts_runs_and_tells_the_verdicts(tmp_path, capsys, monkeypa
     assert lines[1:] == ["vrai ici: Claim first. It was 1,50.", "contredit ici: Claim second. It was –.", str(tmp_path / "kl")]
 
     def stopped(name, out, **options):
-        raise KeyboardInterrupt
+        raise Interrupted(2)
 
     monkeypatch.setattr(latentlab.lab.questions, "run", stopped)
     assert main(["question", "kl"]) == 130

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import TINY, refusal, run
+from commands import TINY, refusal, refusal_here, run
 from PIL import Image
 
 from latentlab.cli import COMMANDS
@@ -177,7 +177,7 @@ def test_the_default_folder_counts_up(tmp_path: Path) -> None:
         (["train", "mlp-vae", "--epochs", "0"], ["--epochs", "'0'"]),
         (["train", "mlp-vae", "--epochs", "nan"], ["--epochs", "'nan'"]),
         (["train", "mlp-vae", "--epochs"], ["--epochs", "expected one argument"]),
-        (["train", "mlp-vae", "--epochs", "2", "--steps", "3"], ["--epochs and --steps"]),
+        (["train", "mlp-vae", "--epochs", "2", "--steps", "3"], ["epochs and steps were both given"]),
         (["train", "mlp-vae", "--batch-size", "1.5"], ["--batch-size", "'1.5'", "an integer of at least 1"]),
         (["train", "mlp-vae", "--latent-dim", "-3"], ["--latent-dim", "'-3'"]),
         (["train", "mlp-vae", "--hidden", "4,x"], ["--hidden", "'4,x'"]),
@@ -185,7 +185,19 @@ def test_the_default_folder_counts_up(tmp_path: Path) -> None:
         (["train", "mlp-vae", "--lat", "3"], ["--lat"]),
         (["train", "mlp-vae", "surplus"], ["'surplus'"]),
         (["train", "mlp-ae", "--beta", "2"], ["--beta", "not an option of mlp-ae"]),
-        (["train", "sn-gan", "--learning-rate", "1"], ["--learning-rate", "--train.generator-learning-rate"]),
+        (["train", "sn-gan", "--learning-rate", "1"], ["of mlp-ae, mlp-vae", "It has --generator-learning-rate and --disc"]),
+        (["train", "sn-gan", "--beta", "4"], ["--beta 4 is not an option of sn-gan, but of mlp-vae, conv-vae. `latentlab presets"]),
+        (["train", "mlp-vae", "--lr", "0.1"], ["Did you mean --learning-rate?"]),
+        (["train", "mlp-vae", "--epochs", "1e308"], ["--epochs", "at most 1e+12"]),
+        (["train", "mlp-vae", "--learning-rate", "1e-320"], ["--learning-rate", "at least 1e-30"]),
+        (["train", "mlp-vae", "--train.ema-halflife-images", "9" * 26], ["--train.ema-halflife-images", "at most 1e+12"]),
+        (["train", "mlp-vae", "--batch-size", "1", "--model.normalization", "batch"], ["--batch-size must be at least 2"]),
+        (["train", "mlp-vae", "--data", "mnit"], ["--data must be digits", "Did you mean mnist?"]),
+        (["sweep", "mlp-vae", "--data", "Fashion_MNIST"], ["--data must be", "Did you mean fashion-mnist?"]),
+        (["lab", "--data", "CIFAR10"], ["--data must be"]),
+        (["lab", "--out", "full"], ["--out must be a folder that is new, empty or of runs", "'full'"]),
+        (["sweep", "mlp-vae", "--seeds", "2", "--out", "full"], ["--out must be a folder that is new, empty or of runs"]),
+        (["sample", "nowhere"], ["a run must be", "'nowhere'"]),
         (["train", "mlp-vae", "--data", "cifar"], ["'cifar'", "digits, mnist"]),
         (["train", "mlp-vae", "--data", "folder:nowhere"], ["nowhere"]),
         (["train", "mlp-vae", "--data", "mnist", "--offline", "--data-root", "empty"], ["mnist", "empty"]),
@@ -195,7 +207,7 @@ def test_the_default_folder_counts_up(tmp_path: Path) -> None:
         (["train", "mlp-vae", "--seed", "-1"], ["--seed", "'-1'"]),
         (["train", "gan-from-vae"], ["--generator-from"]),
         (["train", "gan-from-vae", "--generator-from", "nowhere"], ["'nowhere'", "config.json"]),
-        (["train", "sn-gan", "--train.label-smoothing", "0.9"], ["train.label_smoothing", "hinge"]),
+        (["train", "sn-gan", "--train.label-smoothing", "0.9"], ["--train.label-smoothing", "hinge"]),
         (["train", "mlp-vae", "--hidden", "16384,16384,16384"], ["parameters", "500,000,000"]),
         (["train", "mlp-vae", "--hidden", "999999999"], ["--hidden", "at most 16384"]),
         (["train", "conv-vae", "--model.channels", "4,4,4,4,4,4", "--model.stages", "exact"], ["model.channels", "28 x 28"]),
@@ -212,8 +224,11 @@ def test_the_default_folder_counts_up(tmp_path: Path) -> None:
         (["lab", "--data", "ring"], ["'ring'"]),
     ],
 )
-def test_wrong_input_is_one_line_that_names_it(arguments: list[str], parts: list[str], tmp_path: Path) -> None:
-    line = refusal(*arguments, cwd=tmp_path)
+def test_wrong_input_is_one_line_that_names_it(arguments: list[str], parts: list[str], tmp_path: Path, capsys, monkeypatch) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "holiday.png").write_bytes(b"a picture")
+    monkeypatch.chdir(tmp_path)
+    line = refusal_here(capsys, *arguments)
     for part in parts:
         assert part in line
     assert not list(tmp_path.rglob("config.json"))
@@ -224,6 +239,10 @@ def test_wrong_input_is_one_line_that_names_it(arguments: list[str], parts: list
     [
         (["sample", "RUN", "--out", "a.gif"], ["'a.gif'", ".png or .npz"]),
         (["sample", "RUN"], ["--out"]),
+        (["sample", "RUN", "--out", "/proc/a.png"], ["--out must be a file in a folder that can be written to"]),
+        (["resume", "RUN", "--epochs", "1e308"], ["--epochs", "at most 1e+12"]),
+        (["resume", "RUNS", "--epochs", "9"], ["a run must be one run", "It holds 4", "conv-ae"]),
+        (["interpolate", "RUN", "--seeds", "-1,2", "--out", "a.png"], ["--seeds must be integers of at least 0. Got '-1,2'"]),
         (["sample", "RUN", "--count", "0", "--out", "a.png"], ["--count", "'0'"]),
         (["sample", "RUN", "--seed", "x", "--out", "a.png"], ["--seed", "'x'"]),
         (["sample", "RUN", "--label", "3", "--out", "a.png"], ["--label", "not conditional"]),
@@ -239,7 +258,7 @@ def test_wrong_input_is_one_line_that_names_it(arguments: list[str], parts: list
         (["traverse", "RUN", "--range", "-1", "--out", "a.png"], ["--range", "'-1'"]),
         (["encode", "GAN", "--out", "a.npz"], ["no encoder"]),
         (["encode", "RUN", "--out", "a.png"], [".npz"]),
-        (["resume", "RUN"], ["--epochs N or --steps N"]),
+        (["resume", "RUN"], ["a larger total of epochs or steps"]),
         (["resume", "RUN", "--epochs", "1"], ["larger total"]),
         (["resume", "RUN", "--epochs", "x"], ["--epochs", "'x'"]),
         (["train", "mlp-vae", "--out", "RUN"], ["new or empty", "latentlab resume"]),
@@ -251,14 +270,76 @@ def test_wrong_input_is_one_line_that_names_it(arguments: list[str], parts: list
         ),
     ],
 )
-def test_wrong_input_for_a_run_is_one_line_that_names_it(arguments: list[str], parts: list[str], trained, tmp_path: Path) -> None:
-    runs = {"RUN": str(trained["conv-vae"]), "GAN": str(trained["sn-gan"])}
+def test_wrong_input_for_a_run_is_one_line_that_names_it(
+    arguments: list[str], parts: list[str], trained, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    runs = {"RUN": str(trained["conv-vae"]), "GAN": str(trained["sn-gan"]), "RUNS": str(trained["sn-gan"].parent)}
     before = {p: p.stat().st_mtime_ns for p in trained["conv-vae"].rglob("*") if p.is_file()}
-    line = refusal(*[runs.get(a, a) for a in arguments], cwd=tmp_path)
+    line = refusal_here(capsys, *[runs.get(a, a) for a in arguments])
     for part in parts:
         assert part in line
     assert not list(tmp_path.iterdir())
     assert before == {p: p.stat().st_mtime_ns for p in trained["conv-vae"].rglob("*") if p.is_file()}
+
+
+def test_what_is_said_of_a_run_that_is_not_wrong(trained, tmp_path: Path, capsys, monkeypatch) -> None:
+    from latentlab.cli import main
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert main(["reconstruct", str(trained["conv-vae"]), "--count", "5000", "--out=~/all.png"]) == 0
+    assert "has 180 images, fewer than 5,000" in capsys.readouterr().err
+    assert (tmp_path / "all.png").is_file()
+    assert main(["verify", str(trained["warm"].parent)]) == 0  # a folder of runs, as report takes it
+    assert "sn-gan/checkpoints/step-00000012" in capsys.readouterr().out
+    for command, hidden in (("sample", "--label"), ("train", "--engine")):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        help = capsys.readouterr().out
+        assert hidden not in help  # a door that does not open yet
+        assert "[--out FILE]" not in help
+
+
+def test_a_train_command_without_a_standard_error_trains(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "latentlab", "train", "mlp-ae", *TINY, "--steps", "2", "--out", str(out)]
+    done = subprocess.run(["sh", "-c", '"$@" 2>&-', "sh", *command], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, f"{out}\n")
+
+
+def test_a_full_memory_is_one_line(capsys, monkeypatch) -> None:
+    import latentlab.cli
+
+    for error in (MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")):
+        monkeypatch.setattr(latentlab.cli, "_dispatch", lambda arguments, error=error: (_ for _ in ()).throw(error))
+        assert "must fit into memory" in refusal_here(capsys, "sample", "x")
+
+
+def test_wide_letters_and_narrow_terminals(monkeypatch, tmp_path: Path) -> None:
+    import fcntl
+    import os
+    import struct
+    import termios
+
+    from latentlab.cli.show import _table
+    from latentlab.cli.train import Progress
+    from latentlab.runs.folder import RunFolder
+    from latentlab.train.events import Logged, Started
+
+    assert _table([["数字", "|"], ["cafe\u0301", "|"], ["abcd", "|"]]).splitlines() == ["数字  |", "cafe\u0301  |", "abcd  |"]
+    seen, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    with os.fdopen(terminal, "w") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        progress = Progress("a-run-with-a-long-name-001", 100)
+        progress.show(Started(RunFolder(tmp_path), 0, 500))
+        progress.show(Logged({"split": "train", "loss_nats": 123.4}))
+        progress.bar.refresh()
+        shown = b""
+        while b"123.4" not in shown:  # or the test never ends
+            shown += os.read(seen, 10_000)
+        progress.close()
+    assert b"\r0%, loss 123.4" in shown
 
 
 @pytest.mark.parametrize(

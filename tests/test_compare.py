@@ -18,10 +18,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from latentlab.base.errors import LabError
-from latentlab.measure.compare import comparison, distinct_names, opened
+from latentlab.lab.cells import Cell
+from latentlab.lab.farm import Evaluation, state
+from latentlab.measure.compare import comparison, comparison_of, distinct_names, opened
 from latentlab.measure.compare.groups import best, interval, over_seeds
 from latentlab.measure.compare.tables import markdown, table
-from latentlab.measure.table import MEASURES, note_words, ordered, panels, unit_words
+from latentlab.measure.scores import kept
+from latentlab.measure.table import MEASURES, measurements, note_words, ordered, panels, unit_words
 from latentlab.runs.folder import RunFolder
 from latentlab.show.figures import style
 from latentlab.show.figures.comparison import shortened, write_comparison
@@ -58,6 +61,32 @@ def seeds(root: Path, name: str, values: list[float], **changes: Any) -> list[Ru
 
 def compared(folders: list[RunFolder]) -> dict[str, Any]:
     return comparison(opened([folder.path for folder in folders]))
+
+
+def test_several_protocols_stand_side_by_side_and_alike_ones_are_compared(tmp_path):
+    """A quick evaluation hides no full one, and runs are compared by what they were both measured by."""
+    full, quick = ({"split": "test", "step": 10, "samples": samples, "scores": {}, "extractors": {}} for samples in (10_000, 100))
+    held = kept([full, quick])
+    assert (held["samples"], [one["samples"] for one in held["others"]]) == (10_000, [100])
+    assert kept([*measurements(held), quick | {"n": 7}])["others"] == [quick | {"n": 7}]  # the same protocol again
+    newer = kept([*measurements(held), quick | {"step": 20}])
+    assert (newer["step"], [one["samples"] for one in newer["others"]]) == (20, [10_000, 100])
+    assert kept([full | {"split": "val"}, quick])["split"] == "test"
+    assert measurements({}) == []
+
+    a, b = (scored(fake_run(tmp_path / name, "vae", epochs=1), step=10, samples=2000, frechet=5.0) for name in "ab")
+    few = a.scores() | {"samples": 100, "scores": a.scores()["scores"] | {"frechet": {"value": 9.0, "unit": "", "n": 100}}}
+    for folder, measured in ((a, [a.scores(), few]), (b, [few])):
+        (folder.path / "scores.json").write_text(json.dumps(kept(measured)), encoding="utf-8")
+    both = compared([a, b])
+    assert (both["samples"], [entry["scores"]["frechet"]["value"] for entry in both["runs"].values()]) == (100, [9.0, 9.0])
+    assert "remarks" in (shown := comparison_of(opened([a.path, b.path])))
+    assert shown["remarks"] == []
+    assert compared([a])["samples"] == 2000
+    cell = Cell("a", a.path, a.config(), {})
+    a.write_status("finished", 10)
+    (a.path / "environment.json").write_text(json.dumps(a.environment() | {"data_fingerprint": few["data_fingerprint"]}))
+    assert [state(cell, Evaluation(count, any_nll=True)) for count in (100, 2000, 50)] == ["measured", "measured", "trained"]
 
 
 def test_seeds_of_one_configuration_are_one_group(tmp_path):

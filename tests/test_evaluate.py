@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from conftest import FAMILIES, TINY
 
 import latentlab as ll
 from latentlab.base.errors import LabError
+from latentlab.base.files import replace_with
 from latentlab.base.images import save_png
 from latentlab.data import Data, load_data
 from latentlab.measure import likelihood as elbo
@@ -23,6 +25,7 @@ from latentlab.measure.extractors import extractors_for
 from latentlab.measure.extractors.networks import cached_classifier, classifier_for, random_convolutions
 from latentlab.measure.quality import read_images, real_images
 from latentlab.measure.scores import evaluate_images, evaluate_run
+from latentlab.measure.table import measurements
 
 FEATURES = {"frechet", "kid", "precision", "recall", "density", "coverage"}
 SAMPLES = FEATURES | {"class_entropy_nats", "class_reverse_kl_nats", "ms_ssim", "nearest_train_distance"}
@@ -329,8 +332,23 @@ def test_no_importance_samples_are_what_every_family_has(runs, tmp_path: Path) -
     shutil.copytree(runs["sn-gan"].path, tmp_path / "gan")
     run("evaluate", tmp_path / "gan", "--nll-samples=0", "--count", 20, "--extractors", RANDOM)
     scores = json.loads((tmp_path / "gan" / "scores.json").read_text(encoding="utf-8"))
-    assert scores["samples"] == 20
+    assert 20 in [one["samples"] for one in measurements(scores)]  # beside a fuller measurement, where there was one
     assert "nll_nats" not in scores["scores"]
+
+
+def test_a_place_that_cannot_be_written_is_found_before_the_work(runs, tmp_path: Path, monkeypatch) -> None:
+    run = next(iter(runs.values()))
+
+    def refused(**options: object) -> None:
+        raise PermissionError(13, "Permission denied", str(options["dir"]))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    monkeypatch.setattr(type(run), "data", lambda run: pytest.fail("it began to measure"))
+    with pytest.raises(ll.LabError, match=r"out must be a file in a folder that can be written to. Got '.*scores.json'. Permission denied"):
+        run.evaluate()
+    with pytest.raises(OSError) as full:
+        replace_with(tmp_path / "mine.json", lambda beside: (_ for _ in ()).throw(OSError(28, "No space", str(beside))))
+    assert full.value.filename == str(tmp_path / "mine.json")
 
 
 def test_a_split_without_images_is_refused(runs, results, digits: Data) -> None:
@@ -339,7 +357,7 @@ def test_a_split_without_images_is_refused(runs, results, digits: Data) -> None:
     empty = replace(digits, test=replace(digits.test, indices=digits.test.indices[:0]))
     run = runs["conv-vae"]
     before = (run.path / "scores.json").read_bytes()
-    with pytest.raises(LabError, match=r"--split must be a split that holds images. Got 'test'"):
+    with pytest.raises(LabError, match=r"split must be a split that holds images. Got 'test'"):
         evaluate_run(run, "test", empty)
     assert (run.path / "scores.json").read_bytes() == before
 

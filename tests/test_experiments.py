@@ -206,7 +206,7 @@ def test_the_experiment_runs_stops_and_goes_on(tmp_path: Path) -> None:
     [
         (("gan-to-vae",), "an experiment must be one of vae-to-gan. Got 'gan-to-vae'"),
         (("vae-to-gan", "--seeds", "0"), "--seeds must be an integer of at least 1"),
-        (("vae-to-gan", "--epochs", "2", "--frozen-epochs", "2"), "--frozen-epochs must be less than --epochs, 2. Got 2.0"),
+        (("vae-to-gan", "--epochs", "2", "--frozen-epochs", "2"), "--frozen-epochs must be less than epochs, 2. Got 2.0"),
         (("vae-to-gan", "--lang", "de"), "--lang must be one of en, fr"),
         (("vae-to-gan", "--data", "nonsense"), "nonsense"),
     ],

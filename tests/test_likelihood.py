@@ -138,7 +138,7 @@ def test_images_a_thousand_nats_unlikely_do_not_underflow(model: LinearGaussian)
 
 
 def test_no_samples_are_refused(model: LinearGaussian) -> None:
-    with pytest.raises(LabError, match=r"--nll-samples must be an integer of at least 1\. Got 0"):
+    with pytest.raises(LabError, match=r"nll_samples must be an integer of at least 1\. Got 0"):
         marginal(model.posterior(), model.log_likelihood, 0, seed=0)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 
 import pytest
 from commands import PATIENCE, refusal_here, run, start
 
 from latentlab.base.errors import LabError
 from latentlab.base.texts import catalogue
-from latentlab.config.sources import CLASSIFIED
 from latentlab.lab import questions
 from latentlab.lab.questions import check, claim_folder, forget, plan_runs, seconds_in, timed
 from latentlab.lab.questions.bench import Bench, Plan
@@ -37,7 +37,7 @@ def test_without_a_name_the_questions_are_listed(lang):
     [
         (("kll",), "a question must be one of reparameterization, kl"),
         (("kl", "--lang", "de"), "--lang must be one of en, fr. Got 'de'"),
-        (("kl", "--data", "mnits"), "--data must be one of " + ", ".join(CLASSIFIED) + ". Got 'mnits'"),
+        (("kl", "--data", "mnits"), "Got 'mnits'. Did you mean mnist?"),
         (("kl", "--data", "folder:."), "--data must be one of digits"),
         (("kl", "--sheet", "x.md"), "one at a time"),
         (("kl", "--what", "1"), "--what"),
@@ -183,6 +183,8 @@ def test_an_interrupted_question_ends_at_once_and_goes_on(tmp_path):
         if " steps" in line:
             break
     process.send_signal(signal.SIGTERM)
+    time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)  # an impatient second one changes nothing
     _, rest = process.communicate(timeout=PATIENCE)
     assert process.returncode == 143, "".join(lines) + rest
     assert "the same command goes on" in rest

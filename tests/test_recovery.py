@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import random
@@ -17,11 +18,13 @@ from test_resume import curves, final_sha256
 
 import latentlab as ll
 from latentlab.base import files
+from latentlab.base.signals import Interrupted, StopFlag
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
 from latentlab.train import recorder as recording
 from latentlab.train.events import Saved, Warned
 from latentlab.train.loop import events
+from latentlab.train.session import Session
 from latentlab.train.start import create, reopen
 
 LONG = ["--epochs", "400"]  # 2,400 steps: long enough to be caught at work
@@ -102,6 +105,56 @@ def test_a_signal_saves_and_leaves(number: signal.Signals, status: int, tmp_path
     assert out.strip().splitlines()[-1] == str(path)
     kept = checkpoints.step_of(checkpoints.newest(path / "checkpoints", print))
     assert RunFolder(path).status() | {"pid": 0} == {"state": "stopped", "step": kept, "pid": 0, "message": "", "diagnosis": []}
+
+
+def test_a_second_ctrl_c_costs_nothing_whenever_it_comes(tmp_path: Path) -> None:
+    spacings = [0.0, 0.05, 0.2, 1.0]
+    paths = [tmp_path / f"run-{number}" for number in range(len(spacings))]
+    runs = [start("train", "mlp-vae", *TINY, "--epochs", "40000", "--out", path) for path in paths]
+    for path in paths:
+        wait_until(lambda path=path: metric_steps(path) > 3)
+    for process, path, pause in zip(runs, paths, spacings, strict=True):
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the whole group
+        time.sleep(pause)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+        said = [line for line in err.splitlines() if line.startswith("latentlab: ")]
+        assert process.returncode == 130, (pause, err)
+        assert out.strip() == str(path)
+        assert f"latentlab: saved. Go on with `latentlab resume {path}`." in said, (pause, err)
+        assert not any(word in err for word in ("Traceback", "nothing was being trained", "Exception ignored", "Interrupt")), (pause, err)
+        kept = checkpoints.step_of(checkpoints.newest(path / "checkpoints", print))
+        assert kept
+        assert RunFolder(path).status() | {"pid": 0} == {"state": "stopped", "step": kept, "pid": 0, "message": "", "diagnosis": []}
+
+
+def test_a_third_signal_gives_up_and_says_what_is_left(tiny, tmp_path: Path, monkeypatch) -> None:
+    session = create(tiny("mlp-ae"), tmp_path / "run")
+    flag = StopFlag()
+
+    def save() -> bool:
+        os.kill(os.getpid(), signal.SIGINT)  # while it saves, for the first two changed nothing
+        return True
+
+    monkeypatch.setattr(session, "save", save)
+
+    def train(session: Session, flag: StopFlag) -> None:
+        for event in events(session, flag):
+            if type(event).__name__ == "Stepped":
+                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    said = os.dup(2)
+    os.dup2(os.open(tmp_path / "said", os.O_CREAT | os.O_WRONLY), 2)
+    try:
+        with flag.installed(), pytest.raises(Interrupted, match="ended at once by a third signal"):
+            train(session, flag)
+    finally:
+        os.dup2(said, 2)
+    assert "A third signal ends it at once" in (tmp_path / "said").read_text()
+    assert RunFolder(tmp_path / "run").status()["message"] == "ended at once by a signal; the last checkpoint is step-00000000"
+    assert state(tmp_path / "run") == "stopped"
 
 
 def test_a_signal_before_training_leaves_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,7 +83,7 @@ def test_a_finished_run_is_not_resumed_without_a_larger_total(straight) -> None:
     path = straight["mlp-ae"].path
     before = (path / "metrics.jsonl").read_bytes()
     for total in ({}, {"epochs": 1.0}, {"steps": 2}):
-        with pytest.raises(LabError, match="Give --epochs N or --steps N as a new, larger total"):
+        with pytest.raises(LabError, match="Give a larger total of epochs or steps"):
             ll.resume(path, **total)
     assert (path / "metrics.jsonl").read_bytes() == before
     assert straight["mlp-ae"].status()["state"] == "finished"

@@ -11,6 +11,9 @@ from conftest import FAMILIES, TINY
 
 import latentlab as ll
 from latentlab.base.images import check, grid
+from latentlab.models.vae import VAELearner
+from latentlab.train.loop import events
+from latentlab.train.start import create
 
 
 @pytest.fixture(scope="module")
@@ -82,21 +85,106 @@ def test_a_traversal_moves_one_unit(runs) -> None:
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda r: r.sample(0), "--count must be"),
-        (lambda r: r.sample(2, seed=-1), "--seed must be"),
+        (lambda r: r.sample(0), "count must be"),
+        (lambda r: r.sample(2, seed=-1), "seed must be"),
         (lambda r: r.sample(2, label=1), "not conditional"),
-        (lambda r: r.sample(2, prior="uniform"), "--prior must be"),
+        (lambda r: r.sample(2, prior="uniform"), "prior must be"),
         (lambda r: r.encode(np.zeros((2, 28, 28, 1))), r"images must be uint8 .* Got 'float64"),
         (lambda r: r.encode(np.zeros((2, 32, 32, 1), np.uint8)), r"\[N, 28, 28, 1\]"),
         (lambda r: r.decode(np.zeros((2, 9))), r"z must be finite numbers of shape \[N, 3\]"),
         (lambda r: r.decode(np.full((2, 3), np.nan)), "finite"),
         (lambda r: r.traverse([7]), "latent units from 0 to 2"),
         (lambda r: r.interpolate(0, 1, steps=1), "steps must be"),
+        (lambda r: r.sample("a"), "count must be an integer of at least 1. Got 'a'"),
+        (lambda r: r.sample(3.5), "count must be"),
+        (lambda r: r.sample(3, seed=None), "seed must be"),
+        (lambda r: r.sample(3, truncation="small"), "truncation must be"),
+        (lambda r: r.encode(np.zeros((0, 28, 28, 1), np.uint8)), r"images must be at least one. Got \[0, 28, 28, 1\]"),
+        (lambda r: r.decode("a"), "z must be finite numbers"),
+        (lambda r: r.interpolate(-1, 2), "seed must be"),
+        (lambda r: r.interpolate(np.zeros(9), np.zeros(9)), "a code of 3 numbers or a seed"),
+        (lambda r: r.traverse([0.5]), "dims must be latent units"),
+        (lambda r: r.traverse([0], reach="far"), "reach must be a number"),
+        (lambda r: r.traverse([0], steps=1), "steps must be"),
+        (lambda r: r.evaluate(count=100), "an option of evaluate must be one of data, samples, .* Got 'count'"),
+        (lambda r: r.evaluate(samples=3), "samples must be an integer of at least 20"),
+        (lambda r: r.evaluate("dev"), "^split must be one of"),
+        (lambda r: ll.resume(r.path, epochs=9, steps=900), "epochs and steps were both given"),
+        (lambda r: ll.train("mlp-ae", epochs=1, steps=2), "epochs and steps were both given"),
+        (lambda r: ll.train(None), "what to train must be a preset's name or a Config. Got None"),
     ],
 )
 def test_wrong_arguments_are_refused(call, text: str, runs) -> None:
     with pytest.raises(ll.LabError, match=text):
         call(runs["conv-vae"])
+
+
+def test_numbers_of_numpy_and_torch_are_numbers(runs) -> None:
+    config = ll.preset(
+        "mlp-vae", **{"model.latent_dim": np.int64(3), "model.hidden": [np.int32(8)], "train.learning_rate": np.float32(0.5)}
+    )
+    assert config == ll.preset("mlp-vae", **{"model.latent_dim": 3, "model.hidden": (8,), "train.learning_rate": 0.5})
+    assert config.to_json()
+    assert ll.load_data("digits", train_images=np.int64(9)).train.images.shape[0] == 9
+    run = runs["conv-vae"]
+    z = torch.zeros(2, 3, requires_grad=True)
+    assert np.array_equal(run.decode(z), run.decode(np.zeros((2, 3))))
+    assert len(run.sample(np.int64(2), seed=np.int32(1))) == 2
+
+
+def test_a_batch_is_no_larger_than_the_set_and_a_length_is_kept_or_said(tmp_path: Path) -> None:
+    small = {"data.train_images": 5, "train.threads": 1, "model.hidden": (4,), "train.sample_count": 1}
+    session = create(ll.preset("mlp-vae", **small), tmp_path / "vae")
+    with session.lock:
+        assert session.config.train.batch_size == session.folder.config().train.batch_size == 5
+        assert session.warnings == ["a batch has 5 images, not 128: there are no more to learn from."]
+        assert session.total_steps() == 20  # epochs of one step each
+    said = [
+        event.message
+        for event in ll.steps(ll.preset("mlp-vae", **small, epochs=0.5, batch_size=4), tmp_path / "short")
+        if hasattr(event, "message")
+    ]
+    assert said == ["0.5 epochs are no whole steps (a step reads 4 of 5 images): it will be 0.8 epochs."]
+    with pytest.raises(ll.LabError, match=r"train.batch_size must be at least 2 with batch normalisation"):
+        ll.train("conv-gan", tmp_path / "one", **small | {"data.train_images": 1})
+    from latentlab.lab.main import plan
+
+    digits = ll.load_data("digits", train_images=5)
+    lengths = {
+        name: (config.train.batch_size, config.train.epochs)
+        for name, config in plan(digits, {"data.spec": "digits"}, False, tmp_path).items()
+    }
+    assert lengths == {"ae": (5, 450.0), "vae": (5, 450.0), "gan": (5, 1100.0), "gan-from-vae": (5, 1100.0)}
+
+
+@pytest.mark.parametrize("most", [6, 0])
+def test_a_step_that_does_not_fit_into_memory_names_a_batch_that_does(most: int, tiny, tmp_path: Path, monkeypatch) -> None:
+    session = create(tiny("conv-vae"), tmp_path / "run")
+    update = VAELearner.update
+
+    def limited(learner, images, moment):
+        if len(images) > most:
+            raise RuntimeError(
+                "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried to allocate 901 bytes"
+            )
+        return update(learner, images, moment)
+
+    monkeypatch.setattr(VAELearner, "update", limited)
+    advice = "Train anew with a batch size of 4, which fits" if most else "Use a smaller model"
+    with pytest.raises(ll.LabError, match=f"a step of 16 images must fit into memory, but there is too little of it. {advice}"):
+        list(events(session))
+    assert advice in session.folder.status()["message"]
+    assert session.folder.status()["state"] == "failed"
+
+
+def test_a_run_among_the_pictures_that_it_learns_from_is_refused(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for number in range(30):
+        Image.new("RGB", (16, 16), (number, 0, 9)).save(tmp_path / f"{number}.png")
+    with pytest.raises(ll.LabError, match=r"out must be outside .*: a run's own pictures would be learned from"):
+        ll.train("mlp-ae", tmp_path / "run", data=f"folder:{tmp_path}", threads=1)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_gan_has_no_encoder(runs) -> None:

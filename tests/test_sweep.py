@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,8 @@ def test_a_sweep_that_is_stopped_and_killed_ends_as_an_undisturbed_one(images, t
     first = start(*command(images, out))
     wait_until(lambda: any(metric_steps(out / name) > 0 for name in names))
     first.send_signal(signal.SIGTERM)
+    time.sleep(0.05)
+    first.send_signal(signal.SIGTERM)  # an impatient second one costs nothing
     _, said = first.communicate(timeout=PATIENCE)
     assert first.returncode == 143
     assert "the same command goes on" in said
@@ -134,7 +137,7 @@ def test_a_sweep_that_is_stopped_and_killed_ends_as_an_undisturbed_one(images, t
         (["mlp-vae", "--threads", "1,2"], ["train.threads", "one value"]),
         (["mlp-vae", "--data", "digits,mnist"], ["'digits,mnist'"]),
         (["mlp-vae", "--data", "folder:nowhere"], ["nowhere"]),
-        (["mlp-vae", "--epochs", "1,2", "--steps", "3"], ["--epochs and --steps"]),
+        (["mlp-vae", "--epochs", "1,2", "--steps", "3"], ["epochs and steps were both given"]),
         (["gan-from-vae", "--seeds", "2"], ["--generator-from"]),
         (["mlp-vae", "--device", "cuda"], ["cuda"]),
         (["mlp-vae", "--hidden", "8/16384,16384,16384"], ["hidden-16384x16384x16384", "500,000,000"]),

@@ -102,7 +102,7 @@ def test_french_typography():
 
 def test_a_text_is_strict():
     assert text("viewer.share", "en", share="5") == "5\u00a0% of training"
-    with pytest.raises(LabError, match=r"--lang must be one of en, fr. Got 'de'"):
+    with pytest.raises(LabError, match=r"lang must be one of en, fr. Got 'de'"):
         text("viewer.share", "de", share="5")
     with pytest.raises(KeyError, match=r"no text 'viewer.nothing'"):
         text("viewer.nothing", "en")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class LabError(Exception):
     """The user's input is wrong or something is missing: one line, exit status 2."""
@@ -10,6 +13,18 @@ class LabError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(" ".join(message.split())))
+
+
+class Refused(LabError):
+    """A value that is not what it must be. The command line calls it by the option that was typed, whoever refuses it."""
+
+    def __init__(self, name: str, must_be: str, got: object, remedy: str = "") -> None:
+        self.name, self.rest = name, f"must be {must_be}. Got {got!r}. {remedy}".strip()
+        super().__init__(f"{name} {self.rest}")
+
+
+class OutOfMemory(LabError):
+    """The memory of the machine, or of its GPU, does not hold what was asked for."""
 
 
 class Damaged(LabError):
@@ -28,13 +43,30 @@ class OutOfSpace(LabError):
     """The disk is full, so that something could not be kept."""
 
 
-def refusal(name: str, must_be: str, got: object, remedy: str = "") -> LabError:
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether Python, NumPy or torch, which has no one type for it, could not allocate memory."""
+    full = ("can't allocate memory", "out of memory", "std::bad_alloc")
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(words in str(error) for words in full))
+
+
+@contextmanager
+def memory_for(what: str, remedy: str) -> Iterator[None]:
+    """Say in one line that there is no memory for `what`. Raises OutOfMemory."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemory(f"{what} must fit into memory, but there is too little of it. {remedy}") from None
+
+
+def refusal(name: str, must_be: str, got: object, remedy: str = "") -> Refused:
     """The one form of a refusal: the value, what it must be, what to do.
 
     >>> print(refusal("model.latent_dim", "an integer of at least 1", 0, "Try 32."))
     model.latent_dim must be an integer of at least 1. Got 0. Try 32.
     """
-    return LabError(f"{name} must be {must_be}. Got {got!r}. {remedy}".strip())
+    return Refused(name, must_be, got, remedy)
 
 
 def printable(name: str) -> str:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import IO, Any
 
 import platformdirs
 
-from latentlab.base.errors import Busy
+from latentlab.base.errors import Busy, refusal
 from latentlab.base.shapes import parse
 
 PAUSE_SECONDS = 0.02  # between two tries to lock a file
@@ -48,6 +49,17 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def check_writable(path: Path, name: str = "out") -> None:
+    """Raise LabError where no file can be written in the place of `path`, before there is anything to lose."""
+    nearest = next(parent for parent in path.absolute().parents if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        why = f"{error.strerror}." if nearest.is_dir() else f"{nearest} is no folder."
+        raise refusal(name, "a file in a folder that can be written to", str(path), why) from None
+
+
 def write_durably(path: Path, content: bytes) -> None:
     """Write a new file and wait until the disk has it."""
     with open(path, "wb") as file:
@@ -76,6 +88,9 @@ def replace_with(path: Path, write: Callable[[Path], object]) -> None:
     try:
         write(beside)
         rename(beside, path)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None  # what the user named, not what stands beside it
+        raise
     finally:
         beside.unlink(missing_ok=True)
 

@@ -46,7 +46,7 @@ def text(key: str, lang: str, **values: Any) -> str:
 def catalogue(lang: str) -> dict[str, str]:
     """Every text of a language by key. Raises LabError for a language that there is none of."""
     if lang not in languages():
-        raise refusal("--lang", "one of " + ", ".join(languages()), lang)
+        raise refusal("lang", "one of " + ", ".join(languages()), lang)
     return _read(lang)
 
 

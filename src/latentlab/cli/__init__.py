@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
-from typing import NoReturn
 
 from latentlab.base import __version__
-from latentlab.base.errors import LabError, printable, refusal
+from latentlab.base.errors import LabError, Refused, is_out_of_memory, printable, refusal
+from latentlab.base.signals import Interrupted, StopFlag
 
 COMMANDS = {
     "lab": ("many", "train AE, VAE, GAN and VAE → GAN, compare them and write lab.html: the main job"),
@@ -40,13 +38,6 @@ COMMANDS = {
 }
 
 
-class Interrupted(BaseException):
-    """A signal that came while nothing was being trained."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-
 def usage() -> str:
     """The text of `latentlab --help`."""
     lines = ["usage: latentlab COMMAND …", "", "A laboratory for autoencoders, VAEs and GANs on images.", ""]
@@ -58,38 +49,54 @@ def usage() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 1 (our fault), 2 (the input's), 130 or 143 (a signal)."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:  # closed (`2>&-`): the next file that is opened would take its place
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a console that lacks a letter shows "?" and goes on
+    with StopFlag(raises=True).installed(for_good=arguments is None):  # the program's own: Python's clean-up is all that is left
+        return _ended(list(sys.argv[1:] if arguments is None else arguments))
+
+
+def _ended(arguments: list[str]) -> int:
+    """The exit status, once what went wrong was said in a line."""
     try:
-        signal.signal(signal.SIGTERM, _interrupt)
         return _dispatch(arguments)
     except LabError as error:
-        return _ended(str(error), error.exit_status)
-    except KeyboardInterrupt:
-        return _ended("interrupted; nothing was being trained.", 128 + signal.SIGINT)
+        say(as_typed(error, arguments) if isinstance(error, Refused) else str(error))
+        return error.exit_status
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        say(f"latentlab {arguments[0]} must fit into memory, but there is too little of it. Ask for fewer images, or end other programs.")
+        return 2
     except Interrupted as error:
-        return _ended("stopped by a signal; nothing was being trained.", 128 + error.number)
+        say(str(error))
+        return 128 + error.number
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # a closed pipe (`| head`) is no error
         return 0
     except OSError as error:
-        return _ended(f"{error.filename or 'a file'}: {error.strerror or error}. Check the path, its permissions and the free space.", 2)
+        say(f"{error.filename or 'a file'}: {error.strerror or error}. Check the path, its permissions and the free space.")
+        return 2
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    raise Interrupted(number)
+def as_typed(error: Refused, arguments: list[str]) -> str:
+    """A refusal that calls the value by the option that was typed, if it came from one."""
+    from latentlab.config.schema import every_field
+
+    field = every_field().get(error.name)
+    names = [field.short if field else "", error.name, error.name.rpartition(".")[2]]
+    options = {f"--{name.lstrip('-').replace('_', '-')}" for name in names if name}
+    typed = (argument.partition("=")[0] for argument in arguments)
+    return f"{next((option for option in typed if option.replace('_', '-') in options), error.name)} {error.rest}"
 
 
 def say(words: str) -> None:
     """A line on stderr, which is for whoever watches; results alone go to stdout."""
     print(f"latentlab: {printable(words)}", file=sys.stderr, flush=True)
-
-
-def _ended(words: str, status: int) -> int:
-    say(words)
-    return status
 
 
 def _dispatch(arguments: list[str]) -> int:

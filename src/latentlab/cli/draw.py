@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from latentlab.base.errors import LabError, refusal
+from latentlab.base.files import check_writable
 from latentlab.cli import say
 from latentlab.cli.parser import Parser, add_place, add_split, add_value
 from latentlab.runs.folder import open_folder
@@ -28,20 +29,27 @@ KEPT = 4  # runs in memory, of those that are drawn from for the studio
 
 
 def _open(path: str) -> Run:
-    open_folder(path)  # a missing run is refused before torch is loaded
     from latentlab.train import open_run
 
     return open_run(path)
 
 
-def _target(text: str | None, endings: tuple[str, ...]) -> Path:
+def _need_out(parser: Parser, metavar: str, help: str) -> None:
+    parser.need(parser.add_argument("--out", metavar=metavar, help=help))
+
+
+def _target(options: argparse.Namespace, *endings: str) -> Path:
+    """Where the result goes, once the run is known to be there. Raises LabError."""
+    open_folder(options.run)
+    text = options.out
     if text is None:
         raise LabError(f"--out must be a file that ends in {' or '.join(endings)}. Got none. Name one, such as --out picture{endings[0]}.")
     path = Path(text)
     if path.suffix.lower() not in endings:
         raise refusal("--out", f"a file that ends in {' or '.join(endings)}", text)
-    if path.is_dir() or (path.parent.exists() and not path.parent.is_dir()):
+    if path.is_dir():
         raise refusal("--out", "a file in a folder, not a folder itself", text)
+    check_writable(path)
     return path
 
 
@@ -78,14 +86,14 @@ def command_sample(arguments: list[str]) -> int:
     parser.add_argument("run", metavar="RUN")
     add_value(parser, "--count", int, "how many (64)", 64, minimum=1, maximum=1_000_000)
     add_value(parser, "--seed", int, "seed of z (0)", 0, "S", minimum=0, maximum=2**31 - 1)
-    add_value(parser, "--label", int, "class, for a conditional run", metavar="K", minimum=0)
+    add_value(parser, "--label", int, argparse.SUPPRESS, metavar="K", minimum=0)  # shown when there are conditional runs
     add_value(parser, "--prior", Literal["standard", "gmm"], "gmm: a mixture fitted to held-out codes (standard)", "standard")
     typical = "bring each component of z into [-T, T]: more typical images, less varied"
     add_value(parser, "--truncation", float, typical, metavar="T", above=0)
     _add_scale(parser)
-    parser.add_argument("--out", metavar="FILE", help=".png grid, or .npz with images uint8 [N, H, W, C]")
+    _need_out(parser, "FILE", ".png grid, or .npz with images uint8 [N, H, W, C]")
     options = parser.parse(arguments)
-    out = _target(options.out, (".png", ".npz"))
+    out = _target(options, ".png", ".npz")
     if out.suffix.lower() == ".png" and options.count > 10_000:
         raise refusal("--count", "at most 10000 in a .png", options.count, "Use --out FILE.npz for more.")
     images = _open(options.run).sample(options.count, options.seed, options.label, options.prior, options.truncation)
@@ -101,9 +109,9 @@ Drawn = tuple["Images", int] | tuple["Images", list[str], list[str]]  # with col
 
 def _picture(parser: Parser, arguments: list[str], draw: Callable[[Run, argparse.Namespace], Drawn]) -> int:
     _add_scale(parser)
-    parser.add_argument("--out", metavar="FILE.png", help="where the picture goes")
+    _need_out(parser, "FILE.png", "where the picture goes")
     options = parser.parse(arguments)
-    out = _target(options.out, (".png",))
+    out = _target(options, ".png")
     match draw(_open(options.run), options):
         case images, columns:
             _save_picture(out, images, options.scale, columns)
@@ -128,6 +136,8 @@ def command_reconstruct(arguments: list[str]) -> int:
         from latentlab.base.images import interleave
 
         split = _split(run, options.split, options.data)
+        if options.count > len(split):
+            say(f"the {options.split} split has {len(split):,} images, fewer than {options.count:,}: all of them are drawn.")
         images = split.take(np.arange(min(options.count, len(split))))
         columns = min(8, len(images))
         return interleave([images, run.reconstruct(images)], columns), columns
@@ -200,9 +210,9 @@ def command_encode(arguments: list[str]) -> int:
     parser.add_argument("run", metavar="RUN")
     add_split(parser)
     add_place(parser)
-    parser.add_argument("--out", metavar="FILE.npz")
+    _need_out(parser, "FILE.npz", "where the codes go")
     options = parser.parse(arguments)
-    out = _target(options.out, (".npz",))
+    out = _target(options, ".npz")
     run = _open(options.run)
     images = _split(run, options.split, options.data)
     codes = run.encode(images.images)

@@ -10,6 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from latentlab.base.errors import LabError, refusal
+from latentlab.base.files import check_writable
 from latentlab.cli import say
 from latentlab.cli.parser import Parser, add_place, add_protocol, add_split, add_value
 from latentlab.cli.show import score_lines
@@ -66,6 +67,8 @@ def _run(options: argparse.Namespace, bars: Bars) -> int:
         given = {name: value for name, value in counts.items() if value is not None}
         result = evaluate_run(run, options.split, data, extractors=_extractors(options, data), watch=bars, **given)
     bars.close()
+    if result["scores"] != folder.scores().get("scores"):
+        say('a fuller measurement stands in scores.json; this one is kept there below "others".')
     print("\n".join([*score_lines(result), str(folder.path / "scores.json")]))
     return 0
 
@@ -88,6 +91,7 @@ def _images(options: argparse.Namespace, bars: Bars) -> int:
     out = Path(options.out) if options.out else beside
     if (out.parent / "config.json").exists() and out.name == "scores.json":
         raise refusal("--out", "another file than a run's own scores.json", str(out), "Give --out FILE.json.")
+    check_writable(out)
     with _threads(options.threads):
         result = evaluate_images(images, data, options.split, out, extractors=_extractors(options, data), watch=bars)
     bars.close()

@@ -11,6 +11,7 @@ from latentlab.cli import say
 from latentlab.cli.parser import (
     Parser,
     add_config_options,
+    add_data,
     add_data_root,
     add_jobs,
     add_lang,
@@ -20,6 +21,7 @@ from latentlab.cli.parser import (
     config_alternatives,
     preset_of,
 )
+from latentlab.cli.show import run_paths
 from latentlab.config.sources import valid
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ EXPERIMENTS = {"vae-to-gan": "does a generator gain from starting as a VAE's dec
 def command_lab(arguments: list[str]) -> int:
     """Train, compare, write lab.html."""
     parser = Parser("lab", "Train an autoencoder, a VAE, a GAN and a GAN that starts as the VAE's decoder; compare them; write lab.html.")
-    parser.add_argument("--data", default="digits", metavar="SPEC", help=valid(default="digits"))
+    add_data(parser, valid(default="digits"), "digits")
     parser.add_argument("--out", default="runs/lab", metavar="DIR", help="where it goes (runs/lab); finished runs in it are kept")
     parser.add_argument("--quick", action="store_true", help="a few steps each, to see that it works")
     parser.add_argument("--fresh", action="store_true", help="start over in a DIR that exists")
@@ -129,7 +131,7 @@ def command_experiment(arguments: list[str]) -> int:
         + "; ".join(f"{name}: {what}" for name, what in EXPERIMENTS.items()),
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="one of " + ", ".join(EXPERIMENTS))
-    parser.add_argument("--data", default="mnist", metavar="SPEC", help="data set (mnist)")
+    add_data(parser, "data set (mnist)", "mnist")
     add_data_root(parser)
     add_value(parser, "--train-images", int, "use only the first N training images", minimum=1)
     add_value(parser, "--seeds", int, "seeds 0 to N − 1 (5); intervals need at least 2", 5, minimum=1, maximum=1000)
@@ -192,7 +194,7 @@ def command_compare(arguments: list[str]) -> int:
         "Put evaluated runs side by side: mean and standard deviation over seeds where runs differ in nothing else, "
         "intervals, the floor that real images set. Runs that were not measured alike are refused.",
     )
-    parser.add_argument("runs", nargs="*", metavar="RUN", help="evaluated run folders, or folders with only a scores.json")
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="evaluated runs, folders that hold some, or folders with only a scores.json")
     parser.add_argument("--out", required=True, metavar="DIR", help="where comparison.json, comparison.md and comparison.png go")
     add_lang(parser, "language of the table and the figure")
     options = parser.parse(arguments)
@@ -200,7 +202,7 @@ def command_compare(arguments: list[str]) -> int:
     from latentlab.measure.compare.tables import markdown
     from latentlab.show.figures.comparison import write_comparison
 
-    compared = write_comparison(options.out, opened(options.runs), options.lang)
+    compared = write_comparison(options.out, opened([run for path in options.runs for run in run_paths(path)]), options.lang)
     print(markdown(compared, options.lang))
     print(options.out)
     return 0

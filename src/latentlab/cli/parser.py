@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import functools
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NoReturn
@@ -13,7 +14,8 @@ from latentlab.base.errors import LabError
 from latentlab.base.texts import languages
 from latentlab.config.field import Field
 from latentlab.config.presets import PRESETS, preset
-from latentlab.config.schema import Config, every_field
+from latentlab.config.schema import Config, every_field, one_length
+from latentlab.config.sources import parse
 
 
 class Parser(argparse.ArgumentParser):
@@ -21,24 +23,53 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, command: str, description: str) -> None:
         super().__init__(prog=f"latentlab {command}", description=description, allow_abbrev=False)
+        self._negative_number_matcher = re.compile(r"-\d")  # a value such as -1,2 is no option
+        self.needed: list[argparse.Action] = []  # refused by the command itself, after what is worse
+
+    def need(self, action: argparse.Action) -> None:
+        """Show an option as one that must be given."""
+        self.needed.append(action)
+
+    def format_help(self) -> str:
+        """The help, which argparse asks for last of all."""
+        for action in self.needed:
+            action.required = True
+        return super().format_help()
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """The arguments, typed ones read, or a LabError that names the one that is wrong."""
         options, unknown = self.parse_known_args(list(arguments))
         if unknown:
-            known = [option for action in self._actions for option in action.option_strings]
-            near = difflib.get_close_matches(unknown[0].partition("=")[0], known, 1)
-            hint = f"Did you mean {near[0]}?" if near else f"`{self.prog} --help` lists what it takes."
+            known = [option for action in self._actions for option in action.option_strings if action.help != argparse.SUPPRESS]
+            near = nearest(unknown[0].partition("=")[0], known)
+            hint = f"Did you mean {near}?" if near else f"`{self.prog} --help` lists what it takes."
             raise LabError(f"{self.prog} has no {'option' if unknown[0].startswith('-') else 'place for'} {unknown[0]!r}. {hint}")
         for name, value in vars(options).items():
             if isinstance(value, functools.partial):
                 setattr(options, name, value())
+        for action in self._actions:
+            if re.match("DIR|FILE|RUN|STEM", str(action.metavar)) and (value := getattr(options, action.dest, None)):
+                home = os.path.expanduser  # which a shell leaves alone in --out=~/run
+                setattr(options, action.dest, [home(each) for each in value] if isinstance(value, list) else home(value))
         return options
 
     def error(self, message: str) -> NoReturn:
         """argparse's own complaints in our form."""
         message = re.sub(r"^argument ", "", message)
         raise LabError(f"{self.prog}: {message}. `{self.prog} --help` shows how.")
+
+
+def nearest(word: str, known: Sequence[str]) -> str | None:
+    """The option that was meant: spelled nearly so, or of these initials, as --lr for --learning-rate."""
+    leaves = {option: option.lstrip("-").rpartition(".")[2] for option in known if option not in ("-h", "--help")}
+    meant = [option for option, leaf in leaves.items() if "".join(part[:1] for part in re.split("[-_]", leaf)) == word.lstrip("-")]
+    return next(iter(meant or difflib.get_close_matches(word, list(leaves), 1)), None)
+
+
+def named_spec(text: str) -> str:
+    """A SPEC that names a source there is, in the source's own spelling. Raises LabError."""
+    source = parse(text).source
+    return text.strip() if source.kind == "folder" else source.name
 
 
 def add_value(
@@ -63,6 +94,11 @@ def add_lang(parser: Parser, help: str) -> None:
     add_value(parser, "--lang", Literal[known], f"{help} ({known[0]})", known[0])
 
 
+def add_data(parser: Parser, help: str, usual: str | None = None) -> None:
+    """`--data`, a SPEC."""
+    parser.add_argument("--data", type=lambda text: functools.partial(named_spec, text), default=usual, metavar="SPEC", help=help)
+
+
 def add_data_root(parser: Parser) -> None:
     """`--data-root` and `--offline`: where named sets lie, and whether they may be fetched."""
     parser.add_argument("--data-root", metavar="DIR", help="where named sets lie; default LATENTLAB_DATA, else the cache folder")
@@ -81,7 +117,7 @@ def add_split(parser: Parser, help: str | None = None) -> None:
 
 def add_place(parser: Parser, also: str = "") -> None:
     """`--data`, of a run whose images are elsewhere now."""
-    parser.add_argument("--data", metavar="SPEC", help="where the run's own images lie now, if they were moved" + also)
+    add_data(parser, "where the run's own images lie now, if they were moved" + also)
 
 
 def add_protocol(parser: Parser, count: str, nll_samples: str) -> None:
@@ -120,12 +156,15 @@ def add_fields(groups: Mapping[str, argparse._ActionsContainer], fields: Iterabl
         name = field.name
         names = dict.fromkeys(option for option in (field.short, f"--{name.replace('_', '-')}", f"--{name}") if option)
         text = f"{field.help} ({field.must_be(nothing='nothing')})".replace("%", "%%")
+        text = argparse.SUPPRESS if len(field.choices) == 1 else text  # a choice of one is shown when there is another
         groups[field.part].add_argument(*names, dest=name, default=argparse.SUPPRESS, metavar=field.metavar, help=text)
 
 
 def config_changes(options: argparse.Namespace, config: Config) -> dict[str, Any]:
     """The fields that were given, as values for `Config.replace`. Raises LabError for what the preset does not have."""
-    return _one_length({field.name: field.read(text, field.option) for field, text in _given(options, config)})
+    changes = {field.name: field.read(text, field.option) for field, text in _given(options, config)}
+    one_length(changes)
+    return changes
 
 
 def config_alternatives(options: argparse.Namespace, config: Config) -> dict[str, list[Any]]:
@@ -142,7 +181,8 @@ def config_alternatives(options: argparse.Namespace, config: Config) -> dict[str
         if len(set(values)) < len(values):
             raise LabError(f"{field.option} must name each alternative once. Got {text!r}, with {twice} twice. Leave one out.")
         alternatives[field.name] = values
-    return _one_length(alternatives)
+    one_length(alternatives)
+    return alternatives
 
 
 def _given(options: argparse.Namespace, config: Config) -> Iterator[tuple[Field, str]]:
@@ -153,18 +193,8 @@ def _given(options: argparse.Namespace, config: Config) -> Iterator[tuple[Field,
             continue
         if name not in fields:
             asked = every_field()[name]
-            leaves = [field.leaf for field in fields.values() if field.part == asked.part]
-            near = difflib.get_close_matches(
-                asked.leaf, [leaf for leaf in leaves if asked.leaf in leaf or leaf in asked.leaf] or leaves, 3, 0.3
-            )
-            known = ", ".join(f"--{asked.part}.{leaf.replace('_', '-')}" for leaf in near)
-            raise LabError(
-                f"{asked.option} {text} is not an option of {config.preset}. It has {known}; `latentlab presets {config.preset}` shows all."
-            )
-        yield fields[name], text
-
-
-def _one_length(changes: dict[str, Any]) -> dict[str, Any]:
-    if "train.epochs" in changes and "train.steps" in changes:
-        raise LabError("--epochs and --steps were both given; the length must be one of them. Leave one out.")
-    return changes
+            owners = ", ".join(other for other in PRESETS if name in preset(other).fields())
+            near = " and ".join(field.option for field in fields.values() if field.leaf.endswith(f"_{asked.leaf}"))
+            hint = f"It has {near}" if near else f"`latentlab presets {config.preset}` shows what it has"
+            raise LabError(f"{asked.option} {text} is not an option of {config.preset}, but of {owners}. {hint}.")
+        yield fields[name], named_spec(text) if name == "data.spec" else text

@@ -5,15 +5,17 @@ No torch is loaded but by a question's experiment.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from latentlab.base.errors import LabError, refusal
+from latentlab.base.files import check_writable
+from latentlab.base.signals import Interrupted
 from latentlab.base.texts import Phrase, text
-from latentlab.cli import Interrupted, say
-from latentlab.cli.parser import Parser, add_data_root, add_lang, add_value
+from latentlab.cli import say
+from latentlab.cli.parser import Parser, add_data, add_data_root, add_lang, add_value
+from latentlab.cli.show import run_paths
 from latentlab.config.sources import valid
 from latentlab.runs.folder import RunFolder, open_folder
 from latentlab.show.card import FOLDER, NAMES, found_cards
@@ -70,17 +72,10 @@ def report_file(name: str) -> Path:
     out = Path(name)
     if out.suffix.lower() not in (".html", ".htm"):
         raise refusal("--out", "a file that ends in .html", name)
-    check_parent(out, "--out")
+    check_writable(out)
     if out.exists() and not is_report(out):
         raise refusal("--out", "a new file or an earlier report, which is then replaced", name, "Name another file: nothing is lost here.")
     return out
-
-
-def check_parent(path: Path, option: str) -> None:
-    """Raise LabError when a file stands where a folder has to be made for `path`."""
-    nearest = next(parent for parent in path.absolute().parents if parent.exists())
-    if not nearest.is_dir():
-        raise refusal(option, "a file in a folder", str(path), f"{nearest} is no folder.")
 
 
 def opened_runs(paths: Sequence[str]) -> dict[str, RunFolder]:
@@ -95,12 +90,12 @@ def opened_runs(paths: Sequence[str]) -> dict[str, RunFolder]:
         raise LabError("there must be at least one run to report. Got none. Try `latentlab report runs/lab --out lab.html`.")
     folders: list[Path] = []
     for path in map(Path, paths):
-        inner = [] if (path / "config.json").is_file() else sorted(config.parent for config in path.glob("*/config.json"))
-        if not inner and not (path / "config.json").is_file():
+        inner = run_paths(path)
+        if not (inner[0] / "config.json").is_file():
             raise refusal(
                 "a run", "a run folder (with a config.json), or a folder that holds some", str(path), "`latentlab runs` lists them."
             )
-        folders += sorted(inner, key=lambda run: RUNS.index(run.name) if run.name in RUNS else len(RUNS)) or [path]
+        folders += sorted(inner, key=lambda run: RUNS.index(run.name) if run.name in RUNS else len(RUNS))
     return {name: open_folder(path) for name, path in zip(distinct_names(folders), folders, strict=True)}
 
 
@@ -165,7 +160,7 @@ def grade_files(stem: str) -> tuple[Path, Path]:
         raise refusal("--out", "the beginning of two files' names, such as grades", stem)
     sheet, page = (Path(f"{stem}.{kind}") for kind in ("csv", "html"))
     for path, is_ours in ((sheet, is_table), (page, is_grades_page)):
-        check_parent(path, "--out")
+        check_writable(path)
         if path.exists() and not is_ours(path):
             raise refusal("--out", "a name that is free, or that of an earlier table", str(path), "Name another: nothing is lost here.")
     return sheet, page
@@ -209,7 +204,7 @@ def command_question(arguments: list[str]) -> int:
         "--sheet writes a file to put it down in.",
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="one of " + ", ".join(NAMES))
-    parser.add_argument("--data", default="digits", metavar="SPEC", help=valid("embedded", "published", default="digits"))
+    add_data(parser, valid("embedded", "published", default="digits"), "digits")
     add_data_root(parser)
     parser.add_argument("--out", metavar="DIR", help="where it goes (runs/questions/NAME); finished runs in it are kept")
     parser.add_argument("--fresh", action="store_true", help="start over: remove what this question left in DIR")
@@ -242,9 +237,9 @@ def command_question(arguments: list[str]) -> int:
             root=options.data_root,
             offline=options.offline,
         )
-    except (KeyboardInterrupt, Interrupted) as error:
+    except Interrupted as error:
         say(f"stopped; what was trained is kept, and the same command goes on in {folder}.")
-        return 128 + (error.number if isinstance(error, Interrupted) else signal.SIGINT)
+        return 128 + error.number
     print("\n".join([*verdicts(card, options.lang), str(folder)]))
     return 0
 
@@ -255,7 +250,7 @@ def write_sheet(path: Path, lang: str) -> int:
 
     if path.exists():
         raise refusal("--sheet", "a new file", str(path), "It may hold answers: name another.")
-    check_parent(path, "--sheet")
+    check_writable(path, "--sheet")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(template(lang), encoding="utf-8")
     print(path)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+import unicodedata
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from latentlab.base.errors import LabError, printable, refusal
@@ -30,8 +32,20 @@ def headline(row: dict[str, Any]) -> str:
 
 def _table(rows: list[list[str]]) -> str:
     rows = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    widths = [max(_columns(row[i]) for row in rows) for i in range(len(rows[0]))]
+    padded = [[cell + " " * (width - _columns(cell)) for cell, width in zip(row, widths, strict=True)] for row in rows]
+    return "\n".join("  ".join(row).rstrip() for row in padded)
+
+
+def _columns(text: str) -> int:
+    """How many columns of a terminal a text takes: two for a wide letter, none for a mark upon one."""
+    return sum(0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def run_paths(path: str | Path) -> list[Path]:
+    """The run folder itself, or the runs directly in a folder that is none; at least itself."""
+    inner = [] if (Path(path) / "config.json").is_file() else sorted(config.parent for config in Path(path).glob("*/config.json"))
+    return inner or [Path(path)]
 
 
 def command_runs(arguments: list[str]) -> int:
@@ -106,19 +120,21 @@ def _numbers(row: dict[str, Any]) -> list[str]:
 
 def command_verify(arguments: list[str]) -> int:
     """Check every file of a run."""
-    parser = Parser("verify", "Check every file of a run: form, checksums, pictures.")
+    parser = Parser("verify", "Check every file of a run, or of the runs in a folder: form, checksums, pictures.")
     parser.add_argument("run", metavar="RUN")
     options = parser.parse(arguments)
-    folder = open_folder(options.run)
+    folders = [open_folder(path) for path in run_paths(options.run)]
     from latentlab.runs.verify import check_run
 
     damaged = 0
-    for path, problem in check_run(folder):
-        damaged += problem is not None
-        print(f"{'damaged' if problem else 'ok':<8} {path.relative_to(folder.path)}" + (f"  {problem}" if problem else ""))
+    for folder in folders:
+        for path, problem in check_run(folder):
+            damaged += problem is not None
+            shown = path.relative_to(options.run)
+            print(f"{'damaged' if problem else 'ok':<8} {shown}" + (f"  {problem}" if problem else ""))
     if damaged:
         raise LabError(
-            f"{folder.path} must be whole, but {damaged} of its files are damaged (named above). Restore them from a copy, or resume."
+            f"{options.run} must be whole, but {damaged} of its files are damaged (named above). Restore them from a copy, or resume."
         )
     return 0
 

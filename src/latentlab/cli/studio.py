@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from latentlab.base.errors import LabError, refusal
-from latentlab.cli import Interrupted, main, say
+from latentlab.base.signals import Interrupted
+from latentlab.cli import main, say
 from latentlab.cli.parser import Parser, add_value
 
 if TYPE_CHECKING:
@@ -54,8 +54,6 @@ def command_studio(arguments: list[str]) -> int:
     status = 0
     try:
         serve(library, at, not options.no_browser)
-    except KeyboardInterrupt:
-        status = 128 + signal.SIGINT
     except Interrupted as error:
         status = 128 + error.number
     say(f"the page is closed; {going_on(library)}.")

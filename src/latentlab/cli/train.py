@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from latentlab.base.errors import LabError
+from latentlab.base.errors import LabError, refusal
 from latentlab.cli import say
 from latentlab.cli.parser import Parser, add_config_options, add_fields, add_place, add_preset, add_value, config_changes, preset_of
-from latentlab.cli.show import headline
+from latentlab.cli.show import headline, run_paths
 from latentlab.config.presets import NEEDS_DECODER
 from latentlab.config.schema import every_field
 from latentlab.runs.diagnosis import Finding, line
@@ -27,7 +29,7 @@ def command_train(arguments: list[str]) -> int:
         "train", "Train one run. Every field of the configuration is an option; `latentlab presets NAME` shows a preset's values."
     )
     add_preset(parser)
-    parser.add_argument("--out", help="run folder, new or empty; default runs/PRESET-DATA-NNN")
+    parser.add_argument("--out", metavar="DIR", help="run folder, new or empty; default runs/PRESET-DATA-NNN")
     add_config_options(parser)
     options = parser.parse(arguments)
     config = preset_of(parser, options, "mlp-vae")
@@ -48,14 +50,18 @@ def command_resume(arguments: list[str]) -> int:
     )
     parser.add_argument("run", metavar="RUN", help="run folder")
     length = parser.add_mutually_exclusive_group()
-    add_value(length, "--epochs", float, "new total length in epochs", metavar="N", above=0)
-    add_value(length, "--steps", int, "new total length in steps", minimum=1)
+    for unit in ("epochs", "steps"):
+        field = every_field()[f"train.{unit}"]
+        add_value(length, field.short, field.kind, f"new total in {unit}", metavar="N", **(field.bounds | {"maximum": field.maximum}))
     add_place(parser)
     add_value(parser, "--from-step", int, "go back to the checkpoint of this step: later ones are removed", metavar="N", minimum=0)
     add_fields({"train": parser}, [field for field in every_field().values() if field.live])
     options = parser.parse(arguments)
     from latentlab.runs.folder import open_folder
 
+    if (inner := run_paths(options.run)) != [Path(options.run)]:
+        going_on = f"Name one, as {inner[0]}; `latentlab lab` and `latentlab sweep` go on with all of theirs."
+        raise refusal("a run", "one run", options.run, f"It holds {len(inner)}. {going_on}")
     settings = config_changes(options, open_folder(options.run).config())
     from latentlab.train.start import reopen
 
@@ -72,7 +78,7 @@ def follow(session: Session, quiet_path: bool = False) -> int:
         signal = run_to_end(session, progress.show)
     finally:
         progress.close()
-    if signal is not None:
+    if signal is not None and not session.is_done():
         say(f"saved. Go on with `latentlab resume {folder.path}`.")
     if not quiet_path:
         print(folder.path)
@@ -82,6 +88,7 @@ def follow(session: Session, quiet_path: bool = False) -> int:
 # Events of a training run as a progress bar, or in a pipe as a plain line now and then. All of it on stderr.
 
 PLAIN_SECONDS = 5.0
+WIDE = 100  # columns that the bar and the losses need
 PACES = {"paused": "paused", "slow": "in slow motion", "fast": "at full speed"}
 
 
@@ -159,6 +166,8 @@ class Progress:
         images_rate = rate * self.images / self.step if self.step else 0.0
         losses = [self.texts["train"], f"val {self.texts['val']}" if self.texts["val"] else ""]
         if self.bar is not None:
+            # A narrow terminal keeps the losses and gives up the bar.
+            self.bar.bar_format = None if os.get_terminal_size(sys.stderr.fileno()).columns >= WIDE else "{percentage:.0f}%{postfix}"
             self.bar.set_postfix_str(f"{'  |  '.join(filter(None, losses))}  {images_rate:,.0f} img/s", refresh=last)
         elif last or now - self.told >= PLAIN_SECONDS:
             self.told = now

@@ -13,9 +13,10 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from latentlab.base.errors import LabError, refusal
+from latentlab.base.errors import Refused
 from latentlab.base.texts import number, text
 
 # What a field decides: what a run is, what its weights and its random numbers start from, how long it trains, which machine
@@ -23,6 +24,7 @@ from latentlab.base.texts import number, text
 Role = Literal["essence", "origin", "seed", "length", "machine", "files", "recording"]
 ROLES: frozenset[Role] = frozenset(get_args(Role))
 BOUNDS = ("minimum", "above", "maximum")
+MOST = 10**12  # of a number, where nothing less is declared: every length in steps stays one that JSON and arithmetic take
 
 
 def option(default: Any, help: str, **about: Any) -> Any:
@@ -88,12 +90,13 @@ class Field:
     @property
     def metavar(self) -> str:
         """What stands for its value in a usage line."""
-        return "|".join(self.choices) or {tuple: "N[,N…]", int: "N", float: "X", bool: "true|false"}.get(self.kind, "TEXT")
+        path = {"origin": "RUN", "files": "DIR"}.get(self.role) if self.kind is str else None
+        return path or "|".join(self.choices) or {tuple: "N[,N…]", int: "N", float: "X", bool: "true|false"}.get(self.kind, "TEXT")
 
     @property
     def bounds(self) -> dict[str, float]:
-        """Those of its bounds that it has."""
-        return {bound: value for bound in BOUNDS if (value := getattr(self, bound)) is not None}
+        """Those of its bounds that it has, but for the one that every number has."""
+        return {bound: value for bound in BOUNDS if (value := getattr(self, bound)) not in (None, MOST)}
 
     def fits(self, value: Any) -> bool:
         """Whether a value has the field's type and lies within its bounds."""
@@ -163,16 +166,31 @@ class Field:
         return say("studio.refused.bounded", what=words, bounds=say("studio.refused.and").join(said))
 
 
-class Unfit(LabError):
+class Unfit(Refused):
     """A value that has not its field's type or lies outside its bounds; what it must be can be said in other languages too."""
 
     def __init__(self, field: Field, value: object, name: str = "", nothing: str = "none") -> None:
-        self.field, self.value, self.name = field, value, name or field.name
-        super().__init__(str(refusal(self.name, field.must_be(nothing=nothing), value)))
+        self.field, self.value = field, value
+        try:
+            is_huge = field.maximum == MOST and float(value) > MOST  # type: ignore[arg-type]
+        except OverflowError:
+            is_huge = True
+        except (TypeError, ValueError):
+            is_huge = False
+        super().__init__(name or field.name, field.must_be(nothing=nothing) + (f", at most {MOST:g}" if is_huge else ""), value)
 
     def say(self, lang: str) -> str:
         """The refusal in a language."""
         return text("studio.refused", lang, name=self.name, must_be=self.field.must_be(lang), got=repr(self.value))
+
+
+def plain(value: Any) -> Any:
+    """A value as a field holds it: a NumPy number as Python's, a list as a tuple."""
+    if isinstance(value, list | tuple):
+        return tuple(map(plain, value))
+    if isinstance(value, bool | int | float):
+        return value
+    return int(value) if isinstance(value, Integral) else float(value) if isinstance(value, Real) else value
 
 
 def written(value: Any) -> str:
@@ -189,4 +207,4 @@ def declared(part: str, kind: type[Any]) -> Mapping[str, Field]:
     """The fields that a part of the configuration declares, by dotted name, in their order."""
     hints = get_type_hints(kind)  # slow: it compiles each annotation
     names = {f"{part}.{item.name}": item for item in dataclasses.fields(kind)}
-    return {name: Field(name, hints[item.name], **item.metadata) for name, item in names.items()}
+    return {name: Field(name, hints[item.name], **{"maximum": MOST, **item.metadata}) for name, item in names.items()}

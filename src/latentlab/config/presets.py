@@ -148,7 +148,7 @@ def length_for(train_images: int, family: str, epochs: float, batch_size: int) -
 DECODERS_DATA = "from-run"  # stands for the data of the run that --generator-from names
 DECODER_FORM = ("latent_dim", "hidden", "channels", "stages", "activation", "normalization")  # of the model: what a generator takes over
 NEEDS_DECODER = (
-    "gan-from-vae must be given a trained VAE by --generator-from RUN. Got none. "
+    "gan-from-vae must be given a trained VAE by --generator-from RUN (in Python: generator_from=). Got none. "
     "Train one with `latentlab train conv-vae` and name its run folder."
 )
 

@@ -5,6 +5,7 @@ A SPEC is the text that names a source: its name, and of a folder folder:PATH.
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -142,7 +143,7 @@ class Spec:
 def parse(spec: str) -> Spec:
     """The meaning of a SPEC. Raises LabError, listing what is valid. Whether a folder exists is asked when it is read."""
     name, colon, path = spec.partition(":")
-    source = SOURCES.get(name)
+    source = SOURCES.get(name.strip().lower())
     if source is None or (colon == ":") != (source.kind == "folder"):
         raise _unknown(spec)
     if not colon:
@@ -154,7 +155,9 @@ def parse(spec: str) -> Spec:
 
 def _unknown(spec: str) -> LabError:
     is_folder = "\0" not in spec and os.path.isdir(os.path.expanduser(spec))
-    return refusal("data.spec", valid(), spec, f"For the images of that folder: folder:{spec}" if is_folder else "")
+    near = difflib.get_close_matches(spec.partition(":")[0].strip().lower(), SOURCES, 1)
+    remedy = f"For the images of that folder: folder:{spec}" if is_folder else f"Did you mean {SOURCES[near[0]].spelling}?" if near else ""
+    return refusal("data.spec", valid(), spec, remedy)
 
 
 def named(spec: str) -> str:

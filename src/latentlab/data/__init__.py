@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from latentlab.base.errors import refusal
-from latentlab.config.field import declared
+from latentlab.config.field import declared, plain
 from latentlab.config.schema import DataConfig, check_part
 from latentlab.config.sources import canonical, parse
 from latentlab.data.decoded import load_folder
@@ -43,7 +43,7 @@ def load_data(
         changes["root"] = str(root)
     if offline is not None:
         changes["offline"] = offline
-    config = dataclasses.replace(config, **changes)
+    config = dataclasses.replace(config, **{name: plain(value) for name, value in changes.items()})
     check_part("data", config)
     spec = parse(config.spec)
     config = dataclasses.replace(config, spec=str(spec))

@@ -22,6 +22,7 @@ from latentlab.lab.cells import Cell
 from latentlab.lab.pool import Pool
 from latentlab.measure.quality import MOST
 from latentlab.measure.scores import NLL_SAMPLES
+from latentlab.measure.table import measurements
 from latentlab.runs.folder import RunFolder
 from latentlab.train.session import Session
 from latentlab.train.start import create, reopen
@@ -107,8 +108,9 @@ def state(cell: Cell, evaluation: Evaluation | None = None) -> State:
     status, scores = folder.status(), folder.scores()
     if status.get("state") != "finished":
         return "unfinished"
-    measured = scores.get("step") == status.get("step") and scores.get("split") == SPLIT
-    return "measured" if measured and evaluation is not None and evaluation.fits(scores, folder.environment()) else "trained"
+    now = [one for one in measurements(scores) if one.get("step") == status.get("step") and one.get("split") == SPLIT]
+    fits = evaluation is not None and any(evaluation.fits(one, folder.environment()) for one in now)
+    return "measured" if fits else "trained"
 
 
 def session_of(cell: Cell) -> Session | None:
@@ -133,13 +135,22 @@ def command(cell: Cell, at: State, machine: Machine) -> list[str]:
     return [sys.executable, "-m", "latentlab", *arguments]
 
 
+def refuse_foreign(folder: Path) -> None:
+    """Raise LabError for a folder that is in use, but not for runs: one of pictures would gain classes named as they are."""
+    ours = ("lock", "comparison.json", "*/config.json")
+    used = folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
+    if used and not any(True for pattern in ours for _ in folder.glob(pattern)):
+        raise refusal("out", "a folder that is new, empty or of runs", str(folder), "It holds other files: name another.")
+
+
 @contextmanager
 def working_in(folder: Path) -> Iterator[None]:
     """A folder of many runs, made if need be, for this process alone. Raises LabError when it cannot be, or another has it."""
+    refuse_foreign(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise refusal("--out", "a folder that can be written to", str(folder), f"({error.strerror})") from None
+        raise refusal("out", "a folder that can be written to", str(folder), f"({error.strerror})") from None
     with lock(folder / "lock", 0.5, f"{folder} must be free, but another process works in it. Wait for it, or stop it."):
         yield
 
@@ -235,7 +246,7 @@ def _plan(states: Sequence[State], machine: Machine) -> str:
     ]
     told = ", ".join(f"{number} {what}" for number, what in parts if number)
     threads = "1 thread" if machine.threads == 1 else f"{machine.threads} threads"
-    return f"{len(states)} runs: {told}; {machine.jobs} side by side, {threads} each."
+    return f"{len(states)} {'run' if len(states) == 1 else 'runs'}: {told}; {machine.jobs} side by side, {threads} each."
 
 
 class Tally:

@@ -14,6 +14,7 @@ from typing import Any
 from latentlab.base import core_count
 from latentlab.base.files import read_json_or_nothing, replace_json
 from latentlab.base.machine import fastest_threads, pick_device
+from latentlab.base.signals import StopFlag
 from latentlab.base.texts import text
 from latentlab.config.schema import every_field
 from latentlab.data import Data, load_data
@@ -25,7 +26,6 @@ from latentlab.measure.extractors.networks import classifier_for
 from latentlab.runs.folder import RunFolder
 from latentlab.show.figures.comparison import write_comparison
 from latentlab.show.figures.swept import draw_swept
-from latentlab.train.start import StopFlag
 
 
 def run_sweep(

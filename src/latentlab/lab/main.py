@@ -18,7 +18,7 @@ from latentlab.config.presets import length_for, preset
 from latentlab.config.schema import Config
 from latentlab.data import Data, load_data
 from latentlab.lab.cells import Cell
-from latentlab.lab.farm import SPLIT, Evaluation, session_of, state
+from latentlab.lab.farm import SPLIT, Evaluation, refuse_foreign, session_of, state
 from latentlab.measure.scores import evaluate_run
 from latentlab.models.sampling import corner_sheet, principal_plane
 from latentlab.runs.folder import RunFolder, open_folder
@@ -42,17 +42,19 @@ def plan(data: Data, config: dict[str, Any], quick: bool, out: Path) -> dict[str
     """The four configurations, by run name."""
 
     def length(family: str, epochs: float, batch: int) -> dict[str, Any]:
-        return {"train.steps": 30} if quick else length_for(len(data.train), family, epochs, batch)
+        return {"train.steps": 30} if quick else length_for(len(data.train), family, epochs, min(batch, len(data.train)))
 
     coder = config | {"model.latent_dim": LATENT_DIM} | length("vae", CODER_EPOCHS, 128)
     gan = config | {"model.latent_dim": LATENT_DIM} | length("gan", GAN_EPOCHS, 64)
     vae = settle(preset("conv-vae", **coder), data)
     form = {f"model.{n}": getattr(vae.model, n) for n in ("hidden", "channels", "activation", "normalization")}
+    cold = settle(preset("sn-gan", **gan | form), data)
+    warm = gan | {"train.generator_from": str(out / "vae"), "train.batch_size": cold.train.batch_size}
     return {
         "ae": settle(preset("conv-ae", **coder), data),
         "vae": vae,
-        "gan": settle(preset("sn-gan", **gan | form), data),
-        "gan-from-vae": preset("gan-from-vae", **gan | {"train.generator_from": str(out / "vae")}),
+        "gan": cold,
+        "gan-from-vae": preset("gan-from-vae", **warm),
     }
 
 
@@ -75,7 +77,8 @@ def run_lab(
     """
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
-        raise refusal("--out", "a folder", str(out))
+        raise refusal("out", "a folder", str(out))
+    refuse_foreign(folder)
     options = {"data.spec": spec} | {f"data.{k}": v for k, v in data_options.items()}
     data = load_data(preset("conv-vae", **options).data)
     cells = [Cell(name, folder / name, config, {}) for name, config in plan(data, options, quick, folder).items()]

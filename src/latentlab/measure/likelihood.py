@@ -168,7 +168,7 @@ def marginal(
     (seed, first + i) alone. `advance` is told of every image that is done. Raises LabError when samples < 1.
     """
     if samples < 1:
-        raise refusal("--nll-samples", "an integer of at least 1", samples)
+        raise refusal("nll_samples", "an integer of at least 1", samples)
     bounds: dict[int, list[float]] = {k: [] for k in BOUNDS if k <= samples}
     nll, effective = [], []
 

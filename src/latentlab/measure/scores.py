@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from latentlab.base.errors import refusal
-from latentlab.base.files import replace_json
+from latentlab.base.errors import memory_for, refusal
+from latentlab.base.files import check_writable, replace_json
 from latentlab.base.images import Images
+from latentlab.config.field import Field, plain
 from latentlab.data import Data, ImageSet
 from latentlab.measure import Watcher, unwatched
 from latentlab.measure.extractors import Extractor, extractors_for
@@ -21,7 +22,7 @@ from latentlab.measure.likelihood import vae_scores
 from latentlab.measure.metrics.classes import knn_accuracy, probe_accuracy
 from latentlab.measure.metrics.pixels import fitting_scales, mean_squared_error, psnr, ssim
 from latentlab.measure.quality import Split, real_images, sample_scores, too_small
-from latentlab.measure.table import GROUPS, Entry, Scores, estimate_score, mean_score
+from latentlab.measure.table import GROUPS, Entry, Scores, estimate_score, mean_score, measurements
 from latentlab.models.nets import Discriminator, to_unit
 from latentlab.runs.forms import SPLITS
 
@@ -30,10 +31,12 @@ if TYPE_CHECKING:
 
 
 NLL_SAMPLES, NLL_IMAGES = 500, 1_000  # importance samples for each image, and images, unless more are asked for
+DRAWN = (Field("samples", int | None, minimum=20), Field("nll_samples", int, minimum=0), Field("nll_images", int, minimum=1))
 CHUNK = 500
 RATE_DISTORTION = (("rate", "kl_nats"), ("distortion", "reconstruction_nats"))  # Alemi et al. 2018
 
 
+@memory_for("the evaluation", "Draw fewer samples.")
 def evaluate_run(
     run: Trained,
     split: Split = "test",
@@ -45,16 +48,20 @@ def evaluate_run(
     extractors: Sequence[Extractor] | None = None,
     watch: Watcher = unwatched,
 ) -> dict[str, Any]:
-    """Measure a run on a split, write its scores.json and return its content.
+    """Measure a run on a split, write it into scores.json and return it. What was measured otherwise is kept there, see `kept`.
 
     `samples` are drawn from the prior (as many as there are training images, at most 10,000, unless said). `extractors`
     default to the data set's classifier, or to random convolutions where there are no labels.
     """
     check_split(split)
+    for field, value in zip(DRAWN, (samples, nll_samples, nll_images), strict=True):
+        field.check(plain(value))
+    check_writable(run.path / "scores.json")
+    earlier = measurements(run.folder.scores())
     data = run.data() if data is None else run.folder.same_images(data)
     images: ImageSet = getattr(data, split)
     if not len(images):
-        raise refusal("--split", "a split that holds images", split, f"{data.spec} has none in it: name another.")
+        raise refusal("split", "a split that holds images", split, f"{data.spec} has none in it: name another.")
     result = _result(data, split, images) | {"step": run.step, "extractors": {}}
     scores: Scores = {}
     if run.config.family in GROUPS["copy"]:
@@ -78,8 +85,24 @@ def evaluate_run(
         scores |= seen.pop("scores")
         result |= seen | {"headline": headline(scores)}
     result["scores"] = scores
-    replace_json(run.path / "scores.json", result, sealed=True)
+    replace_json(run.path / "scores.json", kept([*earlier, result]), sealed=True)
     return result
+
+
+def kept(measured: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What scores.json holds of measurements, oldest first: the fullest one of the newest step, and all others below "others".
+
+    Of two with one protocol the later one is kept: the same step, split, numbers of samples, and extractors.
+    """
+
+    def protocol(one: Mapping[str, Any]) -> tuple[Any, ...]:
+        """In the order of fullness: newer, on the test split, of more samples, of more importance samples."""
+        nll, by = one["scores"].get("nll_nats", {}), sorted(one.get("extractors", {}))
+        return one["step"], one["split"] == "test", one.get("samples", 0), nll.get("k", 0), nll.get("n", 0), one["split"], by
+
+    by_protocol = {str(protocol(one)): one for one in measured}
+    first, *others = sorted(by_protocol.values(), key=protocol, reverse=True)
+    return dict(first) | ({"others": others} if others else {})
 
 
 def headline(scores: Mapping[str, Entry]) -> str:
@@ -112,7 +135,7 @@ def evaluate_images(
 def check_split(split: str) -> None:
     """Raise LabError for a split that there is none of."""
     if split not in SPLITS:
-        raise refusal("--split", "one of " + ", ".join(SPLITS), split)
+        raise refusal("split", "one of " + ", ".join(SPLITS), split)
 
 
 def _result(data: Data, split: str, images: ImageSet) -> dict[str, Any]:

@@ -212,6 +212,12 @@ def estimate_score(name: str, estimate: Estimate, n: int, floor: float | None = 
     return {name: entry | {key: value for key, value in more.items() if value is not None}}
 
 
+def measurements(scores: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each measurement that a scores.json holds, the one that stands for the run first; none of an empty one."""
+    first = {key: value for key, value in scores.items() if key != "others"}
+    return [first, *scores.get("others", [])] if first else []
+
+
 def finite(value: float) -> float | None:
     """The value, or None where JSON has no number for it."""
     return float(value) if math.isfinite(value) else None

@@ -89,7 +89,7 @@ def truncated(z: Floats, bound: float) -> Floats:
     from scipy.special import erf, erfinv, log_ndtr, ndtri_exp
 
     if not 0 < bound < np.inf:
-        raise refusal("--truncation", "a number of more than 0, in standard deviations", bound)
+        raise refusal("truncation", "a number of more than 0, in standard deviations", bound)
     size = np.abs(z.astype(np.float64))  # the map is odd
     share = erf(bound / np.sqrt(2))  # Φ(bound) − Φ(−bound)
     near = np.sqrt(2) * erfinv(share * erf(np.minimum(size, 1) / np.sqrt(2)))  # keeps its digits around 0, where Φ is near ½

@@ -250,11 +250,11 @@ def new_folder(path: str | Path) -> Iterator[RunFolder]:
     """
     place = Path(path)
     if str(path) in ("", "."):
-        raise refusal("--out", "the path of a folder that is new or empty", str(path), "Name one, as runs/first.")
+        raise refusal("out", "the path of a folder that is new or empty", str(path), "Name one, as runs/first.")
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
         is_run = (place / "config.json").is_file()
         remedy = f"Continue that run with `latentlab resume {path}`, or name another." if is_run else "Name another."
-        raise refusal("--out", "a folder that is new or empty", str(path), remedy)
+        raise refusal("out", "a folder that is new or empty", str(path), remedy)
     folder = RunFolder(place.with_name(f".{place.name}.{os.getpid()}"))
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -263,7 +263,7 @@ def new_folder(path: str | Path) -> Iterator[RunFolder]:
                 shutil.rmtree(left, ignore_errors=True)
         folder.path.mkdir()
     except OSError as error:
-        raise LabError(f"--out {path} cannot be created ({error.strerror}). Name a folder that you may write to.") from None
+        raise LabError(f"{path} cannot be created ({error.strerror}). Name a folder that you may write to.") from None
     try:
         yield folder
         sync_folder(folder.path)

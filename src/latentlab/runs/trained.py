@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from latentlab.base.errors import LabError, refusal
+from latentlab.base.errors import LabError, memory_for, refusal
 from latentlab.base.images import Images, check
 from latentlab.base.seeding import latents
+from latentlab.config.field import Field, plain
 from latentlab.config.schema import Config
 from latentlab.models import sampling
 from latentlab.runs import checkpoints
@@ -29,6 +30,19 @@ if TYPE_CHECKING:
 
 
 Floats = NDArray[np.float32]
+
+
+# What may be asked of a run.
+SAMPLED = {
+    field.name: field
+    for field in (
+        Field("count", int, minimum=1),
+        Field("seed", int, minimum=0, maximum=2**31 - 1),
+        Field("prior", Literal["standard", "gmm"]),
+        Field("truncation", float | None, above=0),
+    )
+}
+STEPS, REACH = Field("steps", int, minimum=2), Field("reach", float, above=0)
 
 
 class Latents(NamedTuple):
@@ -100,6 +114,7 @@ class Trained:
         """
         return {name: network.eval() for name, network in self._opened.learner.averaged.items()}
 
+    @memory_for("what is drawn", "Ask for fewer images at a time.")
     def sample(
         self,
         count: int,
@@ -115,36 +130,38 @@ class Trained:
         (`sampling.truncated`): the smaller, the more typical the images and the less varied; an autoencoder's z is
         truncated before it becomes a code.
         """
-        if count < 1:
-            raise refusal("--count", "an integer of at least 1", count)
-        if seed < 0:
-            raise refusal("--seed", "an integer of at least 0", seed)
+        given = {"count": count, "seed": seed, "prior": prior, "truncation": truncation}
+        for name, field in SAMPLED.items():
+            field.check(plain(given[name]))
         if label is not None:
-            raise refusal("--label", "left out: this run is not conditional on a class", label)
+            raise refusal("label", "left out: this run is not conditional on a class", label)
         size = self.config.model.latent_dim
         if prior == "standard":
             z = latents(count, size, seed)
             return self.decode(self._opened.prior(z if truncation is None else sampling.truncated(z, truncation)))
-        if prior != "gmm":
-            raise refusal("--prior", "one of standard, gmm", prior)
         if truncation is not None:
-            raise refusal("--truncation", "left out with --prior gmm, whose draws have no standard normal z", truncation)
+            raise refusal("truncation", "left out with the prior gmm, whose draws have no standard normal z", truncation)
         if self.config.family == "gan":
-            raise refusal("--prior", "standard for a GAN, which has no encoder", prior)
+            raise refusal("prior", "standard for a GAN, which has no encoder", prior)
         if (codes := read_latents(self.path)) is None:
             path = self.path / "latents.npz"
-            raise LabError(f"--prior gmm is fitted to {path}, which is written when a run finishes. `latentlab resume {self.path}` first.")
+            raise LabError(f"the prior gmm is fitted to {path}, written when a run finishes. `latentlab resume {self.path}` first.")
         return self.decode(sampling.mixture_codes(codes["mean"].astype(np.float32), count, seed))
 
     def encode(self, images: Images) -> Latents:
         """Images uint8 [N, H, W, C] to their codes. Raises LabError for a GAN, which has no encoder."""
         self.need_encoder("encode")
-        return Latents(*self._opened.encode(check(images, shape=self.image_shape)))
+        if not len(check(images, shape=self.image_shape)):
+            raise refusal("images", "at least one", list(images.shape))
+        return Latents(*self._opened.encode(images))
 
     def decode(self, z: Any) -> Images:
         """Codes [N, Z] to images uint8 [N, H, W, C]."""
-        codes = np.asarray(z, np.float32)
         size = self.config.model.latent_dim
+        try:
+            codes = np.asarray(z.detach().cpu() if hasattr(z, "detach") else z, np.float32)
+        except (TypeError, ValueError):
+            raise refusal("z", f"finite numbers of shape [N, {size}]", z) from None
         if codes.ndim != 2 or codes.shape[1] != size or not np.isfinite(codes).all():
             raise refusal("z", f"finite numbers of shape [N, {size}]", list(codes.shape))
         return self._opened.decode(codes)
@@ -158,16 +175,20 @@ class Trained:
 
         Between codes of images the way is a straight line; between z of the prior it is an arc.
         """
+        STEPS.check(plain(steps))
         ends = [self._end(value) for value in (a, b)]
         walk = sampling.arc if all(from_prior for _, from_prior in ends) and self.config.family != "ae" else sampling.line
         return self.decode(walk(ends[0][0], ends[1][0], steps))
 
     def _end(self, value: Any) -> tuple[Floats, bool]:
         if isinstance(value, int | np.integer):
+            SAMPLED["seed"].check(int(value))
             return self._opened.prior(latents(1, self.config.model.latent_dim, int(value)))[0], True
         array = np.asarray(value)
         if array.dtype == np.uint8:
             return self.encode(array[None] if array.ndim == 3 else array).mean[0], False
+        if array.dtype.kind not in "iuf" or array.size != (size := self.config.model.latent_dim):
+            raise refusal("an end of the way", f"an image, a code of {size} numbers or a seed", value)
         return np.asarray(array, np.float32).reshape(-1), False
 
     def traverse(self, dims: list[int] | None = None, reach: float = 2.5, steps: int = 9, seed: int | None = None) -> Images:
@@ -177,10 +198,10 @@ class Trained:
         """
         size = self.config.model.latent_dim
         dims = list(range(min(size, 10))) if dims is None else dims
-        if not dims or any(not 0 <= d < size for d in dims):
-            raise refusal("--dims", f"latent units from 0 to {size - 1}", dims)
-        if not reach > 0:
-            raise refusal("--range", "a number above 0", reach)
+        if not len(dims) or not all(isinstance(d, int | np.integer) and 0 <= d < size for d in dims):
+            raise refusal("dims", f"latent units from 0 to {size - 1}", dims)
+        for field, value in ((REACH, reach), (STEPS, steps)):
+            field.check(plain(value))
         if seed is None and self.config.family == "gan":
             seed = 0
         origin = np.zeros((1, size), np.float32) if seed is None else latents(1, size, seed)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
+from latentlab.base.errors import refusal
+from latentlab.base.signals import StopFlag
 from latentlab.config.schema import Config
 from latentlab.runs.folder import open_folder
 from latentlab.runs.trained import Trained
@@ -22,18 +25,21 @@ class Run(Trained):
     """A trained run, and what can be done with it beside looking at it."""
 
     def evaluate(self, split: Literal["train", "val", "test"] = "test", **options: Any) -> dict[str, Any]:
-        """Measure the run and write scores.json; returns its content.
+        """Measure the run and write scores.json; returns what was measured.
 
         `options` are those of `latentlab.measure.scores.evaluate_run`: samples, nll_samples, nll_images, extractors, data.
         """
         from latentlab.measure.scores import evaluate_run
 
+        known = list(inspect.signature(evaluate_run).parameters)[2:]
+        if unknown := [name for name in options if name not in known]:
+            raise refusal("an option of evaluate", f"one of {', '.join(known)}", unknown[0])
         return evaluate_run(self, split, **options)
 
 
 def open_run(path: str | Path) -> Run:
     """A run that exists. Raises LabError when the folder holds none."""
-    return Run(open_folder(path))
+    return Run(open_folder(Path(path).expanduser()))
 
 
 def train(what: str | Config, out: str | Path | None = None, **changes: Any) -> Run:
@@ -61,7 +67,6 @@ def resume(path: str | Path, epochs: float | None = None, steps: int | None = No
 def run_to_end(session: Session, show: Callable[[Event], None]) -> int | None:
     """Train to the end, showing each event, and draw the figures of a finished run; the signal that stopped it, or None."""
     from latentlab.train.loop import events
-    from latentlab.train.start import StopFlag
 
     flag = StopFlag()
     with flag.installed():

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 
-from latentlab.base.errors import NonFinite, OutOfSpace
+from latentlab.base.errors import NonFinite, OutOfMemory, OutOfSpace, is_out_of_memory
 from latentlab.base.machine import keep_freed_memory, threads
+from latentlab.base.signals import Interrupted
 from latentlab.models.learner import Losses
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
@@ -19,6 +21,7 @@ from latentlab.train.events import Diagnosed, Ended, Event, Logged, Paced, Phase
 from latentlab.train.session import Session
 
 POLL_SECONDS = 0.05
+LONGER = 1.1  # than was asked for, in epochs, because steps are whole: said before it starts
 STATUS_SECONDS = 1.0  # between two of status.json at full speed, when nothing is found
 
 
@@ -57,9 +60,20 @@ def events(
             raise
         except OutOfSpace:
             raise
-        except BaseException as error:
-            session.write_status("failed", f"{type(error).__name__}: {error}")
+        except (Interrupted, KeyboardInterrupt):  # within a step, which no checkpoint holds
+            last = checkpoints.newest(session.folder.checkpoints, session.warnings.append)
+            session.write_status("stopped", f"ended at once by a signal; the last checkpoint is {last.name}")
             raise
+        except BaseException as error:
+            if not is_out_of_memory(error):
+                session.write_status("failed", f"{type(error).__name__}: {error}")
+                raise
+            traceback.clear_frames(error.__traceback__)  # they hold what was computed so far
+            size = session.fitting_batch()
+            said = f"a step of {session.config.train.batch_size} images must fit into memory, but there is too little of it."
+            said += f" Train anew with a batch size of {size}, which fits." if size else " Use a smaller model."
+            session.write_status("failed", said)
+            raise OutOfMemory(f"{session.folder.path}: {said}") from None
 
 
 def turns(session: Session, should_stop: Callable[[], bool], draw: Callable[[RunFolder], object]) -> Iterator[Iterable[Event]]:
@@ -86,6 +100,9 @@ def turns(session: Session, should_stop: Callable[[], bool], draw: Callable[[Run
 
 def start(session: Session) -> Iterator[Event]:
     """What is due before the first step of this process; at step 0 also pictures and an evaluation."""
+    if (epochs := session.total_epochs()) > LONGER * session.config.train.epochs and session.config.train.steps is None:
+        said = f"a step reads {session.learner.images_per_step:,} of {len(session.data.train):,} images"
+        session.warnings.append(f"{session.config.train.epochs:g} epochs are no whole steps ({said}): it will be {epochs:.4g} epochs.")
     session.monitor.diagnosis.extend(session.folder.metrics())  # of before it was stopped, so that a resumed run sees the same
     session.apply_settings()  # what it was reopened with
     session.tell()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,8 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from latentlab.base.errors import is_out_of_memory
 from latentlab.config.schema import Config
 from latentlab.data import Data, batch_indices
+from latentlab.models import build
 from latentlab.models.learner import Learner, Moment
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
@@ -60,6 +63,30 @@ class Session:
             return self.config.train.steps
         missing = self.config.train.epochs * len(self.data.train) - self.position.images_seen
         return self.position.step + max(0, math.ceil(missing / self.learner.images_per_step))
+
+    def total_epochs(self) -> float:
+        """The length that the run will have, in passes over the training images."""
+        ahead = (self.total_steps() - self.position.step) * self.learner.images_per_step
+        return (self.position.images_seen + ahead) / len(self.data.train)
+
+    def fitting_batch(self) -> int | None:
+        """The largest half, quarter … of the batch with which a step fits into memory, found by trying; None where none does.
+
+        The learner is given up for it.
+        """
+        size, shape, bf16 = self.config.train.batch_size // 2, self.data.shape, self.folder.environment().get("precision") == "bf16"
+        while size:
+            try:
+                del self.learner
+                self.learner = build(self.config.replace(**{"train.batch_size": size}), shape, self.device, bf16)
+                self.learner.update(self.feed(0, self.learner.images_per_step), Moment(0, 0))
+                return size
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                traceback.clear_frames(error.__traceback__)
+            size //= 2
+        return None
 
     def begin(self) -> Step:
         """The step in the middle of which the run is, or a new one."""

@@ -5,22 +5,19 @@ from __future__ import annotations
 import dataclasses
 import errno
 import os
-import signal
-import threading
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from latentlab.base.errors import LabError, OutOfSpace, refusal
 from latentlab.base.files import is_full, replace_json, replace_text
 from latentlab.base.machine import environment, fastest_threads, pick_bf16, pick_device
-from latentlab.config.layers import fit_model, networks, parameter_count
+from latentlab.config.layers import BatchNorm, fit_model, networks, parameter_count
 from latentlab.config.presets import DECODER_FORM, DECODERS_DATA, NEEDS_DECODER, preset
-from latentlab.config.schema import Config, GANModel, GANTrain
-from latentlab.data import canonical, load_data
+from latentlab.config.schema import Config, GANModel, GANTrain, one_length
+from latentlab.data import canonical, load_data, parse
 from latentlab.measure.metrics.pixels import mean_pair_distance
 from latentlab.models import build
 from latentlab.models.learner import Learner
@@ -41,40 +38,15 @@ PAIRED = 256  # training images whose pairs tell how unlike each other the image
 MOST_PARAMETERS = 500_000_000  # with Adam's moments and two checkpoints at once, 8 GB
 
 
-class StopFlag:
-    """Set by SIGTERM, SIGINT or SIGBREAK; a second signal ends the process at once."""
-
-    def __init__(self) -> None:
-        self.signal: int | None = None
-
-    def __call__(self) -> bool:
-        return self.signal is not None
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None:
-            raise KeyboardInterrupt
-        self.signal = number
-
-    @contextmanager
-    def installed(self) -> Iterator[None]:
-        """Listen for the signals; only the main thread can."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGBREAK", "SIGHUP") if hasattr(signal, name)]
-        before = {number: signal.signal(number, self._handle) for number in numbers}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
 def settle(config: Config, data: Data) -> Config:
-    """The configuration with everything "auto" that results depend on fixed: threads, stages, the data's place."""
+    """The configuration with all that results depend on fixed: threads, stages, the data's place, no batch above the set."""
     threads = fastest_threads() if config.train.threads == "auto" else config.train.threads
-    config = config.replace(**{"data.spec": canonical(config.data.spec), "train.threads": threads})
-    return dataclasses.replace(config, model=fit_model(config.model, data.shape))
+    batch = min(config.train.batch_size, len(data.train))
+    config = config.replace(**{"data.spec": canonical(config.data.spec), "train.threads": threads, "train.batch_size": batch})
+    config = dataclasses.replace(config, model=fit_model(config.model, data.shape))
+    if batch == 1 and any(isinstance(layer, BatchNorm) for layers in networks(config.model, data.shape).values() for layer in layers):
+        raise refusal("train.batch_size", "at least 2 with batch normalisation, which compares the images of a batch", batch)
+    return config
 
 
 def adopt_decoder(config: Config) -> Config:
@@ -89,14 +61,14 @@ def adopt_decoder(config: Config) -> Config:
     folder = open_folder(source)
     other = folder.config()
     if other.family == "gan":
-        raise refusal("--generator-from", "a run of a VAE or an autoencoder", source)
+        raise refusal("train.generator_from", "a run of a VAE or an autoencoder", source)
     form = {f"model.{name}": getattr(other.model, name) for name in DECODER_FORM}
     default = preset(config.preset).model
     for name, value in form.items():
         leaf = name.partition(".")[2]
         asked = getattr(config.model, leaf)
         if asked not in (getattr(default, leaf), value):
-            raise refusal(f"--{name.replace('_', '-')}", f"{value} as in {source}, or left out, with --generator-from", asked)
+            raise refusal(name, f"{value} as in {source}, or left out, with a generator from there", asked)
     if config.data.spec == DECODERS_DATA:
         form["data"] = dataclasses.replace(other.data, root=config.data.root or other.data.root, offline=config.data.offline)
     return config.replace(**form, **{"train.generator_from": str(folder.path.resolve())})
@@ -107,12 +79,15 @@ def create(config: Config, out: str | Path | None = None) -> Session:
     config = adopt_decoder(config)
     device = pick_device(config.train.device)
     data = load_data(config.data)
-    config = settle(config, data)
+    asked, config = config.train.batch_size, settle(config, data)
     bf16 = pick_bf16(config.train.precision, device)
     counts = {name: parameter_count(layers) for name, layers in networks(config.model, data.shape).items()}
     if sum(counts.values()) > MOST_PARAMETERS:
         raise refusal(
-            "the networks", f"of at most {MOST_PARAMETERS:,} parameters", sum(counts.values()), "Use smaller --hidden or --model.channels."
+            "the networks",
+            f"of at most {MOST_PARAMETERS:,} parameters",
+            sum(counts.values()),
+            "Use a smaller model.hidden or model.channels.",
         )
     learner = build(config, data.shape, device, bf16)
     if isinstance(config.train, GANTrain) and config.train.generator_from:
@@ -128,7 +103,10 @@ def create(config: Config, out: str | Path | None = None) -> Session:
     }
     if config.family == "gan":
         facts["watched_by"] = pin(extractor_for(data))
-    place = Path(out) if out is not None else next_folder(config.preset, config.data.spec)
+    place = Path(out).expanduser() if out is not None else next_folder(config.preset, config.data.spec)
+    pictures = parse(config.data.spec).path
+    if pictures is not None and place.resolve().is_relative_to(pictures.resolve()):
+        raise refusal("out", f"outside {pictures}: a run's own pictures would be learned from", str(place), "Name another folder.")
     with ExitStack() as lock:
         try:
             with new_folder(place) as folder:
@@ -149,6 +127,8 @@ def create(config: Config, out: str | Path | None = None) -> Session:
         if os.name == "nt":
             lock.enter_context(session.folder.locked())
         session.warnings[:] = data.notes
+        if asked > config.train.batch_size:
+            session.warnings.append(f"a batch has {config.train.batch_size} images, not {asked}: there are no more to learn from.")
         session.lock = lock.pop_all()
     return session
 
@@ -158,8 +138,8 @@ def start_generator(learner: Learner, source: str, shape: tuple[int, int, int]) 
     decoder = Trained(open_folder(source)).networks()["decoder"].state_dict()
     for network in (learner.networks["generator"], learner.averaged["generator"]):
         if {k: v.shape for k, v in network.state_dict().items()} != {k: v.shape for k, v in decoder.items()}:
-            must_be = f"a run on images of {' x '.join(map(str, shape))}, as --data is"
-            raise refusal("--generator-from", must_be, source, "Train it on the same --data.")
+            must_be = f"a run on images of {' x '.join(map(str, shape))}, as the data's are"
+            raise refusal("train.generator_from", must_be, source, "Train it on the same data.")
         network.load_state_dict(decoder)
 
 
@@ -183,6 +163,7 @@ def reopen(
         folder.forget_requests()  # what was asked of an earlier process
         config = folder.config()
         if epochs is not None or steps is not None:
+            one_length({"epochs": epochs, "steps": steps})
             config = config.replace(**{"train.epochs": config.train.epochs if epochs is None else epochs, "train.steps": steps})
         images, facts = folder.data(data), folder.environment()
         folder.tidy()
@@ -203,7 +184,7 @@ def reopen(
                 session.evaluated_at = p.step
         elif session.is_done():
             done = f"{p.step} steps ({p.images_seen / len(images.train):.4g} epochs)"
-            raise LabError(f"{path} must be longer to go on: it has its {done} now. Give --epochs N or --steps N as a new, larger total.")
+            raise LabError(f"{path} must be longer to go on: it has its {done} now. Give a larger total of epochs or steps.")
         if from_step is not None:
             checkpoints.forget(folder.checkpoints, p.step)
         replace_text(folder.path / "config.json", config.to_json())
@@ -216,6 +197,9 @@ def reopen(
 
 def as_config(what: str | Config, **changes: Any) -> Config:
     """A preset's name or a configuration, with fields changed by name."""
+    if not isinstance(what, str | Config):
+        raise refusal("what to train", "a preset's name or a Config", what)
+    one_length(changes)
     base = preset(what) if isinstance(what, str) else what
     return base.replace(**changes) if changes else base
 

@@ -23,6 +23,7 @@ from latentlab.base import core_count
 from latentlab.base.errors import Busy, refusal
 from latentlab.base.files import replace_json, replace_text
 from latentlab.base.machine import fastest_threads
+from latentlab.base.signals import StopFlag
 from latentlab.data import Data, load_data
 from latentlab.lab.cells import Cell
 from latentlab.lab.experiments.results import ARMS, gather, write_words
@@ -30,7 +31,6 @@ from latentlab.lab.farm import Evaluation, Failure, Machine, Outcome, run_cells,
 from latentlab.lab.grid import prepare
 from latentlab.runs.folder import RunFolder
 from latentlab.show.figures.swept import draw_vae_to_gan
-from latentlab.train.start import StopFlag
 
 LATENT_DIM = 32
 # Half the widths of `conv-vae` and `sn-gan`: 20 runs then take two laptop cores about an hour on MNIST instead of two and a half.
@@ -53,7 +53,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         if not self.frozen_epochs < self.epochs:
-            raise refusal("--frozen-epochs", f"less than --epochs, {self.epochs:g}", self.frozen_epochs)
+            raise refusal("frozen_epochs", f"less than epochs, {self.epochs:g}", self.frozen_epochs)
 
     def common(self, shared: Mapping[str, Any], seed: int) -> dict[str, Any]:
         """What every run of a seed has."""
@@ -97,7 +97,7 @@ def run_vae_to_gan(
     """
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
-        raise refusal("--out", "a folder", str(out))
+        raise refusal("out", "a folder", str(out))
     jobs = jobs or core_count()
     machine = Machine(jobs, 1 if jobs > 1 else fastest_threads(), Evaluation(plan.samples, 0))
     shared = {**data_options, "train.threads": machine.threads}

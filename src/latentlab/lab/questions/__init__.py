@@ -83,7 +83,7 @@ def run(
     folder = Path(out) if out is not None else FOLDER / name
     check(name, folder, data)
     if lang not in languages():
-        raise refusal("--lang", "one of " + ", ".join(languages()), lang)
+        raise refusal("lang", "one of " + ", ".join(languages()), lang)
     shared = {"data.spec": data} | {f"data.{key}": value for key, value in data_options.items()}
     images = load_data(preset("conv-vae", **shared).data)
     with working_in(folder):
@@ -156,18 +156,18 @@ def check(name: str, folder: Path, data: str) -> None:
     if name not in NAMES:
         raise refusal("a question", "one of " + ", ".join(NAMES), name, "`latentlab question` lists them.")
     if data not in CLASSIFIED:  # a question's measures ask for classes
-        raise refusal("--data", "one of " + ", ".join(CLASSIFIED), data)
+        raise refusal("data", "one of " + ", ".join(CLASSIFIED), data)
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise refusal("--out", "a folder", str(folder))
+        raise refusal("out", "a folder", str(folder))
     if all(path.name == "lock" for path in folder.iterdir()):
         return
     owner = owner_of(folder)
     if owner is None:
-        raise refusal("--out", "a new or empty folder, or one of this question", str(folder), "It holds other files.")
+        raise refusal("out", "a new or empty folder, or one of this question", str(folder), "It holds other files.")
     if owner not in ("", name):
-        raise refusal("--out", "a new or empty folder, or one of this question", str(folder), f"It is that of the question {owner}.")
+        raise refusal("out", "a new or empty folder, or one of this question", str(folder), f"It is that of the question {owner}.")
 
 
 def owner_of(folder: Path) -> str | None:

@@ -6,6 +6,7 @@ folders → `refuse_unlike` → entries (one a run) → groups (one a configurat
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from latentlab.base.texts import Phrase
 from latentlab.config.sources import named
 from latentlab.measure.compare.groups import grouped, is_foreign
 from latentlab.measure.compare.tables import SHORT, markdown, provenance, table
+from latentlab.measure.table import measurements
 from latentlab.runs.folder import RunFolder, open_folder
 
 __all__ = ["comparison", "comparison_of", "markdown", "opened", "provenance", "table"]
@@ -26,6 +28,7 @@ def comparison(runs: Mapping[str, RunFolder]) -> dict[str, Any]:
 
     Raises LabError when the runs were not measured alike, see `refuse_unlike`: their numbers are then not comparable.
     """
+    runs = alike(runs)
     refuse_unlike(runs)
     entries = {name: read_entry(folder) for name, folder in runs.items()}
     scores = [folder.scores() for folder in runs.values()]
@@ -50,6 +53,7 @@ def comparison_of(folders: Mapping[str, RunFolder]) -> dict[str, Any]:
     Runs that were not evaluated have no scores in it; runs that were not measured alike have none either, since their numbers
     must not stand side by side. Both are said in "remarks", phrases as JSON. Raises LabError for a damaged run.
     """
+    folders = alike(folders)
     measured = {name: folder for name, folder in folders.items() if folder.scores().get("scores")}
     entries = {name: read_entry(folder) for name, folder in folders.items()}
     differences = unlike(folders)
@@ -64,6 +68,29 @@ def comparison_of(folders: Mapping[str, RunFolder]) -> dict[str, Any]:
         unmeasured = [name for name in folders if name not in measured]
         remarks = [Phrase("unscored.runs", {"runs": ", ".join(unmeasured)})] if unmeasured else []
     return compared | {"runs": entries, "remarks": [remark.to_json() for remark in remarks]}
+
+
+@dataclass(frozen=True)
+class Measured(RunFolder):
+    """A run as one of its measurements shows it."""
+
+    measurement: Mapping[str, Any]
+
+    def scores(self) -> dict[str, Any]:
+        return dict(self.measurement)
+
+
+def alike(folders: Mapping[str, RunFolder]) -> dict[str, RunFolder]:
+    """The runs, each by the fullest of those measurements of its newest step that all have alike; as they are where none is."""
+    views = {}
+    for name, folder in folders.items():
+        measured = measurements(folder.scores())
+        views[name] = [Measured(folder.path, one) for one in measured if one.get("step") == measured[0].get("step")]
+    for first in min((each for each in views.values() if each), key=len, default=[]):
+        chosen = {name: next((view for view in each if not _sides({"": first, name: view})), None) for name, each in views.items() if each}
+        if all(chosen.values()):
+            return {name: chosen.get(name) or folder for name, folder in folders.items()}
+    return dict(folders)
 
 
 def unlike(folders: Mapping[str, RunFolder]) -> list[Phrase]:

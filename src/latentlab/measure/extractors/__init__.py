@@ -94,5 +94,5 @@ def extractors_for(
             case "inception-v3":
                 chosen[name] = inception(inception_weights, inception_sha256)
             case _:
-                raise refusal("--extractors", "some of " + ", ".join(NAMES), name)
+                raise refusal("extractors", "some of " + ", ".join(NAMES), name)
     return [chosen[name] for name in dict.fromkeys(names)]
