@@ -49,7 +49,7 @@ def test_replace_by_dotted_and_by_plain_name() -> None:
         ({"model.latent_dim": 0}, "model.latent_dim must be an integer of at least 1"),
         ({"model.latent_dim": 2.0}, "model.latent_dim must be an integer"),
         ({"model.latent_dim": True}, "model.latent_dim must be an integer"),
-        ({"train.learning_rate": float("nan")}, "train.learning_rate must be a number of at least 1e-30 and at most"),
+        ({"train.learning_rate": float("nan")}, "train.learning_rate must be a number of more than 0"),
         ({"train.learning_rate": "fast"}, "train.learning_rate must be a number"),
         ({"train.device": "gpu"}, "train.device must be one of auto, cpu, cuda, mps. Got 'gpu'"),
         ({"model.hidden": (3, 0)}, "model.hidden must be a list in which each is an integer of at least 1"),

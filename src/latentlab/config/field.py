@@ -24,7 +24,7 @@ from latentlab.base.texts import number, text
 Role = Literal["essence", "origin", "seed", "length", "machine", "files", "recording"]
 ROLES: frozenset[Role] = frozenset(get_args(Role))
 BOUNDS = ("minimum", "above", "maximum")
-MOST = 10**12  # of a number, where nothing less is declared: every length in steps stays one that JSON and arithmetic take
+MOST, LARGEST = 10**12, 1e30  # of a count, and of a number in float32, where nothing less is declared
 
 
 def option(default: Any, help: str, **about: Any) -> Any:
@@ -96,7 +96,7 @@ class Field:
     @property
     def bounds(self) -> dict[str, float]:
         """Those of its bounds that it has, but for the one that every number has."""
-        return {bound: value for bound in BOUNDS if (value := getattr(self, bound)) not in (None, MOST)}
+        return {bound: value for bound in BOUNDS if (value := getattr(self, bound)) not in (None, MOST, LARGEST)}
 
     def fits(self, value: Any) -> bool:
         """Whether a value has the field's type and lies within its bounds."""
@@ -111,6 +111,8 @@ class Field:
             return isinstance(value, kind)
         if isinstance(value, bool) or not isinstance(value, int if kind is int else (int, float)) or not abs(value) <= sys.float_info.max:
             return False
+        if 0 < abs(value) < 1 / LARGEST:
+            return False  # float32 would lose it
         low, above, high = self.minimum, self.above, self.maximum
         return (low is None or value >= low) and (above is None or value > above) and (high is None or value <= high)
 
@@ -172,12 +174,12 @@ class Unfit(Refused):
     def __init__(self, field: Field, value: object, name: str = "", nothing: str = "none") -> None:
         self.field, self.value = field, value
         try:
-            is_huge = field.maximum == MOST and float(value) > MOST  # type: ignore[arg-type]
+            is_huge = field.maximum in (MOST, LARGEST) and float(value) > field.maximum  # type: ignore[arg-type]
         except OverflowError:
             is_huge = True
         except (TypeError, ValueError):
             is_huge = False
-        super().__init__(name or field.name, field.must_be(nothing=nothing) + (f", at most {MOST:g}" if is_huge else ""), value)
+        super().__init__(name or field.name, field.must_be(nothing=nothing) + (f", at most {field.maximum:g}" if is_huge else ""), value)
 
     def say(self, lang: str) -> str:
         """The refusal in a language."""
@@ -207,4 +209,7 @@ def declared(part: str, kind: type[Any]) -> Mapping[str, Field]:
     """The fields that a part of the configuration declares, by dotted name, in their order."""
     hints = get_type_hints(kind)  # slow: it compiles each annotation
     names = {f"{part}.{item.name}": item for item in dataclasses.fields(kind)}
-    return {name: Field(name, hints[item.name], **{"maximum": MOST, **item.metadata}) for name, item in names.items()}
+    return {
+        name: Field(name, hints[item.name], **{"maximum": LARGEST if hints[item.name] is float else MOST, **item.metadata})
+        for name, item in names.items()
+    }

@@ -23,7 +23,6 @@ from latentlab.config.sources import named, valid
 
 Family = Literal["ae", "vae", "gan"]
 Kind = Literal["ae", "vae", "gan", "gan-from-vae"]
-RATE = {"minimum": 1e-30, "maximum": 1e30}  # networks compute in float32, which ends near 1e-38 and 3e38
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +100,7 @@ class TrainConfig:
 
     epochs: float = option(20.0, "total length in passes over the training images", above=0, role="length", short="--epochs")
     steps: int | None = option(None, "total length in steps; overrides epochs", minimum=1, role="length", short="--steps")
-    batch_size: int = option(128, "images in a batch, at most the training images", minimum=1, short="--batch-size")
+    batch_size: int = option(128, "images in a batch", minimum=1, short="--batch-size")
     seed: int = option(0, "every random number is drawn from it", minimum=0, maximum=2**31 - 1, role="seed", short="--seed")
     threads: int | Literal["auto"] = option(
         "auto",
@@ -131,14 +130,14 @@ class TrainConfig:
 class AutoencoderTrain(TrainConfig):
     """Training of an autoencoder."""
 
-    learning_rate: float = option(1e-3, "Adam's learning rate", **RATE, live=True, short="--learning-rate")
+    learning_rate: float = option(1e-3, "Adam's learning rate", above=0, live=True, short="--learning-rate")
 
 
 @dataclass(frozen=True, kw_only=True)
 class VAETrain(TrainConfig):
     """Training of a VAE: minimise reconstruction + beta KL."""
 
-    learning_rate: float = option(1e-3, "Adam's learning rate", **RATE, live=True, short="--learning-rate")
+    learning_rate: float = option(1e-3, "Adam's learning rate", above=0, live=True, short="--learning-rate")
     beta: float = option(1.0, "weight of the KL term (Higgins et al. 2017); 1 is the ELBO", minimum=0, live=True, short="--beta")
     beta_warmup_steps: int = option(0, "steps over which beta rises linearly from 0", minimum=0)
 
@@ -149,10 +148,10 @@ class GANTrain(TrainConfig):
 
     loss: Loss = option("hinge", " or ".join(f"{name} ({game.source})" for name, game in GAMES.items()))
     generator_learning_rate: float = option(
-        2e-4, "Adam's learning rate of the generator", **RATE, live=True, short="--generator-learning-rate"
+        2e-4, "Adam's learning rate of the generator", above=0, live=True, short="--generator-learning-rate"
     )
     discriminator_learning_rate: float = option(
-        2e-4, "Adam's learning rate of the discriminator", **RATE, live=True, short="--discriminator-learning-rate"
+        2e-4, "Adam's learning rate of the discriminator", above=0, live=True, short="--discriminator-learning-rate"
     )
     generator_updates: int = option(1, "generator updates per step", minimum=1, maximum=100, live=True)
     discriminator_updates: int = option(1, "discriminator updates per step, each on a batch of its own", minimum=1, maximum=100, live=True)
