@@ -17,7 +17,7 @@ from conftest import FAMILIES, TINY
 
 import latentlab as ll
 from latentlab.base.errors import LabError
-from latentlab.base.files import replace_with
+from latentlab.base.files import read_json, replace_with
 from latentlab.base.images import save_png
 from latentlab.data import Data, load_data
 from latentlab.measure import likelihood as elbo
@@ -54,7 +54,7 @@ def results(runs) -> dict[str, dict]:
 def test_scores_have_the_contract_s_form(runs, results) -> None:
     expected = {"mlp-ae": SAMPLES | CODES | COPIES, "conv-vae": SAMPLES | CODES | COPIES | LIKELIHOOD, "sn-gan": SAMPLES | CODES}
     for name, result in results.items():
-        assert result == runs[name].scores == json.loads((runs[name].path / "scores.json").read_text(encoding="utf-8"))
+        assert result == runs[name].scores == read_json(runs[name].path / "scores.json")
         assert (result["split"], result["n"], result["samples"]) == ("test", 180, 96)
         assert result["samples_per_second"] > 0
         assert set(result["scores"]) == expected[name]
@@ -314,7 +314,7 @@ class TestForeign:
         (("RUN", "--nll-samples", "-1"), "--nll-samples must be an integer of at least 0"),
         (("RUN", "--nll-samples", "5"), "--nll-samples and --nll-images go with a VAE"),
         (("RUN", "--nll-images", "5"), "--nll-samples and --nll-images go with a VAE"),
-        (("RUN", "--data", "mnist"), "--data goes with --images"),
+        (("RUN", "--data", "mnist"), "must be where the digits of"),
         (("RUN", "--extractors", "vgg"), "--extractors must be some of classifier"),
         (("RUN", "--extractors", "inception-v3"), "needs --inception-weights FILE and --inception-sha256 HEX"),
         (("RUN", "--inception-weights", "no.pth", "--inception-sha256", "0"), "--inception-weights must be a file that can be read"),
@@ -364,5 +364,6 @@ def test_a_split_without_images_is_refused(runs, results, digits: Data) -> None:
 
 def test_a_run_without_a_checkpoint_is_refused(runs, tmp_path: Path, capsys) -> None:
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "config.json").write_bytes((runs["sn-gan"].path / "config.json").read_bytes())
+    for name in ("config.json", "environment.json"):
+        (tmp_path / "run" / name).write_bytes((runs["sn-gan"].path / name).read_bytes())
     assert "checkpoint" in refusal_here(capsys, "evaluate", tmp_path / "run")

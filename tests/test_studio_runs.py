@@ -133,8 +133,10 @@ def test_the_last_number_on_held_out_images_is_found_from_the_end(tmp_path, monk
     monkeypatch.setattr(overview, "_BLOCK", 64)
     folder = RunFolder(tmp_path)
     assert last_held_out(folder) == {}
-    rows = [{"split": "val", "loss_nats": 3.0, "step": 1}, {"split": "val", "loss_nats": 2.0, "step": 2}]
-    rows += [{"split": "val", "request": {}, "step": 3}, *({"split": "train", "step": step, "loss_nats": 1.0} for step in range(20))]
+    place = {"epoch": 1.0, "images_seen": 64, "seconds": 0.5}
+    rows = [place | {"split": "val", "loss_nats": 3.0, "step": 1}, place | {"split": "val", "loss_nats": 2.0, "step": 2}]
+    rows += [place | {"split": "val", "request": {"action": "pause"}, "step": 3}]
+    rows += [place | {"split": "train", "step": step, "loss_nats": 1.0} for step in range(20)]
     whole = "".join(json.dumps(row) + "\n" for row in rows)
     folder.metrics_file.write_text(whole + '{"split": "val", "loss_nats": 9', encoding="utf-8")
     assert last_held_out(folder) == rows[1]
@@ -147,7 +149,8 @@ def test_the_last_number_on_held_out_images_is_found_from_the_end(tmp_path, monk
 
 
 def test_what_a_run_is_and_how_it_stands_is_said_in_the_readers_language(place):
-    alarm = [{"key": "mode_collapse", "since_step": 3, "until_step": None}, {"key": "dead_units", "since_step": 1, "until_step": 2}]
+    alarm = [{"key": "mode_collapse", "since_step": 3, "evidence": {}}]
+    alarm.append({"key": "dead_units", "since_step": 1, "evidence": {}, "until_step": 2})
     changed(RunFolder(place.runs / "lab" / "gan"), 9, state="failed", message="No *memory*", diagnosis=alarm)
     english, french = texts(opened()), texts(opened(lang="fr"))
     assert r"conv\-vae · digits · latent 32" in english

@@ -235,10 +235,7 @@ def test_what_a_cell_needs_is_read_from_its_folder(tmp_path):
     assert state(cell, plain) == "absent"
     cell.path.mkdir()
     assert state(cell, plain) == "absent"
-    for leftover in ("lock", "config.json"):
-        (cell.path / leftover).touch()
-        assert state(cell, plain) == "absent"
-    shutil.rmtree(cell.path)
+    cell.path.rmdir()
     folder = fake_run(cell.path, "vae")
     assert state(cell, plain) == "unfinished"  # it has metrics: nothing that may be thrown away
     written(cell.path, "stopped")
@@ -280,7 +277,9 @@ kind, path, seconds, plan = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]), 
 path.mkdir(exist_ok=True)
 def status(state, step=40):
     (path / "status.json").write_text(json.dumps({"state": state, "step": step, "pid": os.getpid()}))
-(path / "metrics.jsonl").touch()
+for name in ("config.json", "metrics.jsonl"):
+    (path / name).touch()
+(path / "environment.json").write_text(json.dumps({"data_fingerprint": None, "image_shape": [8, 8, 1], "images": {}}))
 with open(path.parent / "order.txt", "a") as order:
     order.write(f"+{kind} {path.name}\\n")
 def stop(number, frame):
@@ -299,7 +298,7 @@ if plan == "is-stopped":
     sys.exit(0)
 time.sleep(seconds)
 if kind == "evaluate":
-    (path / "scores.json").write_text(json.dumps({"step": 40, "split": "test", "scores": {"kid": {"value": 1.0}}}))
+    (path / "scores.json").write_text(json.dumps({"step": 40, "split": "test", "scores": {"kid": {"value": 1.0, "unit": "", "n": 40}}}))
 else:
     status("finished")
 with open(path.parent / "order.txt", "a") as order:
@@ -436,9 +435,7 @@ def test_a_folder_that_is_no_run_of_the_sweep_is_refused(tmp_path):
     with pytest.raises(LabError, match="it holds none"):
         cell.check(data)
     (cell.path / "thesis.txt").unlink()
-    (cell.path / "lock").touch()
-    cell.check(data)
-    shutil.rmtree(cell.path)
+    cell.path.rmdir()
     fake_run(cell.path, "vae", **{"train.threads": 7})
     cell.check(data)
     shutil.rmtree(cell.path)

@@ -79,19 +79,21 @@ class RunFolder:
         except FileNotFoundError:
             raise Damaged(f"{self.path / 'environment.json'} is missing. Restore it from a copy of the run.") from None
 
-    def data(self, spec: str | None = None, root: str | Path | None = None) -> Data:
-        """The images that the run was made with, loaded anew; `spec` and `root` say where they lie now, if elsewhere.
+    def data(self, spec: str | None = None) -> Data:
+        """The images that the run was made with, loaded anew; `spec` says where they lie now, if elsewhere.
 
         Raises LabError where they are not to be found, or are others.
         """
-        from latentlab.data import load_data
+        from latentlab.data import load_data, parse
 
         config = self.config().data
+        if spec is not None and parse(spec).source != parse(config.spec).source:
+            raise refusal("data", f"where the {config.spec} of {self.path} is now", spec, "Leave it out.")
         place = config.spec.removeprefix("folder:")
         if spec is None and place != config.spec and not Path(place).is_dir():
             remedy = "It is not there. Say where they are now: --data folder:PATH (in Python: data=)."
             raise refusal(f"the images of {self.path}", "in the folder that it learned from", place, remedy)
-        return self.same_images(load_data(config if spec is None else replace(config, spec=spec), root=root))
+        return self.same_images(load_data(config if spec is None else replace(config, spec=spec)))
 
     def same_images(self, data: Data) -> Data:
         """`data`, if it is what the run was made with: every pixel, label and split. Raises LabError for others."""
