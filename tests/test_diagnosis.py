@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import pickle
@@ -11,7 +12,18 @@ from typing import Any
 
 import pytest
 import torch
-from diagnosed import HEALTHY, MNIST, ONE_MACHINE, alarms, configuration, drawn_folder, status_keys, trained
+from diagnosed import (
+    BATCH_NORM_ON_PAINTINGS,
+    BATCH_NORM_ON_PAINTINGS_ROWS,
+    HEALTHY,
+    MNIST,
+    ONE_MACHINE,
+    alarms,
+    configuration,
+    drawn_folder,
+    status_keys,
+    trained,
+)
 from fakeruns import fake_run, placeholder_figures
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -170,6 +182,21 @@ WELL: dict[str, tuple[Facts, list[Row]]] = {
 def test_what_is_well_raises_no_alarm(case):
     facts, rows = WELL[case]
     assert diagnose(rows, facts) == []
+
+
+def test_a_discriminator_beaten_on_few_pictures_is_called_within_three_epochs_with_its_cause():
+    facts = facts_of(preset("art-gan", **BATCH_NORM_ON_PAINTINGS), {"images": {"train": 748}})
+    early = [r for r in BATCH_NORM_ON_PAINTINGS_ROWS if r["epoch"] <= 3]
+    assert said(early, facts) == {"discriminator_loses": (0, "", "no_batch_norm")}
+    assert said(BATCH_NORM_ON_PAINTINGS_ROWS, facts) == {"discriminator_loses": (0, "", "no_batch_norm")}
+
+
+def test_two_generator_updates_a_step_carry_it_twice_as_far():
+    """What is alike after as many updates is called after half as many steps."""
+    twice = dataclasses.replace(GAN, generator_updates=2)
+    rows = [samples(step, 0.05) for step in (0, 30, 60)]
+    assert diagnose(rows, GAN) == []
+    assert said(rows, twice) == {"mode_collapse": (0, "alike", "generator_rate")}
 
 
 def test_a_finding_says_when_it_is_over_and_begins_anew():

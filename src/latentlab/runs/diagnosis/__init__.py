@@ -106,6 +106,7 @@ CHANGED = {
     "discriminator_updates": "train.discriminator_updates",
     "generator_updates": "train.generator_updates",
     "spectral": "model.discriminator_normalization",
+    "no_batch_norm": "model.discriminator_normalization",
     "beta": "train.beta",
     "warmup": "train.beta_warmup_steps",
     "longer_warmup": "train.beta_warmup_steps",

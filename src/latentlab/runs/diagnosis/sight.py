@@ -165,9 +165,10 @@ class Sight:
         return samples / real if samples is not None and real else None
 
     def travelled(self, distance: float, least: int) -> int:
-        """The steps in which Adam can move a weight by `distance`: it goes about one learning rate a step (Kingma & Ba 2015,
+        """The steps in which Adam can move a weight by `distance`: it goes about one learning rate an update (Kingma & Ba 2015,
         section 2.1). A network that has gone less is still the one it started as, however many epochs it took."""
-        return max(least, math.ceil(distance / self.facts.learning_rate)) if self.facts.learning_rate > 0 else least
+        a_step = self.facts.learning_rate * self.facts.generator_updates
+        return max(least, math.ceil(distance / a_step)) if a_step > 0 else least
 
 
 def objective(row: Mapping[str, Any] | Window) -> float | None:

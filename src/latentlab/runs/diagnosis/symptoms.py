@@ -19,6 +19,7 @@ DEAD_SHARE = 1 / 16  # of the units; healthy ≥ 5 of 32: at 50 units a good VAE
 SAME_SHARE, ALIKE_SHARE = 0.01, 0.1  # healthy ≥ 0.045 when looked at soon, ≥ 0.72 later; spoilt (one output) 0
 FEW_CLASSES = 0.5  # of ln K: fewer than √K classes, evenly drawn; healthy ≥ 0.95
 LOST_LOSS = 1.05  # of chance's, which is the discriminator's loss when it says 0 to everything
+BEATEN_LOSS = 2.0  # of chance's: here one window is enough; healthy ≤ 1.3, spoilt (batch norm, 748 paintings) ≥ 4.4
 OVERSHOT_GAP, OVERSHOT_LOSS = 2.0, 0.7  # the loss as a share of chance's; see discriminator_overshoots
 VANISHED = 1e-4  # of the loss (at least 1): healthy ≥ 0.047, spoilt (learning rate 0.05 and up) 0
 EXPLODED_START = 2.0  # of the first val loss; healthy ≤ 1, spoilt ≥ 4
@@ -144,6 +145,12 @@ def discriminator_loses(sight: Sight) -> Symptom | None:
     return Symptom(seen) if seen and seen["gap"] < 0 and seen["discriminator_loss"] >= LOST_LOSS * seen["chance"] else None
 
 
+def _lost_for(sight: Sight) -> int:
+    """A fresh discriminator may stand a little above chance for a while; one that is badly beaten is called at once."""
+    seen = _window_of_game(sight)
+    return 0 if seen and seen["discriminator_loss"] >= BEATEN_LOSS * seen["chance"] else sight.travelled(MIDWAY, 2 * WINDOW_STEPS)
+
+
 def _window_of_game(sight: Sight) -> dict[str, float | int] | None:
     """The discriminator's side of the last window; None for what is no GAN and while the generator is held."""
     game = GAMES.get(sight.facts.loss)
@@ -203,7 +210,7 @@ RULES = (
     Rule("vanishing_gradient", "window", vanishing_gradient),
     Rule("discriminator_wins", "window", discriminator_wins),
     Rule("discriminator_overshoots", "window", discriminator_overshoots),
-    Rule("discriminator_loses", "window", discriminator_loses, lambda sight: sight.travelled(MIDWAY, 2 * WINDOW_STEPS)),
+    Rule("discriminator_loses", "window", discriminator_loses, _lost_for),
     Rule("posterior_collapse", "val", posterior_collapse, lambda sight: sight.travelled(SOON, WINDOW_STEPS)),
     Rule("dead_units", "val", dead_units, lambda sight: sight.travelled(LATER, 5 * WINDOW_STEPS)),
     Rule("mode_collapse", "val", mode_collapse),
@@ -238,6 +245,8 @@ def remedy_of(key: str, sign: str, evidence: Mapping[str, float | int], facts: F
             return _less_kl(facts)
         case "dead_units":
             return "latent", _change(facts.latent_dim, max(2, 2 * int(evidence["active_units"])))
+        case "mode_collapse" | "discriminator_wins" | "discriminator_overshoots" | "discriminator_loses" if facts.normalization == "batch":
+            return "no_batch_norm", {}
         case "mode_collapse" if facts.normalization != "spectral":
             return "spectral", {}
         case "mode_collapse":
