@@ -130,6 +130,28 @@ def test_sentences_hold_the_numbers_of_the_runs(whole):
     assert "{" not in page.words
 
 
+def test_what_failed_leads_and_noise_is_not_praised(tmp_path):
+    """Samples that are all alike: the alarm and recall come first; neither edges nor precision speak for them."""
+    runs, compared = fake_lab(tmp_path, "vae", "gan", drawn="en", epochs=1)
+    where = [{"step": 20 * i, "epoch": float(i), "images_seen": 640 * i, "seconds": float(i), "split": "val"} for i in range(9)]
+    rows = [at | {"pair_distance": 0.0, "real_pair_distance": 0.3, "recall": 0.0} for at in where]
+    (runs["gan"].path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    for name, recall, precision, kid in (("vae", 0.4, 0.6, 0.01), ("gan", 0.0, 1.0, 0.2)):
+        scores = {"recall": recall, "precision": precision, "kid": kid}
+        compared["runs"][name]["scores"] |= {score: {"value": value, "unit": "share"} for score, value in scores.items()}
+    compared["groups"] = {"gan": {"runs": ["gan"], "best": ["precision", "kid"]}}
+    text = write_page(tmp_path / "lab.html", runs, compared, "en").read_text(encoding="utf-8")
+    short = Page(text[text.index('class="short"') - 9 : text.index("<nav")]).words
+    said = [short.index(words) for words in ("GAN: Mode collapse, since step 0. ", "only 0.0\u00a0%", "kernel distance (KID)")]
+    assert said == sorted(said)
+    assert "edges" not in short or "GAN" not in short[short.index("edges") :].partition(".")[0]
+    table = Page(text[: text.index("</table>")]).words
+    assert table.index("Recall") < table.index("Precision")
+    assert text[: text.index("</table>")].count(catalogue("en")["measure.best"]) == 1  # KID's: not precision's
+    compared["runs"]["gan"]["scores"]["recall"]["value"] = 0.4
+    assert "only 0.0" not in write_page(tmp_path / "lab.html", runs, compared, "en").read_text(encoding="utf-8")
+
+
 def test_a_claim_that_the_numbers_contradict_is_told_so(tmp_path):
     runs, compared = fake_lab(tmp_path, "ae", "vae", drawn="en", epochs=1)
     compared["runs"]["ae"]["scores"]["reconstruction_mse"]["value"] = 0.02

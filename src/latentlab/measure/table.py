@@ -72,8 +72,8 @@ class Measure(NamedTuple):
 MEASURES = (
     Measure("frechet", "samples", SQUARED_DISTANCE, "lower", headline=True, panel=True, watched="log"),
     Measure("kid", "samples", SQUARED_MMD, "lower", headline=True, panel=True, watched="log"),
-    Measure("precision", "samples", SHARE_OF_NEIGHBOURS, "higher"),
     Measure("recall", "samples", SHARE_OF_NEIGHBOURS, "higher", headline=True, panel=True, watched="linear"),
+    Measure("precision", "samples", SHARE_OF_NEIGHBOURS, "higher"),
     Measure("density", "samples", SHARE_OF_NEIGHBOURS, "higher"),
     Measure("coverage", "samples", SHARE_OF_NEIGHBOURS, "higher", panel=True),
     Measure("class_entropy_nats", "samples", NATS, "near the floor", watched="linear"),

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from latentlab.base.images import Images
 from latentlab.base.texts import Phrase, catalogue, measured
 from latentlab.measure.metrics import Z
+from latentlab.runs.diagnosis import Finding, diagnose
+from latentlab.runs.diagnosis.sight import facts_of
 from latentlab.runs.folder import RunFolder
 from latentlab.show.answers import Answers
 from latentlab.show.card import Card
@@ -23,6 +25,7 @@ from latentlab.show.figures.style import hues
 from latentlab.show.report.markup import Shared, Words, escape, tag
 
 NEIGHBOUR_POINTS = 2_000
+COVERING = 0.1  # of held-out images: samples that cover less (recall) are not praised for what each one looks like
 QUIET_NATS = 0.1  # a unit that says less than this of an image is called nearly silent
 
 
@@ -71,10 +74,15 @@ class Context(Words):
         """The numbers of each run."""
         entries = self.comparison.get("runs", {})
         facts = {name: read_facts(folder, entries.get(name, {})) for name, folder in self.runs.items()}
-        if not self.alike:  # how steep edges are depends on the images
-            for each in facts.values():
+        for each in facts.values():
+            if not self.alike or not each.covers:  # how steep edges are depends on the images, and noise has the steepest
                 each.scores.pop("edge_step", None)
         return facts
+
+    @cached_property
+    def findings(self) -> dict[str, list[Finding]]:
+        """What each run's metrics say went wrong, causes first."""
+        return {name: diagnose(run.metrics(), facts_of(run.config(), run.environment())) for name, run in self.runs.items()}
 
     @cached_property
     def alike(self) -> bool:
@@ -167,6 +175,12 @@ class Facts:
     def score(self, name: str) -> Score | None:
         """A score by its name; None where it is not defined for the run."""
         return self.scores.get(name)
+
+    @property
+    def covers(self) -> bool:
+        """Whether its samples cover more than a few kinds of the held-out images, as far as is known."""
+        recall = self.score("recall")
+        return recall is None or recall.value >= COVERING
 
 
 def read_facts(folder: RunFolder, entry: Mapping[str, Any]) -> Facts:

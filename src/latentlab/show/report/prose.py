@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Callable
 
 from latentlab.base.texts import catalogue, duration, measured
+from latentlab.runs.diagnosis import in_words
 from latentlab.show.charts.payload import capital
 from latentlab.show.report.context import QUIET_NATS, Context, Facts, Verdict, verdict
 from latentlab.show.report.markup import escape, tag
@@ -19,13 +20,13 @@ RARE = 0.1  # a class is called missing when samples have less than a tenth of i
 
 
 def summary(c: Context) -> str:
-    """The results in a few sentences, before anything else."""
-    lines: list[str] = []
+    """The results in a few sentences, before anything else: what failed, how far samples are from real images, then the rest."""
+    lines = _failures(c)
+    if distances := _sample_distances(c):
+        lines.append(distances)
     if outcome := _against(c, "ae", "vae", "reconstruction_mse"):
         values = {kind: _score(c, kind, "reconstruction_mse") for kind in ("ae", "vae")}
         lines.append(c.say(f"summary.reconstruct.{outcome}", **values))
-    if distances := _sample_distances(c):
-        lines.append(distances)
     ranked = _ranked(c, "edge_step")
     if ranked and c.real_edges:
         each = c.list([f"{c.name(name)} {c.percent(value / c.real_edges.value)}\u00a0%" for name, value in ranked])
@@ -34,6 +35,19 @@ def summary(c: Context) -> str:
     each = c.list([f"{c.name(name)} {duration(facts.seconds, c.lang)}" for name, facts in c.facts.items()])
     lines.append(c.say("summary.time", total=duration(seconds, c.lang), each=each))
     return tag("ul", *(tag("li", line) for line in lines), class_="summary")
+
+
+def _failures(c: Context) -> list[str]:
+    """Each run's first alarm that is not over, and whose samples cover next to nothing."""
+    lines = []
+    for name, facts in c.facts.items():
+        run = c.name(name)
+        if alarm := next((finding for finding in c.findings[name] if not finding.over), None):
+            words = in_words(alarm, c.lang)
+            lines.append(c.say("summary.alarm", run=run, name=words.name, when=words.when, evidence=words.evidence))
+        if not facts.covers and (recall := facts.score("recall")):
+            lines.append(c.say("summary.uncovered", run=run, recall=c.percent(recall.value, 1)))
+    return lines
 
 
 def _sample_distances(c: Context) -> str | None:

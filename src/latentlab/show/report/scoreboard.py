@@ -18,6 +18,7 @@ from latentlab.show.answers.record import MACHINE, RUNS
 from latentlab.show.report.context import Context, Facts, Score
 from latentlab.show.report.markup import data_uri, escape, table, tag
 
+ALIKE = ("precision", "density")  # one plausible image over and over is enough for them
 UNTOLD = ("density",)  # higher is better only up to its floor: where samples lack variety it lies above
 EDGES = "edge_step"  # the report's own measure, of its samples
 TALLEST = 3.0  # bars up to so many times the largest real share; what goes beyond is cut off and its number written in
@@ -86,7 +87,8 @@ def _written(c: Context, score: Score) -> str:
 def _best(c: Context, score: str) -> list[str]:
     """The runs that the comparison calls best: those of a group whose interval meets no other's."""
     groups = c.comparison.get("groups", {}).values()
-    return [name for group in groups if score in group.get("best", []) for name in group.get("runs", [])]
+    best = [name for group in groups if score in group.get("best", []) for name in group.get("runs", [])]
+    return [name for name in best if c.facts[name].covers or score not in ALIKE]
 
 
 def _cost_rows(c: Context) -> list[list[str]]:

@@ -9,8 +9,7 @@ import numpy as np
 from latentlab.base.images import Images, grid, to_pil
 from latentlab.base.texts import Phrase
 from latentlab.measure.metrics.classes import ACTIVE_VARIANCE
-from latentlab.runs.diagnosis import Finding, diagnose, in_words
-from latentlab.runs.diagnosis.sight import facts_of
+from latentlab.runs.diagnosis import Finding, in_words
 from latentlab.runs.folder import RunFolder
 from latentlab.show.charts import curves
 from latentlab.show.charts.panels import Bars, Panel, Series
@@ -182,8 +181,7 @@ def _kl_by_unit(c: Context, name: str) -> Bars | None:
 def diagnosis_section(c: Context) -> str:
     """Every run's findings, or that there are none."""
     parts = []
-    for name, folder in c.runs.items():
-        findings = diagnose(folder.metrics(), facts_of(folder.config(), folder.environment()))
+    for name, findings in c.findings.items():
         told = tag("ul", *(_alarm(c, finding) for finding in findings)) if findings else c.paragraph("diagnosis.none")
         parts.append(tag("h3", c.label(name)) + told)
     return c.paragraph("diagnosis.intro") + "".join(parts)
