@@ -67,6 +67,14 @@ FAMILIES = {
         "train.discriminator_updates": 2,
         "train.label_smoothing": 0.9,
     },
+    "art-gan": {
+        "data.image_size": None,
+        "model.channels": (4, 8),
+        "model.latent_dim": 3,
+        "model.upsampling": "smooth",
+        "model.discriminator_channels": (4, 8),
+        "train.r1_steps": 2,
+    },
 }
 
 

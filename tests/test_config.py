@@ -35,6 +35,12 @@ def test_the_presets_are_trained_as_their_sources_say() -> None:
     assert preset("sn-gan").train.loss == "hinge"
 
 
+def test_r1_and_batch_norm_in_the_discriminator_are_refused_together() -> None:
+    assert preset("art-gan").model.discriminator_normalization == "none"
+    with pytest.raises(LabError, match=r"train.r1_weight must be 0 with batch norm in the discriminator.*normalization none"):
+        preset("art-gan", discriminator_normalization="batch")
+
+
 def test_replace_by_dotted_and_by_plain_name() -> None:
     config = preset("mlp-vae", data="mnist", latent_dim=2, epochs=5)
     assert (config.data.spec, config.model.latent_dim, config.train.epochs) == ("mnist", 2, 5)

@@ -48,6 +48,11 @@ NORMALIZED: dict[str, tuple[Layers, tuple[int, ...], list[str]]] = {
         (3,),
         ["dense", "reshape", "activation", "transposed_convolution"],
     ),
+    "smooth": (
+        (Reshape((2, 3, 2)), TransposedConvolution(2, 3, output_padding=(0, 1), smooth=True), BatchNorm(3, True)),
+        (12,),
+        ["reshape", "transposed_convolution"],
+    ),
     "convolution": (
         (Convolution(2, 5), BatchNorm(5, True), ELU, Flatten(), Dense(20, 3), BatchNorm(3, False)),
         (2, 5, 4),

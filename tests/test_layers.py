@@ -6,12 +6,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional
 
 from latentlab.base.errors import LabError
-from latentlab.config.layers import fit_model, fit_stages, map_sizes, networks, parameter_count, shape_after
+from latentlab.config.layers import TransposedConvolution, fit_model, fit_stages, map_sizes, networks, parameter_count, shape_after
 from latentlab.config.presets import PRESETS, preset
 from latentlab.config.schema import AutoencoderModel, GANModel, VAEModel
-from latentlab.models.nets import Decoder, Discriminator, Encoder, GaussianEncoder
+from latentlab.models.nets import Decoder, Discriminator, Encoder, GaussianEncoder, module
 
 CLASSES = {"encoder": Encoder, "decoder": Decoder, "generator": Decoder, "discriminator": Discriminator}
 
@@ -23,10 +24,13 @@ CLASSES = {"encoder": Encoder, "decoder": Decoder, "generator": Decoder, "discri
     channels=st.sampled_from([(), (4,), (4, 6), (4, 6, 8, 10)]),
     hidden=st.sampled_from([(), (7,), (9, 5)]),
     normalization=st.sampled_from(["none", "batch"]),
+    upsampling=st.sampled_from(["free", "smooth"]),
     family=st.sampled_from([AutoencoderModel, VAEModel, GANModel]),
 )
-def test_modules_have_the_described_shapes_and_parameters(size, depth, channels, hidden, normalization, family) -> None:
-    model = fit_model(family(latent_dim=3, channels=channels, hidden=hidden, normalization=normalization), (size, size, depth))
+def test_modules_have_the_described_shapes_and_parameters(size, depth, channels, hidden, normalization, upsampling, family) -> None:
+    model = fit_model(
+        family(latent_dim=3, channels=channels, hidden=hidden, normalization=normalization, upsampling=upsampling), (size, size, depth)
+    )
     for name, layers in networks(model, (size, size, depth)).items():
         cls = GaussianEncoder if name == "encoder" and family is VAEModel else CLASSES[name]
         network = cls(layers).eval()
@@ -54,7 +58,7 @@ def test_fitted_stages_end_between_2_and_12_pixels_and_fitting_again_changes_not
 
 def test_exact_stages_are_kept_or_refused() -> None:
     model = VAEModel(channels=(4, 4, 4, 4), stages="exact")
-    assert fit_model(model, (28, 28, 1)) is model
+    assert fit_model(model, (28, 28, 1)).channels == model.channels
     with pytest.raises(LabError, match=r"model.channels must be at most 3 stages for 8 x 8 images"):
         networks(model, (8, 8, 1))
 
@@ -74,11 +78,37 @@ def test_presets_have_the_networks_that_their_sources_describe(name: str, networ
     assert parameter_count(networks(preset(name).model, (28, 28, 1))[network]) == count
 
 
-def test_art_gan_generates_64_by_64_colour_from_512_256_128_64_channels() -> None:
+def test_art_gan_generates_64_by_64_colour_from_256_128_64_32_channels_smoothly() -> None:
     layers = networks(fit_model(preset("art-gan").model, (64, 64, 3)), (64, 64, 3))["generator"]
-    widths = [layer.inputs for layer in layers if type(layer).__name__ == "TransposedConvolution"]
-    assert widths == [512, 256, 128, 64]
+    stages = [layer for layer in layers if isinstance(layer, TransposedConvolution)]
+    assert [stage.inputs for stage in stages] == [256, 128, 64, 32]
     assert layers[-1].outputs == 3
+    assert [(stage.learned, stage.kernel) for stage in stages] == [(3, 4)] * 4
+
+
+def test_upsampling_is_smooth_by_itself_above_32_pixels_only() -> None:
+    for size, expected in ((28, "free"), (32, "free"), (33, "smooth"), (64, "smooth")):
+        fitted = fit_model(preset("sn-gan").model, (size, size, 3))
+        assert fitted.upsampling == expected
+        assert fit_model(fitted, (64, 64, 3)).upsampling == expected  # it is settled once
+    assert fit_model(preset("sn-gan", upsampling="free").model, (64, 64, 3)).upsampling == "free"
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+def test_a_smooth_transposed_convolution_is_one_of_its_learned_kernel_followed_by_a_blur(extra: int) -> None:
+    torch.manual_seed(0)
+    smooth = module(TransposedConvolution(3, 2, output_padding=(extra, extra), smooth=True))
+    learned = smooth.parametrizations.weight.original  # [3, 2, 3, 3]
+    x = torch.randn(4, 3, 5, 5)
+    apart = functional.conv_transpose2d(x, learned, stride=2)  # nothing cut off yet
+    blurred = functional.conv2d(functional.pad(apart, (1, 1 + extra, 1, 1 + extra)), torch.ones(2, 1, 2, 2), groups=2)
+    torch.testing.assert_close(smooth(x), blurred[..., 1 : 11 + extra, 1 : 11 + extra] + smooth.bias[:, None, None])
+    if not extra:  # which is nearest-neighbour enlargement and a convolution
+        enlarged = functional.interpolate(x, scale_factor=2, mode="nearest")
+        resized = functional.conv2d(enlarged, learned.flip(2, 3).swapaxes(0, 1), smooth.bias, padding=1)
+        torch.testing.assert_close(smooth(x), resized)
+    flat = smooth(torch.ones(1, 3, 9, 9))[..., 4:-4, 4:-4]
+    torch.testing.assert_close(flat, flat[..., :1, :1].expand_as(flat))  # away from the border no pattern
 
 
 def test_the_lab_presets_share_one_decoder() -> None:

@@ -15,6 +15,7 @@ from latentlab.base.seeding import latents
 from latentlab.config.schema import Config
 from latentlab.models import build
 from latentlab.models.learner import Learner, Moment, decode, draw, encode
+from latentlab.models.nets import shifted_and_mirrored
 from latentlab.models.optimiser import Adam, Average, Compute
 
 SHAPE = (12, 12, 1)
@@ -191,7 +192,53 @@ def test_golden_first_losses(tiny) -> None:
 GOLDEN = {"mlp-ae": 6.208908, "conv-vae": 100.34799, "sn-gan": 1.9830693, "conv-gan": 1.4046185}
 
 
-@pytest.mark.parametrize("name", ["sn-gan", "conv-gan"])
+def test_r1_comes_every_few_steps_for_all_of_them_and_at_the_first_of_several_updates(tiny) -> None:
+    def norms(**changes) -> list[float]:
+        return [losses["discriminator_gradient_norm"] for losses in run(make(tiny("art-gan", **changes)), 3)]
+
+    without, every = norms(r1_weight=0.0), norms(r1_weight=1e4)
+    assert without[1] == norms(r1_weight=0.0, r1_steps=1)[1]
+    assert every[0] != without[0]
+    rare, often = make(tiny("art-gan", r1_weight=2.0, r1_steps=8)), make(tiny("art-gan", r1_weight=16.0, r1_steps=1))
+    first = images(rare.images_per_step)
+    assert rare._penalty(first, Moment(0, 0)) == often._penalty(first, Moment(0, 0))
+    moved = run(often, 1), run(rare, 1)
+    assert moved[0] == moved[1]  # one penalty of eight steps weighs as much as eight times the weight at one
+    between, other = snapshot(rare), make(tiny("art-gan", r1_weight=0.0))
+    other.load_tensors(between)
+    assert run(rare, 1, start=1) == run(other, 1, start=1)  # and in between there is none
+
+
+def test_augmentation_shifts_and_mirrors_whole_images_and_is_a_function_of_its_source() -> None:
+    x = torch.rand(64, 2, 16, 24)
+    seen = shifted_and_mirrored(x, torch.Generator().manual_seed(3))
+    assert torch.equal(seen, shifted_and_mirrored(x, torch.Generator().manual_seed(3)))
+    assert not torch.equal(seen, shifted_and_mirrored(x, torch.Generator().manual_seed(4)))
+    padded = torch.nn.functional.pad(x, (3, 3, 2, 2), mode="replicate")
+    places = set()
+    for original, image in zip(padded, seen, strict=True):
+        found = [
+            (top, left, mirrored)
+            for top in range(5)
+            for left in range(7)
+            for mirrored in (False, True)
+            if torch.equal(original[:, top : top + 16, left : left + 24], image.flip(2) if mirrored else image)
+        ]
+        assert len(found) == 1  # each is its original, moved by at most 2 down or up, 3 to a side
+        places |= set(found)
+    assert len(places) > 30
+
+
+def test_real_and_generated_images_are_augmented_alike_and_each_by_draws_of_its_own(tiny) -> None:
+    learner = make(tiny("art-gan"))
+    x = torch.rand(16, 1, 12, 12)
+    draws = {(stream, step): learner._shown(x, stream, Moment(step, 0), 0) for stream in ("real", "fake", "generator") for step in (0, 1)}
+    assert len({tuple(seen.flatten().tolist()) for seen in draws.values()}) == 6
+    assert torch.equal(draws["real", 0], make(tiny("art-gan"))._shown(x, "real", Moment(0, 99), 0))
+    assert make(tiny("conv-gan"))._shown(x, "real", Moment(0, 0), 0) is x
+
+
+@pytest.mark.parametrize("name", ["sn-gan", "conv-gan", "art-gan"])
 class TestGan:
     def test_each_half_moves_its_own_network_alone(self, name: str, tiny) -> None:
         learner = make(tiny(name))

@@ -23,6 +23,7 @@ from latentlab.models.objectives import (
     kl_to_standard_normal,
     non_saturating_discriminator,
     non_saturating_generator,
+    r1_penalty,
     squared_error,
 )
 
@@ -129,3 +130,15 @@ def test_one_image_under_many_outputs_has_the_nats_of_many_copies(name: str) -> 
     outputs, x = torch.randn(6, 1, 5, 4, generator=generator), torch.rand(1, 5, 4, generator=generator)
     likelihood = LIKELIHOODS[name]
     torch.testing.assert_close(likelihood.nats_of_one(outputs, x), likelihood.nats(outputs, x.expand(6, 1, 5, 4)))
+
+
+def test_r1_of_a_linear_discriminator_is_the_square_of_its_weights_and_of_a_quadratic_one_that_of_its_input() -> None:
+    torch.manual_seed(0)
+    weight, real = torch.randn(12, requires_grad=True), torch.randn(5, 3, 2, 2)
+    penalty = r1_penalty(lambda x: x.flatten(1) @ weight + 7.0, real)
+    torch.testing.assert_close(penalty, weight.square().sum().expand(5))
+    (gradient,) = torch.autograd.grad(penalty.mean(), weight)
+    torch.testing.assert_close(gradient, 2 * weight)  # so half of it, as R1 has it, decays the weights
+    squares = r1_penalty(lambda x: 0.5 * x.square().flatten(1).sum(1), real)
+    torch.testing.assert_close(squares, real.square().flatten(1).sum(1))
+    assert not real.requires_grad

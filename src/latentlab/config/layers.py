@@ -40,7 +40,11 @@ class Convolution:
 
 @dataclass(frozen=True)
 class TransposedConvolution:
-    """(inputs, H, W) to (outputs, 2H + a, 2W + b); the output padding (a, b) restores odd sizes."""
+    """(inputs, H, W) to (outputs, 2H + a, 2W + b); the output padding (a, b) restores odd sizes.
+
+    A smooth one learns a kernel that is one pixel smaller and is convolved with a box of 2 x 2: nearest-neighbour enlargement,
+    then a convolution, under which a flat map stays flat (Odena et al. 2016).
+    """
 
     inputs: int
     outputs: int
@@ -48,6 +52,12 @@ class TransposedConvolution:
     stride: int = 2
     padding: int = 1
     output_padding: tuple[int, int] = (0, 0)
+    smooth: bool = False
+
+    @property
+    def learned(self) -> int:
+        """The side of the kernel that is learned."""
+        return self.kernel - self.smooth
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,7 @@ Layer = Dense | Convolution | TransposedConvolution | BatchNorm | Activation | F
 Layers = tuple[Layer, ...]
 
 SMALLEST_MAP, LARGEST_MAP, WIDEST_STAGE = 2, 12, 256
+LARGEST_FREE = 32  # pixels: up to here "auto" leaves transposed convolutions free (digits show no pattern)
 
 
 def fit_stages(channels: tuple[int, ...], size: int) -> tuple[int, ...]:
@@ -104,10 +115,12 @@ def fit_stages(channels: tuple[int, ...], size: int) -> tuple[int, ...]:
 
 
 def fit_model(model: ModelConfig, shape: Shape) -> ModelConfig:
-    """The model with its convolutions adapted to images of `shape` (H, W, C), as `model.stages` says."""
+    """The model with its convolutions adapted to images of `shape` (H, W, C), as `model.stages` and `model.upsampling` say."""
+    size = min(shape[0], shape[1])
+    if model.upsampling == "auto":
+        model = replace(model, upsampling="smooth" if size > LARGEST_FREE else "free")
     if model.stages == "exact":
         return model
-    size = min(shape[0], shape[1])
     channels = fit_stages(model.channels, size)
     if isinstance(model, GANModel):
         return replace(model, channels=channels, discriminator_channels=fit_stages(model.discriminator_channels, size))
@@ -187,7 +200,7 @@ def decoder_layers(model: NetworkConfig, shape: Shape) -> Layers:
         layers.append(Activation(model.activation))
         small, large = sizes[-1 - index], sizes[-2 - index]
         padding = (large[0] - 2 * small[0], large[1] - 2 * small[1])
-        layers.append(TransposedConvolution(inputs, size, output_padding=padding))
+        layers.append(TransposedConvolution(inputs, size, output_padding=padding, smooth=model.upsampling == "smooth"))
     return tuple(layers)
 
 
@@ -222,8 +235,10 @@ def parameter_count(layers: Layers) -> int:
         match layer:
             case Dense():
                 total += (layer.inputs + 1) * layer.outputs
-            case Convolution() | TransposedConvolution():
+            case Convolution():
                 total += layer.inputs * layer.outputs * layer.kernel**2 + layer.outputs
+            case TransposedConvolution():
+                total += layer.inputs * layer.outputs * layer.learned**2 + layer.outputs
             case BatchNorm():
                 total += 2 * layer.features
             case Activation() | Flatten() | Reshape():

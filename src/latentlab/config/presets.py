@@ -82,23 +82,29 @@ def conv_gan() -> Config:
 
 
 def art_gan() -> Config:
-    """GAN for 64 x 64 RGB images: noise 100, transposed convolutions of 512, 256, 128 and 64 channels, batch norm.
+    """GAN for some hundred pictures at 64 x 64 RGB: noise 100, transposed convolutions of 256, 128, 64 and 32 channels.
 
-    Non-saturating loss with one-sided label smoothing 0.9, two learning rates and two generator updates per step,
-    against a discriminator that wins. Source: the PyTorch AE/VAE/GAN lab on abstract art (an image folder).
+    Non-saturating loss with one-sided label smoothing 0.9, two learning rates and two generator updates per step, against a
+    discriminator that wins. Source: the PyTorch AE/VAE/GAN lab on abstract art (an image folder). Ours, because with batch
+    norm in both networks it made one grey tile of 748 paintings: a discriminator without it, half the channels, blurred
+    kernels, R1, and pictures shifted and mirrored. One run on such a folder reached a recall of 0.66.
     """
     return conv_gan().replace(
         preset="art-gan",
         image_size=64,
-        **{"model.channels": (64, 128, 256, 512)},
-        discriminator_channels=(64, 128, 256, 512),
-        discriminator_normalization="batch",
-        epochs=50.0,
-        batch_size=64,
+        **{"model.channels": (32, 64, 128, 256)},
+        discriminator_channels=(32, 64, 128, 256),
+        epochs=70.0,
+        evaluate_epochs=2.5,
+        batch_size=32,
+        adam_beta1=0.0,
+        adam_beta2=0.99,
         label_smoothing=0.9,
-        generator_learning_rate=2e-4,
-        discriminator_learning_rate=1e-4,
+        generator_learning_rate=5e-4,
+        discriminator_learning_rate=1e-3,
         generator_updates=2,
+        r1_weight=0.1,
+        augmentation="shift-mirror",
     )
 
 
@@ -146,7 +152,15 @@ def length_for(train_images: int, family: str, epochs: float, batch_size: int) -
 
 
 DECODERS_DATA = "from-run"  # stands for the data of the run that --generator-from names
-DECODER_FORM = ("latent_dim", "hidden", "channels", "stages", "activation", "normalization")  # of the model: what a generator takes over
+DECODER_FORM = (
+    "latent_dim",
+    "hidden",
+    "channels",
+    "stages",
+    "upsampling",
+    "activation",
+    "normalization",
+)  # of the model
 NEEDS_DECODER = (
     "gan-from-vae must be given a trained VAE by --generator-from RUN (in Python: generator_from=). Got none. "
     "Train one with `latentlab train conv-vae` and name its run folder."

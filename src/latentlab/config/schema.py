@@ -64,6 +64,11 @@ class NetworkConfig:
     stages: Literal["fit", "exact"] = option(
         "fit", "fit: drop or add stride-2 convolutions so that the smallest map is 2 to 12 pixels wide; exact: as given"
     )
+    upsampling: Literal["auto", "free", "smooth"] = option(
+        "auto",
+        "the decoder's transposed convolutions: free, or smooth (each kernel blurred, so that the stride weaves no pattern: "
+        "Odena et al. 2016); auto: smooth above 32 pixels",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +163,14 @@ class GANTrain(TrainConfig):
     label_smoothing: float = option(
         1.0, "target of real images in the non-saturating loss; 0.9 is one-sided smoothing (Salimans et al. 2016)", above=0.5, maximum=1.0
     )
+    r1_weight: float = option(
+        0.0, "weight of R1, half the discriminator's squared gradient at real images (Mescheder et al. 2018); 0: none", minimum=0
+    )
+    r1_steps: int = option(8, "steps between two R1 penalties, each of which counts for all of them (Karras et al. 2020)", minimum=1)
+    augmentation: Literal["none", "shift-mirror"] = option(
+        "none",
+        "of what the discriminator sees, real and generated alike: shifted by up to an eighth, half mirrored (Zhao et al. 2020)",
+    )
     generator_from: str | None = option(
         None, "run folder of a VAE or AE whose decoder the generator starts from", role="origin", short="--generator-from"
     )
@@ -201,6 +214,9 @@ class Config:
         if isinstance(train, GANTrain) and train.label_smoothing != 1.0 and not GAMES[train.loss].smoothed:
             usable = next(name for name, game in GAMES.items() if game.smoothed)
             raise refusal("train.label_smoothing", f"1 with the {train.loss} loss", train.label_smoothing, f"Use --train.loss {usable}.")
+        if isinstance(train, GANTrain) and train.r1_weight and getattr(self.model, "discriminator_normalization", "") == "batch":
+            must = "0 with batch norm in the discriminator, which mixes the images of a batch"
+            raise refusal("train.r1_weight", must, train.r1_weight, "Use --model.discriminator-normalization none.")
 
     @property
     def family(self) -> Family:

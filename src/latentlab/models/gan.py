@@ -13,8 +13,8 @@ from latentlab.base.seeding import torch_generator
 from latentlab.config.layers import Layers
 from latentlab.config.schema import GANModel, GANTrain
 from latentlab.models.learner import Losses, Moment, Parts, buffers_held, descend, frozen
-from latentlab.models.nets import Decoder, Discriminator, initialized, to_bytes, to_unit
-from latentlab.models.objectives import ADVERSARIAL
+from latentlab.models.nets import Decoder, Discriminator, initialized, shifted_and_mirrored, to_bytes, to_unit
+from latentlab.models.objectives import ADVERSARIAL, r1_penalty
 from latentlab.models.optimiser import Adam, Average
 
 
@@ -28,6 +28,7 @@ class GANLearner:
         self.latent_dim, self.game, self.real_target = model.latent_dim, ADVERSARIAL[train.loss], train.label_smoothing
         self.generator_updates, self.discriminator_updates = train.generator_updates, train.discriminator_updates
         self.frozen_images = train.generator_frozen_images
+        self.r1_weight, self.r1_steps, self.augmented = train.r1_weight, train.r1_steps, train.augmentation != "none"
         self.spectral = model.discriminator_normalization == "spectral"
         generator = initialized(Decoder(layers["generator"]), model.initialization).to(device)
         discriminator = initialized(Discriminator(layers["discriminator"]), model.initialization).to(device)
@@ -67,14 +68,20 @@ class GANLearner:
         source = torch_generator(self.device, self.seed, stream, moment.step, number)
         return torch.randn(self.batch, self.latent_dim, generator=source, device=self.device)  # [N, Z]
 
+    def _shown(self, x: Tensor, stream: str, moment: Moment, number: int) -> Tensor:
+        """What the discriminator sees of images [N, C, H, W]: the images, or each shifted and perhaps mirrored."""
+        if not self.augmented:
+            return x
+        return shifted_and_mirrored(x, torch_generator("cpu", self.seed, f"augmentation-{stream}", moment.step, number))
+
     def _judge(self, images: Tensor, moment: Moment, number: int) -> tuple[Tensor, Tensor, Tensor]:
         """The discriminator's loss on real images and on as many fakes, and the logits of both [N]."""
         generator, discriminator = self.networks["generator"], self.networks["discriminator"]
-        x = to_unit(images)  # [N, C, H, W]
+        x = self._shown(to_unit(images), "real", moment, number)  # [N, C, H, W]
         z = self._noise("discriminator", moment, number)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             with torch.no_grad(), buffers_held(generator):
-                fake = torch.sigmoid(generator(z).float())  # [N, C, H, W]
+                fake = self._shown(torch.sigmoid(generator(z).float()), "fake", moment, number)  # [N, C, H, W]
             # Real and fake pass apart, so that batch norm never mixes them; the cache keeps it at one power iteration.
             with parametrize.cached() if self.spectral else nullcontext():
                 real_logit, fake_logit = discriminator(x), discriminator(fake)  # [N], [N]
@@ -85,11 +92,20 @@ class GANLearner:
         """The generator's loss: how little the discriminator takes its images for real."""
         z = self._noise("generator", moment, number)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            logit = self.networks["discriminator"](torch.sigmoid(self.networks["generator"](z).float()))  # [N]
+            fake = self._shown(torch.sigmoid(self.networks["generator"](z).float()), "generator", moment, number)  # [N, C, H, W]
+            logit = self.networks["discriminator"](fake)  # [N]
         return self.game.generator(logit).mean()
+
+    def _penalty(self, images: Tensor, moment: Moment) -> Tensor:
+        """R1 of the steps up to the next one, in fp32: its gradient of a gradient is too fine for bf16."""
+        with buffers_held(self.networks["discriminator"]):
+            squares = r1_penalty(self.networks["discriminator"], self._shown(to_unit(images), "real", moment, 0))
+        return 0.5 * self.r1_weight * self.r1_steps * squares.mean()
 
     def _update_discriminator(self, images: Tensor, moment: Moment, number: int) -> Losses:
         loss, real_logit, fake_logit = self._judge(images, moment, number)
+        if self.r1_weight and number == 0 and moment.step % self.r1_steps == 0:
+            loss = loss + self._penalty(images, moment)
         norm = descend(loss, self.discriminator_adam, moment.step, "discriminator")
         return _judged(loss, real_logit, fake_logit) | {"discriminator_gradient_norm": norm}
 

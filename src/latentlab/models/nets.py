@@ -9,8 +9,9 @@ from typing import Any, NamedTuple, TypeVar, assert_never
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
-from torch.nn.utils.parametrize import is_parametrized
+from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
 from latentlab.config.layers import Activation, BatchNorm, Convolution, Dense, Flatten, Layer, Layers, Reshape, TransposedConvolution
 
@@ -27,7 +28,11 @@ def module(layer: Layer) -> nn.Module:
             convolution = nn.Conv2d(layer.inputs, layer.outputs, layer.kernel, layer.stride, layer.padding)
             return spectral_norm(convolution) if layer.spectral else convolution
         case TransposedConvolution():
-            return nn.ConvTranspose2d(layer.inputs, layer.outputs, layer.kernel, layer.stride, layer.padding, layer.output_padding)
+            sizes = layer.learned, layer.stride, layer.padding, layer.output_padding
+            transposed = nn.ConvTranspose2d(layer.inputs, layer.outputs, *sizes)
+            if layer.smooth:
+                register_parametrization(transposed, "weight", Blurred(), unsafe=True)
+            return transposed
         case BatchNorm():
             return nn.BatchNorm2d(layer.features) if layer.spatial else nn.BatchNorm1d(layer.features)
         case Activation():
@@ -38,6 +43,16 @@ def module(layer: Layer) -> nn.Module:
             return nn.Unflatten(1, layer.shape)
         case _:
             assert_never(layer)
+
+
+class Blurred(nn.Module):
+    """Kernels [inputs, outputs, K, K] convolved with a box of 2 x 2: [inputs, outputs, K + 1, K + 1].
+
+    Their even and odd rows and columns, which are what a stride of 2 tells apart, have the same sum.
+    """
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return F.avg_pool2d(F.pad(weight, (1, 1, 1, 1)), 2, stride=1, divisor_override=1)
 
 
 class Posterior(NamedTuple):
@@ -123,3 +138,18 @@ def to_unit(images: Tensor) -> Tensor:
 def to_bytes(unit: Tensor) -> Tensor:
     """Floats [N, C, H, W] in [0, 1] to bytes uint8 [N, H, W, C], rounded, not truncated."""
     return unit.permute(0, 2, 3, 1).mul(255.0).round_().clamp_(0, 255).to(torch.uint8)
+
+
+SHIFT_SHARE = 8  # of the side: the longest shift is an eighth (Zhao et al. 2020, DiffAugment)
+
+
+def shifted_and_mirrored(x: Tensor, source: torch.Generator) -> Tensor:
+    """Each image of [N, C, H, W] moved by up to an eighth of its sides, its edges repeated, and half of them mirrored."""
+    count, _, height, width = x.shape
+    down, right = height // SHIFT_SHARE, width // SHIFT_SHARE
+    tops = torch.randint(0, 2 * down + 1, (count,), generator=source).tolist()
+    lefts = torch.randint(0, 2 * right + 1, (count,), generator=source).tolist()
+    mirrored = torch.rand(count, generator=source) < 0.5
+    padded = F.pad(x, (right, right, down, down), mode="replicate").unbind()
+    moved = torch.stack([image[:, y : y + height, x : x + width] for image, y, x in zip(padded, tops, lefts, strict=True)])
+    return torch.where(mirrored.to(x.device)[:, None, None, None], moved.flip(3), moved)

@@ -103,6 +103,16 @@ def hinge_generator(fake: Tensor) -> Tensor:
     return -fake
 
 
+def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
+    """‖∂D/∂x‖² at real images [N, C, H, W], summed over pixels: [N] (Mescheder et al. 2018, eq. 9 without γ/2).
+
+    The discriminator must judge each image apart: batch norm would mix their gradients.
+    """
+    x = real.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
+    return gradient.square().flatten(1).sum(1)
+
+
 class Adversarial(NamedTuple):
     """Both losses of a game; what else is known of it is `latentlab.config.GAMES` under the same name."""
 

@@ -106,7 +106,8 @@ def linear(layer: Dense | Convolution | TransposedConvolution, prefix: str, find
         side = (layer.kernel, layer.kernel)
     if isinstance(layer, TransposedConvolution):
         entry["output_padding"] = list(layer.output_padding)
-        weight = find(prefix + "weight").swapaxes(0, 1)
+        plain = blurred(find(prefix + "parametrizations.weight.original")) if layer.smooth else find(prefix + "weight")
+        weight = plain.swapaxes(0, 1)
     elif layer.spectral:
         weight = spectrally_normalized(prefix + "parametrizations.weight.", find)
     else:
@@ -114,6 +115,14 @@ def linear(layer: Dense | Convolution | TransposedConvolution, prefix: str, find
     if weight.shape != (layer.outputs, layer.inputs, *side):
         raise ValueError(f"{prefix} has a weight of another shape: {weight.shape}")
     return Affine(entry, weight.astype(np.float64), find(prefix + "bias").astype(np.float64))
+
+
+def blurred(weight: NDArray[Any]) -> NDArray[Any]:
+    """A smooth transposed convolution's kernels as a plain one's: those learned [C, O, K, K], convolved with a box of 2 x 2."""
+    padded = np.pad(weight, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    rows = padded[:, :, 1:] + padded[:, :, :-1]
+    kernels: NDArray[Any] = rows[..., 1:] + rows[..., :-1]
+    return kernels
 
 
 def spectrally_normalized(prefix: str, find: Find) -> Doubles:
