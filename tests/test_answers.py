@@ -240,7 +240,7 @@ def test_a_record_tells_the_run_the_questions_and_the_answers(tmp_path):
         tmp_path / "vae", "vae", epochs=1, **{"train.beta": 4.0, "model.latent_dim": 7, "train.threads": 3, "train.log_steps": 5}
     )
     content = folder.scores()
-    content["scores"]["frechet"] = {"value": float("nan"), "ci95": [1.0, float("inf")], "unit": "u", "n": 4}
+    content["scores"]["frechet"] = {"value": None, "ci95": [1.0, None], "unit": "u", "n": 4}
     (folder.path / "scores.json").write_text(json.dumps(content), encoding="utf-8")
     found = record({"vae": folder}, {"data": "digits", "split": "test"}, {"kl": card("kl")}, parsed("name: A\n## kl\nhm"), "fr")
     assert json.loads(json.dumps(found, allow_nan=False)) == found

@@ -197,7 +197,7 @@ def test_samples_are_those_of_the_command_by_seed(tab: Tab, server: Server, tmp_
     page.reload()
     tab.settled()
     assert grid_of(page, 1) == second  # the address holds the seed
-    page.get_by_label("Seed").first.fill("0")
+    page.get_by_role("spinbutton", name="Seed").fill("0")
     page.keyboard.press("Tab")
     assert grid_of(page, 0) == first
     page.get_by_text("Truncate", exact=True).click()
