@@ -74,6 +74,7 @@ FAMILIES = {
         "model.upsampling": "smooth",
         "model.discriminator_channels": (4, 8),
         "train.r1_steps": 2,
+        "train.rate_halflife_images": 100,
     },
 }
 

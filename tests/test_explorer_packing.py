@@ -49,9 +49,15 @@ NORMALIZED: dict[str, tuple[Layers, tuple[int, ...], list[str]]] = {
         ["dense", "reshape", "activation", "transposed_convolution"],
     ),
     "smooth": (
-        (Reshape((2, 3, 2)), TransposedConvolution(2, 3, output_padding=(0, 1), smooth=True), BatchNorm(3, True)),
+        (
+            Reshape((2, 3, 2)),
+            TransposedConvolution(2, 3, output_padding=(0, 1), smooth=1),
+            BatchNorm(3, True),
+            ELU,
+            TransposedConvolution(3, 2, 6, padding=2, smooth=2),
+        ),
         (12,),
-        ["reshape", "transposed_convolution"],
+        ["reshape", "transposed_convolution", "activation", "transposed_convolution"],
     ),
     "convolution": (
         (Convolution(2, 5), BatchNorm(5, True), ELU, Flatten(), Dense(20, 3), BatchNorm(3, False)),

@@ -83,7 +83,7 @@ def test_art_gan_generates_64_by_64_colour_from_256_128_64_32_channels_smoothly(
     stages = [layer for layer in layers if isinstance(layer, TransposedConvolution)]
     assert [stage.inputs for stage in stages] == [256, 128, 64, 32]
     assert layers[-1].outputs == 3
-    assert [(stage.learned, stage.kernel) for stage in stages] == [(3, 4)] * 4
+    assert [(stage.learned, stage.kernel) for stage in stages] == [(3, 4)] * 3 + [(4, 6)]
 
 
 def test_upsampling_is_smooth_by_itself_above_32_pixels_only() -> None:
@@ -97,7 +97,7 @@ def test_upsampling_is_smooth_by_itself_above_32_pixels_only() -> None:
 @pytest.mark.parametrize("extra", [0, 1])
 def test_a_smooth_transposed_convolution_is_one_of_its_learned_kernel_followed_by_a_blur(extra: int) -> None:
     torch.manual_seed(0)
-    smooth = module(TransposedConvolution(3, 2, output_padding=(extra, extra), smooth=True))
+    smooth = module(TransposedConvolution(3, 2, output_padding=(extra, extra), smooth=1))
     learned = smooth.parametrizations.weight.original  # [3, 2, 3, 3]
     x = torch.randn(4, 3, 5, 5)
     apart = functional.conv_transpose2d(x, learned, stride=2)  # nothing cut off yet
@@ -109,6 +109,20 @@ def test_a_smooth_transposed_convolution_is_one_of_its_learned_kernel_followed_b
         torch.testing.assert_close(smooth(x), resized)
     flat = smooth(torch.ones(1, 3, 9, 9))[..., 4:-4, 4:-4]
     torch.testing.assert_close(flat, flat[..., :1, :1].expand_as(flat))  # away from the border no pattern
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+def test_the_last_stage_is_a_transposed_convolution_followed_by_the_blur_1_2_1(extra: int) -> None:
+    smooth = module(TransposedConvolution(3, 2, kernel=6, padding=2, output_padding=(extra, extra), smooth=2))
+    x = torch.randn(4, 3, 5, 5)
+    apart = functional.conv_transpose2d(x, smooth.parametrizations.weight.original, stride=2)  # [4, 2, 12, 12]
+    box = torch.tensor([1.0, 2.0, 1.0])
+    blur = torch.outer(box, box).expand(2, 1, 3, 3) / 4  # of sum 4, as one box of ones
+    blurred = functional.conv2d(functional.pad(apart, (2, 2 + extra, 2, 2 + extra)), blur, groups=2)
+    torch.testing.assert_close(smooth(x), blurred[..., 2 : 12 + extra, 2 : 12 + extra] + smooth.bias[:, None, None])
+    whole = functional.conv2d(functional.pad(apart, (2, 2, 2, 2)), blur, groups=2)  # nothing cut off
+    period = (-1.0) ** torch.arange(whole.shape[-1])
+    torch.testing.assert_close((whole * period).sum(-1), torch.zeros(4, 2, whole.shape[-2]), atol=1e-4, rtol=0)  # nothing of period 2
 
 
 def test_the_lab_presets_share_one_decoder() -> None:

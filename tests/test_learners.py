@@ -209,6 +209,21 @@ def test_r1_comes_every_few_steps_for_all_of_them_and_at_the_first_of_several_up
     assert run(rare, 1, start=1) == run(other, 1, start=1)  # and in between there is none
 
 
+def test_both_rates_have_fallen_by_half_after_a_half_life(tiny) -> None:
+    """Adam's first update moves each weight by the rate, whatever its gradient."""
+    moved = []
+    for seen in (0, 100, 300):
+        learner = make(tiny("art-gan", rate_halflife_images=100, generator_updates=1, ema_halflife_images=0))
+        weights = {f"{of}.{name}": p for of, network in learner.networks.items() for name, p in network.named_parameters()}
+        before = {name: weight.detach().clone() for name, weight in weights.items()}
+        learner.update(images(learner.images_per_step), Moment(0, seen))
+        moved.append({name: float((weight.detach() - before[name]).abs().max()) for name, weight in weights.items()})
+    assert len(moved[0]) >= 8
+    for name, first in moved[0].items():
+        if "discriminator" in name or ".bias" not in name:  # a generator's bias before batch norm has no gradient
+            assert [first / moved[1][name], first / moved[2][name]] == pytest.approx([2, 8], rel=0.05), name
+
+
 def test_augmentation_shifts_and_mirrors_whole_images_and_is_a_function_of_its_source() -> None:
     x = torch.rand(64, 2, 16, 24)
     seen = shifted_and_mirrored(x, torch.Generator().manual_seed(3))

@@ -42,8 +42,8 @@ class Convolution:
 class TransposedConvolution:
     """(inputs, H, W) to (outputs, 2H + a, 2W + b); the output padding (a, b) restores odd sizes.
 
-    A smooth one learns a kernel that is one pixel smaller and is convolved with a box of 2 x 2: nearest-neighbour enlargement,
-    then a convolution, under which a flat map stays flat (Odena et al. 2016).
+    A smooth one learns a kernel that is smaller by `smooth` pixels and is convolved with as many boxes of 2 x 2: with one it is
+    nearest-neighbour enlargement, then a convolution, under which a flat map stays flat (Odena et al. 2016).
     """
 
     inputs: int
@@ -52,7 +52,7 @@ class TransposedConvolution:
     stride: int = 2
     padding: int = 1
     output_padding: tuple[int, int] = (0, 0)
-    smooth: bool = False
+    smooth: int = 0
 
     @property
     def learned(self) -> int:
@@ -200,7 +200,9 @@ def decoder_layers(model: NetworkConfig, shape: Shape) -> Layers:
         layers.append(Activation(model.activation))
         small, large = sizes[-1 - index], sizes[-2 - index]
         padding = (large[0] - 2 * small[0], large[1] - 2 * small[1])
-        layers.append(TransposedConvolution(inputs, size, output_padding=padding, smooth=model.upsampling == "smooth"))
+        boxes = 0 if model.upsampling != "smooth" else 1 if index < len(outputs) - 1 else 2  # nothing comes after the last to smooth it
+        kernel = {"kernel": 6, "padding": 2} if boxes == 2 else {}
+        layers.append(TransposedConvolution(inputs, size, output_padding=padding, smooth=boxes, **kernel))
     return tuple(layers)
 
 

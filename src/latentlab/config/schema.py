@@ -158,6 +158,7 @@ class GANTrain(TrainConfig):
     discriminator_learning_rate: float = option(
         2e-4, "Adam's learning rate of the discriminator", above=0, live=True, short="--discriminator-learning-rate"
     )
+    rate_halflife_images: int = option(0, "half-life of both learning rates, in training images; 0: they stay", minimum=0)
     generator_updates: int = option(1, "generator updates per step", minimum=1, maximum=100, live=True)
     discriminator_updates: int = option(1, "discriminator updates per step, each on a batch of its own", minimum=1, maximum=100, live=True)
     label_smoothing: float = option(

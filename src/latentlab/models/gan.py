@@ -27,7 +27,7 @@ class GANLearner:
         self.batch, self.bf16, self.device, self.seed = train.batch_size, bf16, device, train.seed
         self.latent_dim, self.game, self.real_target = model.latent_dim, ADVERSARIAL[train.loss], train.label_smoothing
         self.generator_updates, self.discriminator_updates = train.generator_updates, train.discriminator_updates
-        self.frozen_images = train.generator_frozen_images
+        self.frozen_images, self.rate_halflife_images = train.generator_frozen_images, train.rate_halflife_images
         self.r1_weight, self.r1_steps, self.augmented = train.r1_weight, train.r1_steps, train.augmentation != "none"
         self.spectral = model.discriminator_normalization == "spectral"
         generator = initialized(Decoder(layers["generator"]), model.initialization).to(device)
@@ -54,6 +54,8 @@ class GANLearner:
         for network in self.networks.values():
             if not network.training:
                 network.train()
+        for adam in (self.generator_adam, self.discriminator_adam):
+            adam.scale = 0.5 ** (moment.images_seen / self.rate_halflife_images) if self.rate_halflife_images else 1.0
         if phase == "discriminator":
             for number, batch in enumerate(torch.split(images, self.batch)):
                 losses = self._update_discriminator(batch, moment, number)

@@ -31,7 +31,7 @@ def module(layer: Layer) -> nn.Module:
             sizes = layer.learned, layer.stride, layer.padding, layer.output_padding
             transposed = nn.ConvTranspose2d(layer.inputs, layer.outputs, *sizes)
             if layer.smooth:
-                register_parametrization(transposed, "weight", Blurred(), unsafe=True)
+                register_parametrization(transposed, "weight", Blurred(layer.smooth), unsafe=True)
             return transposed
         case BatchNorm():
             return nn.BatchNorm2d(layer.features) if layer.spatial else nn.BatchNorm1d(layer.features)
@@ -46,13 +46,20 @@ def module(layer: Layer) -> nn.Module:
 
 
 class Blurred(nn.Module):
-    """Kernels [inputs, outputs, K, K] convolved with a box of 2 x 2: [inputs, outputs, K + 1, K + 1].
+    """Kernels [inputs, outputs, K, K] convolved with B boxes of 2 x 2: [inputs, outputs, K + B, K + B].
 
-    Their even and odd rows and columns, which are what a stride of 2 tells apart, have the same sum.
+    Their even and odd rows and columns, which are what a stride of 2 tells apart, have the same sum. The first box adds four
+    weights, as nearest-neighbour enlargement does; others take their mean.
     """
 
+    def __init__(self, boxes: int) -> None:
+        super().__init__()
+        self.boxes = boxes
+
     def forward(self, weight: Tensor) -> Tensor:
-        return F.avg_pool2d(F.pad(weight, (1, 1, 1, 1)), 2, stride=1, divisor_override=1)
+        for box in range(self.boxes):
+            weight = F.avg_pool2d(F.pad(weight, (1, 1, 1, 1)), 2, stride=1, divisor_override=4 if box else 1)
+        return weight
 
 
 class Posterior(NamedTuple):

@@ -22,6 +22,7 @@ class Adam:
     def __init__(self, named: Sequence[tuple[str, nn.Parameter]], learning_rate: float, betas: tuple[float, float]) -> None:
         self.named = list(named)
         self.learning_rate, self.betas = learning_rate, betas
+        self.scale = 1.0  # of the rate, by a schedule
         self._parameters: list[Tensor] = [parameter for _, parameter in self.named]
         self._means = [torch.zeros_like(p) for p in self._parameters]
         self._squares = [torch.zeros_like(p) for p in self._parameters]
@@ -41,7 +42,7 @@ class Adam:
             amsgrad=False,
             beta1=self.betas[0],
             beta2=self.betas[1],
-            lr=self.learning_rate,
+            lr=self.learning_rate * self.scale,
             weight_decay=0.0,
             eps=EPSILON,
             maximize=False,

@@ -106,7 +106,7 @@ def linear(layer: Dense | Convolution | TransposedConvolution, prefix: str, find
         side = (layer.kernel, layer.kernel)
     if isinstance(layer, TransposedConvolution):
         entry["output_padding"] = list(layer.output_padding)
-        plain = blurred(find(prefix + "parametrizations.weight.original")) if layer.smooth else find(prefix + "weight")
+        plain = blurred(find(prefix + "parametrizations.weight.original"), layer.smooth) if layer.smooth else find(prefix + "weight")
         weight = plain.swapaxes(0, 1)
     elif layer.spectral:
         weight = spectrally_normalized(prefix + "parametrizations.weight.", find)
@@ -117,11 +117,13 @@ def linear(layer: Dense | Convolution | TransposedConvolution, prefix: str, find
     return Affine(entry, weight.astype(np.float64), find(prefix + "bias").astype(np.float64))
 
 
-def blurred(weight: NDArray[Any]) -> NDArray[Any]:
-    """A smooth transposed convolution's kernels as a plain one's: those learned [C, O, K, K], convolved with a box of 2 x 2."""
-    padded = np.pad(weight, ((0, 0), (0, 0), (1, 1), (1, 1)))
-    rows = padded[:, :, 1:] + padded[:, :, :-1]
-    kernels: NDArray[Any] = rows[..., 1:] + rows[..., :-1]
+def blurred(weight: NDArray[Any], boxes: int) -> NDArray[Any]:
+    """A smooth transposed convolution's kernels as a plain one's: those learned [C, O, K, K], convolved with boxes of 2 x 2."""
+    kernels = weight
+    for box in range(boxes):
+        padded = np.pad(kernels, ((0, 0), (0, 0), (1, 1), (1, 1)))
+        rows = padded[:, :, 1:] + padded[:, :, :-1]
+        kernels = (rows[..., 1:] + rows[..., :-1]) / (4 if box else 1)
     return kernels
 
 
