@@ -114,11 +114,12 @@ def test_a_damaged_line_of_metrics_is_told_and_the_others_are_shown(place: Libra
     assert watched(vae).tail.damaged == [5]
 
 
-def test_beside_a_damaged_line_nothing_says_that_there_is_no_alarm(place: Library, vae: RunFolder):
-    assert "No alarm" in texts(opened("train", run="lab/vae"))
-    with open(vae.metrics_file, "a", encoding="utf-8") as metrics:
+def test_beside_a_damaged_line_nothing_says_that_there_is_no_alarm(place: Library):
+    gan = place.open("lab/gan")
+    assert "No alarm" in texts(opened("train", run="lab/gan"))
+    with open(gan.metrics_file, "a", encoding="utf-8") as metrics:
         metrics.write("no json\n")
-    for page, names in (("train", {"run": "lab/vae"}), ("compare", {"runs": "lab/vae,lab/gan"})):
+    for page, names in (("train", {"run": "lab/gan"}), ("compare", {"runs": "lab/vae,lab/gan"})):
         said = texts(opened(page, **names))
         assert "lines of metrics.jsonl are damaged and left out" in said
         assert "No alarm" not in said
@@ -134,13 +135,23 @@ def test_a_damaged_run_breaks_no_page(place: Library, vae: RunFolder, file: str,
             assert "damaged" in texts(at)
 
 
-def test_what_a_page_cannot_say_of_a_diagnosis_or_a_half_is_left_out(place: Library, vae: RunFolder):
+def test_what_a_page_cannot_say_of_a_half_is_left_out(place: Library, vae: RunFolder):
     half = {"phase": "sideways", "step": 1, "loss_nats": 3.0, "odd|key": 2, "after": {}}
-    status(vae, state="paused", mode="paused", diagnosis=[{"key": "weird", "since_step": 3, "evidence": {}}], half=half)
+    status(vae, state="paused", mode="paused", half=half)
     with vae.locked():
         said = texts(opened("train", run="lab/vae"))
     assert "Loss" in said  # a quantity in words
     assert "| `" not in said
+
+
+def test_what_is_wrong_is_read_from_the_lines_whatever_the_status_says(place: Library):
+    gan = place.open("lab/gan")
+    row = next(row for row in gan.metrics() if "generator_loss" in row)
+    with open(gan.metrics_file, "a", encoding="utf-8") as metrics:
+        metrics.write(json.dumps(row | {"step": 60, "generator_loss": None}) + "\n")
+    said = texts(opened("train", run="lab/gan"))
+    assert "Numbers that are not finite" in said
+    assert "No alarm" not in said
 
 
 @pytest.mark.parametrize("value", [5, {"kid": 5}, {"kid": {"value": "x"}}, [1]], ids=str)

@@ -18,6 +18,8 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from latentlab.base.texts import Phrase, number
+from latentlab.runs.diagnosis import Diagnosis
+from latentlab.runs.diagnosis.sight import facts_of
 from latentlab.runs.folder import RunFolder
 from latentlab.show import charts as live_charts
 from latentlab.show import explorer as live_explorer
@@ -105,11 +107,11 @@ class Watched:
 
     def __init__(self, folder: RunFolder) -> None:
         self.lock = threading.Lock()
-        self.tail = folder.tail()
+        self.tail, self.facts = folder.tail(), facts_of(folder.config(), folder.environment())
         self._begin()
 
     def _begin(self) -> None:
-        self.columns = Columns()
+        self.columns, self.diagnosis = Columns(), Diagnosis(self.facts)
         self.recent: deque[Mapping[str, Any]] = deque(maxlen=RECENT)
 
     def read(self) -> None:
@@ -119,6 +121,7 @@ class Watched:
             if restarted:
                 self._begin()
             self.columns.extend(rows)
+            self.diagnosis.extend(rows)
             self.recent.extend(row for row in rows if row.get("split") == "train" and "request" not in row and "failure" not in row)
 
     def images_per_second(self) -> float | None:
@@ -136,7 +139,7 @@ _lock = threading.Lock()
 
 
 def watched(folder: RunFolder) -> Watched:
-    """The numbers of a run as they are now."""
+    """The numbers of a run, whose configuration is whole, as they are now."""
     with _lock:
         if folder.path not in _kept:
             _kept[folder.path] = Watched(folder)

@@ -8,9 +8,8 @@ from typing import Literal
 
 import streamlit as st
 
-from latentlab.base.errors import LabError
 from latentlab.base.texts import Phrase, duration, number, significant
-from latentlab.runs.diagnosis import Finding, in_words
+from latentlab.runs.diagnosis import in_words
 from latentlab.show.charts.curves import run_curves
 from latentlab.show.charts.payload import Kept
 from latentlab.show.figures.records import objective
@@ -176,13 +175,10 @@ def progress(run: Overview) -> tuple[float, float]:
 
 
 def _diagnosis(run: Overview) -> None:
-    """What is wrong, since when, what to change; or that nothing is."""
-    entries = run.status.get("diagnosis", [])
-    try:
-        findings = [(one, in_words(one, lang())) for one in map(Finding.from_json, entries)]
-    except (TypeError, KeyError, ValueError, AttributeError, LabError):  # of another version
-        return
-    for finding, words in findings:
+    """What is wrong by the lines that are there, since when, what to change; or that nothing is."""
+    findings = watched(run.folder).diagnosis.findings()
+    for finding in findings:
+        words = in_words(finding, lang())
         said = f"**{plain(words.name)}** ({plain(words.when)}). " + plain(f"{words.meaning} {words.evidence} {words.remedy}")
         if finding.over:
             st.info(said, icon=":material/history:")

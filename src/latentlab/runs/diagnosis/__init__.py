@@ -33,11 +33,6 @@ class Finding(NamedTuple):
         values = {name: value for name, value in self._asdict().items() if value not in ("", None)}
         return values | {"evidence": dict(self.evidence)}
 
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Finding:
-        """The reverse of `to_json`. Raises TypeError or KeyError for anything else."""
-        return cls(**{name: value[name] for name in cls._fields if name in value})
-
 
 class _Alarm:
     """The history of one key: the present streak of its symptom, and the last finding."""
