@@ -30,6 +30,7 @@ from hypothesis import strategies as st
 
 from latentlab.base.errors import NonFinite
 from latentlab.base.shapes import fits
+from latentlab.base.texts import text
 from latentlab.cli import main
 from latentlab.cli.train import Progress
 from latentlab.config.presets import preset
@@ -551,4 +552,5 @@ def test_the_page_tells_alarms_and_that_there_are_none(lang, alarm, none, tmp_pa
     section = re.search(r'<section id="diagnosis"[^>]*>.*?</section>', page, re.DOTALL)
     assert section
     assert section[0].index(alarm) < section[0].index(none)
-    assert "--beta" in section[0]
+    assert text("field.train.beta", lang) in section[0]  # what to change, by its name on pages
+    assert "--beta" not in section[0]
