@@ -36,7 +36,7 @@ def test_a_folder_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert parse("folder:.").path == tmp_path
 
 
-@pytest.mark.parametrize("spec", ["", "MNIST", "ring", "grid", "folder", "folder:", "folder: ", "imagenet", "http://x/", "digits\n"])
+@pytest.mark.parametrize("spec", ["", "ring", "grid", "folder", "folder:", "folder: ", "imagenet", "http://x/", "dig\nits"])
 def test_anything_else_is_refused_in_one_line_that_lists_what_is_valid(spec: str) -> None:
     with pytest.raises(LabError, match="folder:") as caught:
         load_data(spec)

@@ -14,7 +14,6 @@ from fakeruns import fake_run
 
 from latentlab.base.errors import LabError
 from latentlab.runs import checkpoints
-from latentlab.runs.folder import RunFolder
 from latentlab.show.charts.columns import Columns
 
 pytest.importorskip("streamlit")
@@ -51,7 +50,7 @@ def test_readers_do_not_disturb_the_one_who_writes():
 
 
 def test_numbers_follow_a_file_that_grows_and_starts_over(tmp_path: Path):
-    folder = RunFolder(tmp_path)
+    folder = fake_run(tmp_path / "vae", "vae")
     rows = [{"split": "train", "epoch": n / 4, "step": n, "images_seen": 8 * n, "seconds": n / 2, "loss_nats": 1.0} for n in range(1, 9)]
     folder.metrics_file.write_text("".join(json.dumps(row) + "\n" for row in rows[:4]))
     found = Watched(folder)

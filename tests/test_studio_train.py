@@ -145,7 +145,10 @@ def test_a_finished_run_is_shown_and_can_go_on(place: Library, started: list[lis
 @pytest.mark.parametrize(("lang", "label"), [("en", "Go on with 0.001: Adam’s learning rate"), ("fr", "Continuer avec 0,001")])
 def test_a_loss_that_was_not_finite_has_a_way_out(place: Library, started: list[list[str]], lang: str, label: str):
     """From the checkpoint whose held-out loss is lowest: what came after it may have grown too far already."""
-    folder = fake_run(place.runs / "vae", "vae")
+    folder = fake_run(place.runs / "vae", "vae", **{"train.learning_rate": 0.01})
+    failed = folder.metrics()[0] | {"step": 41, "split": "train", "failure": "step 41: the negative ELBO loss is not finite (nan)"}
+    with open(folder.metrics_file, "a", encoding="utf-8") as metrics:
+        metrics.write(json.dumps(failed) + "\n")
     change = {"learning_rate": 0.01, "from": 0.01, "to": 0.001}
     finding = {"key": "not_finite", "since_step": 41, "evidence": change, "sign": "refused", "remedy": "rate"}
     status = {"state": "failed", "step": 40, "message": "step 41: the negative ELBO loss is not finite (nan)", "diagnosis": [finding]}
