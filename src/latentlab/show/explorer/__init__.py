@@ -26,8 +26,8 @@ Batch norm is folded into the layer before it. A tensor is {"type", "shape", "at
     int8        value = integer · scale of its output channel (the first axis); "scales" is an fp32 tensor [outputs]
     int16       the same; first the low byte of every integer, then the high bytes (apart, they deflate better)
 
-"int8" stores a byte for each weight, except in small layers of a decoder (an eighth of the weights at most, more where the images
-are not kept otherwise), which may take two where one is not enough. What is not a weight is fp32.
+"int8" stores a byte for each weight, except in small layers of a decoder (an eighth of the weights at most), which may
+take two where one is not enough. What is not a weight is fp32.
 """
 
 from __future__ import annotations

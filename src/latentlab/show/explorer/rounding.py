@@ -34,7 +34,7 @@ EVEN_SHARE = 0.5  # of a layer's mean sensitivity, which each channel has at lea
 DAMPING = 0.01  # of the inputs' mean power, added to each: what the draws do not show is not free either
 FIRST_TARGET = 0.6  # root mean square error of a pixel, of 255, before compensation; about a third is left after it
 MEAN_LIMIT, LARGEST_LIMIT = 0.1, 3.2  # of 255, on fresh draws, so that 0.2 and 4 are kept on any others
-TRIALS = 10
+TRIALS = 7
 BLOCK = 64  # inputs whose weights are rounded before the others move
 CHECKED_PIXELS = 2**21
 PROBES, DRAWS, ROWS = 64, 1024, 8192  # for sensitivities; for compensation; rows (draws or places) that a layer sees there
@@ -76,19 +76,15 @@ def for_images(parts: Sequence[Part], codes: Floats) -> dict[int, Rounded]:
     sensitive = sensitivities(parts, probes, signs)
     seen = forward(parts, fit, ROWS)
     exact = drawn(parts, fresh)
-    target, share, before = FIRST_TARGET, SMALL_SHARE, np.inf
+    target = FIRST_TARGET
     for _ in range(TRIALS):
-        steps = chosen_steps(parts, sensitive, target / 255, pixels.size, share)
+        steps = chosen_steps(parts, sensitive, target / 255, pixels.size)
         rounded = {index: compensated(part, steps[index], seen[index]) for index, part in affine_parts(parts)}
         error = np.abs(drawn(replaced(parts, rounded), fresh) - exact)
         excess = max(error.mean() / MEAN_LIMIT, error.max() / LARGEST_LIMIT)
         if excess <= 1:
             break
-        if excess > 0.95 * before:
-            share *= 4  # finer steps help no more: larger layers need two bytes, too
-        else:
-            target *= 0.97 / float(excess) ** 0.5  # the largest error is one pixel's: it falls unevenly
-        before = excess
+        target *= 0.97 / float(excess) ** 0.5  # the largest error is one pixel's: it falls unevenly
     return rounded
 
 
@@ -105,12 +101,8 @@ def replaced(parts: Sequence[Part], rounded: dict[int, Rounded]) -> list[Part]:
     ]
 
 
-def chosen_steps(
-    parts: Sequence[Part], sensitive: dict[int, Floats], rms: float, pixels: int, share: float
-) -> dict[int, NDArray[np.float32]]:
+def chosen_steps(parts: Sequence[Part], sensitive: dict[int, Floats], rms: float, pixels: int) -> dict[int, NDArray[np.float32]]:
     """Steps with which every weight adds the same error to the image, together `rms` for each of its `pixels`.
-
-    A layer of at most that `share` of all weights may take two bytes for each.
 
     Rounding to a step d errs by d² / 12 in the mean square; with the sensitivity s of a weight, s d² / 12 is the same for
     all where bits are best spent (reverse water-filling).
@@ -121,7 +113,7 @@ def chosen_steps(
         s = sensitive[index].astype(np.float64).reshape(len(part.weight), -1).mean(1)
         s = np.maximum(s + EVEN_SHARE * s.mean(), 1e-30)
         wanted = np.sqrt(12 * rms**2 * pixels / count / s)
-        small = part.weight.size <= share * count
+        small = part.weight.size <= SMALL_SHARE * count
         bounds = finest_steps(part.weight, WIDE if small else NARROW), finest_steps(part.weight, LEAST_LEVELS)
         steps[index] = np.clip(wanted / SMALL_FINER if small else wanted, *bounds).astype(np.float32)
     return steps
