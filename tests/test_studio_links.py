@@ -119,7 +119,8 @@ def is_kept(page: Any, place: Place) -> bool:
     return now.path == place.path and {pair for pair in place.parameters if pair[0] != "lang"} <= now.parameters
 
 
-@pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow  # a minute or two of clicks; what the findings named is clicked by the tests below
+@pytest.mark.parametrize("whole", [False, True])
 def test_every_link_leads_there_and_one_stays(browser: Any, server: Server, whole: bool) -> None:
     with tabs(browser, server) as open_tab:
         tab = open_tab()
