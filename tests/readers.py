@@ -18,7 +18,7 @@ from commands import wait_until
 from studios import address_of, begin, end
 
 from latentlab.base.texts import text
-from latentlab.config.schema import every_field
+from latentlab.config.parts import every_field
 from latentlab.runs.folder import RunFolder, list_runs
 from latentlab.show.charts.payload import capital
 

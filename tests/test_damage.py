@@ -24,7 +24,7 @@ from latentlab.base.errors import Damaged, LabError
 from latentlab.base.images import open_png
 from latentlab.cli import main
 from latentlab.data.decoded import Settings, open_decoded
-from latentlab.runs.folder import RunFolder, list_runs
+from latentlab.runs.folder import RunFolder, list_runs, new_folder
 from latentlab.runs.verify import check_run
 from latentlab.train.start import as_config, create, reopen
 
@@ -190,6 +190,7 @@ def test_one_damaged_run_among_ten_keeps_the_list(trained: Path, tmp_path: Path,
         ("status.json", '{"state": ["x"]}'), ("metrics.jsonl", '{"step": 1}\n'), ("status.json", "[" * 5000),
         ("config.json", '{"family": []}'), ("config.json", f'{{"family": {10**400}}}'), ("environment.json", None),
         ("scores.json", '{"scores": {"kid": {"value": 1}}}'),
+        ("scores.json", '{"scores": {}, "others": [{"scores": 5}]}'),
     ]  # fmt: skip
     for name, content in harms:
         path = tmp_path / "run-4" / name
@@ -291,6 +292,33 @@ def _killed_in_creation(config: ll.Config, out: Path, nth: int) -> bool:
 
 
 FILE_EVENTS = ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.scandir", "os.listdir", "shutil.rmtree", "glob.glob")
+
+
+def test_a_run_that_came_into_its_place_meanwhile_is_not_touched(tmp_path: Path) -> None:
+    place = tmp_path / "run"
+
+    def meet() -> None:
+        with new_folder(place) as folder:
+            (folder.path / "config.json").write_text("mine")
+            place.mkdir()
+            (place / "config.json").write_text("theirs")
+
+    with pytest.raises(LabError, match="came there meanwhile"):
+        meet()
+    assert [(path.name, path.read_text()) for path in place.iterdir()] == [("config.json", "theirs")]
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_lack_of_memory_damages_no_checkpoint(whole: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else an older one would be gone on from, and what came after it be lost."""
+    from latentlab.models import vae
+
+    def full(*arguments: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(vae.VAELearner, "load_tensors", full)
+    with pytest.raises(MemoryError):
+        reopen(whole.path, steps=20)
 
 
 def test_killed_while_its_figures_are_drawn_a_run_is_not_finished_and_resume_draws_them(tmp_path: Path, capsys) -> None:

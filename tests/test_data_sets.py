@@ -13,7 +13,7 @@ import sklearn.datasets
 import latentlab.data as data_package
 from latentlab.base.errors import LabError
 from latentlab.base.files import cache_folder, data_root
-from latentlab.config.schema import DataConfig
+from latentlab.config.parts import DataConfig
 from latentlab.config.sources import SOURCES
 from latentlab.data import ImageSet, canonical, entropy_floor_nats, is_binary, load_data, parse
 from latentlab.data import named as digits

@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from latentlab.base.errors import LabError
 from latentlab.config.layers import TransposedConvolution, fit_model, fit_stages, map_sizes, networks, parameter_count, shape_after
+from latentlab.config.parts import AutoencoderModel, GANModel, VAEModel
 from latentlab.config.presets import PRESETS, preset
-from latentlab.config.schema import AutoencoderModel, GANModel, VAEModel
 from latentlab.models.nets import Decoder, Discriminator, Encoder, GaussianEncoder, module
 
 CLASSES = {"encoder": Encoder, "decoder": Decoder, "generator": Decoder, "discriminator": Discriminator}

@@ -14,8 +14,8 @@ from PIL import Image
 from latentlab.base.images import Images
 from latentlab.base.texts import catalogue, languages
 from latentlab.config.layers import networks
+from latentlab.config.parts import VAEModel
 from latentlab.config.presets import preset
-from latentlab.config.schema import VAEModel
 from latentlab.lab.kit import larger, summary, tied_best, together
 from latentlab.lab.questions import kl, latent_dim, reparameterization
 from latentlab.lab.questions.reparameterization.estimators import (

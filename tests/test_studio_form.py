@@ -15,8 +15,9 @@ from latentlab.base.errors import LabError
 from latentlab.base.texts import catalogue, number
 from latentlab.config.field import Field, Unfit, written
 from latentlab.config.layers import fit_model, networks, parameter_count
+from latentlab.config.parts import DataConfig
 from latentlab.config.presets import PRESETS, arguments, preset
-from latentlab.config.schema import Config, DataConfig
+from latentlab.config.schema import Config
 from latentlab.config.sources import SOURCES
 from latentlab.studio import datasets as sources
 from latentlab.studio import state as refused

@@ -12,8 +12,9 @@ import pytest
 import latentlab
 from latentlab.base.errors import LabError
 from latentlab.base.texts import catalogue, duration, languages, measured, number, significant, text
+from latentlab.config.parts import DataConfig
 from latentlab.config.presets import PRESETS
-from latentlab.config.schema import _PARTS, DataConfig
+from latentlab.config.schema import _PARTS
 from latentlab.config.sources import SOURCES
 
 HOME = Path(latentlab.__file__).parent

@@ -35,9 +35,10 @@ def lines(rows: Iterable[Mapping[str, Any]], crc: int) -> tuple[str, int]:
 class Tail:
     """The lines of a growing file, such as a run's metrics.jsonl; a resumed run writes a shorter one in its place.
 
-    `lines` counts those read, `crc` is the checksum that the last one gave (0 for a file without), `rest` what follows it: a
-    line that is being written, or was torn by a kill. `damaged` are the numbers of lines that hold no object of `shape`, or not
-    what was written. Between two reads the file is not held open, so that it can be replaced on every system.
+    `lines` counts those read; `crc` is the checksum that the last one gave: None in a file without, -1 after damage that hid it.
+    `rest` is what follows it: a line that is being written, or was torn by a kill. `damaged` are the numbers of lines that hold
+    no object of `shape`, or not what was written. Between two reads the file is not held open, so that it can be replaced on
+    every system.
     """
 
     def __init__(self, path: Path, shape: Any = dict, lenient: bool = False) -> None:

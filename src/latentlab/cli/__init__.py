@@ -85,7 +85,7 @@ def _ended(arguments: list[str]) -> int:
 
 def as_typed(error: Refused, arguments: list[str]) -> str:
     """A refusal that calls the value by the option that was typed, if it came from one."""
-    from latentlab.config.schema import every_field
+    from latentlab.config.parts import every_field
 
     field = every_field().get(error.name)
     names = [field.short if field else "", error.name, error.name.rpartition(".")[2]]

@@ -13,8 +13,9 @@ from typing import Any, Literal, NoReturn
 from latentlab.base.errors import LabError
 from latentlab.base.texts import languages
 from latentlab.config.field import Field
+from latentlab.config.parts import every_field
 from latentlab.config.presets import PRESETS, preset
-from latentlab.config.schema import Config, every_field, one_length
+from latentlab.config.schema import Config, one_length
 from latentlab.config.sources import parse
 
 

@@ -14,8 +14,8 @@ from latentlab.base.errors import LabError, refusal
 from latentlab.cli import say
 from latentlab.cli.parser import Parser, add_config_options, add_fields, add_place, add_preset, add_value, config_changes, preset_of
 from latentlab.cli.show import headline, run_paths
+from latentlab.config.parts import every_field
 from latentlab.config.presets import NEEDS_DECODER
-from latentlab.config.schema import every_field
 from latentlab.runs.diagnosis import Finding, line
 from latentlab.train.events import Diagnosed, Ended, Event, Logged, Paced, Started, Stepped, Warned
 

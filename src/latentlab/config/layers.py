@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from latentlab.base.errors import refusal
-from latentlab.config.schema import AutoencoderModel, GANModel, ModelConfig, NetworkConfig, VAEModel
+from latentlab.config.parts import AutoencoderModel, GANModel, ModelConfig, NetworkConfig, VAEModel
 
 Shape = tuple[int, ...]
 

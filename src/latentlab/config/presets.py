@@ -9,7 +9,8 @@ from typing import Any
 
 from latentlab.base.errors import refusal
 from latentlab.config.field import written
-from latentlab.config.schema import AutoencoderModel, AutoencoderTrain, Config, GANModel, GANTrain, VAEModel, VAETrain
+from latentlab.config.parts import AutoencoderModel, AutoencoderTrain, GANModel, GANTrain, VAEModel, VAETrain
+from latentlab.config.schema import Config
 
 
 def mlp_ae() -> Config:

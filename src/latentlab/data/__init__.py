@@ -11,7 +11,7 @@ from typing import Any
 
 from latentlab.base.errors import refusal
 from latentlab.config.field import declared, plain
-from latentlab.config.schema import DataConfig, check_part
+from latentlab.config.parts import DataConfig, check_part
 from latentlab.config.sources import canonical, parse
 from latentlab.data.decoded import load_folder
 from latentlab.data.named import fetch, is_at_hand, load_digits, load_published

@@ -32,7 +32,7 @@ from latentlab.base import core_count
 from latentlab.base.errors import LabError, OutOfSpace, printable
 from latentlab.base.files import cache_folder, is_full, read_json, read_json_or_nothing, rename, replace_text, replace_with, write_durably
 from latentlab.base.images import Images
-from latentlab.config.schema import DataConfig
+from latentlab.config.parts import DataConfig
 from latentlab.config.sources import SOURCES, parse
 from latentlab.data.decode import Undecodable, decode
 from latentlab.data.download import progress

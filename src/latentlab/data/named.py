@@ -20,7 +20,7 @@ from PIL import Image
 from latentlab.base.errors import Damaged, LabError, refusal
 from latentlab.base.files import data_root
 from latentlab.base.images import Images, to_pil
-from latentlab.config.schema import DataConfig
+from latentlab.config.parts import DataConfig
 from latentlab.config.sources import PUBLISHED, SOURCES, Source, SourceFile
 from latentlab.data.download import check_address, download
 from latentlab.data.sets import Data, ImageSet, cut_by_content, fingerprint, first_images

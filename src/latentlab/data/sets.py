@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from latentlab.base.errors import refusal
 from latentlab.base.images import Images
 from latentlab.base.seeding import numpy_generator
-from latentlab.config.schema import DataConfig
+from latentlab.config.parts import DataConfig
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,8 +12,9 @@ from typing import Any
 from latentlab.base.errors import LabError, refusal
 from latentlab.config.field import ROLES, written
 from latentlab.config.layers import networks, parameter_count
+from latentlab.config.parts import every_field
 from latentlab.config.presets import preset
-from latentlab.config.schema import Config, every_field
+from latentlab.config.schema import Config
 from latentlab.data import Data
 from latentlab.measure.compare.groups import WHERE
 from latentlab.runs.folder import RunFolder, open_folder

@@ -16,7 +16,7 @@ from latentlab.base.files import read_json_or_nothing, replace_json
 from latentlab.base.machine import fastest_threads, pick_device
 from latentlab.base.signals import StopFlag
 from latentlab.base.texts import text
-from latentlab.config.schema import every_field
+from latentlab.config.parts import every_field
 from latentlab.data import Data, load_data
 from latentlab.lab.cells import Cell, cells, plain, refuse_lists
 from latentlab.lab.farm import Evaluation, Failure, Machine, Outcome, run_cells, state, working_in

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from latentlab.base.seeding import seed_for
 from latentlab.config.layers import Shape, networks
-from latentlab.config.schema import AutoencoderModel, AutoencoderTrain, Config, GANModel, GANTrain, VAEModel, VAETrain
+from latentlab.config.parts import AutoencoderModel, AutoencoderTrain, GANModel, GANTrain, VAEModel, VAETrain
+from latentlab.config.schema import Config
 
 if TYPE_CHECKING:
     import torch

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from latentlab.config.layers import Layers
-from latentlab.config.schema import AutoencoderModel, AutoencoderTrain, NetworkConfig, VAETrain
+from latentlab.config.parts import AutoencoderModel, AutoencoderTrain, NetworkConfig, VAETrain
 from latentlab.models.learner import Losses, Moment, Parts, buffers_held, descend
 from latentlab.models.nets import Chain, Decoder, Encoder, initialized, to_bytes
 from latentlab.models.objectives import LIKELIHOODS, Likelihood

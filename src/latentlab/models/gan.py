@@ -11,7 +11,7 @@ from torch.nn.utils import parametrize
 
 from latentlab.base.seeding import torch_generator
 from latentlab.config.layers import Layers
-from latentlab.config.schema import GANModel, GANTrain
+from latentlab.config.parts import GANModel, GANTrain
 from latentlab.models.learner import Losses, Moment, Parts, buffers_held, descend, frozen
 from latentlab.models.nets import Decoder, Discriminator, initialized, shifted_and_mirrored, to_bytes, to_unit
 from latentlab.models.objectives import ADVERSARIAL, r1_penalty

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from latentlab.base.seeding import numpy_generator, torch_generator
 from latentlab.config.layers import Layers
-from latentlab.config.schema import VAEModel, VAETrain
+from latentlab.config.parts import VAEModel, VAETrain
 from latentlab.models.autoencoder import EncoderDecoder
 from latentlab.models.learner import Losses, Moment
 from latentlab.models.nets import GaussianEncoder, Posterior

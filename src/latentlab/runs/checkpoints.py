@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latentlab.base.errors import Damaged, LabError, refusal
+from latentlab.base.errors import Damaged, LabError, is_out_of_memory, refusal
 from latentlab.base.files import read_json, rename, sync_folder, write_durably
 from latentlab.base.shapes import Each, fits, is_count, misfit, parse
 from latentlab.runs.forms import is_image_shape
@@ -130,12 +130,17 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 @contextmanager
 def opening(path: Path) -> Iterator[None]:
-    """Whatever fails while a checkpoint is put to use makes it damaged, whatever its manifest says. Raises Damaged."""
+    """Whatever fails while a checkpoint is put to use makes it damaged, whatever its manifest says. Raises Damaged.
+
+    A lack of memory says nothing of the checkpoint.
+    """
     try:
         yield
     except LabError:
         raise
     except Exception as error:  # a file that holds something else can make its readers raise anything
+        if is_out_of_memory(error):
+            raise
         raise Damaged(f"checkpoint {path} is damaged: it holds something else than this run ({type(error).__name__}).") from None
 
 
@@ -151,7 +156,7 @@ def newest(folder: Path, report: Callable[[str], None], use: Callable[[Path], ob
     """
     candidates = [path for path in listed(folder) if step in (None, step_of(path))]
     if step is not None and not candidates:
-        raise refusal("--from-step", "one of " + ", ".join(str(step_of(path)) for path in listed(folder)), step)
+        raise refusal("from_step", "one of " + ", ".join(str(step_of(path)) for path in listed(folder)), step)
     for path in reversed(candidates):
         try:
             use(path)

@@ -272,6 +272,12 @@ def new_folder(path: str | Path) -> Iterator[RunFolder]:
         try:
             os.rename(folder.path, place)
         except OSError:  # into a folder that is there and empty, Windows moves none, nor does Linux where a disk is mounted
+            if not place.is_dir():
+                raise
+            if any(place.iterdir()):
+                raise refusal(
+                    "out", "a folder that is new or empty", str(path), "Another run came there meanwhile. Name another."
+                ) from None
             for entry in sorted(folder.path.iterdir(), key=lambda entry: entry.name == "config.json"):
                 rename(entry, place / entry.name)
     finally:

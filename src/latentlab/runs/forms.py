@@ -52,21 +52,22 @@ FINDING = {
     "key": str, "since_step": is_count, "evidence": Each(is_number), "sign?": str, "remedy?": str, "until_step?": is_count,
 }  # fmt: skip
 HALF = {"phase": str, "step": is_count, "after": Each(NUMBER), "*": NUMBER}  # what the last phase by hand did
+MEASUREMENT = {
+    "scores": Each(SCORE), "step?": (is_count, None), "split?": is_split, "n?": is_count, "samples?": is_count, "data?": str,
+    "data_fingerprint?": str, "extractors?": Each({"sha256": str, "accuracy?": NUMBER, "note?": TEXT}), "class_shares?": (None, SHARES),
+    "samples_per_second?": is_amount, "headline?": str, "left_out?": str,
+}  # fmt: skip
 RECORDS: dict[str, Any] = {
     "environment.json": {
         "data_fingerprint": TEXT, "image_shape": is_image_shape, "images": Each(is_count), "class_names?": (None, [str]),
-        "parameters?": Each(is_count), "pair_distance?": NUMBER, "skipped?": [str], "threads?": is_count,
+        "parameters?": Each(is_count), "pair_distance?": NUMBER, "skipped?": [str], "threads?": is_count, "precision?": str,
         "watched_by?": {"identity": str, "sha256": str},
     },
     "status.json": {
         "state": is_state, "step": is_count, "pid?": is_count, "message?": str, "diagnosis?": [FINDING], "mode?": str, "phase?": TEXT,
         "half?": (None, HALF), "settings?": Each(is_number), "taken?": TEXT, "refused?": TEXT,
     },
-    "scores.json": {
-        "scores": Each(SCORE), "step?": (is_count, None), "split?": is_split, "n?": is_count, "samples?": is_count, "data?": str,
-        "data_fingerprint?": str, "extractors?": Each({"sha256": str, "accuracy?": NUMBER, "note?": TEXT}),
-        "class_shares?": (None, SHARES), "samples_per_second?": is_amount, "headline?": str, "left_out?": str,
-    },
+    "scores.json": MEASUREMENT | {"others?": [MEASUREMENT]},
 }  # fmt: skip
 
 

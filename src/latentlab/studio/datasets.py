@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from latentlab.base.errors import refusal
 from latentlab.base.files import data_root
 from latentlab.base.images import Images
-from latentlab.config.schema import DataConfig
+from latentlab.config.parts import DataConfig
 from latentlab.config.sources import PUBLISHED, SOURCES, parse
 from latentlab.data import is_at_hand, load_data
 from latentlab.data.decode import Undecodable, decode

@@ -148,7 +148,7 @@ def application(at: Address, started: Any = None) -> App:
 
 def warm() -> None:
     """Read the images that the first page shows before a reader asks for them."""
-    from latentlab.config.schema import DataConfig
+    from latentlab.config.parts import DataConfig
     from latentlab.studio import datasets as sources
 
     with suppress(RuntimeError):  # the server was ended before the libraries were there

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from latentlab.base.images import Images
-from latentlab.config.schema import Config, GANTrain, VAETrain
+from latentlab.config.parts import GANTrain, VAETrain
+from latentlab.config.schema import Config
 from latentlab.data import Data
 from latentlab.measure.extractors import Extractor
 from latentlab.measure.extractors.networks import cached_classifier, random_convolutions

@@ -77,7 +77,7 @@ class Session:
         size, shape, bf16 = self.config.train.batch_size // 2, self.data.shape, self.folder.environment().get("precision") == "bf16"
         while size:
             try:
-                del self.learner
+                vars(self).pop("learner", None)  # also one that was not finished
                 self.learner = build(self.config.replace(**{"train.batch_size": size}), shape, self.device, bf16)
                 self.learner.update(self.feed(0, self.learner.images_per_step), Moment(0, 0))
                 return size

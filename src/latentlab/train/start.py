@@ -15,8 +15,9 @@ from latentlab.base.errors import LabError, OutOfSpace, refusal
 from latentlab.base.files import is_full, replace_json, replace_text
 from latentlab.base.machine import environment, fastest_threads, pick_bf16, pick_device
 from latentlab.config.layers import BatchNorm, fit_model, networks, parameter_count
+from latentlab.config.parts import GANModel, GANTrain
 from latentlab.config.presets import DECODER_FORM, DECODERS_DATA, NEEDS_DECODER, preset
-from latentlab.config.schema import Config, GANModel, GANTrain, one_length
+from latentlab.config.schema import Config, one_length
 from latentlab.data import canonical, load_data, parse
 from latentlab.measure.metrics.pixels import mean_pair_distance
 from latentlab.models import build

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from latentlab.base.texts import number, text
-from latentlab.config.schema import every_field
+from latentlab.config.parts import every_field
 from latentlab.runs.diagnosis.sight import Facts, Sight
 from latentlab.runs.diagnosis.symptoms import KEYS, NOT_CAUSED_BY_CONSTANT_DATA, RULES, Symptom, remedy_of
 

@@ -27,8 +27,9 @@ from latentlab.config.layers import (
     parameter_count,
     shape_after,
 )
+from latentlab.config.parts import DataConfig
 from latentlab.config.presets import DECODER_FORM, PRESETS, length_for, preset
-from latentlab.config.schema import Config, DataConfig
+from latentlab.config.schema import Config
 from latentlab.show.charts.payload import capital
 from latentlab.studio import datasets as sources
 from latentlab.studio import server, watch

@@ -1,0 +1,200 @@
+"""The fields of a run, in three parts: `data`, `model` and `train`.
+
+Each field is declared once, by `option(...)`, with its help, its bounds and its role; the command line, forms and docs are
+drawn from that declaration. What `model` and `train` hold depends on the family ("ae", "vae" or "gan"), so that a field which
+means nothing to a family does not exist for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from latentlab.config import GAMES, Likelihood, Loss, Reconstruction
+from latentlab.config.field import Field, declared, option
+from latentlab.config.sources import valid
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """What is learned from, and how it is cut into train, val and test."""
+
+    spec: str = option("digits", f"data set: {valid()}", short="--data")
+    root: str | None = option(
+        None, "data root; default LATENTLAB_DATA, else the platform's cache folder", role="files", short="--data-root"
+    )
+    offline: bool = option(False, "never download: refuse when a named set is not at hand", role="files")
+    image_size: int | None = option(
+        None, "height and width in pixels; default: 28 for digits, 64 for a folder, as published for the others", minimum=8, maximum=128
+    )
+    fit: Literal["crop", "pad"] = option("crop", "how an image that is not square becomes square: centre crop, or pad")
+    channels: Literal["auto", "grey", "rgb"] = option("auto", "grey or rgb; auto: grey only if every image of the folder is grey")
+    val_images: int = option(5000, "idx sets: how many of the last training images are held out as val", minimum=1)
+    val_share: float = option(0.1, "digits and folders: share of the images held out as val, by content", above=0, maximum=0.5)
+    test_share: float = option(0.1, "digits and folders: share of the images held out as test, by content", above=0, maximum=0.5)
+    train_images: int | None = option(None, "use only the first N training images", minimum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """The encoder and its mirror, the decoder. A GAN's generator is that decoder."""
+
+    latent_dim: int = option(32, "size Z of the latent code", minimum=1, maximum=4096, short="--latent-dim")
+    hidden: tuple[int, ...] = option(
+        (256,), "widths of the encoder's dense layers, in order; the decoder mirrors them", minimum=1, maximum=16_384, short="--hidden"
+    )
+    channels: tuple[int, ...] = option(
+        (32, 64), "output channels of the encoder's stride-2 convolutions; empty: fully connected", minimum=1, maximum=4096
+    )
+    activation: Literal["relu", "leaky_relu", "elu", "tanh"] = option("relu", "activation of encoder and decoder")
+    normalization: Literal["none", "batch"] = option("none", "normalisation in encoder and decoder")
+    initialization: Literal["default", "xavier", "dcgan"] = option(
+        "default", "first weights: torch's own, xavier (Glorot & Bengio 2010, biases 0) or dcgan (N(0, 0.02²), Radford et al. 2016)"
+    )
+    stages: Literal["fit", "exact"] = option(
+        "fit", "fit: drop or add stride-2 convolutions so that the smallest map is 2 to 12 pixels wide; exact: as given"
+    )
+    upsampling: Literal["auto", "free", "smooth"] = option(
+        "auto",
+        "the decoder's transposed convolutions: free, or smooth (each kernel blurred, so that the stride weaves no pattern: "
+        "Odena et al. 2016); auto: smooth above 32 pixels",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderModel(NetworkConfig):
+    """An autoencoder (Rumelhart, Hinton & Williams 1986): code = encoder(x), reconstruction = sigmoid(decoder(code))."""
+
+    reconstruction: Reconstruction = option("mse", "mse: half the squared error (a Gaussian of unit variance); bce: binary cross-entropy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAEModel(NetworkConfig):
+    """A variational autoencoder (Kingma & Welling 2014): Gaussian posterior, standard normal prior."""
+
+    likelihood: Likelihood = option("bernoulli", "p(x|z); on grey pixels the Bernoulli is a surrogate, and is labelled so")
+    binarization: Literal["none", "dynamic"] = option("none", "dynamic: draw each pixel as 0 or 1 anew at every step")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GANModel(NetworkConfig):
+    """A generative adversarial network (Goodfellow et al. 2014): the decoder as generator, and a discriminator."""
+
+    discriminator_channels: tuple[int, ...] = option(
+        (32, 64), "output channels of the discriminator's stride-2 convolutions", minimum=1, maximum=4096
+    )
+    discriminator_hidden: tuple[int, ...] = option((128,), "widths of the discriminator's dense layers", minimum=1, maximum=16_384)
+    discriminator_normalization: Literal["none", "batch", "spectral"] = option(
+        "spectral", "spectral: every layer divided by its largest singular value (Miyato et al. 2018)"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How long, with which optimiser, on which machine, and what is kept. Schedules count steps or images."""
+
+    epochs: float = option(20.0, "total length in passes over the training images", above=0, role="length", short="--epochs")
+    steps: int | None = option(None, "total length in steps; overrides epochs", minimum=1, role="length", short="--steps")
+    batch_size: int = option(128, "images in a batch", minimum=1, short="--batch-size")
+    seed: int = option(0, "every random number is drawn from it", minimum=0, maximum=2**31 - 1, role="seed", short="--seed")
+    threads: int | Literal["auto"] = option(
+        "auto",
+        "CPU threads; auto: the fastest number, measured once per machine",
+        minimum=1,
+        maximum=1024,
+        role="machine",
+        short="--threads",
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = option("auto", "auto: cuda, else mps, else cpu", role="machine", short="--device")
+    precision: Literal["auto", "fp32", "bf16"] = option(
+        "auto", "auto: bf16 where the processor has it in hardware, else fp32", short="--precision"
+    )
+    engine: Literal["torch"] = option("torch", "training engine", short="--engine")
+    adam_beta1: float = option(0.9, "Adam's decay of the first moment", minimum=0.0, maximum=0.99999)
+    adam_beta2: float = option(0.999, "Adam's decay of the second moment", minimum=0.0, maximum=0.999999)
+    ema_halflife_images: int = option(0, "half-life of the weights' exponential moving average, in training images; 0: none", minimum=0)
+    log_steps: int = option(20, "steps between two lines of metrics.jsonl", minimum=1, role="recording")
+    evaluate_epochs: float = option(1.0, "epochs between two evaluations (samples, reconstructions, val losses)", above=0, role="recording")
+    sample_count: int = option(64, "images of a sample grid", minimum=1, maximum=400, role="recording")
+    checkpoint_seconds: float = option(
+        30.0, "a checkpoint at the end of an epoch, at most one in so many seconds", minimum=0, role="recording"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderTrain(TrainConfig):
+    """Training of an autoencoder."""
+
+    learning_rate: float = option(1e-3, "Adam's learning rate", above=0, live=True, short="--learning-rate")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAETrain(TrainConfig):
+    """Training of a VAE: minimise reconstruction + beta KL."""
+
+    learning_rate: float = option(1e-3, "Adam's learning rate", above=0, live=True, short="--learning-rate")
+    beta: float = option(1.0, "weight of the KL term (Higgins et al. 2017); 1 is the ELBO", minimum=0, live=True, short="--beta")
+    beta_warmup_steps: int = option(0, "steps over which beta rises linearly from 0", minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GANTrain(TrainConfig):
+    """Training of a GAN. One step is the discriminator's updates, then the generator's."""
+
+    loss: Loss = option("hinge", " or ".join(f"{name} ({game.source})" for name, game in GAMES.items()))
+    generator_learning_rate: float = option(
+        2e-4, "Adam's learning rate of the generator", above=0, live=True, short="--generator-learning-rate"
+    )
+    discriminator_learning_rate: float = option(
+        2e-4, "Adam's learning rate of the discriminator", above=0, live=True, short="--discriminator-learning-rate"
+    )
+    rate_halflife_images: int = option(0, "half-life of both learning rates, in training images; 0: they stay", minimum=0)
+    generator_updates: int = option(1, "generator updates per step", minimum=1, maximum=100, live=True)
+    discriminator_updates: int = option(1, "discriminator updates per step, each on a batch of its own", minimum=1, maximum=100, live=True)
+    label_smoothing: float = option(
+        1.0, "target of real images in the non-saturating loss; 0.9 is one-sided smoothing (Salimans et al. 2016)", above=0.5, maximum=1.0
+    )
+    r1_weight: float = option(
+        0.0, "weight of R1, half the discriminator's squared gradient at real images (Mescheder et al. 2018); 0: none", minimum=0
+    )
+    r1_steps: int = option(8, "steps between two R1 penalties, each of which counts for all of them (Karras et al. 2020)", minimum=1)
+    augmentation: Literal["none", "shift-mirror"] = option(
+        "none",
+        "of what the discriminator sees, real and generated alike: shifted by up to an eighth, half mirrored (Zhao et al. 2020)",
+    )
+    generator_from: str | None = option(
+        None, "run folder of a VAE or AE whose decoder the generator starts from", role="origin", short="--generator-from"
+    )
+    generator_frozen_images: int = option(
+        0, "training images during which the generator stays as it started while the discriminator learns; then it is released", minimum=0
+    )
+    measure_samples: int = option(
+        256,
+        "samples drawn at each evaluation to measure their diversity, for curves and diagnosis; 0: none",
+        minimum=0,
+        maximum=50_000,
+        role="recording",
+    )
+
+
+ModelConfig = AutoencoderModel | VAEModel | GANModel
+AnyTrain = AutoencoderTrain | VAETrain | GANTrain
+
+PARTS: dict[str, tuple[type[Any], type[Any]]] = {
+    "ae": (AutoencoderModel, AutoencoderTrain),
+    "vae": (VAEModel, VAETrain),
+    "gan": (GANModel, GANTrain),
+}
+
+
+def check_part(name: str, part: Any) -> None:
+    """Raise LabError for the first field of a part that is out of its type or bounds."""
+    for field in declared(name, part.__class__).values():
+        field.check(getattr(part, field.leaf))
+
+
+def every_field() -> dict[str, Field]:
+    """The fields of all families by dotted name, in the order of their declaration."""
+    models, trains = zip(*PARTS.values(), strict=True)
+    kinds = [("data", DataConfig), *(("model", kind) for kind in models), *(("train", kind) for kind in trains)]
+    return {name: field for part, kind in kinds for name, field in declared(part, kind).items()}
