@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import tracemalloc
@@ -18,8 +19,10 @@ from hypothesis import strategies as st
 from latentlab.base.errors import LabError
 from latentlab.base.signals import Interrupted
 from latentlab.cli import main
+from latentlab.config.layers import fit_model
+from latentlab.config.presets import preset
 from latentlab.show.answers import SECTIONS, Answers, Part, parsed, read_answers, template
-from latentlab.show.answers.record import is_record, judged, open_report, record, seal
+from latentlab.show.answers.record import changed_fields, is_record, judged, open_report, record, seal
 from latentlab.show.card import NAMES
 from latentlab.show.report.markup import as_html
 
@@ -233,6 +236,14 @@ def test_a_students_markdown_can_do_nothing():
 def test_no_text_breaks_it(one):
     shown = as_html(one * (20_000 // len(one)))
     assert {element for element, _ in Elements(shown).found} <= HARMLESS | {"blockquote", "ul", "li", "hr", "em", "strong", "pre"}
+
+
+@pytest.mark.parametrize("shape", [(16, 16, 1), (64, 64, 3)])
+def test_what_followed_the_size_of_the_images_was_changed_by_nobody(shape):
+    config = preset("conv-vae", **{"train.beta": 4.0})
+    settled = dataclasses.replace(config, model=fit_model(config.model, shape))
+    assert settled.model != config.model
+    assert changed_fields(settled, shape) == changed_fields(config, None) == {"train.beta": 4.0}
 
 
 def test_a_record_tells_the_run_the_questions_and_the_answers(tmp_path):

@@ -12,9 +12,8 @@ import pytest
 import latentlab
 from latentlab.base.errors import LabError
 from latentlab.base.texts import catalogue, duration, languages, measured, number, significant, text
-from latentlab.config.parts import DataConfig
+from latentlab.config.parts import PARTS, DataConfig
 from latentlab.config.presets import PRESETS
-from latentlab.config.schema import _PARTS
 from latentlab.config.sources import SOURCES
 
 HOME = Path(latentlab.__file__).parent
@@ -80,7 +79,7 @@ def test_every_text_is_used_and_every_used_text_exists():
 
 
 def test_every_field_of_a_configuration_is_described():
-    parts = {"data": {DataConfig}, "model": {m for m, _ in _PARTS.values()}, "train": {t for _, t in _PARTS.values()}}
+    parts = {"data": {DataConfig}, "model": {m for m, _ in PARTS.values()}, "train": {t for _, t in PARTS.values()}}
     wanted = {f"field.{part}.{item.name}" for part, kinds in parts.items() for kind in kinds for item in dataclasses.fields(kind)}
     assert wanted == {key for key in catalogue("en") if key.startswith("field.")}
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from latentlab.base.errors import refusal
 from latentlab.config.field import written
+from latentlab.config.layers import fit_model
 from latentlab.config.parts import AutoencoderModel, AutoencoderTrain, GANModel, GANTrain, VAEModel, VAETrain
 from latentlab.config.schema import Config
 
@@ -186,6 +188,15 @@ def preset(name: str, **changes: Any) -> Config:
         raise refusal("a preset", "one of " + ", ".join(PRESETS), name, "`latentlab presets` describes them.")
     config = PRESETS[name]()
     return config.replace(**changes) if changes else config
+
+
+def fitted_preset(name: str, shape: Sequence[int] | None) -> Config:
+    """The preset as a run on images of `shape` (H, W, C) starts from it: what differs from that was changed by somebody.
+
+    Without a shape, as a run of old or a damaged one tells none, the preset as it is. Raises LabError for an unknown name.
+    """
+    config = preset(name)
+    return config if shape is None or len(shape) != 3 else replace(config, model=fit_model(config.model, (shape[0], shape[1], shape[2])))
 
 
 def about(name: str) -> str:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from latentlab.base import __version__
 from latentlab.base.shapes import Each, fits, parse
 from latentlab.base.texts import Phrase
 from latentlab.config.field import ROLES
-from latentlab.config.presets import PRESETS, preset
+from latentlab.config.presets import PRESETS, fitted_preset
 from latentlab.config.schema import Config
 from latentlab.runs.folder import RunFolder
 from latentlab.show.answers import Answers
@@ -84,7 +84,7 @@ def run_record(folder: RunFolder) -> dict[str, Any]:
         "data": config.data.spec,
         "data_fingerprint": environment.get("data_fingerprint"),
         "config": config.to_dict(),
-        "changed": changed_fields(config),
+        "changed": changed_fields(config, environment.get("image_shape")),
         "seed": config.train.seed,
         "latent_dim": config.model.latent_dim,
         **{plural: last.get(name, 0) for name, plural in (("step", "steps"), ("epoch", "epochs"), ("seconds", "seconds"))},
@@ -97,14 +97,14 @@ def run_record(folder: RunFolder) -> dict[str, Any]:
     }
 
 
-def changed_fields(config: Config) -> dict[str, Any]:
-    """The fields in which a configuration differs from its preset, by dotted name.
+def changed_fields(config: Config, shape: Sequence[int] | None) -> dict[str, Any]:
+    """The fields in which a configuration differs from its preset for images of `shape` (H, W, C), by dotted name.
 
     Left out are those that are told apart anyway (as length and seed are), and those that change nothing in what is learned.
     """
     if config.preset not in PRESETS:
         return {}
-    changed = config.differs(preset(config.preset), ROLES & {"essence"})
+    changed = config.differs(fitted_preset(config.preset, shape), ROLES & {"essence"})
     return {name: value for name, (value, _) in changed.items() if name not in TOLD_APART}
 
 

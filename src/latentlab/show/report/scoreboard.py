@@ -11,7 +11,7 @@ from typing import Any
 from latentlab.base.errors import LabError, printable
 from latentlab.base.texts import Phrase, duration
 from latentlab.config.field import ROLES, written
-from latentlab.config.presets import preset
+from latentlab.config.presets import fitted_preset
 from latentlab.config.schema import Config
 from latentlab.measure.table import GROUPS, MEASURES, better, seen_by
 from latentlab.show.answers.record import MACHINE, RUNS
@@ -237,7 +237,7 @@ def _command(words: list[str]) -> str:
 def train_command(c: Context, config: Config, name: str) -> list[str] | None:
     """`latentlab train` with every field that differs from the preset, but where files lie; None for one that has no preset."""
     try:
-        base = preset(config.preset)
+        base = fitted_preset(config.preset, c.runs[name].environment().get("image_shape"))
     except LabError:
         return None
     if base.family != config.family:
