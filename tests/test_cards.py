@@ -23,7 +23,7 @@ from latentlab.show.report import write_card_page
 
 ONCE = {"title", "ask", "predict", "analogy"}
 NUMBERED = {"experiment", "answer", "formula", "next", "source"}
-NAMED = {"option", "claim", "measured", "panel"}
+NAMED = {"option", "claim", "measured", "against", "panel"}
 
 
 def parts(question: str) -> dict[str, list[str]]:

@@ -190,6 +190,7 @@ def test_one_damaged_run_among_ten_keeps_the_list(trained: Path, tmp_path: Path,
         ("status.json", '{"state": ["x"]}'), ("metrics.jsonl", '{"step": 1}\n'), ("status.json", "[" * 5000),
         ("config.json", '{"family": []}'), ("config.json", f'{{"family": {10**400}}}'), ("environment.json", None),
         ("scores.json", '{"scores": {"kid": {"value": 1}}}'),
+        ("scores.json", '{"scores": {"kid": {"value": 1, "unit": "", "n": 4, "floor": 0, "floor_ci95": [1]}}}'),
         ("scores.json", '{"scores": {}, "others": [{"scores": 5}]}'),
     ]  # fmt: skip
     for name, content in harms:

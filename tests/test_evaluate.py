@@ -30,6 +30,7 @@ from latentlab.measure.table import measurements
 FEATURES = {"frechet", "kid", "precision", "recall", "density", "coverage"}
 SAMPLES = FEATURES | {"class_entropy_nats", "class_reverse_kl_nats", "ms_ssim", "nearest_train_distance"}
 CODES = {"knn_accuracy", "probe_accuracy"}
+SOURCES = {"kid_reconstructions", "kid_posterior", "kid_fitted"}
 COPIES = {"reconstruction_mse", "psnr", "ssim"}
 RANDOM = "random-convolutions"
 LIKELIHOOD = {"negative_elbo_nats", "reconstruction_nats", "kl_nats", "active_units", "nll_nats", "bits_per_dim"}
@@ -52,7 +53,11 @@ def results(runs) -> dict[str, dict]:
 
 
 def test_scores_have_the_contract_s_form(runs, results) -> None:
-    expected = {"mlp-ae": SAMPLES | CODES | COPIES, "conv-vae": SAMPLES | CODES | COPIES | LIKELIHOOD, "sn-gan": SAMPLES | CODES}
+    expected = {
+        "mlp-ae": SAMPLES | CODES | COPIES | SOURCES - {"kid_posterior"},
+        "conv-vae": SAMPLES | CODES | COPIES | LIKELIHOOD | SOURCES,
+        "sn-gan": SAMPLES | CODES,
+    }
     for name, result in results.items():
         assert result == runs[name].scores == read_json(runs[name].path / "scores.json")
         assert (result["split"], result["n"], result["samples"]) == ("test", 180, 96)
@@ -126,6 +131,9 @@ def test_a_sample_collapsed_to_one_class_is_called_collapsed_by_every_diversity_
     assert honest["ms_ssim"]["ci95"][0] < honest["ms_ssim"]["floor_ci95"][1]
     for name in ("frechet", "kid"):
         assert collapsed[name]["ci95"][0] > honest[name]["ci95"][1], name
+    low, high = honest["kid"]["floor_ci95"]  # other real images: the interval holds 0, and what as good samples reach
+    assert low < honest["kid"]["floor"] < high
+    assert low < 0.0 < high < collapsed["kid"]["ci95"][0]
 
 
 def test_too_few_samples_for_the_features_is_said(digits: Data, results) -> None:
@@ -179,6 +187,7 @@ def test_inception_looks_when_its_weights_are_given(weights: Path, digits: Data)
     assert features.shape == (3, 2048)
     assert np.array_equal(features, beside(np.repeat(digits.test.images[:3], 3, 3)).features)  # grey is tiled
     assert features.std() > 0
+    assert beside.unit(features) == 1.0 != plain.unit(features)  # its KID is that of papers
     with pytest.raises(LabError, match="--inception-sha256 must be the sha256 of"):
         extractors_for(digits, None, weights, "0" * 64)
 

@@ -22,7 +22,16 @@ from latentlab.measure.metrics.classes import (
     reverse_kl_nats,
     shares,
 )
-from latentlab.measure.metrics.features import frechet_distance, frechet_estimate, kernel_distance, kernel_estimate, moments
+from latentlab.measure.metrics.features import (
+    frechet_distance,
+    frechet_estimate,
+    kernel_distance,
+    kernel_estimate,
+    kid,
+    kid_estimate,
+    moments,
+    root_mean_square,
+)
 from latentlab.measure.metrics.manifold import Manifold, manifold, manifold_estimate, radii
 from latentlab.measure.metrics.pixels import Scales, fitting_scales, mean_pair_distance, ms_ssim, nearest, pair_similarity, ssim
 
@@ -129,6 +138,19 @@ def test_frechet_and_kernel_distance_agree_with_torch_fidelity(fidelity: types.S
     subsets = fidelity.kid.kid_features_to_metric(*tensors, kid_subsets=100, kid_subset_size=300, verbose=False)
     error = subsets["kernel_inception_distance_std"] / math.sqrt(100)
     assert abs(kernel_distance(a, b) - subsets["kernel_inception_distance_mean"]) < 4 * error
+
+
+@given(factor=st.floats(1e-3, 1e3), seed=st.integers(0, 99))
+def test_kid_does_not_depend_on_the_unit_of_the_features(factor: float, seed: int) -> None:
+    fake, real = gaussians(seed, 20, 30, 4, 1.3, 0.2)
+    unit = root_mean_square(real)
+    assert unit == pytest.approx(math.sqrt((real**2).mean()))
+    expected = 1_000 * kernel_distance(fake / unit, real / unit)
+    assert kid(factor * fake, factor * real, root_mean_square(factor * real)) == pytest.approx(expected, rel=1e-6, abs=1e-9)
+    estimate = kid_estimate(fake, real, unit)
+    assert estimate.value == pytest.approx(expected)
+    assert estimate.high - estimate.low == pytest.approx(1_000 * np.subtract(*reversed(kernel_estimate(fake / unit, real / unit)[1:])))
+    assert root_mean_square(0 * real) == 1.0
 
 
 def test_kernel_distance_is_its_definition_for_sets_of_unequal_size() -> None:

@@ -91,6 +91,33 @@ def test_every_preset_and_every_source_has_its_words():
     assert wanted == {key for key in catalogue("en") if key.startswith(("studio.preset.", "studio.data."))}
 
 
+TERMS = Path(__file__).parents[1] / "docs" / "terms.md"
+COMMAND = re.compile(r"latentlab \w+( [\w./-]*[\w/-])*|--[\w.-]+( [\w./-]*[\w/-])?|\{\w+\}")  # and the names of values
+
+
+def term(alternatives: str) -> re.Pattern[str]:
+    """What finds one of the words of a cell of docs/terms.md; an empty cell finds none."""
+    words = [re.escape(word.strip()).replace(r"\*", r"\w*") for word in alternatives.split("/")]
+    return re.compile("|".join(rf"\b{word}\b" for word in words) if alternatives.strip() else "(?!)", re.IGNORECASE)
+
+
+def terms() -> list[list[str]]:
+    rows = [line.split("|")[1:-1] for line in TERMS.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+@pytest.mark.parametrize("row", terms(), ids=lambda row: row[0])
+def test_texts_keep_to_the_terms(row):
+    english, french, *avoided = map(term, row)
+    texts = {
+        lang: {key: COMMAND.sub("", words) for key, words in catalogue(lang).items() if ".source." not in key} for lang in ("en", "fr")
+    }
+    assert sum(bool(english.search(words)) for words in texts["en"].values()) > 0
+    assert [key for key, words in texts["en"].items() if english.search(words) and not french.search(texts["fr"][key])] == []
+    for words, avoid in zip(texts.values(), avoided, strict=True):
+        assert [key for key, one in words.items() if avoid.search(one)] == []
+
+
 def test_french_typography():
     for key, words in catalogue("fr").items():
         plain = re.sub(r"\{\w+\}", "x", words)

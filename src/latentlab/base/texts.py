@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
@@ -113,6 +113,11 @@ def _value_read(value: Any) -> Any:
     if isinstance(value, Mapping):
         return Phrase.from_json(value)
     return tuple(value) if isinstance(value, list) else value
+
+
+def clauses(parts: Iterable[str], lang: str) -> str:
+    """Parts of a sentence that hold commas themselves, told apart by semicolons as the language spaces them."""
+    return text("page.semicolon", lang).join(parts)
 
 
 def number(value: float, lang: str, decimals: int | None = None) -> str:

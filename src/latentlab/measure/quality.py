@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -28,7 +29,7 @@ from latentlab.measure import Watcher
 from latentlab.measure.extractors import Extractor, Seen
 from latentlab.measure.metrics import mean_estimate, share_estimate
 from latentlab.measure.metrics.classes import entropy_estimate, entropy_nats, reverse_kl_estimate, reverse_kl_nats, shares
-from latentlab.measure.metrics.features import frechet_distance, frechet_estimate, kernel_distance, kernel_estimate, moments
+from latentlab.measure.metrics.features import frechet_distance, frechet_estimate, kid_estimate, moments
 from latentlab.measure.metrics.manifold import manifold, manifold_estimate, radii
 from latentlab.measure.metrics.pixels import fitting_scales, nearest, pair_similarity
 from latentlab.measure.table import FEW, FEWER, Scores, estimate_score
@@ -83,10 +84,13 @@ def real_images(data: Data, split: Split, samples: int | None) -> Real:
     return Real(first[0], labels, first[1], first[split == "train"], data.train, data.spec, data.class_names)
 
 
-def sample_scores(fakes: Images, real: Real, extractors: list[Extractor], watch: Watcher) -> dict[str, Any]:
+def sample_scores(
+    fakes: Images, real: Real, extractors: list[Extractor], watch: Watcher, beside: Mapping[str, Images] | None = None
+) -> dict[str, Any]:
     """What scores.json says of samples uint8 [M, H, W, C]: "scores", "extractors" and, with classes, "class_shares".
 
-    The names of the first extractor's scores are plain; those of another one end in @ and its name.
+    The names of the first extractor's scores are plain; those of another one end in @ and its name. Of what is `beside` the
+    samples, decoded from codes of other sources, it tells the KID alone.
     """
     if not LEAST <= len(fakes) <= MOST_FAKES:
         raise refusal("samples", f"at least {LEAST} and at most {MOST_FAKES}", len(fakes), "Draw or give another number.")
@@ -101,6 +105,12 @@ def sample_scores(fakes: Images, real: Real, extractors: list[Extractor], watch:
         fake, held_out, other = seen
         end = "" if i == 0 else f"@{extractor.identity}"
         scores |= {name + end: entry for name, entry in feature_scores(extractor, fake, held_out, other, watch).items()}
+        for name, images in ({} if i else beside or {}).items():
+            advance = watch(f"features of {name} by {extractor.identity}", len(images))
+            features, unit = extractor(images).features, extractor.unit(held_out.features)
+            advance(len(images))
+            distance = kid_estimate(features.astype(np.float64), held_out.features.astype(np.float64), unit)
+            scores |= estimate_score(f"kid_{name}", distance, len(images), extractor=extractor.identity, real=len(held_out.features))
         if not (fake.labels is None or other.labels is None or real.labels is None or real.class_names is None or "class_shares" in result):
             by_class, result["class_shares"] = class_scores(extractor, fake.labels, other.labels, real.labels, real.class_names)
             scores |= by_class
@@ -120,7 +130,9 @@ def feature_scores(extractor: Extractor, fake: Seen, held_out: Seen, other: Seen
     floor = frechet_distance(moments(o), moments(r))
     scores = estimate_score("frechet", frechet_estimate(f, r, groups), len(f), floor, **common, note=few)
     advance(1)
-    scores |= estimate_score("kid", kernel_estimate(f, r), len(f), kernel_distance(o, r), **common)
+    unit = extractor.unit(held_out.features)
+    least = kid_estimate(o, r, unit)
+    scores |= estimate_score("kid", kid_estimate(f, r, unit), len(f), least.value, **common, floor_ci95=[least.low, least.high])
     advance(1)
     around = radii(r, NEIGHBOURS)
     floors = manifold(r, o, NEIGHBOURS, real_radii=around)

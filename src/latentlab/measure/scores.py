@@ -22,6 +22,7 @@ from latentlab.measure.likelihood import vae_scores
 from latentlab.measure.metrics.classes import knn_accuracy, probe_accuracy
 from latentlab.measure.metrics.pixels import fitting_scales, mean_squared_error, psnr, ssim
 from latentlab.measure.quality import Split, real_images, sample_scores, too_small
+from latentlab.measure.sources import codes_by_source
 from latentlab.measure.table import GROUPS, Entry, Scores, estimate_score, mean_score, measurements
 from latentlab.models.nets import Discriminator, to_unit
 from latentlab.runs.forms import SPLITS
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 NLL_SAMPLES, NLL_IMAGES = 500, 1_000  # importance samples for each image, and images, unless more are asked for
 DRAWN = (Field("samples", int | None, minimum=20), Field("nll_samples", int, minimum=0), Field("nll_images", int, minimum=1))
 CHUNK = 500
+MOST_BESIDE = 2_000  # images from each other source of codes: KID needs no more
 RATE_DISTORTION = (("rate", "kl_nats"), ("distortion", "reconstruction_nats"))  # Alemi et al. 2018
 
 
@@ -81,7 +83,8 @@ def evaluate_run(
         started = time.perf_counter()
         fakes = run.sample(count, seed=run.config.train.seed + 1)
         result |= {"samples": count, "samples_per_second": count / (time.perf_counter() - started)}
-        seen = sample_scores(fakes, real, list(extractors or extractors_for(data)), watch)
+        beside = decoded_sources(run, data, min(count, MOST_BESIDE)) if run.config.family in GROUPS["copy"] else None
+        seen = sample_scores(fakes, real, list(extractors or extractors_for(data)), watch, beside)
         scores |= seen.pop("scores")
         result |= seen | {"headline": headline(scores)}
     result["scores"] = scores
@@ -158,6 +161,12 @@ def reconstruction_scores(run: Trained, images: ImageSet, watch: Watcher) -> Sco
         | mean_score("psnr", psnr(mse))
         | mean_score("ssim", np.concatenate(similarities), window_pixels=window)
     )
+
+
+def decoded_sources(run: Trained, data: Data, count: int) -> dict[str, Images]:
+    """Images uint8 [count, H, W, C] by the source of their codes, see `measure.sources`: how far short each falls of the data."""
+    mean, deviation = run.encode(data.train.take(np.arange(min(FITTED, len(data.train)))))
+    return {name: run.decode(codes) for name, codes in codes_by_source(mean, deviation, count, run.config.train.seed + 1).items()}
 
 
 # What codes know of the classes: k-NN and a linear probe, on an encoder's codes and on a discriminator's features alike.

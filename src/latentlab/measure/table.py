@@ -41,7 +41,7 @@ NATS_PER_IMAGE = Wording("nats per image", "compare.unit.nats-per-image")
 BITS_PER_DIMENSION = Wording("bits per dimension", "compare.unit.bits-per-dimension")
 LATENT_UNITS = Wording("of {all} latent units", "compare.unit.latent-units")
 SQUARED_DISTANCE = Wording("squared distance of features", "compare.unit.squared-distance")
-SQUARED_MMD = Wording("squared MMD of features", "compare.unit.squared-mmd")
+SQUARED_MMD = Wording("squared MMD of features × 1,000", "compare.unit.squared-mmd")
 SHARE = Wording("share", "compare.unit.share")
 SHARE_OF_NEIGHBOURS = Wording("share, k = {k}", "compare.unit.share-k")
 
@@ -72,6 +72,9 @@ class Measure(NamedTuple):
 MEASURES = (
     Measure("frechet", "samples", SQUARED_DISTANCE, "lower", headline=True, panel=True, watched="log"),
     Measure("kid", "samples", SQUARED_MMD, "lower", headline=True, panel=True, watched="log"),
+    Measure("kid_fitted", "samples", SQUARED_MMD, "lower"),
+    Measure("kid_posterior", "samples", SQUARED_MMD, "lower"),
+    Measure("kid_reconstructions", "samples", SQUARED_MMD, "lower"),
     Measure("recall", "samples", SHARE_OF_NEIGHBOURS, "higher", headline=True, panel=True, watched="linear"),
     Measure("precision", "samples", SHARE_OF_NEIGHBOURS, "higher"),
     Measure("density", "samples", SHARE_OF_NEIGHBOURS, "higher"),

@@ -45,7 +45,8 @@ ROW = {  # a line of metrics.jsonl
     "request?": {"action": str, "set?": Each(is_number)}, "failure?": str, "*": (is_number, None, str),
 }  # fmt: skip
 SCORE = {
-    "value": NUMBER, "unit": str, "n": is_count, "stderr?": NUMBER, "ci95?": (None, is_interval), "floor?": NUMBER, "note?": str,
+    "value": NUMBER, "unit": str, "n": is_count, "stderr?": NUMBER, "ci95?": (None, is_interval), "floor?": NUMBER,
+    "floor_ci95?": (None, is_interval), "note?": str,
 }  # fmt: skip
 SHARES = {"names": [str], "samples": [is_amount], "real": [is_amount], "n": is_count}
 FINDING = {

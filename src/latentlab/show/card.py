@@ -13,6 +13,7 @@ card.json alone:
     question.NAME.analogy         an everyday analogy
     question.NAME.claim.X         a claim that the experiment tests
     question.NAME.measured.X      what was measured about it, with the claim's values filled in
+    question.NAME.against.X       the control arm and the null that it is judged against
     question.NAME.next.N          what to try next
     question.NAME.source.N        where it comes from
 """
@@ -94,6 +95,10 @@ class Claim:
     def measured(self, question: str) -> Phrase:
         """What was measured about it."""
         return Phrase(f"question.{question}.measured.{self.name}", self.values)
+
+    def against(self, question: str) -> Phrase:
+        """The control arm and the null."""
+        return Phrase("card.against", {"against": Phrase(f"question.{question}.against.{self.name}")})
 
 
 def judged(difference: float, low: float | None, high: float | None) -> Verdict:
@@ -209,7 +214,11 @@ def check_words(card: Card) -> None:
     if not set(card.outcome) <= set(options(card.question)):
         raise ValueError("outcome")
     said = [phrase for panel in card.panels for phrase in phrases(panel)]
-    said += [phrase for claim in card.claims for phrase in (claim.said(card.question), claim.measured(card.question))]
+    said += [
+        phrase
+        for claim in card.claims
+        for phrase in (claim.said(card.question), claim.measured(card.question), claim.against(card.question))
+    ]
     for lang in languages():
         for phrase in said:
             phrase.say(lang)  # KeyError for a text that there is none of, and for a value that is missing

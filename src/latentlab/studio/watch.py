@@ -99,7 +99,7 @@ def _head(name: str, pace: Pace) -> None:
     if run is None or pace_of(run) != pace:
         st.rerun()
     _state(run)
-    announce(f"{name}: {say(f'studio.state.{standing(run)}')}")
+    announce(say("chart.named", name=name, value=say(f"studio.state.{standing(run)}")))
     if run.config is None:
         if run.state == "starting":
             waits(say("studio.watch.loading"))

@@ -20,7 +20,7 @@ from latentlab.data import Data
 from latentlab.measure.extractors import Extractor
 from latentlab.measure.extractors.networks import cached_classifier, random_convolutions
 from latentlab.measure.metrics.classes import active_units, entropy_nats, reverse_kl_nats, shares
-from latentlab.measure.metrics.features import frechet_distance, kernel_distance, moments
+from latentlab.measure.metrics.features import frechet_distance, kid, moments
 from latentlab.measure.metrics.manifold import manifold
 from latentlab.measure.metrics.pixels import mean_pair_distance
 from latentlab.models.learner import Floats, Learner, decode, draw, encode
@@ -124,7 +124,7 @@ class Reference:
         }
         if not np.isfinite(seen.features).all():
             return values
-        values["kid"] = kernel_distance(seen.features, self.features)
+        values["kid"] = kid(seen.features, self.features, self.extractor.unit(self.features))
         fewest = min(len(images), len(self.features))
         if fewest > NEIGHBOURS:
             values["recall"] = manifold(self.features, seen.features, NEIGHBOURS).recall

@@ -25,7 +25,7 @@ from latentlab.lab.kit import Doubles
 from latentlab.measure.extractors import Extractor, Seen, extractors_for
 from latentlab.measure.likelihood import marginal, posterior
 from latentlab.measure.metrics.classes import active_units, entropy_nats, knn_accuracy, shares
-from latentlab.measure.metrics.features import frechet_distance, kernel_distance, moments
+from latentlab.measure.metrics.features import frechet_distance, kernel_distance, kid, moments
 from latentlab.measure.metrics.manifold import manifold
 from latentlab.models.objectives import bernoulli_nats_of_one
 from latentlab.models.vae import VAELearner
@@ -51,11 +51,15 @@ class View:
         """How many classes the images have; 0 without labels."""
         return len(self.data.class_names or ())
 
+    def kid(self, fakes: NDArray[np.float32]) -> float:
+        """The KID of features [M, D] to those of the held-out images."""
+        return kid(fakes, self.seen.features, self.extractor.unit(self.seen.features))
+
     def quality(self, fakes: Images) -> dict[str, float]:
         """Samples uint8 [M, H, W, C] against the held-out images: kid, precision, recall and, with classes, their entropy."""
         fake = self.extractor(fakes)
         near = manifold(self.seen.features, fake.features, NEIGHBOURS)
-        values = {"kid": kernel_distance(fake.features, self.seen.features), "precision": near.precision, "recall": near.recall}
+        values = {"kid": self.kid(fake.features), "precision": near.precision, "recall": near.recall}
         if fake.labels is not None and self.classes:
             values["class_entropy_nats"] = entropy_nats(shares(fake.labels, self.classes))
         return values
@@ -158,7 +162,7 @@ def measure_coder(run: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
     if samples := settings.get("samples", SAMPLES):
         fakes = looking.extractor(run.sample(samples, seed=run.config.train.seed + 1)).features
         real = looking.seen.features
-        measured |= {"kid": kernel_distance(fakes, real), "frechet": frechet_distance(moments(fakes), moments(real))}
+        measured |= {"kid": looking.kid(fakes), "frechet": frechet_distance(moments(fakes), moments(real))}
     return measured
 
 

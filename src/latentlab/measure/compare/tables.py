@@ -126,8 +126,14 @@ def _head(name: str, group: Mapping[str, Any], lang: str) -> str:
     return f"{name} ({text('compare.seeds', lang, n=count)})" if count > 1 else name
 
 
+def _with_interval(score: Mapping[str, Any], lang: str) -> str:
+    """A score's floor, with its interval where that was measured too."""
+    value, *ends = (significant(end, lang, 3) for end in (score["floor"], *(score.get("floor_ci95") or ())))
+    return f"{value} [{', '.join(ends)}]" if ends else value
+
+
 def _floor(scores: Sequence[Mapping[str, Any]], lang: str) -> str:
-    shown = sorted({significant(score["floor"], lang, 3) for score in scores if score.get("floor") is not None})
+    shown = sorted({_with_interval(score, lang) for score in scores if score.get("floor") is not None})
     return " … ".join([shown[0], shown[-1]] if len(shown) > 1 else shown)
 
 

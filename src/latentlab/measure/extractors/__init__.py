@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from latentlab.base.errors import refusal
 from latentlab.base.images import Images
 from latentlab.data import Data
+from latentlab.measure.metrics.features import root_mean_square
 
 NAMES = ("classifier", "random-convolutions", "inception-v3")
 CHUNK = 250  # images at a time: features do not depend on it beyond rounding, memory does
@@ -43,6 +44,13 @@ class Extractor(ABC):
     dimensions: ClassVar[int]  # D, the number of features
     resize: ClassVar[str] = "none"  # how images reach it
     note: ClassVar[str] = ""
+    published: ClassVar[bool] = False  # whether papers give distances of its features
+
+    def unit(self, real: NDArray[np.float32]) -> float:
+        """What KID divides features by, so that the constant of its kernel weighs alike for each extractor: the root mean square
+        of the real images' features [N, D]. 1 for features with which papers compare: they are taken as they are.
+        """
+        return 1.0 if self.published else root_mean_square(real)
 
     def facts(self) -> dict[str, Any]:
         """What a result says of it."""

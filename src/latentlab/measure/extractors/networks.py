@@ -174,6 +174,7 @@ class Inception(Extractor):
     """The 2,048 features before the last layer. Grey images are tiled to three channels."""
 
     identity = "inception-v3"
+    published = True
     dimensions = 2048
     resize = "299 x 299, bilinear as in TensorFlow 1, inside the network"
 

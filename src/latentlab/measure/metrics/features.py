@@ -90,6 +90,7 @@ def _square_root(covariance: Doubles) -> Doubles:
 # Axes: N and M samples, D features, g groups of samples.
 
 BLOCK = 512  # rows of the kernel matrix held at once
+KID_TIMES = 1_000.0  # KID is told in thousandths, as papers tell it
 
 
 def kernel_distance(a: NDArray[Any], b: NDArray[Any], block: int = BLOCK) -> float:
@@ -120,6 +121,22 @@ def kernel_estimate(a: NDArray[Any], b: NDArray[Any], groups: int = 20, block: i
         without_b.append(_value(aa, bb[np.ix_(keep, keep)], ab[:, keep], na, nb[keep]))
     value, low, high = jackknife2(_value(aa, bb, ab, na, nb), without_a, without_b)
     return Estimate(value, low, max(high, 0.0))
+
+
+def root_mean_square(features: NDArray[Any]) -> float:
+    """Of all features of all images [N, D]; 1 where all are 0, so that it can be divided by."""
+    return float(np.sqrt(np.mean(np.square(features, dtype=np.float64)))) or 1.0
+
+
+def kid(fake: NDArray[Any], real: NDArray[Any], unit: float) -> float:
+    """1,000 times the `kernel_distance` of features [N, D] and [M, D], both in units of `unit`."""
+    return KID_TIMES * kernel_distance(fake / unit, real / unit)
+
+
+def kid_estimate(fake: NDArray[Any], real: NDArray[Any], unit: float) -> Estimate:
+    """`kid` and its interval, see `kernel_estimate`."""
+    value, low, high = kernel_estimate(fake / unit, real / unit)
+    return Estimate(KID_TIMES * value, None if low is None else KID_TIMES * low, None if high is None else KID_TIMES * high)
 
 
 def _value(aa: Doubles, bb: Doubles, ab: Doubles, na: Doubles, nb: Doubles) -> float:

@@ -26,7 +26,7 @@ from latentlab.show.report.markup import Shared, Words, escape, tag
 
 NEIGHBOUR_POINTS = 2_000
 COVERING = 0.1  # of held-out images: samples that cover less (recall) are not praised for what each one looks like
-QUIET_NATS = 0.1  # a unit that says less than this of an image is called nearly silent
+MOST_KL = 0.9  # of the KL: how few units have that much of it
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,7 @@ class Score(NamedTuple):
     note: str | None = None
     ci95: tuple[float, float] | None = None
     extractor: str = ""
+    floor_ci95: tuple[float, float] | None = None
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -169,7 +170,7 @@ class Facts:
     shares: Shares | None
     classifier_accuracy: float | None
     active: int | None
-    quiet: int | None  # latent units that carry less than QUIET_NATS
+    few: int | None  # the fewest latent units that have MOST_KL of the KL
     nearest_same_class: float | None
 
     def score(self, name: str) -> Score | None:
@@ -204,7 +205,7 @@ def read_facts(folder: RunFolder, entry: Mapping[str, Any]) -> Facts:
         shares=_shares(entry.get("class_shares")),
         classifier_accuracy=next((float(accuracy) for accuracy in accuracies if accuracy is not None), None),
         active=None if codes is None or per_unit is None else active_units(codes),
-        quiet=None if per_unit is None else int((per_unit < QUIET_NATS).sum()),
+        few=None if per_unit is None else 1 + int((np.cumsum(np.sort(per_unit)[::-1]) < MOST_KL * per_unit.sum()).sum()),
         nearest_same_class=None if codes is None else nearest_same_class(codes),
     )
 
@@ -212,11 +213,15 @@ def read_facts(folder: RunFolder, entry: Mapping[str, Any]) -> Facts:
 def _score(value: Any) -> Score | None:
     if not isinstance(value, Mapping) or value.get("value") is None:
         return None
-    stderr, interval = value.get("stderr"), value.get("ci95")
-    known = (float(interval[0]), float(interval[1])) if interval and None not in interval else None
+    stderr = value.get("stderr")
+    known, about_floor = (_interval(value.get(name)) for name in ("ci95", "floor_ci95"))
     if stderr is None and known is not None:
         stderr = (known[1] - known[0]) / (2 * Z)
-    return Score(float(value["value"]), stderr, value.get("floor"), value.get("note"), known, value.get("extractor", ""))
+    return Score(float(value["value"]), stderr, value.get("floor"), value.get("note"), known, value.get("extractor", ""), about_floor)
+
+
+def _interval(ends: Any) -> tuple[float, float] | None:
+    return (float(ends[0]), float(ends[1])) if ends and None not in ends else None
 
 
 def _shares(value: Any) -> Shares | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from latentlab.base import __version__
 from latentlab.base.files import replace_text
-from latentlab.base.texts import catalogue, duration
+from latentlab.base.texts import catalogue, clauses, duration
 from latentlab.measure.metrics import Z
 from latentlab.runs.diagnosis.symptoms import KEYS
 from latentlab.show import bundle
@@ -177,7 +177,8 @@ def _predictions(p: _Page) -> str:
 def _options(p: _Page, question: str, chosen: Sequence[str]) -> str:
     """Options of a prediction in words; one that this version does not know by its own name."""
     known = options(question)
-    return escape("; ".join(p.plain(f"question.{question}.option.{name}") if name in known else name for name in chosen))
+    told = (p.plain(f"question.{question}.option.{name}").rstrip(".") if name in known else name for name in chosen)
+    return escape(clauses(told, p.lang))
 
 
 def _runs(p: _Page) -> str:
@@ -259,4 +260,4 @@ def _written(p: _Page, entry: Entry, section: str) -> str:
 
 def _claims(p: _Page, question: str, claims: Sequence[str]) -> str:
     keys = {claim: f"question.{question}.claim.{claim}" for claim in claims}
-    return escape("; ".join(p.plain(key) if key in catalogue(p.lang) else claim for claim, key in keys.items()))
+    return escape(clauses((p.plain(key).rstrip(".") if key in catalogue(p.lang) else claim for claim, key in keys.items()), p.lang))

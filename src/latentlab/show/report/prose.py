@@ -10,9 +10,10 @@ import unicodedata
 from collections.abc import Callable
 
 from latentlab.base.texts import catalogue, duration, measured
+from latentlab.measure.metrics.classes import ACTIVE_VARIANCE
 from latentlab.runs.diagnosis import in_words
 from latentlab.show.charts.payload import capital
-from latentlab.show.report.context import QUIET_NATS, Context, Facts, Verdict, verdict
+from latentlab.show.report.context import Context, Facts, Verdict, verdict
 from latentlab.show.report.markup import escape, tag
 
 BACKGROUND = ("models", "latent", "likelihood", "game", "measuring")
@@ -138,20 +139,19 @@ def _autoencoder(c: Context, facts: Facts) -> tuple[list[str], list[str]]:
 
 def _variational(c: Context, facts: Facts) -> tuple[list[str], list[str]]:
     kl, elbo = facts.score("kl_nats"), facts.score("negative_elbo_nats")
-    code = bound = idle = None
-    if kl and facts.active is not None:
-        shown = measured(kl.value, kl.stderr, c.lang)
-        code = c.say("family.vae.prior.here", kl=shown, active=facts.active, all=facts.latent_dim)
-    if facts.quiet is not None:
-        key = "family.vae.balance.idle" if facts.quiet else "family.vae.balance.none"
-        idle = c.say(key, idle=facts.quiet, all=facts.latent_dim, least=c.number(QUIET_NATS))
+    code = bound = units = None
+    if kl:
+        code = c.say("family.vae.prior.here", kl=measured(kl.value, kl.stderr, c.lang))
+    if facts.active is not None:
+        least = c.number(ACTIVE_VARIANCE)
+        units = c.say("family.vae.balance.here", active=facts.active, few=facts.few, all=facts.latent_dim, least=least)
     if elbo:
         key = "family.vae.bound.grey" if elbo.note else "family.vae.bound.here"
         bound = c.say(key, elbo=measured(elbo.value, elbo.stderr, c.lang), floor=c.number(elbo.floor or 0.0, 1))
     soft = _compared(c, "family.vae.soft.here", "vae", "gan", "edge_step")
     return [_item(c, "family.vae.prior", code), _item(c, "family.vae.bound", bound)], [
         _item(c, "family.vae.soft", soft),
-        _item(c, "family.vae.balance", idle),
+        _item(c, "family.vae.balance", units),
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from latex2mathml.converter import convert
 
-from latentlab.base.texts import duration
+from latentlab.base.texts import clauses, duration
 from latentlab.show.answers import Part
 from latentlab.show.card import FORMULAS, NAMES, Card, options
 from latentlab.show.report.context import Context
@@ -83,7 +83,7 @@ def _experiment(c: Context, name: str, card: Card | None) -> str:
 
 def _options(c: Context, name: str, chosen: tuple[str, ...]) -> str:
     """Options as a part of a sentence: without their own full stops."""
-    return "; ".join(c.plain(f"question.{name}.option.{option}").rstrip(".") for option in chosen)
+    return clauses((c.plain(f"question.{name}.option.{option}").rstrip(".") for option in chosen), c.lang)
 
 
 def _claims(c: Context, name: str, card: Card) -> str:
@@ -91,9 +91,10 @@ def _claims(c: Context, name: str, card: Card) -> str:
     items = []
     for claim in card.claims:
         verdict = tag("span", SIGNS[claim.verdict] + " " + c.say(f"card.verdict.{claim.verdict}"), class_=f"verdict {claim.verdict}")
-        numbers = tag("span", escape(claim.measured(name).say(c.lang)), class_="evidence")
+        told = f"{claim.measured(name).say(c.lang)} {claim.against(name).say(c.lang)}"
+        numbers = tag("span", escape(told), class_="evidence")
         items.append(tag("li", tag("strong", c.say(f"question.{name}.claim.{claim.name}")), " ", verdict, " ", numbers))
-    return tag("h4", c.say("card.claims")) + tag("ul", *items, class_="claims")
+    return tag("h4", c.say("card.claims")) + tag("p", c.say("card.judged"), class_="small") + tag("ul", *items, class_="claims")
 
 
 def _answer(c: Context, name: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from latentlab.base.errors import LabError, printable
-from latentlab.base.texts import Phrase, duration
+from latentlab.base.texts import Phrase, clauses, duration, text
 from latentlab.config.field import ROLES, written
 from latentlab.config.presets import fitted_preset
 from latentlab.config.schema import Config
@@ -49,18 +49,27 @@ def _row(c: Context, score: str) -> list[str]:
     notes = []
     values = [value for facts in c.facts.values() if (value := facts.score(score))]
     label = escape(seen_by(Phrase(f"measure.{score}"), values[0].extractor).say(c.lang))
-    floors = [value.floor for value in values if value.floor is not None]
+    floors = [value for value in values if value.floor is not None]
     if score not in UNTOLD and (way := better(score)):
         notes.append(c.say(f"measure.{way}"))
     if any(value.note for value in values):
         notes.append(c.say("measure.few" if score == "frechet" else "measure.grey"))
     if floors:
-        notes.append(c.say(f"measure.{score}.floor", floor=c.figures(floors[0], 3)))
+        notes.append(c.say(f"measure.{score}.floor", floor=_floor(c, floors[0])))
     if score == EDGES and c.real_edges:
         notes.append(c.say("measure.edge_step.real", real=c.figures(c.real_edges.value, 3)))
     if notes:
         label += tag("small", " · ".join(notes))
     return [label, *(_cell(c, name, score, name in best) for name in c.runs)]
+
+
+def _floor(c: Context, score: Score) -> str:
+    """The floor of a score, with its interval where that was measured too."""
+    shown = c.figures(score.floor or 0.0, 3)
+    if score.floor_ci95 is None:
+        return shown
+    low, high = (c.figures(end, 3) for end in score.floor_ci95)
+    return f"{shown} ({c.plain('chart.interval', low=low, high=high)})"
 
 
 def _cell(c: Context, name: str, score: str, best: bool) -> str:
@@ -195,7 +204,8 @@ def machine(c: Context) -> str:
     for key, values in facts.items():
         distinct = list(dict.fromkeys(str(value) for value in values.values() if value is not None))
         if distinct:
-            shown = distinct[0] if len(distinct) == 1 else "; ".join(f"{c.name(name)}: {value}" for name, value in values.items())
+            each = (text("chart.named", c.lang, name=c.name(name), value=value) for name, value in values.items())
+            shown = distinct[0] if len(distinct) == 1 else clauses(each, c.lang)
             rows.append(tag("dt", c.say(f"machine.{key}")) + tag("dd", escape(shown)))
     return tag("dl", *rows, class_="facts")
 

@@ -140,7 +140,7 @@ def _measure(names: list[str], before: list[str]) -> None:
             st.button(say("studio.control.stop"), icon=":material/stop:", key=key, on_click=tasks.stop, args=(task,))
     for name, task in latest.items():
         if task.state in ("failed", "lost") and not outdated(library.open(name), task):
-            st.error(plain(f"{name}: {told(task.said())}"), icon=":material/error:")
+            st.error(plain(say("chart.named", name=name, value=told(task.said()))), icon=":material/error:")
     missing = [name for name in names if name not in running and _is_missing(library, name)]
     if missing:
         st.write(say("studio.compare.unmeasured"))

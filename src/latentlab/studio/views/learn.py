@@ -14,7 +14,7 @@ import streamlit as st
 from PIL import Image
 
 from latentlab.base.errors import LabError
-from latentlab.base.texts import duration, languages, number, text
+from latentlab.base.texts import clauses, duration, languages, number, text
 from latentlab.show.answers import Answers
 from latentlab.show.card import FORMULAS, NAMES, Card, count, found_cards, read_card
 from latentlab.show.charts.panels import Panel, Pictures
@@ -179,7 +179,7 @@ def _is_open(name: str, chosen: tuple[str, ...], card: Card | None) -> bool:
 
 def _each(name: str, chosen: tuple[str, ...]) -> str:
     """Options as a part of a sentence."""
-    return "; ".join(say(f"question.{name}.option.{option}").rstrip(".") for option in chosen)
+    return clauses((say(f"question.{name}.option.{option}").rstrip(".") for option in chosen), lang())
 
 
 def _result(name: str, card: Card, chosen: tuple[str, ...]) -> None:
@@ -198,12 +198,13 @@ def _result(name: str, card: Card, chosen: tuple[str, ...]) -> None:
             for index in indices:
                 parts.chart(card.panels[index], key=f"learn-{name}-{index}")
     st.subheader(say("card.claims"), anchor=False)
+    st.caption(plain(say("card.judged")))
     for claim in card.claims:
         icon, color = VERDICTS[claim.verdict]
         with st.container(key=f"learn-claim-{claim.name}"):
             st.markdown(f"**{plain(claim.said(name).say(lang()))}**")
             st.badge(say(f"card.verdict.{claim.verdict}"), icon=icon, color=color)  # type: ignore[arg-type]
-            st.caption(plain(claim.measured(name).say(lang())))
+            st.caption(plain(f"{claim.measured(name).say(lang())} {claim.against(name).say(lang())}"))
 
 
 def tall(panel: Panel) -> float:

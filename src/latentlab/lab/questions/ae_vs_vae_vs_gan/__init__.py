@@ -22,6 +22,7 @@ from latentlab.lab.questions.bench import NARROW, Bench, Plan, Task
 from latentlab.lab.questions.views import FITTED, View, first, sheet, view
 from latentlab.measure.metrics.classes import knn_accuracy
 from latentlab.measure.metrics.pixels import mean_squared_error
+from latentlab.measure.sources import codes_by_source
 from latentlab.models.nets import to_unit
 from latentlab.models.sampling import arc, line
 from latentlab.show.card import Claim
@@ -69,13 +70,15 @@ def judge(measured: Measured) -> tuple[Claim, ...]:
     ae, vae = measured["ae"], measured["vae"]
     kid = {family: column(seeds, "samples", "kid") for family, seeds in measured.items()}
     mse = {family: column(seeds, "mse", scale=1000) for family, seeds in measured.items()}
+    fitted, posterior = column(vae, "fitted", "kid"), column(vae, "posterior", "kid")
     claims = [
         claim("ae-copies", mse["vae"], mse["ae"]),
         ratio_claim("prior", column(ae, "standard", "kid"), kid["vae"]),
-        ratio_claim("fitted", kid["vae"], kid["ae"]),
+        ratio_claim("mismatch", kid["vae"], posterior, reconstructions=mean(vae, "reconstructions", "kid"), fitted=float(np.mean(fitted))),
+        ratio_claim("fitted", fitted, kid["ae"]),
         ratio_claim("gan-draws", kid["vae"], kid["gan"]),
         ratio_claim("ways", column(vae, "midpoints", "kid"), column(ae, "midpoints", "kid")),
-        claim("no-way-back", mse["gan"], mse["vae"]),
+        claim("way-back", mse["gan"], column(vae, "searched", scale=1000), encoded=float(np.mean(mse["vae"]))),
     ]
     if "knn_accuracy" in vae[0]:
         claims.append(claim("organised", *(column(seeds, "knn_accuracy", scale=100) for seeds in (vae, ae))))
@@ -103,25 +106,26 @@ def faces(bench: Bench, runs: Mapping[str, Run]) -> Pictures:
 
 
 def distances(measured: Measured) -> Bars:
-    """KID of samples and of half-way images; an AE's samples once more with z from the standard normal."""
-    groups = ("samples", "midpoints", "standard")
+    """KID of images from each source of codes, from codes of images to the prior, and of half-way images."""
+    groups = ("reconstructions", "posterior", "fitted", "standard", "midpoints")
     series = [
         bars(name(family), [column(measured[family], group, "kid") if group in measured[family][0] else None for group in groups], family)
         for family in PRESETS
     ]
     floor, values = mean(measured["vae"], "floor", "kid"), {family: mean(measured[family], "samples", "kid") for family in PRESETS}
+    told = {f"{family}_{group}": mean(measured[family], group, "kid") for family, group in (("ae", "standard"), ("vae", "posterior"))}
     return paint.bars(
-        "distances.", "kid", [paint.say(f"distances.{group}") for group in groups], series,
-        {"standard": mean(measured["ae"], "standard", "kid"), "floor": floor, **values}, lines=((floor, paint.say("floor")),),
+        "distances.", "kid", [paint.say(f"distances.{group}") for group in groups], series, {"floor": floor, **values, **told},
+        lines=((floor, paint.say("floor")),),
     )  # fmt: skip
 
 
 def errors(measured: Measured) -> Bars:
-    """Squared error of the images that each family gives back."""
-    series = bars(paint.say("mse"), [column(measured[family], "mse") for family in PRESETS], "", 1000)
-    return paint.bars(
-        "errors.", "mse", map(name, PRESETS), [series], {family: mean(measured[family], "mse", scale=1000) for family in PRESETS}
-    )
+    """Squared error of the images that each family gives back, and of those that a search finds."""
+    ways = {"ae": ("ae", "mse"), "vae": ("vae", "mse"), "vae_searched": ("vae", "searched"), "gan": ("gan", "mse")}
+    series = bars(paint.say("mse"), [column(measured[family], error) for family, error in ways.values()], "", 1000)
+    told = {way: mean(measured[family], error, scale=1000) for way, (family, error) in ways.items()}
+    return paint.bars("errors.", "mse", [paint.say(f"errors.{way}") for way in ways], [series], told)
 
 
 def virtues(measured: Measured) -> Bars:
@@ -144,7 +148,7 @@ def name(family: str) -> Phrase:
 # What one model is good for: samples, ways between images, the way back from an image to a code.
 
 SAMPLES, WAYS = 500, 500
-SEARCHED = 64  # held-out images for which a GAN's z is searched; it takes as long as a short training
+SEARCHED = 64  # held-out images for which z is searched; it takes as long as a short training
 SEARCH_STEPS, SEARCH_RATE = 150, 0.1
 
 Floats = NDArray[np.float32]
@@ -153,7 +157,8 @@ Floats = NDArray[np.float32]
 def measure_family(run: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Everything about one run: "samples", "midpoints", "floor", "mse", "edges" and, with an encoder, "knn_accuracy".
 
-    An AE is measured a second time as "standard": with z ~ N(0, I), as if its codes were what a VAE's are.
+    "standard": with z ~ N(0, I), for an AE too, as if its codes were what a VAE's are. With an encoder what `measure.sources`
+    names. A VAE is "searched" too: its decoder as if it had no encoder, as a GAN's generator has none.
     """
     looking, seed = view(settings), run.config.train.seed + 1
     samples = run.sample(SAMPLES, seed=seed)
@@ -167,10 +172,15 @@ def measure_family(run: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
         "real_edges": float(edge_steps(looking.held_out).mean()),
         "seconds": float(run.metrics()[-1]["seconds"]),
     }
-    if run.config.family == "ae":
-        measured["standard"] = looking.quality(run.decode(latents(SAMPLES, run.config.model.latent_dim, seed)))
-    if run.config.family != "gan" and looking.labels is not None:
-        measured["knn_accuracy"] = organisation(run, looking)
+    measured["standard"] = looking.quality(run.decode(latents(SAMPLES, run.config.model.latent_dim, seed)))
+    if run.config.family != "gan":
+        codes = run.encode(first(looking.data.train, FITTED).images)
+        measured |= {name: looking.quality(run.decode(z)) for name, z in codes_by_source(*codes, SAMPLES, seed).items()}
+        if looking.labels is not None:
+            measured["knn_accuracy"] = organisation(run, looking)
+    if run.config.family == "vae":
+        given = looking.held_out[:SEARCHED]
+        measured["searched"] = float(mean_squared_error(given, search(run, given)).mean())
     return measured
 
 
@@ -192,7 +202,7 @@ def copies(run: Run, images: Images) -> Images:
 
 def search(run: Run, images: Images) -> Images:
     """The nearest images that a generator was found to make: z by Adam on the squared error, from z = 0 (Creswell & Bharath 2019)."""
-    generator = run.networks()["generator"].requires_grad_(False)
+    generator = run.networks()["generator" if run.config.family == "gan" else "decoder"].requires_grad_(False)
     x = to_unit(torch.from_numpy(np.ascontiguousarray(images)))  # [N, C, H, W]
     z = torch.zeros(len(x), run.config.model.latent_dim, requires_grad=True)
     adam = torch.optim.Adam([z], SEARCH_RATE)

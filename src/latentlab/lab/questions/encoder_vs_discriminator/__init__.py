@@ -89,9 +89,9 @@ def judge(measured: Measured) -> tuple[Claim, ...]:
     ]
     if "probes" in measured[0]:
         linear = {probe: per_cent("probes", probe, "linear") for probe in measured[0]["probes"]}
-        told = {"encoder": float(np.mean(linear["encoder.trained"])), "untrained": float(np.mean(linear["discriminator.untrained"]))}
+        told = {"encoder": float(np.mean(linear["encoder.trained"])), "logit": float(np.mean(linear["discriminator.output"]))}
         claims.append(claim("code", linear["encoder.output"], linear["discriminator.output"], numbers=LATENT_DIM))
-        claims.append(claim("knowledge", linear["discriminator.trained"], linear["discriminator.output"], **told))
+        claims.append(claim("knowledge", linear["discriminator.trained"], linear["discriminator.untrained"], **told))
     return tuple(claims)
 
 

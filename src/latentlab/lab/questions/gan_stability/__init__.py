@@ -2,6 +2,9 @@
 
 They are taken away from a configuration that has them all, not added to one that has none: without any, the training
 fails so early that a single remedy shows little, while what is missing from a working recipe is seen at once.
+
+Every arm makes as many generator updates: an arm with one a step goes on for twice as many steps. Else the arm without the
+second update would be worse for having trained half as long. That arm, "halved", is trained too: it shows what that does.
 """
 
 from __future__ import annotations
@@ -44,7 +47,7 @@ REMEDIES: dict[str, tuple[str, Any, Any]] = {
     "updates": ("train.generator_updates", 2, 1),
     "spectral": ("model.discriminator_normalization", "spectral", "none"),
 }
-ARMS = ("all", *REMEDIES, "none")
+ARMS = ("all", *REMEDIES, "none", "halved")
 TOLD = ("kid", "precision", "recall", "class_entropy_nats", "dominance", "certainty", "logit_gap", "gradient_norm", "gradient_spread")
 Measured = Mapping[str, Sequence[dict[str, Any]]]  # arm → seed by seed
 paint = Painter("gan-stability")
@@ -56,17 +59,19 @@ def experiment(bench: Bench) -> Findings:
     measured = {arm: bench.results(arm, SEEDS) for arm in ARMS}
     claims = judge(measured)
     numbers = {arm: table({name: column(seeds, name) for name in TOLD if name in seeds[0]}) for arm, seeds in measured.items()}
-    settings: dict[str, Any] = {"seeds": SEEDS, "steps": STEPS, "batch_size": BATCH}
+    settings: dict[str, Any] = {"seeds": SEEDS, "generator_updates": 2 * STEPS, "batch_size": BATCH}
     settings |= {name: f"{value} / {without}" for name, (_, value, without) in REMEDIES.items()}
     panels: tuple[Panel, ...] = (ablation(measured), faces(runs), dominance(measured), gradients(measured))
     return Findings(settings, outcome(claims, measured), claims, panels, dict(numbers))
 
 
 def gan(arm: str, seed: int, bench: Bench) -> Plan:
-    """A GAN with all remedies, with all but one, or with none."""
-    changes: dict[str, Any] = {**COMMON, "train.seed": seed, "train.steps": STEPS}
-    changes |= {field: without if arm in (name, "none") else value for name, (field, value, without) in REMEDIES.items()}
-    changes["train.evaluate_epochs"] = BATCH * STEPS / len(bench.data.train)
+    """A GAN with all remedies, with all but one, or with none; or "halved", without the second update and not longer for it."""
+    without = {"none": tuple(REMEDIES), "halved": ("updates",), "all": ()}.get(arm, (arm,))
+    changes: dict[str, Any] = {**COMMON, "train.seed": seed}
+    changes |= {field: less if name in without else value for name, (field, value, less) in REMEDIES.items()}
+    steps = STEPS * (2 if "updates" in without and arm != "halved" else 1)
+    changes |= {"train.steps": steps, "train.evaluate_epochs": BATCH * steps / len(bench.data.train)}
     return Plan(f"{arm}-seed-{seed}", "conv-gan", changes, task=Task("stability-measures"))
 
 
@@ -99,15 +104,18 @@ def ablation(measured: Measured) -> Bars:
 def faces(runs: Mapping[str, Run]) -> Pictures:
     """Samples of the first seed of every arm."""
     sheets = [sheet(runs[f"{arm}-seed-0"].sample(SHOWN, seed=0), SHOWN // 2) for arm in ARMS]
-    return paint.pictures("faces.", zip(arms(), sheets, strict=True), {"count": SHOWN, "steps": STEPS})
+    return paint.pictures("faces.", zip(arms(), sheets, strict=True), {"count": SHOWN, "updates": 2 * STEPS, "halved": STEPS})
 
 
 def dominance(measured: Measured) -> Lines:
     """The gap between the discriminator's mean logits on real and on generated images, while training goes on."""
     series = [
-        range_line(name, measured[arm][0]["steps"], [run["gaps"] for run in measured[arm]]) for arm, name in zip(ARMS, arms(), strict=True)
+        range_line(name, measured[arm][0]["updates"], [run["gaps"] for run in measured[arm]])
+        for arm, name in zip(ARMS, arms(), strict=True)
     ]
-    return paint.lines("dominance.", "steps", "gap", series, {arm: mean(measured[arm], "logit_gap") for arm in ("all", "spectral", "none")})
+    return paint.lines(
+        "dominance.", "updates", "gap", series, {arm: mean(measured[arm], "logit_gap") for arm in ("all", "spectral", "none")}
+    )
 
 
 def gradients(measured: Measured) -> Bars:
@@ -139,7 +147,7 @@ def measure_stability(run: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
     with torch.no_grad():
         real, fake = (discriminator(to_unit(torch.from_numpy(images))).numpy() for images in (looking.held_out, samples))
     judged = {"dominance": exceeds(real, fake), "certainty": certainty(real, fake)}
-    return looking.quality(samples) | judged | course(run.metrics())
+    return looking.quality(samples) | judged | course(run.metrics(), run.config.values()["train.generator_updates"])
 
 
 def certainty(real: NDArray[Any], fake: NDArray[Any]) -> float:
@@ -148,10 +156,10 @@ def certainty(real: NDArray[Any], fake: NDArray[Any]) -> float:
     return float(on_real - on_fake)
 
 
-def course(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What the lines of metrics say of a training.
+def course(rows: Sequence[Mapping[str, Any]], a_step: int) -> dict[str, Any]:
+    """What the lines of metrics say of a training with so many generator updates a step.
 
-    "steps", "gaps" (mean real less mean fake logit), "gradient_norms"; over its second half "logit_gap", "gradient_norm" and
+    "updates" made, "gaps" (mean real less mean fake logit), "gradient_norms"; over its second half "logit_gap", "gradient_norm" and
     "gradient_spread", the largest over the smallest of its lines.
     """
     rows = [row for row in rows if row["split"] == "train" and row.get("gradient_norm") is not None]
@@ -159,7 +167,7 @@ def course(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     norm = np.array([row["gradient_norm"] for row in rows])
     late = slice(len(rows) // 2, None)
     return {
-        "steps": [row["step"] for row in rows],
+        "updates": [a_step * row["step"] for row in rows],
         "gaps": gap.tolist(),
         "gradient_norms": norm.tolist(),
         "logit_gap": float(gap[late].mean()),

@@ -1,0 +1,35 @@
+"""Codes from each source between an image's own and the prior's: their moments are those of the aggregate posterior."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from latentlab.measure.sources import SOURCES, codes_by_source
+
+
+def test_each_source_has_the_moments_that_it_should() -> None:
+    random = np.random.default_rng(0)
+    signs = random.choice([-2.0, 2.0], (500, 1))
+    mean = np.hstack([signs, 0.5 * signs]) + random.normal(0, 0.1, (500, 2))  # two clouds: no Gaussian
+    deviation = np.tile([0.3, 0.6], (500, 1))
+    found = codes_by_source(mean, deviation, 40_000, seed=3)
+    assert tuple(found) == SOURCES
+    assert {codes.shape for codes in found.values()} == {(40_000, 2)}
+    own = np.cov(mean, rowvar=False)
+    aggregate = own + np.diag([0.09, 0.36])
+    for name, covariance in {"reconstructions": own, "posterior": aggregate, "fitted": aggregate}.items():
+        assert np.cov(found[name], rowvar=False) == pytest.approx(covariance, rel=0.05, abs=0.03), name
+        assert found[name].mean(0) == pytest.approx(mean.mean(0), abs=0.05), name
+    empty = {name: float((np.abs(codes[:, 0]) < 0.5).mean()) for name, codes in found.items()}
+    assert empty["reconstructions"] == empty["posterior"] == 0.0 < 0.1 < empty["fitted"]  # the Gaussian fills the gap between the clouds
+
+
+def test_codes_of_an_autoencoder_have_no_posterior_and_no_image_is_used_twice_while_others_are_left() -> None:
+    mean = np.arange(20.0).reshape(10, 2)
+    found = codes_by_source(mean, None, 10, seed=1)
+    assert list(found) == ["reconstructions", "fitted"]
+    assert sorted(found["reconstructions"][:, 0]) == sorted(mean[:, 0])
+    assert np.array_equal(found["fitted"], codes_by_source(mean, None, 10, seed=1)["fitted"])
+    assert not np.array_equal(found["fitted"], codes_by_source(mean, None, 10, seed=2)["fitted"])
+    assert found["fitted"].dtype == np.float32
