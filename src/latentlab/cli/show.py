@@ -230,6 +230,11 @@ def details(result: Mapping[str, Any]) -> list[str]:
         said = (
             f"NLL: {nll['k']:,} importance samples an image, effective {shown(sizes['mean'])} on average, {shown(sizes['least'])} at least"
         )
+        if "pareto_k" in nll:
+            tails = nll["pareto_k"]
+            said += f", Pareto k {shown(tails['mean'])} on average, above {tails['threshold']} for {100 * tails['above']:.0f} % of images"
+        if "drawn" in nll:
+            said += f", {nll['drawn']['mean']:,.0f} samples drawn on average"
         lines.append(f"{said}; IWAE bounds " + ", ".join(f"k = {k}: {shown(value)}" for k, value in bounds.items()))
         if sizes["mean"] is None or sizes["mean"] < FEW_EFFECTIVE:
             lines.append("NLL: so few effective samples leave it too high; raise --nll-samples")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
 import torch
@@ -15,11 +15,12 @@ from torch import Tensor
 
 from latentlab.base.errors import refusal
 from latentlab.base.machine import threads
-from latentlab.base.seeding import torch_generator
+from latentlab.base.seeding import numpy_generator, torch_generator
 from latentlab.config import BINARY
 from latentlab.data import ImageSet, entropy_floor_nats, is_binary
 from latentlab.measure import Watcher
 from latentlab.measure.metrics.classes import ACTIVE_VARIANCE, active_units
+from latentlab.measure.metrics.pareto import TRUSTED, fit_tail, log_mean_deviation
 from latentlab.measure.table import GREY, Scores, finite, mean_score, unit
 from latentlab.models.nets import Posterior
 from latentlab.models.objectives import kl_to_standard_normal
@@ -33,6 +34,7 @@ CHUNK = 500  # images at a time
 NOT_A_LIKELIHOOD = GREY.english
 
 Doubles = NDArray[np.float64]
+T = TypeVar("T")
 
 
 def vae_scores(run: Trained, images: ImageSet, nll_samples: int, nll_images: int, watch: Watcher) -> Scores:
@@ -90,11 +92,10 @@ def posterior(learner: VAELearner, batch: torch.Tensor, seed: int, first: int) -
 def nll_scores(
     run: Trained, learner: VAELearner, images: ImageSet, samples: int, most: int, watch: Watcher, more: dict[str, Any]
 ) -> Scores:
-    """nll_nats and bits_per_dim of the first `most` images of the split, with `samples` importance samples each."""
+    """nll_nats and bits_per_dim of the first `most` images of the split, with `samples` importance samples each, or more."""
     count, seed, decoder = min(most, len(images)), run.config.train.seed, learner.averages["decoder"].sampler()
     advance = watch(f"NLL, {samples} importance samples", count)
-    nll, effective, variances = [], [], 0.0
-    bounds: dict[int, list[Doubles]] = {}
+    found = []
     for start in range(0, count, CHUNK):
         batch = torch.from_numpy(images.take(np.arange(start, min(start + CHUNK, count))))
         x = learner.target(batch, seed, start)  # [N, C, H, W]
@@ -102,23 +103,22 @@ def nll_scores(
         def log_likelihood(z: torch.Tensor, i: int, x: torch.Tensor = x) -> torch.Tensor:
             return -learner.likelihood.nats_of_one(decoder(z), x[i])
 
-        chunk = marginal(posterior(learner, batch, seed, start), log_likelihood, samples, seed, start, advance)
-        nll.append(chunk.nll_nats)
-        effective.append(chunk.effective)
-        variances += (chunk.monte_carlo_stderr(samples) * len(batch)) ** 2
-        for k, bound in chunk.bounds.items():
-            bounds.setdefault(k, []).append(bound)
-    sizes = np.concatenate(effective)
+        found.append(marginal(posterior(learner, batch, seed, start), log_likelihood, samples, seed, start, advance))
+    every = Marginal.joined(found)
     known: dict[str, Any] = {
         "k": samples,
-        "effective_samples": {"mean": finite(float(sizes.mean())), "least": finite(float(sizes.min()))},
-        "monte_carlo_stderr": finite(math.sqrt(variances) / count),
-        "bounds_nats": {str(k): finite(float(np.concatenate(parts).mean())) for k, parts in bounds.items()},
+        "drawn": {"mean": float(every.drawn.mean()), "most": int(every.drawn.max())},
+        "effective_samples": {"mean": finite(float(every.effective.mean())), "least": finite(float(every.effective.min()))},
+        "monte_carlo_stderr": finite(every.monte_carlo_stderr),
+        "bounds_nats": {str(k): finite(float(bound.mean())) for k, bound in every.bounds.items()},
     }
+    if (shapes := every.pareto_k[np.isfinite(every.pareto_k)]).size:
+        above = float((shapes > TRUSTED).mean())
+        known["pareto_k"] = {"mean": float(shapes.mean()), "most": float(shapes.max()), "threshold": TRUSTED, "above": above}
     scale = 1 / (int(np.prod(images.shape)) * math.log(2))
     in_bits = more | {"floor": more["floor"] * scale} if more else {}
-    return mean_score("nll_nats", np.concatenate(nll), **known, **more) | mean_score(
-        "bits_per_dim", np.concatenate(nll) * scale, k=samples, **in_bits
+    return mean_score("nll_nats", every.nll_nats, **known, **more) | mean_score(
+        "bits_per_dim", every.nll_nats * scale, k=samples, **in_bits
     )
 
 
@@ -127,8 +127,11 @@ def nll_scores(
 # −log p(x) ≤ −L_k(x) = −E log (1/k) Σ w_i ≤ −ELBO(x), w = p(x|z) p(z) / q(z|x), z ~ q(z|x) (Burda, Grosse & Salakhutdinov
 # 2016, eqs. 8–10). With k in the thousands −L_k is taken for the NLL. Each image is encoded once; its K samples are drawn
 # from a stream of their own and come by in chunks, so neither K nor the batching of images costs memory or changes a number.
+# An image whose log mean weight is still uncertain gets more of them: its posterior q is too narrow, its weights' tail heavy.
 
 DRAWN = 500  # importance samples at a time: their logits fit a processor's second cache
+UNCERTAIN = 0.2  # nats: an image that is known no better gets twice as many samples, up to MORE times as many as asked for
+MORE = 4
 BOUNDS = (1, 5, 50, 500)  # the k of the IWAE bounds that are estimated on the way, from groups of the same samples
 
 
@@ -143,15 +146,25 @@ class Marginal(NamedTuple):
 
     nll_nats: Doubles  # [N]
     effective: Doubles  # [N], the effective sample size (Σ w)² / Σ w² (Kong 1992), between 1 and K
-    bounds: dict[int, Doubles]  # k → −L_k, [N] nats
+    pareto_k: Doubles  # [N], the shape of the tail of the weights; NaN where they are too few or all alike
+    deviation: Doubles  # [N] nats: how far nll_nats moves with other samples
+    drawn: NDArray[np.int64]  # [N], importance samples
+    bounds: dict[int, Doubles]  # k → −L_k, [N] nats, from the samples that were asked for
 
-    def monte_carlo_stderr(self, samples: int) -> float:
-        """The part of the mean's standard error that more importance samples would take away.
+    @property
+    def monte_carlo_stderr(self) -> float:
+        """The part of the mean's standard error that more importance samples would take away, in nats.
 
-        Var(log mean w) ≈ (K / ESS − 1) / K for each image, by the delta method.
+        Not by the delta method, (K / ESS − 1) / K: what the largest weight could have been is in no sample's variance, and
+        where q is too narrow that error is two to three times too small.
         """
-        count = len(self.nll_nats)
-        return math.sqrt(float(np.maximum(1.0 / self.effective - 1.0 / samples, 0.0).sum())) / count
+        return math.sqrt(float(np.square(self.deviation).sum())) / len(self.nll_nats)
+
+    @staticmethod
+    def joined(parts: Sequence[Marginal]) -> Marginal:
+        """What was found of several batches, as of one."""
+        joined: list[Any] = [np.concatenate(field) for field in zip(*(part[:-1] for part in parts), strict=True)]
+        return Marginal._make([*joined, {k: np.concatenate([part.bounds[k] for part in parts]) for k in parts[0].bounds}])
 
 
 def marginal(
@@ -162,7 +175,7 @@ def marginal(
     first: int = 0,
     advance: Callable[[int], None] = lambda images: None,
 ) -> Marginal:
-    """−log p(x) of each of N images from `samples` draws of its posterior q.
+    """−log p(x) of each of N images from `samples` draws of its posterior q, up to MORE times as many where they do not suffice.
 
     `log_likelihood(z, i=i)` is log p(x_i | z) for z [S, Z], in nats, [S]. The noise of image i is a function of
     (seed, first + i) alone. `advance` is told of every image that is done. Raises LabError when samples < 1.
@@ -170,28 +183,43 @@ def marginal(
     if samples < 1:
         raise refusal("nll_samples", "an integer of at least 1", samples)
     bounds: dict[int, list[float]] = {k: [] for k in BOUNDS if k <= samples}
-    nll, effective = [], []
+    nll, effective, shapes, deviations, drawn = [], [], [], [], []
 
-    def one(i: int) -> Tensor:
+    def one(i: int) -> tuple[Tensor, float, float]:
+        """log w [K] of an image, the shape of their tail, and the deviation of their log mean."""
+        of_image = functools.partial(log_likelihood, i=i)
+        log_weights = torch.empty(0, dtype=torch.float64)
         with torch.no_grad():  # which holds for one thread
-            parts = [
-                _log_weights(q.mean[i], q.log_var[i], functools.partial(log_likelihood, i=i), min(DRAWN, samples - at), seed, first + i, at)
-                for at in range(0, samples, DRAWN)
-            ]
-            return torch.cat(parts)  # [K]
+            for total in (samples * 2**times for times in range(1 + int(math.log2(MORE)))):
+                have = len(log_weights)
+                parts = (range(max(at, have), min(at + DRAWN, total)) for at in range(have // DRAWN * DRAWN, total, DRAWN))
+                more = [_log_weights(q.mean[i], q.log_var[i], of_image, part, seed, first + i) for part in parts]
+                log_weights = torch.cat([log_weights, *(part.cpu() for part in more)])
+                weights = (log_weights - log_weights.max()).exp().numpy()
+                if not np.isfinite(weights).all():
+                    return log_weights, math.nan, math.inf
+                tail = fit_tail(weights)
+                deviation = log_mean_deviation(weights, tail, numpy_generator(seed, "tail", first + i))
+                if not deviation > UNCERTAIN:
+                    break
+        return log_weights, math.nan if tail is None else tail.shape, deviation
 
-    for log_weights in _side_by_side(one, len(q.mean), q.mean.device):
+    for log_weights, shape, deviation in _side_by_side(one, len(q.mean), q.mean.device):
         total = torch.logsumexp(log_weights, 0)
-        nll.append(math.log(samples) - float(total))
+        nll.append(math.log(len(log_weights)) - float(total))
         effective.append(float((2 * total - torch.logsumexp(2 * log_weights, 0)).exp()))
+        shapes.append(shape)
+        deviations.append(deviation)
+        drawn.append(len(log_weights))
         for k, bound in bounds.items():
             groups = log_weights[: samples // k * k].view(-1, k)  # [G, k]
             bound.append(math.log(k) - float(torch.logsumexp(groups, 1).mean()))
         advance(1)
-    return Marginal(np.array(nll, np.float64), np.array(effective), {k: np.array(bound, np.float64) for k, bound in bounds.items()})
+    found: list[Any] = [np.array(values) for values in (nll, effective, shapes, deviations, drawn)]
+    return Marginal._make([*found, {k: np.array(bound) for k, bound in bounds.items()}])
 
 
-def _side_by_side(one: Callable[[int], Tensor], count: int, device: torch.device) -> Iterator[Tensor]:
+def _side_by_side(one: Callable[[int], T], count: int, device: torch.device) -> Iterator[T]:
     """one(0) … one(count − 1) in order; on a CPU as many at once as torch has threads, each in one of them.
 
     A chunk of one image is too small to be worth sharing: two threads on one product gain a fifth, two images side by side
@@ -209,15 +237,14 @@ def _side_by_side(one: Callable[[int], Tensor], count: int, device: torch.device
             pool.shutdown(cancel_futures=True)
 
 
-def _log_weights(
-    mean: Tensor, log_var: Tensor, log_likelihood: Callable[[Tensor], Tensor], count: int, seed: int, number: int, start: int
-) -> Tensor:
-    """log p(x|z) + log p(z) − log q(z|x) of one chunk of samples of one image: float64 [count].
+def _log_weights(mean: Tensor, log_var: Tensor, log_likelihood: Callable[[Tensor], Tensor], which: range, seed: int, number: int) -> Tensor:
+    """log p(x|z) + log p(z) − log q(z|x) of some samples of one image, within one chunk: float64 [S].
 
     With z = μ + σ ε the normal densities leave ½ |ε|² − ½ |z|² + Σ log σ.
     """
+    start = which.start // DRAWN * DRAWN
     source = torch_generator(mean.device, seed, "importance", number, start)
-    epsilon = torch.randn(DRAWN, len(mean), generator=source, device=mean.device)[:count]  # [S, Z]
+    epsilon = torch.randn(DRAWN, len(mean), generator=source, device=mean.device)[which.start - start : which.stop - start]  # [S, Z]
     z = mean + (0.5 * log_var).exp() * epsilon  # [S, Z]
     ratio = 0.5 * (epsilon.square() - z.square()).sum(1).double() + 0.5 * log_var.double().sum()
     return log_likelihood(z).double() + ratio

@@ -46,7 +46,8 @@ ROW = {  # a line of metrics.jsonl
 }  # fmt: skip
 SCORE = {
     "value": NUMBER, "unit": str, "n": is_count, "stderr?": NUMBER, "ci95?": (None, is_interval), "floor?": NUMBER,
-    "floor_ci95?": (None, is_interval), "note?": str,
+    "floor_ci95?": (None, is_interval), "note?": str, "k?": is_count, "effective_samples?": {"mean": NUMBER, "least": NUMBER},
+    "pareto_k?": {"mean": NUMBER, "most": NUMBER, "threshold": is_number, "above": is_number},
 }  # fmt: skip
 SHARES = {"names": [str], "samples": [is_amount], "real": [is_amount], "n": is_count}
 FINDING = {

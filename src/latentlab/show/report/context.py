@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -126,6 +127,7 @@ class Score(NamedTuple):
     ci95: tuple[float, float] | None = None
     extractor: str = ""
     floor_ci95: tuple[float, float] | None = None
+    importance: Mapping[str, Any] = MappingProxyType({})  # of an NLL: what its importance sampling was like
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -217,7 +219,16 @@ def _score(value: Any) -> Score | None:
     known, about_floor = (_interval(value.get(name)) for name in ("ci95", "floor_ci95"))
     if stderr is None and known is not None:
         stderr = (known[1] - known[0]) / (2 * Z)
-    return Score(float(value["value"]), stderr, value.get("floor"), value.get("note"), known, value.get("extractor", ""), about_floor)
+    return Score(
+        float(value["value"]),
+        stderr,
+        value.get("floor"),
+        value.get("note"),
+        known,
+        value.get("extractor", ""),
+        about_floor,
+        value if "effective_samples" in value else {},
+    )
 
 
 def _interval(ends: Any) -> tuple[float, float] | None:
