@@ -7,6 +7,7 @@ from latex2mathml.converter import convert
 from latentlab.base.texts import clauses, duration
 from latentlab.show.answers import Part
 from latentlab.show.card import FORMULAS, NAMES, Card, options
+from latentlab.show.excerpts import excerpts
 from latentlab.show.report.context import Context
 from latentlab.show.report.markup import as_html, escape, panel_figure, tag
 
@@ -97,10 +98,25 @@ def _claims(c: Context, name: str, card: Card) -> str:
     return tag("h4", c.say("card.claims")) + tag("p", c.say("card.judged"), class_="small") + tag("ul", *items, class_="claims")
 
 
+def _code(c: Context, name: str, formula: int) -> str:
+    """The project's own code of a formula, folded."""
+    found = excerpts(name, formula)
+    where = ", ".join(dict.fromkeys(one.file for one in found))
+    return tag(
+        "details", tag("summary", c.say("card.code", file=where)), tag("pre", tag("code", escape("\n\n".join(one.code for one in found))))
+    )
+
+
 def _answer(c: Context, name: str) -> str:
     """The answer in plain words, the mathematics, the analogy, what to try next, the sources."""
     formulas = [
-        tag("div", convert(latex, display="block"), tag("p", c.say(f"question.{name}.formula.{number}")), class_="formula")
+        tag(
+            "div",
+            convert(latex, display="block"),
+            tag("p", c.say(f"question.{name}.formula.{number}")),
+            _code(c, name, number),
+            class_="formula",
+        )
         for number, latex in enumerate(FORMULAS[name], 1)
     ]
     lists = [

@@ -18,6 +18,7 @@ from latentlab.base.texts import clauses, duration, languages, number, text
 from latentlab.show.answers import Answers
 from latentlab.show.card import FORMULAS, NAMES, Card, count, found_cards, read_card
 from latentlab.show.charts.panels import Panel, Pictures
+from latentlab.show.excerpts import excerpts
 from latentlab.studio import answers as answers_book
 from latentlab.studio import parts, tasks
 from latentlab.studio.actions import experiment
@@ -230,6 +231,9 @@ def _answer(name: str) -> None:
     for n, latex in enumerate(FORMULAS[name], 1):
         st.latex(latex)
         st.caption(plain(say(f"question.{name}.formula.{n}")))
+        found = excerpts(name, n)
+        with st.expander(plain(say("card.code", file=", ".join(dict.fromkeys(one.file for one in found))))):
+            st.code("\n\n".join(one.code for one in found), language="python")
     st.markdown(f"> **{plain(say('card.analogy'))}** {plain(say(f'question.{name}.analogy'))}")
     for part in ("next", "source"):
         st.subheader(say(f"card.{part}"), anchor=False)

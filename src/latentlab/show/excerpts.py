@@ -1,0 +1,71 @@
+"""The project's own code beside its equations: functions as their files hold them, read as text, so that torch is not loaded."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import textwrap
+from importlib import resources
+from typing import NamedTuple
+
+VAE, AE = "models/vae.py:VAELearner._losses", "models/autoencoder.py:AutoencoderLearner._losses"
+KL = "models/objectives.py:kl_to_standard_normal"
+JUDGE, FOOL = "models/gan.py:GANLearner._judge", "models/gan.py:GANLearner._fool"
+ESTIMATORS = "lab/questions/reparameterization/estimators.py"
+
+# Of each formula of a question, in their order, the functions that do in code what it says.
+CODE: dict[str, tuple[tuple[str, ...], ...]] = {
+    "reparameterization": ((f"{ESTIMATORS}:draw", f"{ESTIMATORS}:pathwise"), (f"{ESTIMATORS}:score",), (VAE,)),
+    "kl": ((VAE,), (KL,), ("lab/questions/views.py:aggregate",)),
+    "latent-dim": ((AE,), (VAE,), (KL,)),
+    "decoder-as-generator": (
+        (VAE,),
+        (FOOL, "models/objectives.py:hinge_generator"),
+        ("lab/questions/decoder_as_generator/__init__.py:moved",),
+    ),
+    "encoder-vs-discriminator": (
+        ("models/nets.py:GaussianEncoder.forward", "models/nets.py:Discriminator.forward"),
+        (VAE,),
+        (JUDGE, "models/objectives.py:hinge_discriminator"),
+        ("lab/questions/views.py:exceeds",),
+    ),
+    "ae-vs-vae-vs-gan": ((AE,), (VAE,), (JUDGE, FOOL)),
+    "gan-stability": (
+        (FOOL, "models/objectives.py:non_saturating_generator"),
+        ("models/objectives.py:non_saturating_discriminator",),
+        ("lab/questions/gan_stability/__init__.py:certainty",),
+        ("models/nets.py:module",),
+    ),
+}
+
+
+class Excerpt(NamedTuple):
+    """A function of this project."""
+
+    file: str  # below src/latentlab
+    line: int
+    code: str  # without its docstring
+
+
+@functools.cache
+def excerpt(where: str) -> Excerpt:
+    """The function at "FILE:NAME" or "FILE:CLASS.NAME". Raises KeyError for one that there is none of."""
+    file, _, name = where.partition(":")
+    text = resources.files("latentlab").joinpath(*file.split("/")).read_text(encoding="utf-8")
+    node: ast.AST = ast.parse(text)
+    for part in name.split("."):
+        found = {one.name: one for one in ast.iter_child_nodes(node) if isinstance(one, ast.FunctionDef | ast.ClassDef)}
+        node = found[part]
+    if not isinstance(node, ast.FunctionDef):
+        raise KeyError(where)
+    first = min((node.lineno, *(one.lineno for one in node.decorator_list))) - 1
+    lines = text.splitlines()[first : node.end_lineno]
+    if ast.get_docstring(node) is not None:
+        told = node.body[0]
+        del lines[told.lineno - 1 - first : (told.end_lineno or told.lineno) - first]
+    return Excerpt(file, first + 1, textwrap.dedent("\n".join(lines)))
+
+
+def excerpts(question: str, formula: int) -> list[Excerpt]:
+    """The code of the formula of that number, from 1, of a question."""
+    return [excerpt(where) for where in CODE[question][formula - 1]]
