@@ -33,6 +33,7 @@ def short_questions() -> Iterator[None]:
             found |= {f"{own}.option.{option}": words[place] for option, words in OPTIONS.items()}
             found |= {f"{own}.claim.{claim}": f"Claim {claim}." for claim in ("first", "second")}
             found |= {f"{own}.measured.{claim}": "It was {x}." for claim in ("first", "second")}
+            found |= {f"{own}.against.{claim}": "chance" for claim in ("first", "second")}
         return found
 
     with pytest.MonkeyPatch.context() as patch:

@@ -243,10 +243,10 @@ class Words(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
-        self.quiet += tag in ("script", "style")
+        self.quiet += tag in ("script", "style", "pre")
 
     def handle_endtag(self, tag):
-        self.quiet -= tag in ("script", "style")
+        self.quiet -= tag in ("script", "style", "pre")
 
     def handle_data(self, data):
         if not self.quiet:

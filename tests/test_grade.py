@@ -62,8 +62,9 @@ def written(monkeypatch) -> list[dict[str, Any]]:
     """What `latentlab report` gives to the page, which is a short one."""
     calls: list[dict[str, Any]] = []
 
-    def write_page(out, runs, comparison, lang, *, answers=None, cards=None, precision="int8"):
-        calls.append({"runs": runs, "comparison": comparison, "lang": lang, "answers": answers, "cards": cards, "weights": precision})
+    def write_page(out, runs, comparison, lang, *, answers=None, cards=None, precision="int8", model_answers=None):
+        told = {"runs": runs, "comparison": comparison, "lang": lang, "answers": answers, "cards": cards}
+        calls.append(told | {"weights": precision, "model_answers": model_answers})
         Path(out).write_text(seal(PAGE, record(runs, comparison, {}, answers, lang)), encoding="utf-8")
         return Path(out)
 
@@ -88,8 +89,11 @@ def test_a_folder_of_runs_is_reported_in_the_labs_order(lab, tmp_path, written, 
     assert call["comparison"]["groups"]["vae"]["scores"]["kl_nats"]["value"] == 15.2
     assert call["comparison"]["remarks"] == []
     assert open_report(out).state == "sound"
-    said(capsys, "report", lab / "vae", lab / "ae", "--out", out)  # an earlier report is replaced
+    said(capsys, "report", lab / "vae", lab / "ae", "--out", out, "--no-answers")  # an earlier report is replaced
     assert list(open_report(out).record["runs"]) == ["vae", "ae"]
+    said(capsys, "report", lab / "vae", "--out", out, "--answers", sheet, "--model-answers")
+    assert [call["model_answers"] for call in written] == [None, False, True]
+    assert "not allowed with" in refusal_here(capsys, "report", lab / "vae", "--out", out, "--no-answers", "--model-answers")
 
 
 def test_runs_of_one_name_are_told_apart(lab, tmp_path, written, capsys):

@@ -13,6 +13,7 @@ from fakeruns import coarse_figures, fake_lab, fake_run
 
 from latentlab.base.texts import catalogue
 from latentlab.measure.compare import comparison
+from latentlab.show.answers import Answers, Part
 from latentlab.show.figures.comparison import write_comparison
 from latentlab.show.report import write_page
 from latentlab.show.report.context import Context, Score, verdict
@@ -32,7 +33,7 @@ class Page(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.words, self.open, self.unclosed = "", [], []
+        self.words, self.prose, self.open, self.unclosed = "", "", [], []  # prose: words that are no code
         self.shared: dict[str, Any] = {}
         self.feed(text)
 
@@ -57,6 +58,7 @@ class Page(HTMLParser):
             self.shared = json.loads(data)
         elif not self.open or self.open[-1][0] not in ("script", "style"):
             self.words += data
+            self.prose += "" if any(tag == "pre" for tag, _ in self.open) else data
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.elements if name == tag]
@@ -66,6 +68,23 @@ def page_of(tmp_path, lang: str, *names: str, **options: Any) -> tuple[Page, str
     runs, compared = fake_lab(tmp_path, *names, **options)
     text = write_page(tmp_path / "lab.html", runs, compared, lang).read_text(encoding="utf-8")
     return Page(text), text
+
+
+def test_what_is_handed_in_holds_no_model_answer_unless_it_is_asked_for(tmp_path):
+    runs, compared = fake_lab(tmp_path, "vae")
+    mine = Answers("Ada", "", {"kl": Part(None, "My own words.")})
+    told = re.compile(r"question\.[\w-]+\.(answer|analogy|formula)")
+    texts = [words for lang in ("en", "fr") for key, words in catalogue(lang).items() if told.match(key)]
+    cases: dict[str, dict[str, Any]] = {
+        "plain": {}, "handed": {"answers": mine}, "both": {"answers": mine, "model_answers": True}, "none": {"model_answers": False},
+    }  # fmt: skip
+    held = {}
+    for name, options in cases.items():
+        page = Page(write_page(tmp_path / f"{name}.html", runs, compared, "en", **options).read_text(encoding="utf-8"))
+        held[name] = sum(words in page.words for words in texts)
+        assert ("My own words." in page.words) == ("answers" in options)
+        assert catalogue("en")["question.kl.experiment.1"] in page.words
+    assert held == {"plain": len(texts), "handed": 0, "both": len(texts), "none": 0}
 
 
 @pytest.fixture(scope="module", params=["en", "fr"])
@@ -127,7 +146,7 @@ def test_sentences_hold_the_numbers_of_the_runs(whole):
     assert f"87{mark}3" in page.words
     assert catalogue(lang)["measure.grey"] in page.words
     assert catalogue(lang)["family.ae.copies.here.lower"].partition(":")[0] in page.words
-    assert "{" not in page.words
+    assert "{" not in page.prose
 
 
 def test_what_failed_leads_and_noise_is_not_praised(tmp_path):

@@ -38,6 +38,9 @@ def command_report(arguments: list[str]) -> int:
     parser.add_argument("runs", nargs="*", metavar="RUN", help="run folders, or folders that hold runs, such as runs/lab")
     parser.add_argument("--out", required=True, metavar="FILE.html", help="the file to write; an earlier report there is replaced")
     parser.add_argument("--answers", metavar="FILE", help="your own answers (Markdown); `latentlab question --sheet FILE` writes a sheet")
+    told = parser.add_mutually_exclusive_group()
+    told.add_argument("--no-answers", action="store_true", help="leave latentlab's own answers out of the file (so with --answers)")
+    told.add_argument("--model-answers", action="store_true", help="put them in (so without --answers)")
     parser.add_argument("--questions", metavar="DIR", help="folder of questions that were run (runs/questions, where there is one)")
     add_value(parser, "--weights", Literal["int8", "fp16"], "precision of the live decoders (int8); fp16 is twice as large", "int8")
     add_lang(parser, "language in which it opens")
@@ -56,7 +59,8 @@ def command_report(arguments: list[str]) -> int:
     if answers is not None and not answers.name:
         say(f"{options.answers} names nobody: its line `name:` is empty.")
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_page(out, folders, compared, options.lang, answers=answers, cards=cards, precision=options.weights)
+    chosen = False if options.no_answers else options.model_answers or None
+    write_page(out, folders, compared, options.lang, answers=answers, cards=cards, precision=options.weights, model_answers=chosen)
     size = out.stat().st_size / 1e6
     if size > LARGE_MB:
         say(f"{out} has {size:.1f} MB, more than some mail programs take. Fewer runs or `--weights int8` make it smaller.")

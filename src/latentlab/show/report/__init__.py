@@ -44,18 +44,21 @@ def write_page(
     answers: Answers | None = None,
     cards: Mapping[str, Card] | None = None,
     precision: Precision = "int8",
+    model_answers: bool | None = None,
 ) -> Path:
     """Write the report of some runs to `out` and return it; it opens in `lang` and holds both languages.
 
     `runs` are folders by name, `comparison` is what comparison.json holds, `cards` those of the questions that were run,
-    `answers` a student's own. Raises LabError when a file of a run that the page needs is damaged.
+    `answers` a student's own; with them, what is handed in, this program's answers are left out of the file unless
+    `model_answers` says otherwise. Raises LabError when a file of a run that the page needs is damaged.
     """
     out, cards = Path(out), cards or {}
     # A run without a whole checkpoint has no live decoder, which is said on stderr and on the page.
     labels = {name: name for name in runs if f"run.{name}.short" not in catalogue(lang)}
     content = explorer_content(runs, labels, precision, lambda words: print(f"latentlab: {words}", file=sys.stderr))
     shared = Shared()
-    contexts = [Context(runs, comparison, one, shared, one == lang, cards, answers) for one in _order(lang)]
+    told = answers is None if model_answers is None else model_answers
+    contexts = [Context(runs, comparison, one, shared, one == lang, cards, answers, told) for one in _order(lang)]
     page = _page([_report(c, content) for c in contexts], shared, lang)
     replace_text(out, seal(page, record(runs, comparison, cards, answers, lang)))
     return out

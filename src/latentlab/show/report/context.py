@@ -41,6 +41,7 @@ class Context(Words):
     first: bool = True  # whether this is the page's first tree, which holds the pictures
     cards: Mapping[str, Card] = field(default_factory=dict)
     answers: Answers | None = None
+    model_answers: bool = True  # whether the page holds the answers that this program has to the questions
 
     @cached_property
     def columns(self) -> dict[str, Columns]:

@@ -27,8 +27,8 @@ def article(c: Context, name: str) -> str:
     head = tag("h3", c.say(f"question.{name}.title")) + tag("p", c.say(f"question.{name}.ask"), class_="ask")
     folded = tag(
         "details",
-        tag("summary", c.say("card.show" if card else "card.show_answer")),
-        _experiment(c, name, card) + _answer(c, name),
+        tag("summary", c.say("card.show_experiment" if not c.model_answers else "card.show" if card else "card.show_answer")),
+        _experiment(c, name, card) + (_answer(c, name) if c.model_answers else ""),
         open=part is not None,
         class_="answer",
     )
