@@ -131,6 +131,11 @@ class Card:
         if self.question not in NAMES:
             raise ValueError(f"a card's question must be one of {', '.join(NAMES)}. Got {self.question!r}")
 
+    @property
+    def seeds(self) -> int:
+        """How many seeds each arm was trained with."""
+        return int(self.settings.get("seeds", 1))
+
     def claim(self, name: str) -> Claim:
         """A claim by its name."""
         return next(claim for claim in self.claims if claim.name == name)
@@ -200,7 +205,7 @@ SHAPE = {
     "data": str,
     "seconds": lambda seconds: fits(seconds, (int, float)) and 0 <= seconds < math.inf,
     "machine": lambda machine: fits(machine, {}) and fits(machine.get("images", {}), Each(int)),
-    "settings": {},
+    "settings": {"seeds?": int},
     "outcome": [str],
     "claims": [{"name": str, "verdict": get_args(Verdict).__contains__, "measured": {}}],
     "numbers": {},

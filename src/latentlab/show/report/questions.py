@@ -74,7 +74,8 @@ def _experiment(c: Context, name: str, card: Card | None) -> str:
     if card is None:
         return head + c.paragraph("card.not_run") + tag("pre", tag("code", escape(f"latentlab question {name} --lang {c.lang}")))
     images = card.machine.get("images", {})
-    facts = c.say("card.facts", data=card.data, train=c.number(images.get("train", 0)), seconds=duration(card.seconds, c.lang))
+    told = {"train": c.number(images.get("train", 0)), "seeds": card.seeds, "seconds": duration(card.seconds, c.lang)}
+    facts = c.say("card.facts", data=card.data, **told)
     figures = tag("div", *(panel_figure(panel, c.lang, c.shared) for panel in card.panels), class_="charts wide")
     outcome = c.paragraph("card.outcome.none")
     if card.outcome:

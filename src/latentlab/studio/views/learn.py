@@ -187,7 +187,7 @@ def _result(name: str, card: Card, chosen: tuple[str, ...]) -> None:
     """What came true, the figures, and each claim with its verdict."""
     images = card.machine.get("images", {})
     took = duration(card.seconds, lang())
-    st.caption(plain(say("card.facts", data=card.data, train=number(images.get("train", 0), lang()), seconds=took)))
+    st.caption(plain(say("card.facts", data=card.data, train=number(images.get("train", 0), lang()), seeds=card.seeds, seconds=took)))
     if chosen:
         came_true = bool(set(chosen) & set(card.outcome))
         said = plain(say(f"card.prediction.{'right' if came_true else 'wrong'}"))
