@@ -91,7 +91,8 @@ def art_gan() -> Config:
     discriminator that wins. Source: the PyTorch AE/VAE/GAN lab on abstract art (an image folder). Ours, because with batch
     norm in both networks it made one grey tile of 748 paintings: a discriminator without it, half the channels, blurred
     kernels, R1, rates that fall, and pictures shifted and mirrored; and leaky ReLU, for the harmonics of ReLU's corner fall on
-    the stride's frequencies and weave (Karras et al. 2021, section 2), while ELU weaves least and varies less. What it reaches: benchmarks/bench_art.py.
+    the stride's frequencies and weave (Karras et al. 2021, section 2), while ELU weaves least and varies less. What it
+    reaches: benchmarks/bench_art.py.
     """
     return conv_gan().replace(
         preset="art-gan",
