@@ -233,7 +233,7 @@ def test_handed_in_reports_become_one_table(class_of, tmp_path, capsys):
     assert (bob["ae.preset"], bob["vae.preset"], foreign["vae.preset"], silent["name"]) == ("", "conv-vae", "", "")
     assert hostile["name"] == '\'=HYPERLINK("https://x.org")'
     assert {row["reparameterization.answer"] for row in (ada, bob)} == {LONG, LONG.upper()}
-    assert (ada["same_text_as"], bob["same_text_as"]) == ("reparameterization: bob.html", "reparameterization: ada.html")
+    assert (ada["like_text_of"], bob["like_text_of"]) == ("reparameterization: bob.html 1.00", "reparameterization: ada.html 1.00")
     assert ada["same_run_as"] == "ae: edited.html; vae: bob.html; gan: hostile.html"
 
 
@@ -254,7 +254,7 @@ def test_predictions_are_held_against_what_came_true(class_of, tmp_path, capsys)
 def test_short_answers_in_common_count_for_nothing(lab, tmp_path, capsys):
     files = [handed_in(tmp_path / f"{name}.html", {}, f"name: {name}\n## kl\nThe KL is higher.") for name in "ab"]
     said(capsys, "grade", *files, "--out", tmp_path / "all")
-    assert {row["same_text_as"] for row in rows_of(tmp_path / "all.csv").values()} == {""}
+    assert {row["like_text_of"] for row in rows_of(tmp_path / "all.csv").values()} == {""}
 
 
 def test_files_of_one_name_are_told_apart_and_named_once(lab, tmp_path, capsys):

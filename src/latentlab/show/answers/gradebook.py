@@ -14,6 +14,7 @@ from latentlab.base.files import replace_bytes
 from latentlab.measure.compare import distinct_names
 from latentlab.measure.table import MEASURES
 from latentlab.show.answers import NOTES, SECTIONS, Answers, Part
+from latentlab.show.answers.likeness import Alike, alike
 from latentlab.show.answers.record import RUNS, HandedIn
 from latentlab.show.card import NAMES, Verdict
 
@@ -21,7 +22,6 @@ Cell = str | int | float | None
 VERDICTS = get_args(Verdict)
 Outcome = Literal["right", "partly", "wrong", "open", "none"]
 RUN_FIELDS = ("preset", "data", "latent_dim", "epochs", "steps", "seed", "seconds", "changed", "diagnosis")
-LEAST_CHARACTERS = 40  # shorter answers are often the same by chance
 SIGNATURE = "file,state,reason,name,group,"  # how a table of ours begins
 _BYTE_ORDER_MARK = "\ufeff"  # by which Excel knows UTF-8
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
@@ -95,18 +95,12 @@ def headline_scores(entries: Iterable[Entry], run: str) -> list[str]:
     return [measure.name for measure in MEASURES if measure.headline and measure.name in named]
 
 
-def same_texts(entries: Sequence[Entry]) -> dict[str, dict[str, list[str]]]:
-    """file → section → the other files whose text there is the same but for spaces and capitals.
+def like_texts(entries: Sequence[Entry]) -> dict[str, dict[str, list[Alike]]]:
+    """file → section → what its text there shares with other files' and with latentlab's own answer, see `likeness`.
 
-    A short answer counts for nothing. Two who worked together have the same text too: it says no more than it says.
+    Two who worked together have much in common too: it says no more than it says.
     """
-    files: dict[tuple[str, str], list[str]] = {}
-    for entry in entries:
-        for section in SECTIONS:
-            words = " ".join(entry.part(section).text.casefold().split())
-            if len(words) >= LEAST_CHARACTERS:
-                files.setdefault((section, words), []).append(entry.file)
-    return _others(((section, same) for (section, _), same in files.items()), entries)
+    return alike({entry.file: {section: text for section in SECTIONS if (text := entry.part(section).text)} for entry in entries})
 
 
 def same_runs(entries: Sequence[Entry]) -> dict[str, dict[str, list[str]]]:
@@ -137,11 +131,12 @@ def table(handed: Sequence[HandedIn], lang: str) -> list[dict[str, Cell]]:
     The reason of a state is in the language, every other cell is the same in all.
     """
     entries = named(handed)
-    texts, runs = same_texts(entries), same_runs(entries)
+    texts, runs = like_texts(entries), same_runs(entries)
     rows = []
     for entry in entries:
         row: dict[str, Cell] = _about(entry, lang)
-        row |= {"same_text_as": _told(texts[entry.file]), "same_run_as": _told(runs[entry.file])}
+        shares = {section: [f"{one.other} {one.share:.2f}" for one in near] for section, near in texts[entry.file].items()}
+        row |= {"like_text_of": _told(shares), "same_run_as": _told(runs[entry.file])}
         for question in NAMES:
             row |= _question_cells(entry, question)
         row[NOTES] = entry.part(NOTES).text

@@ -25,11 +25,12 @@ from latentlab.show.answers.gradebook import (
     changed_words,
     data_of,
     headline_scores,
+    like_texts,
     named,
     run_names,
     same_runs,
-    same_texts,
 )
+from latentlab.show.answers.likeness import Alike
 from latentlab.show.answers.record import HandedIn
 from latentlab.show.card import NAMES, options
 from latentlab.show.report.markup import Words, as_html, document, escape, tag
@@ -47,8 +48,8 @@ class _Page(Words):
     lang: str
 
     @cached_property
-    def texts(self) -> dict[str, dict[str, list[str]]]:
-        return same_texts(self.entries)
+    def texts(self) -> dict[str, dict[str, list[Alike]]]:
+        return like_texts(self.entries)
 
     @cached_property
     def runs(self) -> dict[str, dict[str, list[str]]]:
@@ -148,12 +149,15 @@ def _counts(p: _Page, entry: Entry) -> list[str]:
 
 
 def _shared(p: _Page, entry: Entry) -> str:
-    """Which texts and which runs are those of which other files."""
+    """How much of which texts stands in which other files, at most, and which runs are those of which."""
     lines = []
-    for kind, told in (("text", p.texts[entry.file]), ("run", p.runs[entry.file])):
-        for files in dict.fromkeys(map(tuple, told.values())):
-            what = [p.plain("grade.section.notes") if name == NOTES else name for name, same in told.items() if tuple(same) == files]
-            lines.append(tag("small", p.say(f"grade.same.{kind}", what=", ".join(what), files=", ".join(files))))
+    for section, near in p.texts[entry.file].items():
+        what = p.plain("grade.section.notes" if section == NOTES else f"question.{section}.title")
+        lines.append(tag("small", p.say("grade.like", what=what, other=near[0].other, share=p.percent(near[0].share))))
+    told = p.runs[entry.file]
+    for files in dict.fromkeys(map(tuple, told.values())):
+        runs = [name for name, same in told.items() if tuple(same) == files]
+        lines.append(tag("small", p.say("grade.same.run", what=", ".join(runs), files=", ".join(files))))
     return "".join(lines)
 
 
@@ -250,12 +254,18 @@ def _written(p: _Page, entry: Entry, section: str) -> str:
         for verdict in VERDICTS:
             if claims := entry.claims(section, verdict):
                 facts.append(p.say(f"card.verdict.{verdict}") + f" ({p.number(len(claims))}): " + _claims(p, section, claims))
-    shared = p.texts[entry.file].get(section)
-    if shared:
-        facts.append(p.say("grade.same.text", what=p.plain("grade.here"), files=", ".join(shared)))
+    facts += [_likeness(p, near) for near in p.texts[entry.file].get(section, ())]
     words = tag("div", as_html(part.text), class_="own", dir="auto") if part.text else tag("p", p.say("grade.nothing"), class_="none")
     listed = tag("ul", *(tag("li", fact) for fact in facts), class_="told") if facts else ""
     return tag("article", tag("h3", _who(entry)), listed, words, class_="answer")
+
+
+def _likeness(p: _Page, near: Alike) -> str:
+    """A share, and the longest passage in common as both write it."""
+    told = p.say("grade.like", what=p.plain("grade.here"), other=near.other, share=p.percent(near.share))
+    sides = [(p.plain("grade.here"), near.mine), (near.other, near.theirs)]
+    shown = "".join(tag("blockquote", tag("small", tag("bdi", escape(who))), tag("p", escape(words), dir="auto")) for who, words in sides)
+    return tag("details", tag("summary", told), tag("div", shown, class_="passages"))
 
 
 def _claims(p: _Page, question: str, claims: Sequence[str]) -> str:
