@@ -66,7 +66,10 @@ def test_the_nll_of_a_linear_gaussian_vae_is_the_exact_marginal(model: LinearGau
     assert 1 < found.effective.min() <= found.effective.max() < 5000
 
 
-@pytest.mark.parametrize(("shift", "scale", "samples"), [(0.3, 1.3, 200), (0.0, 0.8, 200), (0.0, 0.6, 100)])
+@pytest.mark.parametrize(
+    ("shift", "scale", "samples"),
+    [pytest.param(0.3, 1.3, 200, marks=pytest.mark.slow), pytest.param(0.0, 0.8, 200, marks=pytest.mark.slow), (0.0, 0.6, 100)],
+)
 def test_the_monte_carlo_error_covers_the_spread_over_seeds(
     model: LinearGaussian, shift: float, scale: float, samples: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

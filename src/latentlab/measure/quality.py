@@ -110,7 +110,8 @@ def sample_scores(
             features, unit = extractor(images).features, extractor.unit(held_out.features)
             advance(len(images))
             distance = kid_estimate(features.astype(np.float64), held_out.features.astype(np.float64), unit)
-            scores |= estimate_score(f"kid_{name}", distance, len(images), extractor=extractor.identity, real=len(held_out.features))
+            known = {key: scores["kid"][key] for key in ("extractor", "real", "floor_n", "floor_ci95")}
+            scores |= estimate_score(f"kid_{name}", distance, len(images), scores["kid"]["floor"], **known)
         if not (fake.labels is None or other.labels is None or real.labels is None or real.class_names is None or "class_shares" in result):
             by_class, result["class_shares"] = class_scores(extractor, fake.labels, other.labels, real.labels, real.class_names)
             scores |= by_class
