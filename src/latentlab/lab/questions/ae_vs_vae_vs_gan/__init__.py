@@ -176,6 +176,8 @@ def measure_family(run: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
     if run.config.family != "gan":
         codes = run.encode(first(looking.data.train, FITTED).images)
         measured |= {name: looking.quality(run.decode(z)) for name, z in codes_by_source(*codes, SAMPLES, seed).items()}
+        if run.config.family == "ae":
+            measured["fitted"] = measured["samples"]  # so an autoencoder's samples are drawn
         if looking.labels is not None:
             measured["knn_accuracy"] = organisation(run, looking)
     if run.config.family == "vae":
