@@ -21,7 +21,6 @@ from latentlab.runs.folder import RunFolder, list_runs, open_folder
 STOP_SECONDS = 60.0
 SHORT = {"loss_nats": "loss", "kl_nats": "KL", "mse": "mse", "discriminator_loss": "D", "generator_loss": "G"}  # of losses, in a line
 FLOOR = "Floor: what other real images reach; of grey pixels their entropy, of an accuracy the commonest class."
-FEW_EFFECTIVE = 10.0  # effective importance samples
 UNITS = 36  # characters of a unit that are shown
 
 
@@ -233,11 +232,10 @@ def details(result: Mapping[str, Any]) -> list[str]:
         if "pareto_k" in nll:
             tails = nll["pareto_k"]
             said += f", Pareto k {shown(tails['mean'])} on average, above {tails['threshold']} for {100 * tails['above']:.0f} % of images"
+            said += " (more --nll-samples would lower theirs)" if tails["above"] else ""
         if "drawn" in nll:
             said += f", {nll['drawn']['mean']:,.0f} samples drawn on average"
         lines.append(f"{said}; IWAE bounds " + ", ".join(f"k = {k}: {shown(value)}" for k, value in bounds.items()))
-        if sizes["mean"] is None or sizes["mean"] < FEW_EFFECTIVE:
-            lines.append("NLL: so few effective samples leave it too high; raise --nll-samples")
     if "copies" in (near := scores.get("nearest_train_distance", {})):
         copies = near["copies"]
         low, high = (100 * end for end in copies["ci95"])

@@ -86,6 +86,8 @@ def evaluate_run(
         beside = decoded_sources(run, data, min(count, MOST_BESIDE)) if run.config.family in GROUPS["copy"] else None
         seen = sample_scores(fakes, real, list(extractors or extractors_for(data)), watch, beside)
         scores |= seen.pop("scores")
+        if run.config.family == "ae":
+            scores["kid_fitted"] = scores["kid"]  # so its samples are drawn
         result |= seen | {"headline": headline(scores)}
     result["scores"] = scores
     replace_json(run.path / "scores.json", kept([*earlier, result]), sealed=True)

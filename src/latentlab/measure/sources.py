@@ -22,16 +22,15 @@ Floats = NDArray[np.float32]
 def codes_by_source(mean: NDArray[Any], deviation: NDArray[Any] | None, count: int, seed: int) -> dict[str, Floats]:
     """`count` codes [count, Z] from each source, by its name, of the posteriors [N, Z] of training images, N ≥ 2.
 
-    Without deviations, an AE's codes, there is no posterior to draw from. The images are drawn without a repeat as far as
-    they reach. The Gaussian has the mean and the covariance of the aggregate posterior: those of the means, and the mean
-    variance of q.
+    Without deviations, an AE's codes, there are reconstructions alone: it has no posterior, and its own samples are those of
+    the fitted Gaussian. The images are drawn without a repeat as far as they reach. The Gaussian has the mean and the
+    covariance of the aggregate posterior: those of the means, and the mean variance of q.
     """
     random = numpy_generator(seed, "sources", len(mean))
     chosen = np.resize(random.permutation(len(mean)), count)
     found = {"reconstructions": mean[chosen]}
-    covariance = np.atleast_2d(np.cov(mean.astype(np.float64), rowvar=False))
     if deviation is not None:
         found["posterior"] = mean[chosen] + deviation[chosen] * random.standard_normal((count, mean.shape[1]))
-        covariance = covariance + np.diag(np.square(deviation, dtype=np.float64).mean(0))
-    found["fitted"] = random.multivariate_normal(mean.mean(0, dtype=np.float64), covariance, count, method="eigh")
+        covariance = np.cov(mean.astype(np.float64), rowvar=False) + np.diag(np.square(deviation, dtype=np.float64).mean(0))
+        found["fitted"] = random.multivariate_normal(mean.mean(0, dtype=np.float64), covariance, count, method="eigh")
     return {name: codes.astype(np.float32) for name, codes in found.items()}

@@ -6,7 +6,6 @@ import ast
 import functools
 import textwrap
 from importlib import resources
-from typing import NamedTuple
 
 VAE, AE = "models/vae.py:VAELearner._losses", "models/autoencoder.py:AutoencoderLearner._losses"
 KL = "models/objectives.py:kl_to_standard_normal"
@@ -39,17 +38,9 @@ CODE: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 
 
-class Excerpt(NamedTuple):
-    """A function of this project."""
-
-    file: str  # below src/latentlab
-    line: int
-    code: str  # without its docstring
-
-
 @functools.cache
-def excerpt(where: str) -> Excerpt:
-    """The function at "FILE:NAME" or "FILE:CLASS.NAME". Raises KeyError for one that there is none of."""
+def excerpt(where: str) -> str:
+    """The function at "FILE:NAME" or "FILE:CLASS.NAME", without its docstring. Raises KeyError for one that there is none of."""
     file, _, name = where.partition(":")
     text = resources.files("latentlab").joinpath(*file.split("/")).read_text(encoding="utf-8")
     node: ast.AST = ast.parse(text)
@@ -63,9 +54,10 @@ def excerpt(where: str) -> Excerpt:
     if ast.get_docstring(node) is not None:
         told = node.body[0]
         del lines[told.lineno - 1 - first : (told.end_lineno or told.lineno) - first]
-    return Excerpt(file, first + 1, textwrap.dedent("\n".join(lines)))
+    return textwrap.dedent("\n".join(lines))
 
 
-def excerpts(question: str, formula: int) -> list[Excerpt]:
-    """The code of the formula of that number, from 1, of a question."""
-    return [excerpt(where) for where in CODE[question][formula - 1]]
+def excerpts(question: str, formula: int) -> tuple[str, str]:
+    """The files, below src/latentlab, and the code of the formula of that number, from 1, of a question."""
+    found = CODE[question][formula - 1]
+    return ", ".join(dict.fromkeys(where.partition(":")[0] for where in found)), "\n\n".join(map(excerpt, found))

@@ -101,11 +101,8 @@ def _claims(c: Context, name: str, card: Card) -> str:
 
 def _code(c: Context, name: str, formula: int) -> str:
     """The project's own code of a formula, folded."""
-    found = excerpts(name, formula)
-    where = ", ".join(dict.fromkeys(one.file for one in found))
-    return tag(
-        "details", tag("summary", c.say("card.code", file=where)), tag("pre", tag("code", escape("\n\n".join(one.code for one in found))))
-    )
+    files, code = excerpts(name, formula)
+    return tag("details", tag("summary", c.say("card.code", file=files)), tag("pre", tag("code", escape(code))))
 
 
 def _answer(c: Context, name: str) -> str:

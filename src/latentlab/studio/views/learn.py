@@ -231,9 +231,9 @@ def _answer(name: str) -> None:
     for n, latex in enumerate(FORMULAS[name], 1):
         st.latex(latex)
         st.caption(plain(say(f"question.{name}.formula.{n}")))
-        found = excerpts(name, n)
-        with st.expander(plain(say("card.code", file=", ".join(dict.fromkeys(one.file for one in found))))):
-            st.code("\n\n".join(one.code for one in found), language="python")
+        files, code = excerpts(name, n)
+        with st.expander(plain(say("card.code", file=files))):
+            st.code(code, language="python")
     st.markdown(f"> **{plain(say('card.analogy'))}** {plain(say(f'question.{name}.analogy'))}")
     for part in ("next", "source"):
         st.subheader(say(f"card.{part}"), anchor=False)
