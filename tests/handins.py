@@ -48,9 +48,14 @@ def card(question: str, outcome: tuple[str, ...] = ("falls",)) -> Card:
 
 
 def handed_in(
-    path: Path, runs: dict[str, RunFolder], sheet: str | None, cards: dict[str, Card] | None = None, page: str = PAGE, **changes: Any
+    path: Path,
+    runs: dict[str, RunFolder],
+    sheet: str | Answers | None,
+    cards: dict[str, Card] | None = None,
+    page: str = PAGE,
+    **changes: Any,
 ) -> Path:
     """A sealed page as a student hands it in; `changes` are entries of its record."""
-    answers: Answers | None = parsed(sheet) if sheet is not None else None
+    answers: Answers | None = parsed(sheet) if isinstance(sheet, str) else sheet
     path.write_bytes(seal(page, record(runs, {}, cards or {}, answers, "en") | changes).encode())
     return path

@@ -22,9 +22,12 @@ from latentlab.cli import main
 from latentlab.config.layers import fit_model
 from latentlab.config.presets import preset
 from latentlab.show.answers import SECTIONS, Answers, Part, parsed, read_answers, template
+from latentlab.show.answers.prediction import Prediction
 from latentlab.show.answers.record import changed_fields, is_record, judged, open_report, record, seal
 from latentlab.show.card import NAMES
 from latentlab.show.report.markup import as_html
+
+T0 = "2026-11-22T09:00:00+00:00"
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -98,8 +101,11 @@ def test_a_prediction_is_an_option_by_name_or_by_its_text_in_either_language(wri
         ("name: A\n\n## KLL\n", r"line 3 must be a section named reparameterization, kl, .* or notes. Got 'KLL'. Headings of your own"),
         ("name: A\n## kl\nx\n## kl\ny", r"line 4 must be a section that the sheet has once. Got 'kl, as on line 2'"),
         ("name: A\nnom: B", r"line 2 must be the only line with the name"),
-        ("name: A\nage: 20", r"line 2 must be `name: …` or `group: …`, or stand below the heading of a section .*Got 'age: 20'"),
-        ("name: A\nprediction: rises", r"line 2 must be `name: …` or `group: …`"),
+        (
+            "name: A\nage: 20",
+            r"line 2 must be `name: …`, `group: …` or `student: …`, or stand below the heading of a section .*Got 'age: 20'",
+        ),
+        ("name: A\nprediction: rises", r"line 2 must be `name: …`, `group: …` or `student: …`"),
         ("name: A\n## kl\n```\nnever closed\n## notes\n", r"line 3 must be a code block that is closed by a line ```"),
         (f"name: {'A' * 201}", r"line 1 must be a name of at most 200 characters. Got 'AAAAAAAAAAAAAAAAAAAA… \(201\)'"),
     ],
@@ -265,7 +271,7 @@ def test_a_record_tells_the_run_the_questions_and_the_answers(tmp_path):
     assert vae["machine"]["torch"] == "2"
     assert found["questions"]["kl"]["outcome"] == ["falls"]
     assert [claim["verdict"] for claim in found["questions"]["kl"]["claims"]] == ["holds", "contradicted"]
-    assert found["answers"] == {"name": "A", "group": "", "parts": {"kl": {"prediction": None, "text": "hm"}}}
+    assert found["answers"] == {"name": "A", "group": "", "student": "", "parts": {"kl": {"prediction": None, "text": "hm"}}}
     assert found["yardstick"]["data"] == "digits"
 
 
@@ -370,6 +376,8 @@ def resealed(content: bytes) -> bytes:
         (("runs", "ae", "config", "train"), None),
         (("runs", "ae", "changed"), {"x": {"y": 1}}),
         (("answers", "name"), 3),
+        (("answers", "student"), 3),
+        (("answers", "parts"), {"kl": {"prediction": "0", "text": "", "kept": Prediction("kl", ("0",), T0).to_json() | {"sha256": "0"}}}),
         (("answers", "name"), "\ud800"),
         (("answers", "parts"), {"kl": {"prediction": 1, "text": ""}}),
         (("answers", "parts"), {"kl": {"prediction": None, "text": "x" * 1_000_001}}),
@@ -454,6 +462,7 @@ def test_question_prompts_runs_and_tells_the_verdicts(tmp_path, capsys, monkeypa
     asked.pop("say")
     assert asked == {
         "name": "kl", "out": tmp_path / "kl", "data": "mnist", "lang": "fr", "fresh": True, "root": None, "offline": True,
+        "seed": 0,
     }  # fmt: skip
     lines = out.splitlines()
     assert lines[0].endswith("Elle baisse, puis monte.")

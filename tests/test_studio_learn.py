@@ -22,6 +22,7 @@ from studios import studio
 from latentlab.base.errors import LabError
 from latentlab.base.texts import Phrase, languages, text
 from latentlab.show.answers import Part
+from latentlab.show.answers.prediction import keep
 from latentlab.show.card import NAMES, Card, Claim
 from latentlab.show.charts.panels import Bars, Pictures, Series
 from latentlab.studio import actions, tasks
@@ -88,21 +89,30 @@ def test_the_result_stays_closed_until_there_is_a_prediction(place):
     hidden = (f"3. {text(RAN, 'en')}", text("question.kl.claim.elbo", "en"), text("question.kl.answer.1", "en"), "A figure")
     assert not any(words in texts(at) for words in hidden)
     assert not at.text_area
+    assert at.button(key="learn-prediction-kl-commit").disabled
     at.radio(key="learn-prediction-kl").set_value("zero")
     whole(at.run())
+    assert not any(words in texts(at) for words in hidden)  # chosen, but not kept
+    whole(at.button(key="learn-prediction-kl-commit").click().run())
     said = texts(at)
     assert all(words in said for words in hidden[:2])
     assert text("card.prediction.wrong", "en") in said
     assert text("card.outcome", "en", each=text("question.kl.option.one", "en").rstrip(".")) in said
     assert "Held-out negative ELBO: 2.50 nats at β = 0.1, 1.50 at β = 1, 3.50 at β = 10" in said
     assert all(text(f"card.verdict.{verdict}", "en") in said for verdict in ("holds", "contradicted"))
-    assert answers_book.read(place).parts["kl"] == Part("zero", "")
+    [kept] = place.questions.glob("kl/prediction*.json")
+    before = kept.read_bytes()
+    prediction = answers_book.prediction(place, "kl")
+    assert prediction is not None
+    assert answers_book.read(place).parts["kl"] == Part("zero", "", prediction)
+    assert f"sha256 {prediction.sha256[:16]}" in said
     again = opened(question="kl")  # after a reload
     assert again.radio(key="learn-prediction-kl").value == "zero"
     assert hidden[0] in texts(again)
     assert again.radio(key="learn-prediction-kl").disabled  # nobody predicts what was seen
-    with pytest.raises(LabError, match="once its result was seen"):  # nor does a tab that was opened before
+    with pytest.raises(LabError, match="left as it was kept"):  # nor does a tab that was opened before
         answers_book.put(place, answers_book.Entry("prediction", "kl"), "one", "zero", "en")
+    assert kept.read_bytes() == before
 
 
 def test_who_shares_a_studio_has_answers_of_his_own_and_deletes_only_his_runs(place):
@@ -130,6 +140,12 @@ def test_a_reader_may_look_without_predicting(place):
     assert text("card.prediction.wrong", "en") not in said
     assert text("question.kl.answer.1", "en") in said
     assert not answers_book.file(place).exists()
+    again = opened(question="kl")  # after a reload it is remembered, and no prediction can be made any more
+    assert text("question.kl.answer.1", "en") in texts(again)
+    assert again.radio(key="learn-prediction-kl").disabled
+    assert not [button for button in again.button if button.key == "learn-prediction-kl-commit"]
+    other = replace(place, reader="b" * 32)  # who shares the studio has a prediction of her own
+    assert answers_book.prediction(other, "kl") is None
 
 
 def test_an_answer_is_kept_and_shown_as_the_report_shows_it(place):
@@ -193,6 +209,8 @@ def test_progress_is_what_the_experiment_says_last(place):
 def test_stages_tell_what_was_predicted_run_and_answered(place):
     save_card(place)
     answers_book.put(place, answers_book.Entry("prediction", "kl"), "one", "", "en")
+    assert not stages(place, "kl", answers_book.read(place), {})["predicted"]
+    keep(place.questions / "kl", "kl", ["one"])
     answers = answers_book.read(place)
     assert stages(place, "kl", answers, {}) == {"predicted": True, "run": False, "answered": False}
 
@@ -247,6 +265,7 @@ def test_both_pages_in_a_browser(browser, place):
         page.goto(f"{address}learn?lang=en&question=kl")
         page.get_by_text(text("studio.learn.closed", "en")).wait_for()
         page.get_by_text(text("question.kl.option.one", "en")).click()
+        page.get_by_role("button", name=text("studio.learn.keep", "en")).click()
         page.get_by_role("heading", name=text(RAN, "en")).wait_for()
         page.get_by_role("textbox", name=text("studio.answers.own", "en")).fill("<img src=x onerror=alert(1)> *so*")
         page.get_by_role("textbox", name=text("studio.answers.own", "en")).press("Control+Enter")

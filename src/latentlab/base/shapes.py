@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 from dataclasses import dataclass
@@ -112,3 +113,11 @@ def is_number(value: Any) -> bool:
 def is_amount(value: Any) -> bool:
     """a number of at least 0"""
     return is_number(value) and value >= 0
+
+
+def is_time(value: Any) -> bool:
+    """a time in ISO 8601 with its offset"""
+    try:
+        return isinstance(value, str) and datetime.datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False

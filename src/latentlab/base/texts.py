@@ -7,6 +7,7 @@ them.
 
 from __future__ import annotations
 
+import datetime
 import functools
 import json
 import math
@@ -157,6 +158,14 @@ def significant(value: float, lang: str, figures: int = 3) -> str:
     if value == 0 or not math.isfinite(value):
         return number(value, lang)
     return number(value, lang, min(6, max(0, figures - 1 - math.floor(math.log10(abs(value))))))
+
+
+def moment(time: str) -> str:
+    """ "2026-11-20 15:13 UTC" of a time in ISO 8601; another text as it is."""
+    try:
+        return datetime.datetime.fromisoformat(time).astimezone(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (ValueError, OverflowError):
+        return time
 
 
 def duration(seconds: float, lang: str) -> str:

@@ -5,6 +5,8 @@ No torch is loaded but by a question's experiment.
 
 from __future__ import annotations
 
+import sys
+from argparse import SUPPRESS
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -22,6 +24,7 @@ from latentlab.show.card import FOLDER, NAMES, found_cards
 from latentlab.show.card import options as options_of
 
 if TYPE_CHECKING:
+    from latentlab.show.answers.prediction import Prediction
     from latentlab.show.answers.record import HandedIn
     from latentlab.show.card import Card
 
@@ -38,21 +41,29 @@ def command_report(arguments: list[str]) -> int:
     parser.add_argument("runs", nargs="*", metavar="RUN", help="run folders, or folders that hold runs, such as runs/lab")
     parser.add_argument("--out", required=True, metavar="FILE.html", help="the file to write; an earlier report there is replaced")
     parser.add_argument("--answers", metavar="FILE", help="your own answers (Markdown); `latentlab question --sheet FILE` writes a sheet")
-    told = parser.add_mutually_exclusive_group()
-    told.add_argument("--no-answers", action="store_true", help="leave latentlab's own answers out of the file (so with --answers)")
-    told.add_argument("--model-answers", action="store_true", help="put them in (so without --answers)")
+    whose = parser.add_mutually_exclusive_group()
+    whose.add_argument("--no-answers", action="store_true", help="leave latentlab's own answers out of the file (so with --answers)")
+    whose.add_argument("--model-answers", action="store_true", help="put them in (so without --answers)")
     parser.add_argument("--questions", metavar="DIR", help="folder of questions that were run (runs/questions, where there is one)")
     add_value(parser, "--weights", Literal["int8", "fp16"], "precision of the live decoders (int8); fp16 is twice as large", "int8")
+    parser.add_argument("--reader", default="", help=SUPPRESS)  # whose predictions, in a studio that several read
     add_lang(parser, "language in which it opens")
     options = parser.parse(arguments)
     from latentlab.measure.compare import comparison_of
-    from latentlab.show.answers import read_answers
+    from latentlab.show.answers import read_answers, with_kept
+    from latentlab.show.answers.prediction import all_kept, told
     from latentlab.show.report import write_page
 
     out = report_file(options.out)
     folders = opened_runs(options.runs)
     cards = question_cards(options.questions)
     answers = read_answers(Path(options.answers)) if options.answers is not None else None
+    if answers is not None:
+        kept = all_kept(Path(options.questions) if options.questions is not None else FOLDER, options.reader)
+        for name, prediction in kept.items():
+            if (written := answers.parts[name].predicted if name in answers.parts else ()) and prediction.chosen not in ((), written):
+                say(f"{options.answers} predicts {','.join(written)} of {name}; {told(prediction)} was kept before, and stays.")
+        answers = with_kept(answers, kept)
     compared = comparison_of(folders)
     for remark in compared.get("remarks", []):
         say(Phrase.from_json(remark).say("en"))
@@ -212,6 +223,12 @@ def command_question(arguments: list[str]) -> int:
     add_data_root(parser)
     parser.add_argument("--out", metavar="DIR", help="where it goes (runs/questions/NAME); finished runs in it are kept")
     parser.add_argument("--fresh", action="store_true", help="start over: remove what this question left in DIR")
+    add_value(parser, "--seed", int, "first of the seeds of each arm (0)", 0, minimum=0, maximum=2**31 - 1000)
+    before = parser.add_mutually_exclusive_group()
+    before.add_argument(
+        "--predict", metavar="OPTION", help="your prediction (several with commas): kept with time and hash before the experiment begins"
+    )
+    before.add_argument("--answers", metavar="FILE", help="keep the prediction that your sheet makes")
     parser.add_argument("--sheet", metavar="FILE", help="write a sheet for answers and predictions, for `latentlab report --answers`")
     add_lang(parser, "language of what is printed, of the card and of the sheet")
     options = parser.parse(arguments)
@@ -223,19 +240,24 @@ def command_question(arguments: list[str]) -> int:
         width = max(map(len, NAMES))
         print("\n".join(f"{name:<{width}}  {text(f'question.{name}.title', options.lang)}" for name in NAMES))
         return 0
-    from latentlab.lab.questions import check
+    from latentlab.lab.questions import check, keep_before, run
+    from latentlab.show.answers.prediction import kept
 
     folder = Path(options.out) if options.out is not None else FOLDER / options.name
     check(options.name, folder, options.data)
+    keep_before(options.name, folder, predicted(options.name, options.predict, options.answers))
     say(prompt(options.name, options.lang))
-    from latentlab.lab.questions import run
-
+    if kept(folder) is None and not (folder / "card.json").is_file():
+        keep_before(options.name, folder, asked(options.name))
+    if (prediction := kept(folder)) is not None and prediction.chosen:
+        say(in_words(prediction, "", options.lang))
     try:
         card = run(
             options.name,
             folder,
             data=options.data,
             lang=options.lang,
+            seed=options.seed,
             fresh=options.fresh,
             say=say,
             root=options.data_root,
@@ -244,8 +266,48 @@ def command_question(arguments: list[str]) -> int:
     except Interrupted as error:
         say(f"stopped; what was trained is kept, and the same command goes on in {folder}.")
         return 128 + error.number
+    if prediction is not None and prediction.chosen:
+        print(in_words(prediction, card.ended, options.lang))
     print("\n".join([*verdicts(card, options.lang), str(folder)]))
     return 0
+
+
+def predicted(question: str, words: str | None, sheet: str | None) -> Sequence[str]:
+    """What is predicted of a question in the words of an option, or in a sheet; () for nothing."""
+    from latentlab.show.answers import chosen, read_answers
+
+    if sheet is not None:
+        part = read_answers(Path(sheet)).parts.get(question)
+        if part is None or not part.predicted:
+            raise refusal(f"the prediction of {question} in {sheet}", "one of " + ", ".join(options_of(question)), "nothing")
+        return part.predicted
+    if words is not None:
+        if not (options := chosen(question, words)):
+            raise refusal("--predict", "out of " + ", ".join(options_of(question)), words)
+        return options
+    return ()
+
+
+def in_words(prediction: Prediction, ended: str, lang: str) -> str:
+    """What was predicted, and when."""
+    from latentlab.show.answers.prediction import said
+
+    each = "; ".join(text(f"question.{prediction.question}.option.{option}", lang).rstrip(".") for option in prediction.chosen)
+    return f"{text('card.predicted', lang, each=each)} {said(prediction, ended).say(lang)}"
+
+
+def asked(question: str) -> Sequence[str]:
+    """What a person at the terminal predicts; () for nothing, and where there is nobody."""
+    from latentlab.show.answers import chosen
+
+    while sys.stdin.isatty() and sys.stderr.isatty():
+        print("Your prediction, which is kept (Enter: none): ", end="", file=sys.stderr, flush=True)
+        if not (typed := sys.stdin.readline().strip()):
+            return ()
+        if options := chosen(question, typed):
+            return options
+        say(f"a prediction must be out of {', '.join(options_of(question))}. Got {typed!r}.")
+    return ()
 
 
 def write_sheet(path: Path, lang: str) -> int:

@@ -137,7 +137,7 @@ def command(cell: Cell, at: State, machine: Machine) -> list[str]:
 
 def refuse_foreign(folder: Path) -> None:
     """Raise LabError for a folder that is in use, but not for runs: one of pictures would gain classes named as they are."""
-    ours = ("lock", "comparison.json", "*/config.json")
+    ours = ("lock", "prediction*.json", "comparison.json", "*/config.json")
     used = folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
     if used and not any(True for pattern in ours for _ in folder.glob(pattern)):
         raise refusal("out", "a folder that is new, empty or of runs", str(folder), "It holds other files: name another.")

@@ -16,6 +16,7 @@ from latentlab.base.texts import number, text
 from latentlab.config.field import ROLES
 from latentlab.config.presets import length_for, preset
 from latentlab.config.schema import Config
+from latentlab.config.variations import variation
 from latentlab.data import Data, load_data
 from latentlab.lab.cells import Cell
 from latentlab.lab.farm import SPLIT, Evaluation, refuse_foreign, session_of, state
@@ -38,20 +39,21 @@ QUICK = Evaluation(200, 20, 50, any_nll=True)  # which only shows that it works
 CODER_EPOCHS, GAN_EPOCHS = 10.0, 6.0  # of a large set: to fit 15 minutes on MNIST, 2 cores
 
 
-def plan(data: Data, config: dict[str, Any], quick: bool, out: Path) -> dict[str, Config]:
-    """The four configurations, by run name."""
+def plan(data: Data, config: dict[str, Any], quick: bool, out: Path, student: str | None = None) -> dict[str, Config]:
+    """The four configurations, by run name; with a student's number that student's own variation."""
 
     def length(family: str, epochs: float, batch: int) -> dict[str, Any]:
         return {"train.steps": 30} if quick else length_for(len(data.train), family, epochs, min(batch, len(data.train)))
 
+    own = {family: {} if student is None else variation(student, family) for family in ("ae", "vae", "gan")}
     coder = config | {"model.latent_dim": LATENT_DIM} | length("vae", CODER_EPOCHS, 128)
-    gan = config | {"model.latent_dim": LATENT_DIM} | length("gan", GAN_EPOCHS, 64)
-    vae = settle(preset("conv-vae", **coder), data)
+    gan = config | {"model.latent_dim": LATENT_DIM} | length("gan", GAN_EPOCHS, 64) | own["gan"]
+    vae = settle(preset("conv-vae", **coder | own["vae"]), data)
     form = {f"model.{n}": getattr(vae.model, n) for n in ("hidden", "channels", "activation", "normalization")}
     cold = settle(preset("sn-gan", **gan | form), data)
     warm = gan | {"train.generator_from": str(out / "vae"), "train.batch_size": cold.train.batch_size}
     return {
-        "ae": settle(preset("conv-ae", **coder), data),
+        "ae": settle(preset("conv-ae", **coder | own["ae"]), data),
         "vae": vae,
         "gan": cold,
         "gan-from-vae": preset("gan-from-vae", **warm),
@@ -62,6 +64,7 @@ def run_lab(
     spec: str = "digits",
     out: str | Path = "runs/lab",
     *,
+    student: str | None = None,
     quick: bool = False,
     fresh: bool = False,
     lang: str = "en",
@@ -73,7 +76,8 @@ def run_lab(
 
     `follow` trains an opened session to its end and returns False when a signal stopped it. `data_options` are fields of
     the data configuration. In a folder that exists, finished runs of the same configuration are kept and unfinished ones
-    resumed; others are refused unless `fresh`.
+    resumed; others are refused unless `fresh`. A `student`'s number gives a seed, a latent size, a β and an activation of one's
+    own, see `config.variations`.
     """
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
@@ -81,7 +85,7 @@ def run_lab(
     refuse_foreign(folder)
     options = {"data.spec": spec} | {f"data.{k}": v for k, v in data_options.items()}
     data = load_data(preset("conv-vae", **options).data)
-    cells = [Cell(name, folder / name, config, {}) for name, config in plan(data, options, quick, folder).items()]
+    cells = [Cell(name, folder / name, config, {}) for name, config in plan(data, options, quick, folder, student).items()]
     if fresh:
         forget(folder)
     for cell in cells:

@@ -28,7 +28,7 @@ from typing import Any, Literal, get_args
 
 from latentlab.base.errors import LabError
 from latentlab.base.files import read_json, replace_json
-from latentlab.base.shapes import Each, fits
+from latentlab.base.shapes import Each, fits, is_time
 from latentlab.base.texts import Phrase, catalogue, languages
 from latentlab.show.charts.panels import Bars, Lines, Panel, Pictures, Series, panel_json, panel_read
 
@@ -126,6 +126,7 @@ class Card:
     panels: tuple[Panel, ...]
     numbers: Mapping[str, Any]  # every measured value by name, for whoever computes on
     runs: tuple[str, ...]  # run folders below the card's own
+    ended: str = ""  # when the experiment ended (UTC, ISO 8601); "" where that is not known
 
     def __post_init__(self) -> None:
         if self.question not in NAMES:
@@ -157,6 +158,7 @@ class Card:
             "numbers": dict(self.numbers),
             "panels": [panel_json(panel) for panel in self.panels],
             "runs": list(self.runs),
+            "ended": self.ended,
         }
 
     def save(self, folder: Path) -> Path:
@@ -177,6 +179,7 @@ def read_card(folder: Path) -> Card:
         card = Card(
             content["question"], content["data"], float(content["seconds"]), content["machine"], content["settings"],
             tuple(content["outcome"]), claims, tuple(map(panel_read, content["panels"])), content["numbers"], tuple(content["runs"]),
+            content.get("ended", ""),
         )  # fmt: skip
         check_words(card)
     except FileNotFoundError:
@@ -211,6 +214,7 @@ SHAPE = {
     "numbers": {},
     "panels": [_panel_fits],
     "runs": [str],
+    "ended?": lambda ended: ended == "" or is_time(ended),
 }
 
 

@@ -112,7 +112,7 @@ def report_words(library: Library, names: list[str], language: str, precision: s
         words += ["--answers", str(answers.file(library))]
     if found_cards(library.questions, say=lambda refused: None):
         words += ["--questions", str(library.questions)]
-    return words
+    return words + (["--reader", library.mine] if library.mine else [])
 
 
 def report_file(library: Library) -> Path:

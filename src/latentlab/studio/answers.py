@@ -15,8 +15,10 @@ from typing import Any, Literal, NamedTuple
 import streamlit as st
 
 from latentlab.base.errors import LabError, refusal
-from latentlab.base.files import lock, replace_text
-from latentlab.show.answers import LONGEST_WORDS, Answers, Part, as_kept, read_answers, written
+from latentlab.base.files import lock, read_json_or_nothing, replace_text
+from latentlab.base.texts import moment
+from latentlab.show.answers import LONGEST_WORDS, Answers, Part, as_kept, read_answers, with_kept, written
+from latentlab.show.answers.prediction import Prediction, all_kept, keep, kept, said
 from latentlab.show.card import options
 from latentlab.show.report.markup import as_html
 from latentlab.studio.library import Library, here
@@ -24,7 +26,7 @@ from latentlab.studio.state import lang, plain, say
 
 
 def line_field(answers: Answers, entry: Entry, label: str, key: str, **options: Any) -> None:
-    """A name or a group."""
+    """A name, a group or a number."""
     _field(answers, entry, key, partial(st.text_input, label, max_chars=LONGEST_WORDS, **options))
 
 
@@ -39,15 +41,32 @@ def text_field(answers: Answers, entry: Entry, label: str, key: str, help: str |
 
 
 def prediction_field(answers: Answers, question: str, key: str) -> None:
-    """What can be predicted of a question."""
+    """What can be predicted of a question, until it is kept."""
 
     def words(option: str) -> str:
         return plain(say(f"question.{question}.option.{option}"))
 
-    seen = is_seen(here(), answers, question)
-    help = say("studio.answers.seen") if seen else None
-    draw = partial(st.radio, say(f"question.{question}.predict"), options(question), format_func=words, disabled=seen, help=help)
+    library = here()
+    kept, card = prediction(library, question), library.questions / question / "card.json"
+    draw = partial(st.radio, say(f"question.{question}.predict"), options(question), format_func=words, disabled=kept is not None)
     _field(answers, Entry("prediction", question), key, draw)
+    if kept is None:
+        st.button(
+            say("studio.learn.keep"), key=f"{key}-commit", on_click=keep_choice, args=(question, key),
+            help=say("studio.learn.keep.help"), disabled=st.session_state.get(key) is None, icon=":material/lock:",
+        )  # fmt: skip
+    elif kept.chosen:
+        st.caption(plain(said(kept, str(read_json_or_nothing(card).get("ended", ""))).say(lang())))
+    else:
+        st.caption(plain(say("studio.learn.looked", time=moment(kept.time))))
+
+
+def keep_choice(question: str, key: str | None = None) -> None:
+    """Keep what a field holds as the prediction of a question; without a field that the result is looked at without one."""
+    library = here()
+    chosen = [st.session_state[key]] if key is not None else []
+    if prediction(library, question) is None:  # another tab may have been faster
+        keep(library.questions / question, question, chosen, library.mine)
 
 
 def _field(answers: Answers, entry: Entry, key: str, draw: Callable[..., object]) -> None:
@@ -136,23 +155,23 @@ _EMPTY = Part(None, "")
 
 
 class Entry(NamedTuple):
-    """One thing that can be written: the name, the group, or a section's prediction or text."""
+    """One thing that can be written: the name, the group, the student's number, or a section's prediction or text."""
 
-    kind: Literal["name", "group", "prediction", "text"]
+    kind: Literal["name", "group", "student", "prediction", "text"]
     section: str = ""
 
     def of(self, answers: Answers) -> str:
         """What is written there; "" for nothing."""
-        if self.kind == "name" or self.kind == "group":
-            return answers.name if self.kind == "name" else answers.group
+        if not self.section:
+            return str(getattr(answers, self.kind))
         part = answers.parts.get(self.section, _EMPTY)
         return part.text if self.kind == "text" else part.prediction or ""
 
     def put_into(self, answers: Answers, words: str) -> Answers:
         """The answers with that entry changed; a section in which nothing is left is left out."""
-        if self.kind == "name" or self.kind == "group":
-            one_line = " ".join(words.split())
-            return replace(answers, name=one_line) if self.kind == "name" else replace(answers, group=one_line)
+        if not self.section:
+            about: Any = {self.kind: " ".join(words.split())}
+            return replace(answers, **about)
         before = answers.parts.get(self.section, _EMPTY)
         part = replace(before, text=as_kept(words)) if self.kind == "text" else replace(before, prediction=words or None)
         parts = {**answers.parts, self.section: part}
@@ -175,7 +194,8 @@ def file(library: Library) -> Path:
 def read(library: Library) -> Answers:
     """The answers; nobody's where there are none yet. Raises LabError for a sheet that cannot be read."""
     path = file(library)
-    return read_answers(path) if path.is_file() else NOBODY
+    written = read_answers(path) if path.is_file() else NOBODY
+    return with_kept(written, {name: one for name, one in all_kept(library.questions, library.mine).items() if one.chosen})
 
 
 def put(library: Library, entry: Entry, words: str, before: str, lang: str) -> str:
@@ -190,19 +210,13 @@ def put(library: Library, entry: Entry, words: str, before: str, lang: str) -> s
         kept, now = entry.of(changed), entry.of(answers)
         if now not in (before, kept):
             raise Changed(now)
-        if now != kept and entry.kind == "prediction" and is_seen(library, answers, entry.section):
-            raise refusal("a prediction", "left as it was once its result was seen", words)
+        if now != kept and entry.kind == "prediction" and prediction(library, entry.section) is not None:
+            raise refusal("a prediction", "left as it was kept", words)
         if now != kept:
             replace_text(file(library), written(changed, lang))
         return kept
 
 
-def is_seen(library: Library, answers: Answers, question: str) -> bool:
-    """Whether a question's result has been opened by a prediction, which then stays as it is."""
-    return bool(predicted(answers, question)) and (library.questions / question / "card.json").is_file()
-
-
-def predicted(answers: Answers, question: str) -> tuple[str, ...]:
-    """The options of a question that were predicted."""
-    part = answers.parts.get(question)
-    return tuple(option for option in part.predicted if option in options(question)) if part else ()
+def prediction(library: Library, question: str) -> Prediction | None:
+    """The reader's prediction of a question, once it is kept; from then on the result is shown."""
+    return kept(library.questions / question, library.mine)

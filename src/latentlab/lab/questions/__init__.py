@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.base import __version__
-from latentlab.base.errors import refusal
+from latentlab.base.errors import LabError, refusal
 from latentlab.base.files import read_json_or_nothing, replace_json
 from latentlab.base.texts import languages
 from latentlab.config.sources import CLASSIFIED
+from latentlab.show.answers.prediction import keep, kept, now
 from latentlab.show.card import FOLDER, NAMES, Card, Claim, read_card
 from latentlab.show.charts.panels import Panel
 
@@ -62,6 +63,8 @@ def run(
     *,
     data: str = "digits",
     lang: str = "en",
+    seed: int = 0,
+    predict: Iterable[str] = (),
     fresh: bool = False,
     say: Callable[[str], None] = lambda text: None,
     **data_options: Any,
@@ -69,8 +72,9 @@ def run(
     """Run a question's experiment into `out` (runs/questions/NAME) and return its card.
 
     Finished runs in that folder are kept and unfinished ones go on, so that the same call after an interruption ends
-    what was begun; `fresh` starts over. Raises LabError for wrong input, and for a folder that is not empty and not this
-    question's.
+    what was begun; `fresh` starts over. Each arm is trained with several seeds, the first of which is `seed`. The options of
+    `predict` are kept before the experiment begins, see `show.answers.prediction`. Raises LabError for wrong input, for a folder
+    that is not empty and not this question's, and for a prediction other than the one kept, or after the result.
     """
     from latentlab.config.presets import preset
     from latentlab.data import load_data
@@ -84,6 +88,7 @@ def run(
     check(name, folder, data)
     if lang not in languages():
         raise refusal("lang", "one of " + ", ".join(languages()), lang)
+    keep_before(name, folder, predict)
     shared = {"data.spec": data} | {f"data.{key}": value for key, value in data_options.items()}
     images = load_data(preset("conv-vae", **shared).data)
     with working_in(folder):
@@ -91,13 +96,13 @@ def run(
             forget(folder)
         claim_folder(name, folder)
         # Where a card is, the experiment ended before: to read it again takes no time that belongs to it.
-        with nullcontext() if (folder / "card.json").is_file() else timed(folder / TIME):
+        with nullcontext() if is_result(folder) else timed(folder / TIME):
             prepare(images, say)
-            bench = Bench(folder, images, shared, say, name)
+            bench = Bench(folder, images, shared, say, name, seed)
             findings: Findings = module_of(name).experiment(bench)
         card = Card(
-            name, data, seconds_in(folder / TIME), machine_of(bench), findings.settings, findings.outcome, findings.claims,
-            findings.panels, findings.numbers, tuple(bench.trained),
+            name, data, seconds_in(folder / TIME), machine_of(bench), findings.settings | {"first_seed": seed}, findings.outcome,
+            findings.claims, findings.panels, findings.numbers, tuple(bench.trained), read_json_or_nothing(folder / TIME).get("ended", ""),
         )  # fmt: skip
         card.save(folder)
         draw_panels(card.panels, folder / "figure.png", lang)
@@ -110,17 +115,30 @@ def load(folder: str | Path) -> Card:
     return read_card(Path(folder))
 
 
+def keep_before(name: str, folder: Path, predict: Iterable[str]) -> None:
+    """Keep a prediction, if there is one. Raises LabError after the result, and where another one is kept."""
+    if predict:
+        if is_result(folder) and kept(folder) is None:
+            raise LabError(f"a prediction must come before the result, which is in {folder}. Leave it out, or name another folder.")
+        keep(folder, name, predict)
+
+
+def is_result(folder: Path) -> bool:
+    """Whether a question's folder holds what its experiment gave."""
+    return (folder / "card.json").is_file()
+
+
 @contextmanager
 def timed(path: Path) -> Iterator[None]:
     """Add the seconds that the block takes to those in a file, also when it is left by an exception.
 
-    So an experiment that was interrupted and went on tells its whole time.
+    So an experiment that was interrupted and went on tells its whole time, and when it ended.
     """
     started = time.perf_counter()
     try:
         yield
     finally:
-        replace_json(path, {"seconds": seconds_in(path) + time.perf_counter() - started})
+        replace_json(path, {"seconds": seconds_in(path) + time.perf_counter() - started, "ended": now()})
 
 
 def seconds_in(path: Path) -> float:
@@ -161,7 +179,7 @@ def check(name: str, folder: Path, data: str) -> None:
         return
     if not folder.is_dir():
         raise refusal("out", "a folder", str(folder))
-    if all(path.name == "lock" for path in folder.iterdir()):
+    if all(path.name == "lock" or path.match("prediction*.json") for path in folder.iterdir()):
         return
     owner = owner_of(folder)
     if owner is None:

@@ -68,19 +68,24 @@ class Plan:
 
 @dataclass(frozen=True)
 class Bench:
-    """The place of one experiment. `shared` are fields of every configuration, such as the data; `question` is whose tasks are done."""
+    """The place of one experiment. `shared` are fields of every configuration, such as the data; `question` is whose tasks are done.
+
+    Experiments count their seeds from 0; the runs have `first_seed` and those after it.
+    """
 
     folder: Path
     data: Data
     shared: Mapping[str, Any]
     say: Callable[[str], None]
     question: str = ""
+    first_seed: int = 0
     trained: list[str] = field(default_factory=list)
     pool: Pool = field(default_factory=Pool)
 
     def cell(self, plan: Plan) -> Cell:
         """The configuration and folder of a planned run."""
         changes = {**self.shared, "train.threads": 1, **plan.changes}
+        changes["train.seed"] = self.first_seed + changes.get("train.seed", 0)
         if plan.after is not None:
             changes["train.generator_from"] = str((self.folder / plan.after).resolve())
         return Cell.planned(plan.preset, plan.name, changes, self.folder)

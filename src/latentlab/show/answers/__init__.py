@@ -2,6 +2,7 @@
 
     name: Ada Lovelace, Alan Turing
     group: B2
+    student: 12345
 
     ## kl
     prediction: one
@@ -10,7 +11,7 @@
     ## notes
     …
 
-Keywords and the last section's name may be French (nom, groupe, prédiction, remarques). A section is named as its question;
+Keywords and the last section's name may be French (nom, groupe, numéro, prédiction, remarques). A section is named as its question;
 deeper headings (###) are content, and so is everything in a fenced code block. A quotation between a section's heading and
 its prediction is the template's and is not kept.
 """
@@ -21,7 +22,7 @@ import re
 import textwrap
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -29,6 +30,7 @@ from typing import Any, NoReturn
 
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.texts import languages, text
+from latentlab.show.answers.prediction import Prediction
 from latentlab.show.card import NAMES, options
 
 NOTES = "notes"
@@ -36,7 +38,10 @@ SECTIONS = (*NAMES, NOTES)
 LARGEST_BYTES = 1_000_000
 LONGEST_WORDS = 200  # characters of a name or a group
 _TEMPLATE = "`latentlab question --sheet FILE` writes a sheet to fill in."
-_KEYWORDS = {"name": "name", "nom": "name", "group": "group", "groupe": "group", "prediction": "prediction"}
+_KEYWORDS = {
+    "name": "name", "nom": "name", "group": "group", "groupe": "group", "student": "student", "numero": "student",
+    "prediction": "prediction",
+}  # fmt: skip
 _KEYWORD = re.compile(r"\s*([^\W\d_]+)\s*:\s*(.*?)\s*$")
 _HEADING = re.compile(r" {0,3}##(?!#)\s*(.*?)\s*#*\s*$")
 _FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)$")
@@ -46,10 +51,14 @@ _WIDTH = 100
 
 @dataclass(frozen=True)
 class Part:
-    """What was written about one question: the predicted options' names with commas between ("zero,one"), and Markdown."""
+    """What was written about one question: the predicted options' names with commas between ("zero,one"), and Markdown.
+
+    `kept` is the prediction as it was kept before the result, which no sheet holds.
+    """
 
     prediction: str | None
     text: str
+    kept: Prediction | None = None
 
     @property
     def predicted(self) -> tuple[str, ...]:
@@ -64,17 +73,33 @@ class Answers:
     name: str
     group: str
     parts: Mapping[str, Part]
+    student: str = ""  # the student's number
 
     def to_json(self) -> dict[str, Any]:
-        """{"name", "group", "parts": {section: {"prediction", "text"}}}."""
-        parts = {section: {"prediction": part.prediction, "text": part.text} for section, part in self.parts.items()}
-        return {"name": self.name, "group": self.group, "parts": parts}
+        """{"name", "group", "student", "parts": {section: {"prediction", "text"}}}, with "kept" where a prediction was."""
+        parts = {
+            section: {"prediction": part.prediction, "text": part.text} | ({"kept": part.kept.to_json()} if part.kept else {})
+            for section, part in self.parts.items()
+        }
+        return {"name": self.name, "group": self.group, "student": self.student, "parts": parts}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Answers:
-        """What `to_json` gave. Raises KeyError for less than that."""
-        parts = {section: Part(part["prediction"], part["text"]) for section, part in content["parts"].items()}
-        return cls(content["name"], content["group"], parts)
+        """What `to_json` gave. Raises KeyError for less than that, ValueError for a kept prediction that was changed."""
+        parts = {
+            section: Part(part["prediction"], part["text"], Prediction.from_json(part["kept"]) if "kept" in part else None)
+            for section, part in content["parts"].items()
+        }
+        return cls(content["name"], content["group"], parts, content.get("student", ""))
+
+
+def with_kept(answers: Answers, predictions: Mapping[str, Prediction]) -> Answers:
+    """The answers with what was kept in place of what the sheet predicts since."""
+    parts = dict(answers.parts)
+    for name, kept in predictions.items():
+        part = parts.get(name, Part(None, ""))
+        parts[name] = replace(part, prediction=",".join(kept.chosen) or part.prediction, kept=kept)
+    return replace(answers, parts=parts)
 
 
 def read_answers(path: Path) -> Answers:
@@ -96,7 +121,7 @@ def parsed(words: str, source: str = "the sheet") -> Answers:
         part = _part(lines, at + 1, end, section, source)
         if part != Part(None, ""):
             parts[section] = part
-    return Answers(head["name"], head.get("group", ""), parts)
+    return Answers(head["name"], head.get("group", ""), parts, head.get("student", ""))
 
 
 def _read(path: Path) -> str:
@@ -159,7 +184,7 @@ def _head(lines: list[str], source: str) -> dict[str, str]:
             continue
         keyword = _keyword(line)
         if keyword is None or keyword[0] == "prediction":
-            _refuse(source, at, "`name: …` or `group: …`, or stand below the heading of a section (## kl)", line.strip())
+            _refuse(source, at, "`name: …`, `group: …` or `student: …`, or stand below the heading of a section (## kl)", line.strip())
         key, value = keyword
         if key in head:
             _refuse(source, at, f"the only line with the {key}", line.strip(), "Several names stand on one line, with commas between.")
@@ -181,11 +206,11 @@ def _part(lines: list[str], start: int, end: int, section: str, source: str) -> 
     keyword = _keyword(lines[at]) if at < end and section != NOTES else None
     if keyword is None or keyword[0] != "prediction":
         return Part(None, _trimmed(lines[start:end]))
-    chosen = _chosen(section, keyword[1])
-    if chosen is None:
+    predicted = chosen(section, keyword[1])
+    if predicted is None:
         must = f"a prediction out of {', '.join(options(section))}"
         _refuse(source, at, must, keyword[1], "Leave it empty to predict nothing.")
-    return Part(",".join(chosen) or None, _trimmed(lines[at + 1 : end]))
+    return Part(",".join(predicted) or None, _trimmed(lines[at + 1 : end]))
 
 
 def _trimmed(lines: list[str]) -> str:
@@ -195,7 +220,7 @@ def _trimmed(lines: list[str]) -> str:
 
 
 def _keyword(line: str) -> tuple[str, str] | None:
-    """("name", "group" or "prediction", what follows the colon) of a line that begins with such a word."""
+    """("name", "group", "student" or "prediction", what follows the colon) of a line that begins with such a word."""
     match = _KEYWORD.match(line)
     key = _KEYWORDS.get(_folded(match[1])) if match else None
     return (key, " ".join(match[2].split())) if match and key else None
@@ -208,7 +233,7 @@ def _folded(words: str) -> str:
     return " ".join(kept.split()).strip(" \"'`*_.«»“”")
 
 
-def _chosen(question: str, words: str) -> list[str] | None:
+def chosen(question: str, words: str) -> list[str] | None:
     """The options that a prediction names by their own names or by their texts, in the order of the texts; None for another one.
 
     The text of an option may hold commas, so that the longest stretch of parts that is an option is taken first.
@@ -283,7 +308,7 @@ def _filled(answers: Answers, lang: str) -> str:
         return answers.parts.get(section, Part(None, ""))
 
     lines = [f"# {say('answers.sheet.title')}", "", *_quoted(say("answers.sheet.how")), ""]
-    for key, words in (("name", answers.name), ("group", answers.group)):
+    for key, words in (("name", answers.name), ("group", answers.group), ("student", answers.student)):
         lines.append(f"{say(f'answers.sheet.{key}')}: {' '.join(_storable(words).split())}")
     for name in NAMES:
         own, part = f"question.{name}", written_in(name)

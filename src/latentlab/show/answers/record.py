@@ -24,6 +24,7 @@ from latentlab.config.presets import PRESETS, fitted_preset
 from latentlab.config.schema import Config
 from latentlab.runs.folder import RunFolder
 from latentlab.show.answers import Answers
+from latentlab.show.answers.prediction import is_kept
 from latentlab.show.card import Card
 
 FORMAT = 1
@@ -112,7 +113,7 @@ def card_record(card: Card) -> dict[str, Any]:
     """One question that was run: on what, which claims hold, which options of the prediction came true."""
     told = card.to_json()
     claims = [{"name": claim["name"], "verdict": claim["verdict"], "values": claim["measured"]["values"]} for claim in told["claims"]]
-    return {key: told[key] for key in ("data", "seconds", "machine", "settings", "outcome")} | {"claims": claims}
+    return {key: told[key] for key in ("data", "seconds", "machine", "settings", "outcome", "ended")} | {"claims": claims}
 
 
 def as_strict(value: Any) -> Any:
@@ -151,8 +152,11 @@ _SHAPE = {
         "history": _MAYBE_TEXT, "state": str, "machine": Each(_SCALAR), "measured_at_step": _MAYBE_COUNT,
         "scores": Each({"value": _MAYBE_NUMBER}), "diagnosis": [str],
     }),
-    "questions": Each({"data": str, "seconds": _NUMBER, "outcome": [str], "claims": [{"name": str, "verdict": str}]}),
-    "answers": ({"name": str, "group": str, "parts": Each({"prediction": _MAYBE_TEXT, "text": str})}, None),
+    "questions": Each({"data": str, "seconds": _NUMBER, "outcome": [str], "claims": [{"name": str, "verdict": str}], "ended?": str}),
+    "answers": (
+        {"name": str, "group": str, "student?": str, "parts": Each({"prediction": _MAYBE_TEXT, "text": str, "kept?": is_kept})},
+        None,
+    ),
 }  # fmt: skip
 
 

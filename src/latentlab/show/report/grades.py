@@ -5,7 +5,6 @@ No script and no address: the page asks nobody for anything, and a student's tex
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +13,7 @@ from typing import Any
 
 from latentlab.base import __version__
 from latentlab.base.files import replace_text
-from latentlab.base.texts import catalogue, clauses, duration
+from latentlab.base.texts import catalogue, clauses, duration, moment
 from latentlab.measure.metrics import Z
 from latentlab.runs.diagnosis.symptoms import KEYS
 from latentlab.show import bundle
@@ -124,17 +123,9 @@ def _overview(p: _Page) -> str:
             rows.append([_who(entry), "–", state, *["–"] * 6])
             continue
         group = tag("bdi", escape(entry.answers.group or "–"))
-        written = escape(_when(entry.record["written"])) + tag("small", escape(f"latentlab {entry.record['latentlab']}"))
+        written = escape(moment(entry.record["written"])) + tag("small", escape(f"latentlab {entry.record['latentlab']}"))
         rows.append([_who(entry), group, state, written, escape(data_of(entry.record) or "–"), *_counts(p, entry)])
     return _table([p.plain(f"grade.column.{column}") for column in columns], rows, p.plain("grade.caption.overview"))
-
-
-def _when(written: str) -> str:
-    """ "2026-11-20 15:13 UTC" of a record's time; another text as it is."""
-    try:
-        return datetime.datetime.fromisoformat(written).astimezone(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
-    except (ValueError, OverflowError):
-        return written
 
 
 def _counts(p: _Page, entry: Entry) -> list[str]:

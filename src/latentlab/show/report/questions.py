@@ -6,6 +6,7 @@ from latex2mathml.converter import convert
 
 from latentlab.base.texts import clauses, duration
 from latentlab.show.answers import Part
+from latentlab.show.answers.prediction import said
 from latentlab.show.card import FORMULAS, NAMES, Card, options
 from latentlab.show.excerpts import excerpts
 from latentlab.show.report.context import Context
@@ -43,9 +44,9 @@ def _prediction(c: Context, name: str, card: Card | None, part: Part | None) -> 
         chosen = part is not None and part.predicted[:1] == (option,)
         radio = tag("input", type="radio", name=c.own_id(name), value=option, data_true=true, checked=chosen)
         labels.append(tag("label", radio, " ", c.say(f"question.{name}.option.{option}")))
-    said = {f"data_{key}": c.plain(f"card.prediction.{key}") for key in ("right", "wrong", "open")}
+    told = {f"data_{key}": c.plain(f"card.prediction.{key}") for key in ("right", "wrong", "open")}
     legend = tag("legend", c.say("card.predict"), " ", c.say(f"question.{name}.predict"))
-    return tag("fieldset", legend, *labels, tag("p", "", class_="said", role="status", hidden=True), class_="prediction", **said)
+    return tag("fieldset", legend, *labels, tag("p", "", class_="said", role="status", hidden=True), class_="prediction", **told)
 
 
 def _written(c: Context, name: str, part: Part | None) -> str:
@@ -57,7 +58,8 @@ def _written(c: Context, name: str, part: Part | None) -> str:
         each = _options(c, name, part.predicted)
         card = c.cards.get(name)
         key = "open" if card is None else "right" if set(part.predicted) & set(card.outcome) else "wrong"
-        told = tag("p", c.say("card.predicted", each=each), " ", tag("strong", c.say(f"card.predicted.{key}")))
+        when = said(part.kept, card.ended if card else "").say(c.lang)
+        told = tag("p", c.say("card.predicted", each=each), " ", tag("strong", c.say(f"card.predicted.{key}")), " ", escape(when))
     return tag("div", tag("h4", c.say("card.own", name=c.answers.name)), told, as_html(part.text), class_="own")
 
 

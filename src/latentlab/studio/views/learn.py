@@ -22,7 +22,7 @@ from latentlab.show.excerpts import excerpts
 from latentlab.studio import answers as answers_book
 from latentlab.studio import parts, tasks
 from latentlab.studio.actions import experiment
-from latentlab.studio.answers import Entry, prediction_field, text_field
+from latentlab.studio.answers import Entry, keep_choice, prediction_field, text_field
 from latentlab.studio.frame import link
 from latentlab.studio.library import Library, here, without_paths
 from latentlab.studio.state import asked, lang, plain, say, told
@@ -73,10 +73,10 @@ def _overview(library: Library, answers: Answers) -> None:
 
 def stages(library: Library, name: str, answers: Answers, cards: Mapping[str, Card]) -> dict[str, bool]:
     """What can be done about a question, and whether it is: predicted, run, answered."""
-    part = answers.parts.get(name)
+    part, kept = answers.parts.get(name), answers_book.prediction(library, name)
     runs = tasks.working(library, ("question",), name) is not None
     return {
-        "predicted": bool(answers_book.predicted(answers, name)),
+        "predicted": kept is not None and bool(kept.chosen),
         "running" if runs else "run": runs or name in cards,
         "answered": part is not None and bool(part.text),
     }
@@ -99,16 +99,19 @@ def _question(library: Library, name: str, answers: Answers | None) -> None:
         st.title(plain(say(f"question.{name}.title")), anchor=False)
         st.markdown(plain(say(f"question.{name}.ask")))
         _heading(1, "card.predict")
-        chosen = _prediction(answers, name)
+        if answers is not None:
+            prediction_field(answers, name, f"learn-prediction-{name}")
+        kept = answers_book.prediction(library, name)
         _heading(2, "card.experiment")
         card = _card(library, name)
         _paragraphs(name, "experiment")
         _experiment(library, name, card)
-        if not _is_open(name, chosen, card):
+        if kept is None:
+            _closed(name, card)
             return
         if card is not None:
             _heading(3, "studio.learn.result")
-            _result(name, card, chosen)
+            _result(name, card, kept.chosen)
         _heading(4 if card is not None else 3, "studio.learn.own")
         if answers is not None:
             text_field(answers, Entry("text", name), say("studio.answers.own"), f"learn-text-{name}", help=say("studio.answers.help"))
@@ -133,17 +136,6 @@ def _way(name: str, below: bool = False) -> None:
             link("learn", say("studio.learn.next"), ":material/chevron_right:", question=NAMES[index + 1])
 
 
-def _prediction(answers: Answers | None, name: str) -> tuple[str, ...]:
-    """The choice, and what was chosen."""
-    if answers is None:
-        return ()
-    prediction_field(answers, name, f"learn-prediction-{name}")
-    chosen = answers_book.predicted(answers, name)
-    if len(chosen) > 1:  # a sheet from elsewhere may hold several
-        st.caption(plain(say("card.predicted", each=_each(name, chosen))))
-    return chosen
-
-
 def _card(library: Library, name: str) -> Card | None:
     """What the experiment gave. A card that cannot be read is said, and counts as none."""
     folder = library.questions / name
@@ -163,19 +155,13 @@ def read_stamped(folder: Path, written: int) -> Card:
     return read_card(folder)
 
 
-def _is_open(name: str, chosen: tuple[str, ...], card: Card | None) -> bool:
-    """Whether the result is shown: after a prediction, or where the reader wants to see it without one."""
-    key = f"learn-open-{name}"
-    if chosen or st.session_state.get(key):
-        return True
+def _closed(name: str, card: Card | None) -> None:
+    """What opens the result: a prediction, or the reader's wish to see it without one."""
     with st.container(key="learn-closed", horizontal=True, vertical_alignment="center"):
         st.markdown(
             ":material/lock: " + plain(say("studio.learn.closed" if card is not None else "studio.learn.closed.answer")), width="stretch"
         )
-        st.button(
-            say("studio.learn.open"), key=f"learn-show-{name}", type="tertiary", on_click=st.session_state.__setitem__, args=(key, True)
-        )
-    return False
+        st.button(say("studio.learn.open"), key=f"learn-show-{name}", type="tertiary", on_click=keep_choice, args=(name,))
 
 
 def _each(name: str, chosen: tuple[str, ...]) -> str:

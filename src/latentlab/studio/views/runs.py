@@ -175,6 +175,7 @@ def _answers(library: Library, answers: Answers) -> None:
     with st.container(horizontal=True):
         line_field(answers, Entry("name"), say("studio.report.name"), "report-name", help=say("studio.report.name.help"))
         line_field(answers, Entry("group"), say("studio.report.group"), "report-group")
+        line_field(answers, Entry("student"), say("studio.report.student"), "report-student", help=say("studio.report.student.help"))
     for name in NAMES:
         part = answers.parts.get(name)
         sign = ":material/edit_note:" if part is None else ":material/check:" if part.text else ":material/lightbulb:"

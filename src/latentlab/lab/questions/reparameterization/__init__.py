@@ -36,9 +36,9 @@ paint = Painter("reparameterization")
 
 def experiment(bench: Bench) -> Findings:
     """Measure bias and variance, train with each estimator, judge."""
-    tasks = {"bias": Task("gradient-bias", {"seed": 0})}
+    tasks = {"bias": Task("gradient-bias", {"seed": bench.first_seed})}
     for seed in range(SEEDS):
-        changes = {**bench.shared, **SETTINGS, "train.threads": 1, "train.precision": "fp32", "train.seed": seed}
+        changes = {**bench.shared, **SETTINGS, "train.threads": 1, "train.precision": "fp32", "train.seed": bench.first_seed + seed}
         for name in ESTIMATORS:
             tasks[f"{name}-seed-{seed}"] = Task("train-by-estimator", {"estimator": name, "changes": changes, "every": EVERY})
     bench.train([Plan(REAL, "mlp-vae", SETTINGS | {"train.seed": 0}, task=Task("gradient-variance"))], tasks)

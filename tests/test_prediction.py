@@ -1,0 +1,130 @@
+"""A prediction: kept before its result by every way in, told with its time, and never changed after."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+from commands import refusal_here
+from handins import card, handed_in, short_questions
+
+import latentlab.lab.questions
+from latentlab.base.errors import LabError
+from latentlab.cli import main
+from latentlab.lab import questions
+from latentlab.show.answers import Answers, Part, parsed, with_kept
+from latentlab.show.answers.prediction import Prediction, all_kept, keep, kept, said
+from latentlab.show.answers.record import open_report
+
+NINE, TEN = "2026-11-22T09:00:00+00:00", "2026-11-22T11:00:00+01:00"  # the second is ten by UTC
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _short_questions():
+    with short_questions():
+        yield
+
+
+def test_a_prediction_is_kept_once_with_time_and_hash(tmp_path):
+    folder = tmp_path / "kl"
+    assert kept(folder) is None
+    first = keep(folder, "kl", ["0", "falls"])
+    assert first.chosen == ("falls", "0")  # in the order of the texts
+    assert keep(folder, "kl", ["falls", "0"]) == kept(folder) == first
+    with pytest.raises(LabError, match=r"stays as it was kept: falls,0 on .*Got 'rises'"):
+        keep(folder, "kl", ["rises"])
+    assert all_kept(tmp_path) == {"kl": first}
+    assert all_kept(tmp_path, "-other") == {}
+    with pytest.raises(LabError, match=r"out of falls, rises, 0. Got 'one'"):
+        keep(tmp_path / "gan-stability", "gan-stability", ["one"])
+    assert not (tmp_path / "gan-stability").exists()
+
+
+@pytest.mark.parametrize(("name", "value"), [("chosen", ["rises"]), ("time", NINE), ("question", "latent-dim"), ("sha256", "0" * 64)])
+def test_one_that_was_changed_is_refused(name, value, tmp_path):
+    keep(tmp_path, "kl", ["falls"])
+    path = tmp_path / "prediction.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}), encoding="utf-8")
+    with pytest.raises(LabError, match="changed since"):
+        kept(tmp_path)
+
+
+def test_before_and_after_are_told_across_time_zones():
+    assert Prediction("kl", ("0",), NINE).is_before(TEN)
+    assert not Prediction("kl", ("0",), TEN).is_before(NINE)
+    keys = [said(Prediction("kl", (), NINE), ended).key for ended in (TEN, NINE, "")]
+    assert [*keys, said(None).key] == ["card.kept.before", "card.kept.after", "card.kept.open", "card.kept.none"]
+
+
+def test_what_was_kept_stands_over_what_the_sheet_says_since():
+    prediction, looked = Prediction("kl", ("falls",), NINE), Prediction("latent-dim", (), NINE)
+    answers = parsed("name: A\n## kl\nprediction: rises\nwhy\n## latent-dim\nprediction: 0\n")
+    told = with_kept(answers, {"kl": prediction, "latent-dim": looked, "gan-stability": prediction})
+    assert told.parts["kl"] == Part("falls", "why", prediction)
+    assert told.parts["latent-dim"] == Part("0", "", looked)  # written down after he had looked
+    assert told.parts["gan-stability"] == Part("falls", "", prediction)
+    assert Answers.from_json(json.loads(json.dumps(told.to_json()))) == told
+
+
+def test_the_command_keeps_a_prediction_before_the_experiment_begins(tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "kl"
+
+    def interrupted(bench):
+        assert kept(folder) == keep(folder, "kl", ["falls"])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(latentlab.lab.questions.module_of("kl"), "experiment", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        questions.run("kl", folder, predict=["falls"])
+    assert "stays as it was kept: falls" in refusal_here(capsys, "question", "kl", "--out", folder, "--predict", "rises")
+    assert "--predict must be out of falls, rises, 0. Got 'both'" in refusal_here(capsys, "question", "kl", "--predict", "both")
+    sheet = tmp_path / "sheet.md"
+    sheet.write_text("name: A\n## latent-dim\nprediction: 0\n", encoding="utf-8")
+    assert "must be one of falls, rises, 0. Got 'nothing'" in refusal_here(capsys, "question", "kl", "--answers", sheet)
+    sheet.write_text("name: A\n## kl\nprediction: rises\n", encoding="utf-8")
+    assert "stays as it was kept: falls" in refusal_here(capsys, "question", "kl", "--out", folder, "--answers", sheet)
+    other = tmp_path / "seen"
+    card("kl").save(other)
+    (other / "planned.json").write_text(json.dumps({"question": "kl", "runs": []}), encoding="utf-8")
+    assert "must come before the result" in refusal_here(capsys, "question", "kl", "--out", other, "--predict", "0")
+    assert kept(other) is None
+
+
+def test_a_person_at_a_terminal_is_asked_until_the_prediction_is_one(tmp_path):
+    """By a real terminal: a word that is none is asked again, and what is kept is there before anything is loaded."""
+    child, terminal = pty.openpty()
+    code = (
+        "import sys, latentlab.lab.questions as q\nq.run = lambda *about, **more: sys.exit(7)\n"
+        "from latentlab.cli import main\nmain(['question', 'kl', '--out', sys.argv[1]])"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path / "kl")]
+    process = subprocess.Popen(words, stdin=terminal, stdout=subprocess.DEVNULL, stderr=terminal)
+    os.close(terminal)
+    os.write(child, b"nonsense\none\n")
+    shown = b""
+    while process.poll() is None:
+        try:
+            shown += os.read(child, 4096)
+        except OSError:  # the terminal has no writer any more
+            break
+    assert process.wait(60) == 7
+    os.close(child)
+    assert b"Got 'nonsense'" in shown
+    assert json.loads((tmp_path / "kl" / "prediction.json").read_text(encoding="utf-8"))["chosen"] == ["one"]
+
+
+def test_a_report_tells_when_each_prediction_was_kept(tmp_path):
+    prediction = Prediction("kl", ("falls",), NINE)
+    answers = with_kept(parsed("name: A\nstudent: 12 345"), {"kl": prediction})
+    file = handed_in(tmp_path / "a.html", {}, answers, {"kl": card("kl")})
+    found = open_report(file)
+    assert found.state == "sound"
+    assert Answers.from_json(found.record["answers"]) == answers
+    forged = file.read_text(encoding="utf-8").replace(NINE, TEN)
+    file.write_text(forged, encoding="utf-8")
+    assert open_report(file).record is None  # its hash is not that of what it says
+    assert main(["grade", str(file), "--out", str(tmp_path / "all")]) == 2
