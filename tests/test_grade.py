@@ -246,8 +246,8 @@ def test_predictions_are_held_against_what_came_true(class_of, tmp_path, capsys)
     assert (ada["latent-dim.prediction"], ada["latent-dim.run"]) == ("open", "yes")  # the experiment settled nothing
     assert (ada["reparameterization.prediction"], ada["reparameterization.run"]) == ("open", "no")
     assert ada["encoder-vs-discriminator.prediction"] == "none"
-    assert (ada["predictions_right"], ada["predictions_made"], ada["questions_run"], ada["answers_written"]) == ("1", "4", "3", "1")
-    assert (bob["kl.prediction"], bob["predictions_right"], bob["predictions_made"]) == ("wrong", "0", "1")
+    assert (ada["predictions_kept"], ada["predictions_made"], ada["questions_run"], ada["answers_written"]) == ("0", "4", "3", "1")
+    assert (bob["kl.prediction"], bob["kl.kept"], bob["predictions_made"]) == ("wrong", "", "1")
     assert (bob["kl.holds"], bob["kl.contradicted"], bob["kl.unclear"]) == ("first", "second", "")
 
 
@@ -377,7 +377,7 @@ def test_a_student_and_a_teacher_work_by_command(lab, tmp_path):
 
 
 def test_neither_command_loads_torch():
-    loaded = ("cli.report", "show.answers", "show.answers.gradebook", "show.report.grades", "show.report")
+    loaded = ("cli.report", "cli.grade", "show.answers", "show.answers.gradebook", "show.report.grades", "show.report")
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; {'; '.join(f'import latentlab.{name}' for name in loaded)}; print(*sys.modules)"],
         capture_output=True, text=True, check=True,

@@ -26,7 +26,7 @@ COMMANDS = {
     "experiment": ("many", "built experiments of many runs, such as vae-to-gan"),
     "question": ("report", "a question of the labs, answered by its experiment; without a name: the list"),
     "report": ("report", "runs as one HTML file that opens without a network"),
-    "grade": ("report", "handed-in reports as one table"),
+    "grade": ("grade", "handed-in reports as one table, points and feedback"),
     "studio": ("studio", "the page in the browser: train, watch, explore, generate, compare, learn"),
     "runs": ("show", "list the runs in a folder"),
     "show": ("show", "one run: state, numbers, configuration"),

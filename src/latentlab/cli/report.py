@@ -1,4 +1,4 @@
-"""What is handed in: report (runs as one HTML file), grade (such files as one table) and question (an experiment of the labs).
+"""What is handed in: report (runs as one HTML file) and question (an experiment of the labs).
 
 No torch is loaded but by a question's experiment.
 """
@@ -25,7 +25,6 @@ from latentlab.show.card import options as options_of
 
 if TYPE_CHECKING:
     from latentlab.show.answers.prediction import Prediction
-    from latentlab.show.answers.record import HandedIn
     from latentlab.show.card import Card
 
 LARGE_MB = 5.0
@@ -125,90 +124,6 @@ def question_cards(name: str | None) -> dict[str, Card]:
     if cards := found_cards(Path(name)):
         return cards
     raise refusal("--questions", "a folder of questions that were run", name, "`latentlab question NAME` runs one.")
-
-
-def command_grade(arguments: list[str]) -> int:
-    """Put handed-in reports into one table."""
-    parser = Parser(
-        "grade",
-        "Put reports that were handed in into one table: configuration, scores, questions that were run, predictions against "
-        "results, answers side by side. A report's checksum shows that it was edited since it was written; it proves no author.",
-    )
-    parser.add_argument("files", nargs="*", metavar="FILE.html", help="reports, or folders with reports")
-    parser.add_argument(
-        "--out", default="grades", metavar="STEM", help="STEM.csv and STEM.html are written (grades); earlier ones are replaced"
-    )
-    add_lang(parser, "language of the table")
-    options = parser.parse(arguments)
-    from latentlab.show.answers.gradebook import table, write_csv
-    from latentlab.show.answers.record import open_report
-    from latentlab.show.report.grades import write_html
-
-    sheet, page = grade_files(options.out)
-    handed = [open_report(path) for path in handed_in(options.files)]
-    reports = [file for file in handed if file.record is not None]
-    if not reports:
-        first = handed[0]
-        more = f", and so of {len(handed) - 1} more" if len(handed) > 1 else ""
-        raise LabError(
-            f"a report must be a file that `latentlab report` wrote. {first.path}: {first.reason.say('en')}{more}. Nothing was written."
-        )
-    for file in handed:
-        if file.state != "sound":
-            say(f"{file.path}: {file.state}: {file.reason.say('en')}.")
-    rows = table(handed, options.lang)
-    sheet.parent.mkdir(parents=True, exist_ok=True)
-    write_csv(sheet, rows)
-    write_html(page, handed, options.lang)
-    print(summary(handed))
-    print(sheet)
-    print(page)
-    return 0
-
-
-def grade_files(stem: str) -> tuple[Path, Path]:
-    """STEM.csv and STEM.html. Raises LabError when something that is no table of ours is there."""
-    from latentlab.show.answers.gradebook import is_table
-    from latentlab.show.report.grades import is_grades_page
-
-    if not Path(stem).name or stem.endswith(("/", "\\")) or Path(stem).is_dir():
-        raise refusal("--out", "the beginning of two files' names, such as grades", stem)
-    sheet, page = (Path(f"{stem}.{kind}") for kind in ("csv", "html"))
-    for path, is_ours in ((sheet, is_table), (page, is_grades_page)):
-        check_writable(path)
-        if path.exists() and not is_ours(path):
-            raise refusal("--out", "a name that is free, or that of an earlier table", str(path), "Name another: nothing is lost here.")
-    return sheet, page
-
-
-def handed_in(names: Sequence[str]) -> list[Path]:
-    """The files to read: those named, and the .html files of folders that are named, but for tables of ours; each once.
-
-    Raises LabError for none at all, one that does not exist, and a folder without any.
-    """
-    from latentlab.show.report.grades import is_grades_page
-
-    if not names:
-        raise LabError("there must be at least one report to grade. Got none. Try `latentlab grade handed-in/*.html`.")
-    files: dict[Path, Path] = {}
-    for path in map(Path, names):
-        inside = [file for file in sorted(path.glob("*.html")) if file.is_file() and not is_grades_page(file)] if path.is_dir() else [path]
-        if not inside:
-            raise refusal("a report", "an .html file, or a folder with some", str(path))
-        if not path.exists():
-            raise refusal("a report", "a file that exists", str(path))
-        for file in inside:
-            files.setdefault(file.resolve(), file)
-    return list(files.values())
-
-
-def summary(handed: Sequence[HandedIn]) -> str:
-    """What was read, in two sentences."""
-    counts = [sum(file.state == state for file in handed) for state in ("sound", "edited", "foreign")]
-    return (
-        f"{len(handed)} read: {counts[0]} as written, {counts[1]} edited since, {counts[2]} foreign. "
-        "A checksum shows an edit; it proves no author."
-    )
 
 
 def command_question(arguments: list[str]) -> int:

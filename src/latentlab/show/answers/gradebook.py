@@ -4,36 +4,36 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from latentlab.base.files import replace_bytes
+from latentlab.base.errors import LabError
+from latentlab.base.files import replace_text
+from latentlab.config.variations import variation
 from latentlab.measure.compare import distinct_names
 from latentlab.measure.table import MEASURES
 from latentlab.show.answers import NOTES, SECTIONS, Answers, Part
 from latentlab.show.answers.likeness import Alike, alike
 from latentlab.show.answers.record import RUNS, HandedIn
+from latentlab.show.answers.rubric import BYTE_ORDER_MARK, Cell, Points, harmless
 from latentlab.show.card import NAMES, Verdict
 
-Cell = str | int | float | None
 VERDICTS = get_args(Verdict)
 Outcome = Literal["right", "partly", "wrong", "open", "none"]
 RUN_FIELDS = ("preset", "data", "latent_dim", "epochs", "steps", "seed", "seconds", "changed", "diagnosis")
 SIGNATURE = "file,state,reason,name,group,"  # how a table of ours begins
-_BYTE_ORDER_MARK = "\ufeff"  # by which Excel knows UTF-8
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
-_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of the table. `file` is its name, with as much of the path as tells it from the others."""
+    """One file of the table. `file` is its name, with as much of the path as tells it from the others, or its pseudonym."""
 
     file: str
     handed: HandedIn
+    key: str  # of its row of points: the file's name, or a pseudonym
+    is_hidden: bool = False  # whose it is
 
     @property
     def record(self) -> Mapping[str, Any]:
@@ -44,7 +44,8 @@ class Entry:
     def answers(self) -> Answers:
         """The student's answers; nobody's and none where there are none."""
         written = self.record["answers"]
-        return Answers("", "", {}) if written is None else Answers.from_json(written)
+        answers = Answers("", "", {}) if written is None else Answers.from_json(written)
+        return replace(answers, name="", student="") if self.is_hidden else answers
 
     def part(self, section: str) -> Part:
         """What was written in a section."""
@@ -66,21 +67,52 @@ class Entry:
             return "open" if predicted else "none"
         return "right" if predicted <= true else "partly" if predicted & true else "wrong"
 
+    def ended(self, question: str) -> str:
+        """When the report's own experiment ended; "" where that is not known."""
+        return str(self.record["questions"].get(question, {}).get("ended", ""))
+
+    def is_kept(self, question: str) -> bool:
+        """Whether a prediction was kept before the result was there."""
+        kept = self.part(question).kept
+        return kept is not None and bool(kept.chosen) and (kept.is_before(self.ended(question)) or not self.ended(question))
+
+    def variation(self) -> list[str] | None:
+        """What the lab's runs have that the student's number does not give: ["model.latent_dim 32, not 20 (ae, vae)"]; None without one."""
+        written = self.record["answers"]
+        if written is None or not written.get("student"):
+            return None
+        found: dict[str, list[str]] = {}
+        for name, run in self.record["runs"].items():
+            if name.rpartition("/")[2] not in RUNS:
+                continue
+            try:
+                wanted = variation(written["student"], run["family"])
+            except LabError:
+                return ["?"]
+            for field, value in wanted.items():
+                part, _, leaf = field.partition(".")
+                if (has := run["config"][part].get(leaf)) != value:
+                    found.setdefault(f"{field} {has}, not {value}", []).append(name)
+        return [f"{what} ({', '.join(names)})" for what, names in found.items()]
+
     def counts(self) -> dict[str, int]:
-        """How many questions were run, predictions made and right, answers written."""
-        outcomes = [self.outcome(question) for question in NAMES]
+        """How many questions were run, predictions made and kept before the result, answers written. Being right counts nothing."""
         return {
             "questions_run": sum(question in self.record["questions"] for question in NAMES),
-            "predictions_made": len(NAMES) - outcomes.count("none"),
-            "predictions_right": outcomes.count("right"),
+            "predictions_made": sum(self.outcome(question) != "none" for question in NAMES),
+            "predictions_kept": sum(self.is_kept(question) for question in NAMES),
             "answers_written": sum(bool(self.part(question).text) for question in NAMES),
         }
 
 
 def named(handed: Sequence[HandedIn]) -> list[Entry]:
     """The files by name. Raises LabError for a file that is there twice."""
-    names = distinct_names([file.path for file in handed])
-    return [Entry(name, file) for name, file in zip(names, handed, strict=True)]
+    return [Entry(name, file, name) for name, file in zip(distinct_names([file.path for file in handed]), handed, strict=True)]
+
+
+def hidden(entries: Iterable[Entry]) -> list[Entry]:
+    """The same files by their keys and in the order of those, without names."""
+    return sorted((replace(entry, file=entry.key, is_hidden=True) for entry in entries), key=lambda entry: entry.file)
 
 
 def run_names(entries: Iterable[Entry]) -> list[str]:
@@ -125,16 +157,18 @@ def _others(groups: Iterable[tuple[str, list[str]]], entries: Sequence[Entry]) -
     return others
 
 
-def table(handed: Sequence[HandedIn], lang: str) -> list[dict[str, Cell]]:
+def table(entries: Sequence[Entry], lang: str, points: Points | None = None) -> list[dict[str, Cell]]:
     """One row a file, every row with the same columns in the same order; None where a report says nothing.
 
     The reason of a state is in the language, every other cell is the same in all.
     """
-    entries = named(handed)
     texts, runs = like_texts(entries), same_runs(entries)
     rows = []
     for entry in entries:
         row: dict[str, Cell] = _about(entry, lang)
+        if points is not None:
+            row["points"] = points.total(entry.key)
+            row |= {f"points.{one.column}": points.given(entry.key, one) for one in points.rubric.criteria}
         shares = {section: [f"{one.other} {one.share:.2f}" for one in near] for section, near in texts[entry.file].items()}
         row |= {"like_text_of": _told(shares), "same_run_as": _told(runs[entry.file])}
         for question in NAMES:
@@ -159,6 +193,8 @@ def _about(entry: Entry, lang: str) -> dict[str, Cell]:
         "reason": entry.handed.reason.say(lang),
         "name": answers.name,
         "group": answers.group,
+        "student": answers.student,
+        "variation": "" if (wrong := entry.variation()) is None else "; ".join(wrong) or "as it should be",
         "written": record.get("written"),
         "latentlab": record.get("latentlab"),
         "data": data_of(record),
@@ -178,6 +214,8 @@ def _question_cells(entry: Entry, question: str) -> dict[str, Cell]:
         f"{question}.run": "no" if asked is None else "yes",
         **{f"{question}.{verdict}": ", ".join(entry.claims(question, verdict)) for verdict in VERDICTS},
         f"{question}.predicted": part.prediction,
+        f"{question}.kept": None if part.kept is None else part.kept.time,
+        f"{question}.ended": entry.ended(question) or None,
         f"{question}.came_true": None if asked is None else ", ".join(asked["outcome"]),
         f"{question}.prediction": entry.outcome(question),
         f"{question}.answer": part.text,
@@ -207,13 +245,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Cell]]) -> None:
     writer = csv.writer(lines)
     writer.writerow([harmless(column) for column in rows[0]])
     writer.writerows([harmless(cell) for cell in row.values()] for row in rows)
-    replace_bytes(path, (_BYTE_ORDER_MARK + lines.getvalue()).encode())
-
-
-def harmless(cell: Cell) -> str:
-    """A cell as text that no spreadsheet computes."""
-    words = "" if cell is None else str(cell).replace("\0", "\ufffd")
-    return f"'{words}" if words.startswith(_FORMULA) and not _NUMBER.fullmatch(words) else words
+    replace_text(path, BYTE_ORDER_MARK + lines.getvalue())
 
 
 def is_table(path: Path) -> bool:

@@ -25,12 +25,12 @@ from latentlab.show.answers.gradebook import (
     data_of,
     headline_scores,
     like_texts,
-    named,
     run_names,
     same_runs,
 )
 from latentlab.show.answers.likeness import Alike
-from latentlab.show.answers.record import HandedIn
+from latentlab.show.answers.prediction import said
+from latentlab.show.answers.rubric import Points
 from latentlab.show.card import NAMES, options
 from latentlab.show.report.markup import Words, as_html, document, escape, tag
 
@@ -45,6 +45,7 @@ class _Page(Words):
 
     entries: Sequence[Entry]
     lang: str
+    points: Points | None = None
 
     @cached_property
     def texts(self) -> dict[str, dict[str, list[Alike]]]:
@@ -64,15 +65,18 @@ class _Page(Words):
         return tag("span", f"{SIGNS[kind]}\u00a0{self.say(key)}", class_=f"sign {kind}")
 
 
-def write_html(path: Path, handed: Sequence[HandedIn], lang: str) -> None:
-    """Write the page. Raises LabError for a file that is there twice and for an unknown language."""
-    p = _Page(named(handed), lang)
-    parts = [("overview", _overview(p)), ("predictions", _predictions(p)), ("runs", _runs(p))]
-    body = [tag("section", tag("h2", p.say(f"grade.section.{name}")), content) for name, content in parts if content]
-    body += [section for question in NAMES if (section := _question(p, question))]
+def write_html(path: Path, entries: Sequence[Entry], lang: str, points: Points | None = None) -> None:
+    """Write the page: one part of it is seen at a time, by addresses within it. Raises LabError for an unknown language."""
+    p = _Page(entries, lang, points)
+    tables = {"overview": _overview, "predictions": _predictions, "runs": _runs}
+    parts = {name: (p.plain(f"grade.section.{name}"), part(p)) for name, part in tables.items()}
+    parts |= {question: (p.plain(f"question.{question}.title"), _question(p, question)) for question in NAMES}
     notes = [_written(p, entry, NOTES) for entry in p.reports if entry.part(NOTES).text]
-    body += [tag("section", tag("h2", p.say("grade.section.notes")), *notes)] if notes else []
-    main = tag("main", _opening(p), *body, class_="grades")
+    parts["notes"] = (p.plain("grade.section.notes"), "".join(notes))
+    shown = {name: part for name, part in parts.items() if part[1]}
+    links = [tag("a", escape(title), href=f"#{name}") for name, (title, _) in shown.items()]
+    pages = [tag("section", tag("h2", escape(title)), content, id=name, class_="part") for name, (title, content) in shown.items()]
+    main = tag("main", _opening(p), tag("nav", *links, aria_label=p.plain("grade.parts")), *pages, class_="grades")
     replace_text(path, document(lang, p.plain("grade.title"), POLICY, bundle.text("report", "lab.css", "grades.css"), main, SIGNATURE))
 
 
@@ -113,19 +117,31 @@ def _who(entry: Entry) -> str:
 
 
 def _overview(p: _Page) -> str:
-    columns = ("student", "group", "state", "written", "data", "questions", "predictions", "answers", "shared")
+    columns = ["student", "group", "state", "written", "data", "questions", "predictions", "answers", "shared"]
+    columns += ["points"] if p.points is not None else []
     rows = []
     for entry in p.entries:
         state = p.signed(entry.handed.state, f"grade.state.{entry.handed.state}")
         if entry.handed.state != "sound":
             state += tag("small", escape(entry.handed.reason.say(p.lang)))
         if entry.handed.record is None:
-            rows.append([_who(entry), "–", state, *["–"] * 6])
+            rows.append([_who(entry), "–", state, *["–"] * (len(columns) - 3)])
             continue
-        group = tag("bdi", escape(entry.answers.group or "–"))
+        group = tag("bdi", escape(entry.answers.group or "–")) + _variation(p, entry)
         written = escape(moment(entry.record["written"])) + tag("small", escape(f"latentlab {entry.record['latentlab']}"))
         rows.append([_who(entry), group, state, written, escape(data_of(entry.record) or "–"), *_counts(p, entry)])
+        if p.points is not None:
+            rows[-1].append(_points(p, p.points.total(entry.key)))
     return _table([p.plain(f"grade.column.{column}") for column in columns], rows, p.plain("grade.caption.overview"))
+
+
+def _variation(p: _Page, entry: Entry) -> str:
+    """The student's number, and whether the lab's runs are as it asks."""
+    wrong = entry.variation()
+    if wrong is None:
+        return ""
+    told = [p.plain("grade.variation.right")] if not wrong else [p.plain("grade.variation.wrong"), *wrong]
+    return "".join(tag("small", escape(words)) for words in (entry.answers.student, *told) if words)
 
 
 def _counts(p: _Page, entry: Entry) -> list[str]:
@@ -135,8 +151,8 @@ def _counts(p: _Page, entry: Entry) -> list[str]:
         return p.say("grade.of", part=p.number(part), whole=p.number(whole))
 
     counts = entry.counts()
-    run, right = of(counts["questions_run"], len(NAMES)), of(counts["predictions_right"], counts["predictions_made"])
-    return [run, right, of(counts["answers_written"], len(NAMES)), _shared(p, entry) or "–"]
+    run, kept = of(counts["questions_run"], len(NAMES)), of(counts["predictions_kept"], counts["predictions_made"])
+    return [run, kept, of(counts["answers_written"], len(NAMES)), _shared(p, entry) or "–"]
 
 
 def _shared(p: _Page, entry: Entry) -> str:
@@ -226,8 +242,7 @@ def _question(p: _Page, question: str) -> str:
     told = [entry for entry in p.reports if question in entry.record["questions"] or question in entry.answers.parts]
     if not told:
         return ""
-    head = tag("h2", p.say(f"question.{question}.title")) + tag("p", p.say(f"question.{question}.ask"), class_="ask")
-    return tag("section", head, *(_written(p, entry, question) for entry in told))
+    return tag("p", p.say(f"question.{question}.ask"), class_="ask") + "".join(_written(p, entry, question) for entry in told)
 
 
 def _written(p: _Page, entry: Entry, section: str) -> str:
@@ -238,7 +253,8 @@ def _written(p: _Page, entry: Entry, section: str) -> str:
         outcome = entry.outcome(section)
         facts.append(p.signed(outcome, f"grade.outcome.{outcome}"))
         if part.predicted:
-            facts.append(p.say("grade.predicted") + " " + _options(p, section, part.predicted))
+            when = escape(said(part.kept, entry.ended(section)).say(p.lang))
+            facts.append(p.say("grade.predicted") + " " + _options(p, section, part.predicted) + ". " + when)
         asked = entry.record["questions"].get(section)
         if asked is not None and asked["outcome"]:
             facts.append(p.say("grade.came_true") + " " + _options(p, section, asked["outcome"]))
@@ -248,7 +264,41 @@ def _written(p: _Page, entry: Entry, section: str) -> str:
     facts += [_likeness(p, near) for near in p.texts[entry.file].get(section, ())]
     words = tag("div", as_html(part.text), class_="own", dir="auto") if part.text else tag("p", p.say("grade.nothing"), class_="none")
     listed = tag("ul", *(tag("li", fact) for fact in facts), class_="told") if facts else ""
-    return tag("article", tag("h3", _who(entry)), listed, words, class_="answer")
+    return tag("article", tag("h3", _who(entry)), listed, words, _given(p, entry.key, section), class_="answer")
+
+
+def _given(p: _Page, hand_in: str, section: str) -> str:
+    """The points of a section and what is said about it."""
+    if p.points is None or not (criteria := p.points.rubric.of(section)):
+        return ""
+    lines = []
+    for criterion in criteria:
+        given = p.points.given(hand_in, criterion)
+        told = p.plain("grade.of", part=_points(p, given), whole=_points(p, criterion.points))
+        lines.append(tag("li", escape(criterion.name), " ", tag("strong", escape(told))))
+    comment = p.points.comment(hand_in, section)
+    return tag("ul", *lines, class_="told points") + (tag("div", as_html(comment), class_="comment") if comment else "")
+
+
+def _points(p: _Page, points: float | None) -> str:
+    """Points with the digits that they were given with."""
+    return "–" if points is None else p.number(points, len(f"{points:g}".partition(".")[2]))
+
+
+def write_feedback(folder: Path, entry: Entry, lang: str, points: Points) -> None:
+    """Write what one student is told: points and comments by section, as a page that opens offline."""
+    p = _Page([entry], lang, points)
+    total, most = points.total(entry.key), sum(criterion.points for criterion in points.rubric.criteria)
+    told = p.say("grade.points.open") if total is None else p.say("grade.of", part=_points(p, total), whole=_points(p, most))
+    body = []
+    for section in points.rubric.sections:
+        title = f"question.{section}.title" if section in NAMES else f"grade.section.{section}"
+        body.append(tag("section", tag("h2", p.say(title)), _given(p, entry.key, section)))
+    title = p.plain("grade.feedback", name=entry.answers.name or entry.file)
+    head = tag("header", tag("p", "latentlab", class_="kicker"), tag("h1", tag("bdi", escape(title))), tag("p", told, class_="lede"))
+    path = folder / f"{Path(entry.file.replace('/', '-')).stem}.html"
+    style = bundle.text("report", "lab.css", "grades.css")
+    replace_text(path, document(lang, title, POLICY, style, tag("main", head, *body, class_="grades"), SIGNATURE))
 
 
 def _likeness(p: _Page, near: Alike) -> str:

@@ -1,0 +1,206 @@
+"""grade: reports that were handed in as one table; points by a rubric, feedback, and a course system's own file filled in.
+
+No torch is loaded.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from latentlab.base.errors import LabError, refusal
+from latentlab.base.files import check_writable
+from latentlab.base.texts import text
+from latentlab.cli import say
+from latentlab.cli.parser import Parser, add_lang
+from latentlab.show.answers.course import Grade, fill
+from latentlab.show.answers.gradebook import Entry, hidden, is_table, named, table, write_csv
+from latentlab.show.answers.record import HandedIn, open_report
+from latentlab.show.answers.rubric import REPORT, Points, comment_column, pseudonyms, read_points, read_rubric, template
+from latentlab.show.card import NAMES
+from latentlab.show.report.grades import is_grades_page, write_feedback, write_html
+
+POINTS, PSEUDONYMS = "points.csv", "pseudonyms.csv"  # beside the hand-ins
+
+
+def command_grade(arguments: list[str]) -> int:
+    """Put handed-in reports into one table."""
+    parser = Parser(
+        "grade",
+        "Put reports that were handed in into one table: configuration, scores, questions that were run, predictions against "
+        "results, answers side by side. A report's checksum shows that it was edited since it was written; it proves no author. "
+        f"With a rubric, points and comments stand in {POINTS} beside the hand-ins: edit it, or give them with --mark.",
+    )
+    parser.add_argument("files", nargs="*", metavar="FILE.html", help="reports, or folders with reports")
+    parser.add_argument(
+        "--out", default="grades", metavar="STEM", help="STEM.csv and STEM.html are written (grades); earlier ones are replaced"
+    )
+    parser.add_argument("--new-rubric", metavar="FILE", help="write a rubric to edit")
+    parser.add_argument("--rubric", metavar="FILE", help="questions, criteria, points, comments (TOML)")
+    parser.add_argument(
+        "--mark", action="store_true", help="ask for the points that are missing, question by question, and keep each at once"
+    )
+    parser.add_argument("--feedback", action="store_true", help="write STEM-feedback/, a page for each student")
+    parser.add_argument("--gradebook", metavar="FILE.csv", help="Moodle's grading worksheet or Canvas's gradebook, written filled in")
+    parser.add_argument("--column", metavar="NAME", help="the assignment in Canvas's gradebook, where there are several")
+    parser.add_argument(
+        "--pseudonyms", action="store_true", help=f"numbers in place of names; {PSEUDONYMS} beside the hand-ins keeps whose"
+    )
+    add_lang(parser, "language of the table")
+    options = parser.parse(arguments)
+    if options.new_rubric is not None:
+        return write_rubric(Path(options.new_rubric), options.lang)
+    if options.rubric is None and (missing := [name for name in ("mark", "feedback", "gradebook") if getattr(options, name)]):
+        raise LabError(f"--{missing[0]} goes with --rubric FILE. Got none. `latentlab grade --new-rubric rubric.toml` writes one.")
+    rubric = read_rubric(Path(options.rubric)) if options.rubric is not None else None
+    sheet, page = grade_files(options.out)
+    handed = [open_report(path) for path in handed_in(options.files)]
+    check_any(handed)
+    beside, entries, points = handed[0].path.parent, named(handed), None
+    if options.pseudonyms or (rubric is not None and (beside / PSEUDONYMS).exists()):
+        keys = pseudonyms(beside / PSEUDONYMS, [entry.file for entry in entries], random.SystemRandom())
+        entries = [replace(entry, key=keys[entry.file]) for entry in entries]
+    shown = hidden(entries) if options.pseudonyms else entries
+    if rubric is not None:
+        points = read_points(beside / POINTS, rubric)
+        points.rename({entry.file: entry.key for entry in entries})
+        points.add({entry.key: entry.answers.name if entry.key == entry.file else "" for entry in entries if entry.handed.record})
+        if options.mark:
+            mark(points, [entry for entry in shown if entry.handed.record], options.lang)
+    for entry in shown:
+        if (file := entry.handed).state != "sound":
+            say(f"{entry.file if entry.is_hidden else file.path}: {file.state}: {file.reason.say('en')}.")
+    sheet.parent.mkdir(parents=True, exist_ok=True)
+    write_csv(sheet, table(shown, options.lang, points))
+    write_html(page, shown, options.lang, points)
+    written = [sheet, page]
+    if points is not None:
+        written.append(points.path)
+        if options.feedback:
+            written.append(feedback(sheet.with_name(f"{sheet.stem}-feedback"), entries, options.lang, points))
+        if options.gradebook is not None:
+            written.append(gradebook(Path(options.gradebook), sheet.with_suffix(""), entries, points, options.column))
+    print("\n".join([summary(handed), *map(str, written)]))
+    return 0
+
+
+def write_rubric(path: Path, lang: str) -> int:
+    """Write a rubric to a new file. Raises LabError for a file that exists."""
+    if path.exists():
+        raise refusal("--new-rubric", "a new file", str(path), "It may hold a rubric: name another.")
+    check_writable(path, "--new-rubric")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(template(lang), encoding="utf-8")
+    print(path)
+    return 0
+
+
+def check_any(handed: Sequence[HandedIn]) -> None:
+    """Raise LabError where no file is a report."""
+    if not any(file.record is not None for file in handed):
+        first = handed[0]
+        more = f", and so of {len(handed) - 1} more" if len(handed) > 1 else ""
+        raise LabError(
+            f"a report must be a file that `latentlab report` wrote. {first.path}: {first.reason.say('en')}{more}. Nothing was written."
+        )
+
+
+def mark(points: Points, entries: Sequence[Entry], lang: str) -> None:
+    """Ask for the points that are missing, one question after the other, each for all hand-ins; what is given is kept at once."""
+    for section in points.rubric.sections:
+        missing = [entry for entry in entries if any(points.given(entry.key, one) is None for one in points.rubric.of(section))]
+        for number, entry in enumerate(missing, 1):
+            title = text(f"question.{section}.title", lang) if section in NAMES else section
+            print(f"\n{title} · {number} of {len(missing)} · {entry.answers.name or entry.file}\n")
+            print(
+                "\n\n".join(part.text or "(nothing)" for name, part in entry.answers.parts.items() if section in (name, REPORT))
+                or "(nothing)"
+            )
+            print("\n" + "\n".join(f"#{code} {words}" for code, words in enumerate(points.rubric.comments(section), 1)))
+            columns = [one.column for one in points.rubric.of(section) if points.given(entry.key, one) is None]
+            if not all(_asked(points, entry.key, column) for column in (*columns, comment_column(section))):
+                return
+
+
+def _asked(points: Points, hand_in: str, column: str) -> bool:
+    """Ask for one cell until what is typed can stand there; nothing leaves it open. False at "q" and at the end of the input."""
+    while True:
+        print(f"{column} [q: stop]: ", end="", flush=True)
+        line = sys.stdin.readline()
+        typed = line.strip()
+        if not line or typed == "q":
+            return False
+        try:
+            if typed:
+                points.put(hand_in, column, typed)
+            return True
+        except LabError as error:
+            say(str(error))
+
+
+def feedback(folder: Path, entries: Sequence[Entry], lang: str, points: Points) -> Path:
+    """Write a page for each student; returns their folder."""
+    folder.mkdir(exist_ok=True)
+    for entry in entries:
+        if entry.handed.record:
+            write_feedback(folder, entry, lang, points)
+    return folder
+
+
+def gradebook(path: Path, out: Path, entries: Sequence[Entry], points: Points, column: str | None) -> Path:
+    """Fill in a course system's file with the points of every hand-in that has them all; the others are said."""
+    grades = []
+    for entry in entries:
+        total = points.total(entry.key)
+        if entry.handed.record and total is None:
+            say(f"{entry.file}: not in the gradebook, for points are missing.")
+        elif total is not None:
+            comments = [words for section in points.rubric.sections if (words := points.comment(entry.key, section))]
+            grades.append(Grade(entry.file, entry.answers.name, entry.answers.student, total, "\n\n".join(comments)))
+    filled, missing = fill(path, out, grades, column)
+    for file in missing:
+        say(f"{file}: no row of {path} is its student's, by number, file or name.")
+    return filled
+
+
+def grade_files(stem: str) -> tuple[Path, Path]:
+    """STEM.csv and STEM.html. Raises LabError when something that is no table of ours is there."""
+    if not Path(stem).name or stem.endswith(("/", "\\")) or Path(stem).is_dir():
+        raise refusal("--out", "the beginning of two files' names, such as grades", stem)
+    sheet, page = (Path(f"{stem}.{kind}") for kind in ("csv", "html"))
+    for path, is_ours in ((sheet, is_table), (page, is_grades_page)):
+        check_writable(path)
+        if path.exists() and not is_ours(path):
+            raise refusal("--out", "a name that is free, or that of an earlier table", str(path), "Name another: nothing is lost here.")
+    return sheet, page
+
+
+def handed_in(names: Sequence[str]) -> list[Path]:
+    """The files to read: those named, and the .html files of folders that are named, but for tables of ours; each once.
+
+    Raises LabError for none at all, one that does not exist, and a folder without any.
+    """
+    if not names:
+        raise LabError("there must be at least one report to grade. Got none. Try `latentlab grade handed-in/*.html`.")
+    files: dict[Path, Path] = {}
+    for path in map(Path, names):
+        inside = [file for file in sorted(path.glob("*.html")) if file.is_file() and not is_grades_page(file)] if path.is_dir() else [path]
+        if not inside:
+            raise refusal("a report", "an .html file, or a folder with some", str(path))
+        if not path.exists():
+            raise refusal("a report", "a file that exists", str(path))
+        for file in inside:
+            files.setdefault(file.resolve(), file)
+    return list(files.values())
+
+
+def summary(handed: Sequence[HandedIn]) -> str:
+    """What was read, in two sentences."""
+    counts = [sum(file.state == state for file in handed) for state in ("sound", "edited", "foreign")]
+    return (
+        f"{len(handed)} read: {counts[0]} as written, {counts[1]} edited since, {counts[2]} foreign. "
+        "A checksum shows an edit; it proves no author."
+    )

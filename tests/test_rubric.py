@@ -1,0 +1,338 @@
+"""What a teacher gives: a rubric, points that stay, pseudonyms, feedback, and course systems' own files filled in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import random
+from pathlib import Path
+
+import pytest
+from commands import refusal_here
+from fakeruns import fake_run
+from handins import handed_in, short_questions
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latentlab.base.errors import LabError
+from latentlab.cli import main
+from latentlab.config.presets import preset
+from latentlab.config.variations import ACTIVATION, BETA, LATENT_DIM, variation
+from latentlab.data import load_data
+from latentlab.lab.main import plan
+from latentlab.show.answers.course import CANVAS, MOODLE, Grade, fill
+from latentlab.show.answers.rubric import HAND_IN, WHO, comment_column, pseudonyms, read_csv, read_points, read_rubric, template
+from latentlab.show.card import NAMES
+
+RUBRIC = """
+[[criterion]]
+question = "kl"
+name = "Names a number"
+points = 2
+comments = ["Which number?", "Well seen."]
+[[criterion]]
+question = "kl"
+name = "Says why"
+points = 1.5
+comments = ["Why?"]
+[[criterion]]
+question = "report"
+name = "Complete"
+points = 4
+"""
+NUMBER, WHY, WHOLE = "kl: Names a number (2)", "kl: Says why (1.5)", "report: Complete (4)"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _short_questions():
+    with short_questions():
+        yield
+
+
+@pytest.fixture
+def rubric(tmp_path: Path) -> Path:
+    path = tmp_path / "rubric.toml"
+    path.write_text(RUBRIC, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def handed(tmp_path: Path) -> Path:
+    """Two hand-ins in a folder."""
+    folder = tmp_path / "handed"
+    folder.mkdir()
+    handed_in(folder / "ada.html", {}, "name: Ada Lovelace\nstudent: 0012\n## kl\nIt falls, says Ada.")
+    handed_in(folder / "bob.html", {}, "name: Bob\n## kl\nIt rises.")
+    return folder
+
+
+def grade(handed: Path, rubric: Path, *more: object) -> None:
+    assert main(["grade", str(handed), "--rubric", str(rubric), "--out", str(handed.parent / "all"), *map(str, more)]) == 0
+
+
+def cells(path: Path) -> dict[str, dict[str, str]]:
+    return {row[HAND_IN]: row for row in read_csv(path, "points")[1]}
+
+
+@pytest.mark.parametrize("lang", ["en", "fr"])
+def test_the_rubric_to_begin_with_is_one(lang, tmp_path, capsys):
+    path = tmp_path / "new" / "rubric.toml"
+    assert main(["grade", "--new-rubric", str(path), "--lang", lang]) == 0
+    assert path.read_text(encoding="utf-8") == template(lang)
+    found = read_rubric(path)
+    assert found.sections == [*NAMES, "report"]
+    assert all(len(found.comments(section)) == len(found.of(section)) for section in found.sections)
+    assert "must be a new file" in refusal_here(capsys, "grade", "--new-rubric", path)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("[[criterion", "must be TOML"),
+        ("", "must have at least one [[criterion]]"),
+        ('[[criterion]]\nquestion = "kl"\npoints = 2', "criterion 1: name must be a text. Got 'nothing'"),
+        (RUBRIC.replace('"report"', '"chess"'), "criterion 3: question must be one of"),
+        (RUBRIC.replace("points = 4", "points = -4"), "criterion 3: points must be above 0"),
+        (RUBRIC.replace("points = 4", 'points = "4"'), "criterion 3: points must be an integer or a number"),
+        (RUBRIC + RUBRIC, f"a criterion must be there once. Got '{NUMBER}'"),
+    ],
+)
+def test_what_is_wrong_in_a_rubric_is_said_in_one_line(content, says, handed, tmp_path, capsys):
+    path = tmp_path / "wrong.toml"
+    path.write_text(content, encoding="utf-8")
+    assert says in refusal_here(capsys, "grade", handed, "--rubric", path, "--out", tmp_path / "all")
+    assert not (handed / "points.csv").exists()
+    assert "--mark goes with --rubric" in refusal_here(capsys, "grade", handed, "--mark")
+
+
+def test_points_are_asked_for_kept_at_once_and_gone_on_with(handed, rubric, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("3\n2\n1,5\n#1 Look again. #2 #9\n1\nq\n"))
+    grade(handed, rubric, "--mark")
+    heard = capsys.readouterr()
+    assert f"{NUMBER} must be 0 to 2 points. Got '3'" in heard.err
+    assert "It falls, says Ada." in heard.out
+    points = read_points(handed / "points.csv", read_rubric(rubric))
+    number, why, whole = points.rubric.criteria
+    assert [points.given("ada.html", one) for one in (number, why, whole)] == [2.0, 1.5, None]
+    assert points.comment("ada.html", "kl") == "Which number? Look again. Well seen. #9"
+    assert [points.given("bob.html", one) for one in (number, why, whole)] == [1.0, None, None]
+    monkeypatch.setattr("sys.stdin", io.StringIO("0.5\n\n4\n\n3\n\n"))  # only what is missing: why of Bob, then the whole of both
+    grade(handed, rubric, "--mark", "--feedback")
+    assert "It falls" not in capsys.readouterr().out.partition("report")[0]
+    points = read_points(handed / "points.csv", points.rubric)
+    assert (points.total("ada.html"), points.total("bob.html")) == (7.5, 4.5)
+    with open(tmp_path / "all.csv", encoding="utf-8-sig", newline="") as file:
+        assert {row["file"]: (row["student"], row["points"], row[f"points.{WHY}"]) for row in csv.DictReader(file)} == {
+            "ada.html": ("0012", "7.5", "1.5"), "bob.html": ("", "4.5", "0.5"),
+        }  # fmt: skip
+    assert sorted(path.name for path in (tmp_path / "all-feedback").iterdir()) == ["ada.html", "bob.html"]
+    ada = (tmp_path / "all-feedback" / "ada.html").read_text(encoding="utf-8")
+    for words in ("Ada Lovelace", "7.5 of 7.5", "Which number? Look again.", "Complete", "4 of 4"):
+        assert words in ada, words
+    assert "Bob" not in ada
+    assert "<script" not in ada
+
+
+def test_what_a_teacher_typed_stays_whatever_is_graded(handed, rubric, capsys):
+    grade(handed, rubric)
+    path = handed / "points.csv"
+    lines = path.read_text(encoding="utf-8-sig").replace(",", ";").splitlines()  # as a French spreadsheet saves it
+    lines[1] = f"ada.html;Ada;2;1,5;{chr(233)}crit;;"
+    path.write_bytes("\r\n".join(lines).encode("cp1252"))
+    before = path.read_bytes()
+    grade(handed / "bob.html", rubric)  # Ada's file is not read now
+    assert path.read_bytes() == before
+    handed_in(handed / "eve.html", {}, "name: Eve")
+    grade(handed, rubric)
+    rows = cells(path)
+    assert list(rows) == ["ada.html", "bob.html", "eve.html"]
+    assert (rows["ada.html"][NUMBER], rows["ada.html"][WHY], rows["ada.html"][comment_column("kl")]) == ("2", "1,5", "écrit")
+    for wrong, says in (("2,5", f"ada.html: {NUMBER} must be 0 to 2 points. Got '2,5'"), ("two", "Got 'two'"), ("nan", "Got 'nan'")):
+        path.write_text(before.decode("cp1252").replace("Ada;2;", f"Ada;{wrong};"), encoding="utf-8")
+        assert says in refusal_here(capsys, "grade", handed, "--rubric", rubric)
+    path.write_text(before.decode("cp1252").replace("Says why", "Says how"), encoding="utf-8")
+    assert "must be one of the rubric" in refusal_here(capsys, "grade", handed, "--rubric", rubric)
+
+
+def test_pseudonyms_hide_whose_it_is_and_stay(handed, rubric, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("2\n1\n\nq\n"))
+    grade(handed, rubric, "--mark")  # Ada's, before there were pseudonyms
+    grade(handed, rubric, "--pseudonyms")
+    kept = {row[HAND_IN]: row["pseudonym"] for row in read_csv(handed / "pseudonyms.csv", "pseudonyms")[1]}
+    assert set(kept.values()) == {"H001", "H002"}
+    shown = "".join((tmp_path / f"all.{kind}").read_text(encoding="utf-8") for kind in ("csv", "html"))
+    shown += (handed / "points.csv").read_text(encoding="utf-8")
+    for hidden in ("Lovelace", "Bob", "0012", "ada.html", "bob.html"):
+        assert hidden not in shown, hidden
+    assert "It falls, says Ada." in shown  # what a text says of its author cannot be hidden
+    rows = cells(handed / "points.csv")
+    assert (rows[kept["ada.html"]][NUMBER], rows[kept["ada.html"]][WHO]) == ("2", "")
+    handed_in(handed / "eve.html", {}, "name: Eve")
+    grade(handed, rubric, "--feedback")  # with names again: the same points
+    assert {row[HAND_IN]: row["pseudonym"] for row in read_csv(handed / "pseudonyms.csv", "")[1]} == kept | {"eve.html": "H003"}
+    with open(tmp_path / "all.csv", encoding="utf-8-sig", newline="") as file:
+        assert next(row for row in csv.DictReader(file) if row["file"] == "ada.html")[f"points.{NUMBER}"] == "2.0"
+    assert "Ada Lovelace" in (tmp_path / "all-feedback" / "ada.html").read_text(encoding="utf-8")
+
+
+def test_a_name_that_a_spreadsheet_would_compute_is_text_in_every_file(handed, rubric, tmp_path, capsys):
+    handed_in(handed / "=1+1.html", {}, 'name: =HYPERLINK("x")')
+    for more in ((), ("--pseudonyms",)):
+        grade(handed, rubric, *more)
+        grade(handed, rubric, *more)  # and is found again
+    rows = (handed / "points.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert len(rows) == 4
+    assert "'=1+1.html,H00" in (handed / "pseudonyms.csv").read_text(encoding="utf-8-sig")
+    (handed / "pseudonyms.csv").unlink()
+    (handed / "points.csv").unlink()
+    grade(handed, rubric)
+    before = (handed / "points.csv").read_text(encoding="utf-8-sig")
+    assert '\'=1+1.html,"\'=HYPERLINK(""x"")",' in before
+    grade(handed, rubric)
+    assert (handed / "points.csv").read_text(encoding="utf-8-sig") == before
+
+
+def test_pseudonyms_are_in_no_order_of_the_files(tmp_path):
+    names = [f"{number:03d}.html" for number in range(100)]
+    found = pseudonyms(tmp_path / "p.csv", names, random.Random(1))
+    assert sorted(found.values()) == [f"H{number:03d}" for number in range(1, 101)]
+    assert list(found.values()) != sorted(found.values())
+    assert pseudonyms(tmp_path / "p.csv", names, random.Random(2)) == found
+
+
+# Course systems. The columns are those that each writes.
+
+MOODLE_EN = (
+    "Identifier,Full name,ID number,Email address,Status,Grade,Maximum grade,Grade can be changed,"
+    "Last modified (submission),Last modified (grade),Feedback comments\r\n"
+)
+MOODLE_FR = (
+    "Identifiant,Nom complet,Adresse de courriel,Statut,Note,Note maximale,La note peut être modifiée,"
+    "Dernière modification (travail remis),Dernière modification (note),Feedback par commentaires\r\n"
+)
+CANVAS_CSV = (
+    "Student,ID,SIS User ID,SIS Login ID,Section,Lab 1 (77),Lab 2 (78),Current Score\r\n"
+    '    Points Possible,,,,,10.00,20.00,(read only)\r\n"Lovelace, Ada",501,0012,al,A,,,\r\n"Turing, Alan",502,,at,A,3,,\r\n'
+    '"Smith, Jo",503,,js1,A,,,\r\n"Smith, Jo",504,,js2,B,,,\r\n'
+)
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_moodles_worksheet_is_filled_by_number_by_file_and_by_name(tmp_path):
+    path = tmp_path / "worksheet.csv"
+    rows = [
+        ("1", "A. Lovelace", " 00 12"),
+        ("2", "Émilie du Châtelet", ""),
+        ("23", "Bob", ""),
+        ("4", "Jo Smith", ""),
+        ("5", "Jo Smith", ""),
+    ]
+    body = "".join(f'Participant {id},{name},{number},x@y,Submitted,,10.00,Yes,"Monday, 2 November",-,\r\n' for id, name, number in rows)
+    path.write_bytes(("\ufeff" + MOODLE_EN + body).encode())
+    grades = [
+        Grade("ada.html", "Ada", "0012", 7.5, 'Well,\n\n"seen"'),
+        Grade("emilie.html", "emilie DU chatelet, Bob", "", 4, ""),
+        Grade("Somebody_5_assignsubmission_file_lab.html", "Jo Smith", "", 3, "Jo"),
+        Grade("jo.html", "Jo Smith", "", 9, ""),  # there are two
+    ]
+    written, missing = fill(path, tmp_path / "all", grades)
+    assert written == tmp_path / "all-moodle.csv"
+    assert missing == ["jo.html"]
+    found = table(written)
+    assert ",".join(found[0]) + "\r\n" == MOODLE_EN
+    assert [row["Grade"] for row in found] == ["7.5", "4", "4", "", "3"]
+    assert found[0]["Feedback comments"] == 'Well,\n\n"seen"'
+    assert {row["Last modified (grade)"] for row in found} == {"-"}  # by which Moodle sees that nobody graded meanwhile
+    with pytest.raises(LabError, match=r"10.5 points must be at most the 10.00"):
+        fill(path, tmp_path / "all", [Grade("ada.html", "Ada", "0012", 10.5, "")])
+
+
+def test_moodles_french_worksheet_without_numbers_is_filled(tmp_path):
+    path = tmp_path / "feuille.csv"
+    path.write_text(MOODLE_FR + 'Participant900110,Ada Lovelace,a@b,Remis,,"20,00",Oui,-,-,\r\n', encoding="utf-8")
+    written, missing = fill(path, tmp_path / "n", [Grade("a.html", "Lovelace Ada", "12", 15.25, "Bien.")])
+    assert missing == []
+    columns = MOODLE_FR.strip().split(",")
+    cells = ["Participant900110", "Ada Lovelace", "a@b", "Remis", "15.25", "20,00", "Oui", "-", "-", "Bien."]
+    assert table(written) == [dict(zip(columns, cells, strict=True))]
+    assert all(set(names) & set(columns) for key, names in MOODLE.items() if key != "number")
+
+
+def test_canvas_takes_its_own_columns_and_one_assignment(tmp_path):
+    path = tmp_path / "canvas.csv"
+    path.write_text(CANVAS_CSV, encoding="utf-8")
+    grades = [
+        Grade("lovelaceada_501_9_lab.html", "", "", 8, ""),
+        Grade("t.html", "Alan Turing", "", 6.5, ""),
+        Grade("s.html", "Jo Smith", "JS2", 1, ""),
+        Grade("n.html", "Nobody", "", 1, ""),
+    ]
+    for column in ("Lab 2", "Lab 2 (78)"):
+        written, missing = fill(path, tmp_path / "all", grades, column)
+        assert missing == ["n.html"]
+        found = table(written)
+        assert list(found[0]) == [*CANVAS, "Lab 2 (78)"]
+        assert [row["Lab 2 (78)"] for row in found] == ["20.00", "8", "6.5", "", "1"]
+    with pytest.raises(LabError, match=r"--column must be the assignment: one of Lab 1 \(77\), Lab 2 \(78\)"):
+        fill(path, tmp_path / "all", grades)
+    path.write_text("a,b\n1,2\n", encoding="utf-8")
+    with pytest.raises(LabError, match="Moodle assignment or a Canvas gradebook"):
+        fill(path, tmp_path / "all", grades)
+
+
+def test_the_gradebook_has_who_has_all_points(handed, rubric, tmp_path, capsys, monkeypatch):
+    path = tmp_path / "canvas.csv"
+    path.write_text(CANVAS_CSV.replace(",Lab 1 (77)", "").replace("10.00,", "").replace("A,3,", "A,"), encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", io.StringIO("2\n1\n\n1\n1\n\n4\n\nq\n"))
+    grade(handed, rubric, "--mark", "--gradebook", path)
+    assert "bob.html: not in the gradebook, for points are missing" in capsys.readouterr().err
+    assert [row["Lab 2 (78)"] for row in table(tmp_path / "all-canvas.csv")] == ["20.00", "7", "", "", ""]
+
+
+# A variation of one's own.
+
+
+@given(st.from_regex(r"[A-Za-z0-9._-]{1,40}", fullmatch=True))
+def test_a_variation_is_one_of_those_that_there_are_and_the_same_for_one_number(student):
+    vae = variation(student, "vae")
+    assert vae["model.latent_dim"] in LATENT_DIM
+    assert vae["model.activation"] in ACTIVATION
+    assert vae["train.beta"] in BETA
+    assert 0 <= vae["train.seed"] < 2**31
+    assert variation(f" {student.upper()} ", "vae") == vae
+    assert variation(student, "gan") == {name: value for name, value in vae.items() if name != "train.beta"}
+
+
+def test_no_two_students_have_one_lab():
+    found = [tuple(variation(str(number), "vae").values()) for number in range(20_210_000, 20_215_000)]
+    assert len(set(found)) == len(found)
+    assert {one[:3] for one in found} == {(size, name, beta) for size in LATENT_DIM for name in ACTIVATION for beta in BETA}
+
+
+def test_the_labs_runs_are_the_students_and_grade_knows_which_are_not(tmp_path, capsys):
+    digits = preset("conv-vae", **{"data.spec": "digits"})
+    configs = plan(load_data(digits.data), {"data.spec": "digits"}, True, tmp_path, "4711")
+    for name, config in configs.items():
+        if name != "gan-from-vae":  # which takes its form from the VAE
+            for field, value in variation("4711", config.family).items():
+                part, leaf = field.split(".")
+                assert getattr(getattr(config, part), leaf) == value, (name, field)
+    own = variation("4711", "vae")
+    right = fake_run(tmp_path / "vae", "vae", epochs=1, **own)
+    wrong = fake_run(tmp_path / "other" / "vae", "vae", epochs=1, **own | {"train.beta": 3.0})
+    folder = tmp_path / "handed"
+    folder.mkdir()
+    handed_in(folder / "a.html", {"vae": right}, "name: A\nstudent: 4711")
+    handed_in(folder / "b.html", {"vae": wrong}, "name: B\nstudent: 4711")
+    handed_in(folder / "c.html", {"vae": wrong}, "name: C")
+    assert main(["grade", str(folder), "--out", str(tmp_path / "all")]) == 0
+    with open(tmp_path / "all.csv", encoding="utf-8-sig", newline="") as file:
+        found = {row["file"]: row["variation"] for row in csv.DictReader(file)}
+    beta = own["train.beta"]
+    assert found == {"a.html": "as it should be", "b.html": f"train.beta 3.0, not {beta} (vae)", "c.html": ""}
+    assert f"train.beta 3.0, not {beta} (vae)" in (tmp_path / "all.html").read_text(encoding="utf-8")
+    assert "must be 1 to 40 letters and digits" in refusal_here(capsys, "lab", "--student", "a/b", "--out", tmp_path / "lab")
