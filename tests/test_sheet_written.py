@@ -68,7 +68,7 @@ def test_a_heading_and_a_tag_are_shown_as_they_were_meant():
     [
         (Answers("A", "", {"chess": Part(None, "x")}), "a section must be one of .*, notes, the last without a prediction. Got 'chess'"),
         (Answers("A", "", {"notes": Part("one", "")}), "the last without a prediction. Got 'notes'"),
-        (Answers("A", "", {"kl": Part("three", "")}), "must be a prediction out of zero, below-one, one, above-one. Got 'three'"),
+        (Answers("A", "", {"kl": Part("four", "")}), "must be a prediction out of zero, below-one, one, three, ten. Got 'four'"),
         (Answers("A" * 201, "", {}), "a name of at most 200 characters"),
         (Answers("", "", {"kl": Part(None, "x" * LARGEST_BYTES)}), "at most 1 MB. Got 1.0. MB"),
     ],

@@ -238,7 +238,7 @@ def _stand(groups: Sequence[str]) -> bool:
 
 
 def _bars(axes: Axes, panel: Bars, index: int, look: Look, upright: bool, written: bool, lang: str) -> Any:
-    """The bars of one series, for the legend; `written` with their values at their ends."""
+    """The bars, or dots on a logarithmic axis, of one series, for the legend; `written` with their values at their ends."""
     from matplotlib.patheffects import withStroke
 
     series, count = panel.series[index], len(panel.series)
@@ -246,18 +246,24 @@ def _bars(axes: Axes, panel: Bars, index: int, look: Look, upright: bool, writte
     y = doubles(series.y)
     along = np.arange(len(y)) + (index - (count - 1) / 2) * thick
     draw, whiskers = (axes.bar, axes.vlines) if upright else (axes.barh, axes.hlines)
-    bars = draw(along, np.nan_to_num(y), thick * 0.96, color=style.HUES[look.hue], linewidth=0.0, zorder=2, edgecolor="white",
-                hatch=HATCHES[index % len(HATCHES)] if count > 1 else "")  # fmt: skip
+    bars: Any
+    if panel.log_y:  # dots: the length of a bar says nothing where its base is arbitrary
+        mark: dict[str, Any] = {"marker": style.MARKS[look.mark], "markersize": 7, "markeredgecolor": "white", "markeredgewidth": 0.7}
+        [bars] = axes.plot(*((along, y) if upright else (y, along)), linestyle="", color=style.HUES[look.hue], zorder=4, **mark)
+    else:
+        bars = draw(along, np.nan_to_num(y), thick * 0.96, color=style.HUES[look.hue], linewidth=0.0, zorder=2, edgecolor="white",
+                    hatch=HATCHES[index % len(HATCHES)] if count > 1 else "")  # fmt: skip
     low, high = (doubles(ends) if len(ends) else y for ends in (series.low, series.high))
     if len(series.low) and len(series.high):
         for color, width in (("white", 2.6), (style.INK, 1.0)):
             whiskers(along, low, high, color=color, linewidth=width, zorder=3)
+    away = 6 if panel.log_y else 3  # points between a value and what it stands at
     if written:
         for at, value, bottom, top in zip(along, y, np.fmin(low, y), np.fmax(high, y), strict=True):
             down = upright and value < 0
             end = 0.0 if math.isnan(value) else float(bottom) if down else float(max(top, 0.0))
             axes.annotate(
-                short(value, lang), (at, end) if upright else (end, at), (0, -3 if down else 3) if upright else (3, 0),
+                short(value, lang), (at, end) if upright else (end, at), (0, -away if down else away) if upright else (away, 0),
                 textcoords="offset points", ha="center" if upright else "left", va="center" if not upright else "top" if down else "bottom",
                 fontsize=9 if upright else 8.5, color=style.INK, zorder=5, path_effects=[withStroke(linewidth=2.5, foreground="white")],
             )  # fmt: skip

@@ -27,7 +27,7 @@ from latentlab.show.charts.panels import Bars, Lines, Panel, Pictures, Series
 from latentlab.show.figures.records import edge_steps
 from latentlab.train import Run, open_run
 
-SEEDS = 3
+SEEDS = 4
 LATENT_DIM, BATCH = 16, 32
 VAE_STEPS = 250
 GAN_STEPS, FROZEN_STEPS, BETWEEN = 300, 50, 50  # steps of a GAN, of the frozen decoder, between two points of the curves
@@ -41,7 +41,7 @@ paint = Painter("decoder-as-generator")
 
 
 def experiment(bench: Bench) -> Findings:
-    """Train a VAE for each seed, then the three arms from it; three seeds."""
+    """Train a VAE for each seed, then the three arms from it."""
     bench.train([vae(seed, bench) for seed in range(SEEDS)])
     runs = bench.train([gan(arm, seed, bench) for seed in range(SEEDS) for arm in ARMS])
     curves = read_curves({arm: [bench.folder / f"{arm}-seed-{seed}" for seed in range(SEEDS)] for arm in ARMS})

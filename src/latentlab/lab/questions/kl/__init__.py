@@ -83,7 +83,7 @@ def gap(results: Sequence[Mapping[str, Any]]) -> Doubles:
 
 def outcome(kid: Doubles) -> tuple[str, ...]:
     """Which prediction came true: where β gives the best samples; several where the seeds do not settle it."""
-    names = ("zero", "below-one", "below-one", "one", "above-one", "above-one")
+    names = ("zero", "below-one", "below-one", "one", "three", "ten")
     return tuple(dict.fromkeys(names[row] for row in tied_best(kid)))
 
 

@@ -1,6 +1,6 @@
-// Groups of bars with intervals and levels to compare with; they lie where their names or values need the room.
+// Groups of bars, dots on a logarithmic axis, with intervals and levels to compare with; they lie where their names or values need the room.
 import { figures } from "./numbers.js";
-import { node, widthOf } from "./elements.js";
+import { node, outline, widthOf } from "./elements.js";
 import { ends, forward, spaced, ticks } from "./axes.js";
 import { HATCHES, LEVELS, begin, hueOf, interval, listen, shell, showTip, spoken, take } from "./shell.js";
 
@@ -69,7 +69,7 @@ function draw(chart) {
   (flat ? drawFlat : drawUpright)(chart, { low, high, vTicks, left, slot, lines, short, thick, room });
 }
 
-/** A bar, its hatch, its whisker and, where there is room, its value. */
+/** A bar or dot, its hatch, its whisker and, where there is room, its value. */
 function drawBar(svg, chart, one, place, { from, thick, v, zero, flat, room }) {
   const value = one.y[place];
   const to = value === null || value === undefined ? NaN : v(chart.toV(value));
@@ -80,7 +80,8 @@ function drawBar(svg, chart, one, place, { from, thick, v, zero, flat, room }) {
   }
   const [start, size] = [Math.min(zero, to), Math.abs(to - zero)];
   const shape = flat ? { x: start, y: from, width: size, height: thick } : { x: from, y: start, width: thick, height: size };
-  node("rect", { ...shape, class: `fill ${hueOf(one)}` }, svg);
+  const isDot = chart.data.log_y; // the length of a bar says nothing where its base is arbitrary
+  if (!isDot) node("rect", { ...shape, class: `fill ${hueOf(one)}` }, svg);
   if (one.hatch) node("rect", { ...shape, fill: `url(#${one.hatch})` }, svg);
   let tipEnd = to;
   const middle = from + thick / 2;
@@ -92,6 +93,7 @@ function drawBar(svg, chart, one, place, { from, thick, v, zero, flat, room }) {
     for (const class_ of ["halo", "whisker"]) node("path", { d: `M${lineTo(middle, a)}L${lineTo(middle, b)}${path}`, class: class_ }, svg);
     tipEnd = flat || value < 0 ? Math.max(to, a, b) : Math.min(to, a, b);
   }
+  if (isDot) node("path", { d: flat ? outline(one.mark, to, middle, 4.5) : outline(one.mark, middle, to, 4.5), class: `mark ${hueOf(one)}` }, svg);
   if (!room) return;
   const said = label(chart, value);
   if (flat) node("text", { x: Math.max(tipEnd, zero) + 5, y: middle, dy: "0.35em", class: "value" }, svg, said);

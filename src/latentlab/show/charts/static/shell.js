@@ -48,7 +48,7 @@ export function take(chart, data, words, ui) {
     const { shown = true, entry = null, hatch = null } = before[place] ?? {};
     return { ...one, name: words.series[place], place, shown, entry, hatch };
   });
-  if (data.kind === "bars" && many) {
+  if (isFilled(data) && many) {
     for (const one of chart.series) if (HATCHES[one.place % HATCHES.length]) one.hatch ??= `plot-hatch-${(patterns += 1)}`;
   }
   setWords(chart);
@@ -83,7 +83,7 @@ function setLegend(chart) {
     if (one.entry.dataset.looks !== looks) {
       one.entry.dataset.looks = looks;
       one.entry.querySelector(".plot-swatch")?.remove();
-      one.entry.prepend(swatch(chart, one, chart.data.kind === "bars" ? 14 : 26));
+      one.entry.prepend(swatch(chart, one, isFilled(chart.data) ? 14 : 26));
     }
     const name = one.entry.querySelector(".plot-name");
     if (name.textContent !== one.name) name.textContent = one.name;
@@ -117,14 +117,16 @@ function newEntry(chart, one) {
   return entry;
 }
 
-/** A line with its mark, or a bar's filling, as the legend and the tooltip show it. */
+const isFilled = (data) => data.kind === "bars" && !data.log_y;
+
+/** A line with its mark, a dot, or a bar's filling, as the legend and the tooltip show it. */
 function swatch(chart, one, width) {
   const svg = node("svg", { width, height: 12, viewBox: `0 0 ${width} 12`, "aria-hidden": "true", class: `plot-swatch ${hueOf(one)}` });
-  if (chart.data.kind === "bars") {
+  if (isFilled(chart.data)) {
     node("rect", { x: width - 14, y: 1, width: 14, height: 10, class: "fill" }, svg);
     if (one.hatch) node("rect", { x: width - 14, y: 1, width: 14, height: 10, fill: `url(#${one.hatch})` }, svg);
   } else {
-    node("line", { x1: 0, x2: width, y1: 6, y2: 6, class: "line", "stroke-dasharray": DASHES[one.dash] }, svg);
+    if (chart.data.kind !== "bars") node("line", { x1: 0, x2: width, y1: 6, y2: 6, class: "line", "stroke-dasharray": DASHES[one.dash] }, svg);
     node("path", { d: outline(one.mark, width / 2, 6), class: "mark" }, svg);
   }
   return svg;
