@@ -9,6 +9,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -165,6 +166,53 @@ def test_a_signal_before_training_leaves_no_traceback(tmp_path: Path, monkeypatc
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode in (130, -signal.SIGINT)
     assert "Traceback" not in err or process.returncode == -signal.SIGINT  # Python itself was still starting
+
+
+def patched(module: str, name: str, there: Path, words: list[str]) -> subprocess.Popen[str]:
+    """A command in which a function tells by a file that it was reached, and goes on when that file is gone."""
+    code = f"""
+import pathlib, signal, sys, time, latentlab.{module} as module
+signal.signal(signal.SIGINT, signal.default_int_handler)
+real, there = module.{name}, pathlib.Path({str(there)!r})
+def held(*about, **more):
+    there.touch()
+    while there.exists():
+        time.sleep(0.02)
+    return real(*about, **more)
+module.{name} = held
+from latentlab.cli import main
+sys.exit(main({words!r}))
+"""
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_signal_while_a_run_is_measured_leaves_the_scores_of_before(tmp_path: Path) -> None:
+    path, there = tmp_path / "run", tmp_path / "there"
+    run("train", "mlp-vae", *TINY, "--steps", 2, "--out", path)
+    words = ["evaluate", str(path), "--nll-samples", "0", "--extractors", "random-convolutions", "--count"]
+    run(*words, 70)
+    before = (path / "scores.json").read_bytes()
+    process = patched("measure.scores", "sample_scores", there, [*words, "80"])
+    wait_until(there.exists)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert (path / "scores.json").read_bytes() == before
+
+
+def test_a_signal_while_a_finished_run_is_drawn_changes_nothing(tmp_path: Path) -> None:
+    path, there = tmp_path / "run", tmp_path / "there"
+    process = patched("train", "draw_figures", there, ["train", "mlp-vae", *map(str, TINY), "--steps", "2", "--out", str(path)])
+    wait_until(there.exists)
+    process.send_signal(signal.SIGINT)
+    there.unlink()
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert state(path) == "finished"
+    assert (path / "figures" / "loss.png").is_file()
+    run("verify", path)
 
 
 def test_two_processes_cannot_train_one_run_and_stop_stops_it(tmp_path: Path) -> None:
