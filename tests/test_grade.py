@@ -22,8 +22,8 @@ import latentlab.show.report
 from latentlab.base.texts import Phrase
 from latentlab.cli import main
 from latentlab.runs.folder import RunFolder
-from latentlab.show.answers.gradebook import harmless
 from latentlab.show.answers.record import open_report, record, seal
+from latentlab.show.answers.table import harmless
 
 LONG = "The discriminator wins when nothing holds its logits back, so that the generator learns nothing."
 HOSTILE = (

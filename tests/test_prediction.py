@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from commands import refusal_here
@@ -31,14 +33,21 @@ def _short_questions():
 
 def test_a_prediction_is_kept_once_with_time_and_hash(tmp_path):
     folder = tmp_path / "kl"
-    assert kept(folder) is None
+    assert kept(folder, "kl") is None
     first = keep(folder, "kl", ["0", "falls"])
     assert first.chosen == ("falls", "0")  # in the order of the texts
-    assert keep(folder, "kl", ["falls", "0"]) == kept(folder) == first
+    assert keep(folder, "kl", ["falls", "0"]) == kept(folder, "kl") == first
     with pytest.raises(LabError, match=r"stays as it was kept: falls,0 on .*Got 'rises'"):
         keep(folder, "kl", ["rises"])
-    assert all_kept(tmp_path) == {"kl": first}
-    assert all_kept(tmp_path, "-other") == {}
+    refused: list[str] = []
+    keep(tmp_path / "latent-dim", "latent-dim", ["0"])
+    shutil.copy(tmp_path / "latent-dim" / "prediction.json", tmp_path / "gan-stability.json")
+    assert set(all_kept(tmp_path, refused.append)) == {"kl", "latent-dim"}
+    assert all_kept(tmp_path, refused.append, "-other") == {}
+    assert refused == []
+    shutil.copy(tmp_path / "kl" / "prediction.json", tmp_path / "latent-dim")  # another question's
+    assert all_kept(tmp_path, refused.append) == {"kl": first}
+    assert "must be the prediction of latent-dim" in refused[0]
     with pytest.raises(LabError, match=r"out of falls, rises, 0. Got 'one'"):
         keep(tmp_path / "gan-stability", "gan-stability", ["one"])
     assert not (tmp_path / "gan-stability").exists()
@@ -50,14 +59,15 @@ def test_one_that_was_changed_is_refused(name, value, tmp_path):
     path = tmp_path / "prediction.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}), encoding="utf-8")
     with pytest.raises(LabError, match="changed since"):
-        kept(tmp_path)
+        kept(tmp_path, "kl")
 
 
-def test_before_and_after_are_told_across_time_zones():
-    assert Prediction("kl", ("0",), NINE).is_before(TEN)
-    assert not Prediction("kl", ("0",), TEN).is_before(NINE)
-    keys = [said(Prediction("kl", (), NINE), ended).key for ended in (TEN, NINE, "")]
-    assert [*keys, said(None).key] == ["card.kept.before", "card.kept.after", "card.kept.open", "card.kept.none"]
+def test_it_is_told_when_it_was_kept_and_when_the_experiment_ended():
+    keys = [said(Prediction("kl", ("0",), NINE), ended).key for ended in (TEN, "")]
+    assert keys == ["card.kept.ended", "card.kept.open"]
+    assert said(Prediction("kl", (), NINE), TEN).key == "card.kept.looked"  # whatever a sheet says since
+    assert said(None).key == "card.kept.none"
+    assert "10:00 UTC" in said(Prediction("kl", ("0",), NINE), TEN).say("en")  # not 11:00, its local time
 
 
 def test_what_was_kept_stands_over_what_the_sheet_says_since():
@@ -74,7 +84,7 @@ def test_the_command_keeps_a_prediction_before_the_experiment_begins(tmp_path, c
     folder = tmp_path / "kl"
 
     def interrupted(bench):
-        assert kept(folder) == keep(folder, "kl", ["falls"])
+        assert kept(folder, "kl") == keep(folder, "kl", ["falls"])
         raise KeyboardInterrupt
 
     monkeypatch.setattr(latentlab.lab.questions.module_of("kl"), "experiment", interrupted)
@@ -91,7 +101,25 @@ def test_the_command_keeps_a_prediction_before_the_experiment_begins(tmp_path, c
     card("kl").save(other)
     (other / "planned.json").write_text(json.dumps({"question": "kl", "runs": []}), encoding="utf-8")
     assert "must come before the result" in refusal_here(capsys, "question", "kl", "--out", other, "--predict", "0")
-    assert kept(other) is None
+    assert kept(other, "kl") is None
+    assert "go with the NAME of a question" in refusal_here(capsys, "question", "--predict", "0")
+
+
+def test_to_start_over_does_not_forget_that_the_result_was_there(tmp_path, monkeypatch):
+    card("kl").save(tmp_path)
+    (tmp_path / "planned.json").write_text(json.dumps({"question": "kl", "runs": []}), encoding="utf-8")
+
+    (tmp_path / "lock").touch()
+
+    def interrupted(bench):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(latentlab.lab.questions.module_of("kl"), "experiment", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        questions.run("kl", tmp_path, fresh=True)
+    assert not (tmp_path / "card.json").exists()
+    with pytest.raises(LabError, match="stays as it was kept: none"):
+        questions.run("kl", tmp_path, predict="falls")
 
 
 def test_a_person_at_a_terminal_is_asked_until_the_prediction_is_one(tmp_path):
@@ -124,6 +152,12 @@ def test_a_report_tells_when_each_prediction_was_kept(tmp_path):
     found = open_report(file)
     assert found.state == "sound"
     assert Answers.from_json(found.record["answers"]) == answers
+    for wrong in ({"ended": "yesterday"}, {"ended": "2026-11-22T03:58:51"}):  # which no hand-in of the course may fail on
+        told = open_report(file).record["questions"]["kl"] | wrong
+        other = handed_in(tmp_path / "b.html", {}, answers, {}, questions={"kl": told})
+        assert open_report(other).record is None
+    swapped = replace(answers, parts={"latent-dim": answers.parts["kl"]})
+    assert open_report(handed_in(tmp_path / "c.html", {}, swapped)).record is None  # another question's
     forged = file.read_text(encoding="utf-8").replace(NINE, TEN)
     file.write_text(forged, encoding="utf-8")
     assert open_report(file).record is None  # its hash is not that of what it says

@@ -21,7 +21,8 @@ from latentlab.config.variations import ACTIVATION, BETA, LATENT_DIM, variation
 from latentlab.data import load_data
 from latentlab.lab.main import plan
 from latentlab.show.answers.course import CANVAS, MOODLE, Grade, fill
-from latentlab.show.answers.rubric import HAND_IN, WHO, comment_column, pseudonyms, read_csv, read_points, read_rubric, template
+from latentlab.show.answers.rubric import HAND_IN, WHO, Points, comment_column, pseudonyms, read_rubric, template
+from latentlab.show.answers.table import read_table
 from latentlab.show.card import NAMES
 
 RUBRIC = """
@@ -61,17 +62,18 @@ def handed(tmp_path: Path) -> Path:
     """Two hand-ins in a folder."""
     folder = tmp_path / "handed"
     folder.mkdir()
-    handed_in(folder / "ada.html", {}, "name: Ada Lovelace\nstudent: 0012\n## kl\nIt falls, says Ada.")
+    handed_in(folder / "ada.html", {}, "name: Ada Lovelace\ngroup: B2\nstudent: 0012\n## kl\nIt falls, says Ada.")
     handed_in(folder / "bob.html", {}, "name: Bob\n## kl\nIt rises.")
     return folder
 
 
 def grade(handed: Path, rubric: Path, *more: object) -> None:
-    assert main(["grade", str(handed), "--rubric", str(rubric), "--out", str(handed.parent / "all"), *map(str, more)]) == 0
+    assert main(["grade", str(handed), "--rubric", str(rubric), "--out", str(rubric.parent / "all"), *map(str, more)]) == 0
 
 
 def cells(path: Path) -> dict[str, dict[str, str]]:
-    return {row[HAND_IN]: row for row in read_csv(path, "points")[1]}
+    found = read_table(path, "points", (HAND_IN,))
+    return {found.get(row, HAND_IN): {name: found.get(row, name) for name in found.header} for row in found.rows}
 
 
 @pytest.mark.parametrize("lang", ["en", "fr"])
@@ -89,12 +91,16 @@ def test_the_rubric_to_begin_with_is_one(lang, tmp_path, capsys):
     ("content", "says"),
     [
         ("[[criterion", "must be TOML"),
-        ("", "must have at least one [[criterion]]"),
+        ("", "must have criteria"),
         ('[[criterion]]\nquestion = "kl"\npoints = 2', "criterion 1: name must be a text. Got 'nothing'"),
         (RUBRIC.replace('"report"', '"chess"'), "criterion 3: question must be one of"),
         (RUBRIC.replace("points = 4", "points = -4"), "criterion 3: points must be above 0"),
         (RUBRIC.replace("points = 4", 'points = "4"'), "criterion 3: points must be an integer or a number"),
-        (RUBRIC + RUBRIC, f"a criterion must be there once. Got '{NUMBER}'"),
+        ("criterion = 3", "must have criteria"),
+        ("[criterion]\nquestion = 1", "must have criteria"),
+        ("criterion = [1]", "criterion 1:  must be an object"),
+        (RUBRIC.replace("comments", "comment"), "a line must be one of question, name, points, comments. Got 'comment'"),
+        (RUBRIC + RUBRIC, "a criterion must be there once. Got 'kl: Names a number'"),
     ],
 )
 def test_what_is_wrong_in_a_rubric_is_said_in_one_line(content, says, handed, tmp_path, capsys):
@@ -111,15 +117,15 @@ def test_points_are_asked_for_kept_at_once_and_gone_on_with(handed, rubric, tmp_
     heard = capsys.readouterr()
     assert f"{NUMBER} must be 0 to 2 points. Got '3'" in heard.err
     assert "It falls, says Ada." in heard.out
-    points = read_points(handed / "points.csv", read_rubric(rubric))
+    points = Points.read(handed / "points.csv", read_rubric(rubric))
     number, why, whole = points.rubric.criteria
     assert [points.given("ada.html", one) for one in (number, why, whole)] == [2.0, 1.5, None]
     assert points.comment("ada.html", "kl") == "Which number? Look again. Well seen. #9"
     assert [points.given("bob.html", one) for one in (number, why, whole)] == [1.0, None, None]
     monkeypatch.setattr("sys.stdin", io.StringIO("0.5\n\n4\n\n3\n\n"))  # only what is missing: why of Bob, then the whole of both
     grade(handed, rubric, "--mark", "--feedback")
-    assert "It falls" not in capsys.readouterr().out.partition("report")[0]
-    points = read_points(handed / "points.csv", points.rubric)
+    assert "It falls" not in capsys.readouterr().out.partition("The whole")[0]
+    points = Points.read(handed / "points.csv", points.rubric)
     assert (points.total("ada.html"), points.total("bob.html")) == (7.5, 4.5)
     with open(tmp_path / "all.csv", encoding="utf-8-sig", newline="") as file:
         assert {row["file"]: (row["student"], row["points"], row[f"points.{WHY}"]) for row in csv.DictReader(file)} == {
@@ -137,39 +143,124 @@ def test_what_a_teacher_typed_stays_whatever_is_graded(handed, rubric, capsys):
     grade(handed, rubric)
     path = handed / "points.csv"
     lines = path.read_text(encoding="utf-8-sig").replace(",", ";").splitlines()  # as a French spreadsheet saves it
-    lines[1] = f"ada.html;Ada;2;1,5;{chr(233)}crit;;"
+    lines[0] += ";Remarque;;"
+    lines[1] = f"ada.html;Ada;2;1,5;{chr(233)}crit;;;bien;mot;encore;et encore"
+    lines += [";;;;;;;", "Total;;14;;;;"]
     path.write_bytes("\r\n".join(lines).encode("cp1252"))
     before = path.read_bytes()
     grade(handed / "bob.html", rubric)  # Ada's file is not read now
     assert path.read_bytes() == before
     handed_in(handed / "eve.html", {}, "name: Eve")
     grade(handed, rubric)
-    rows = cells(path)
-    assert list(rows) == ["ada.html", "bob.html", "eve.html"]
-    assert (rows["ada.html"][NUMBER], rows["ada.html"][WHY], rows["ada.html"][comment_column("kl")]) == ("2", "1,5", "écrit")
-    for wrong, says in (("2,5", f"ada.html: {NUMBER} must be 0 to 2 points. Got '2,5'"), ("two", "Got 'two'"), ("nan", "Got 'nan'")):
+    found = read_table(path, "points", (HAND_IN,))
+    rows = {row[0]: row for row in found.rows}
+    assert list(rows) == ["ada.html", "bob.html", "Total", "eve.html"]
+    assert rows["ada.html"] == ["ada.html", "Ada", "2", "1,5", "écrit", "", "", "bien", "mot", "encore", "et encore"]
+    assert rows["Total"][2] == "14"
+    assert found.delimiter == ";"
+    for wrong, says in (
+        ("2,5", f"ada.html: {NUMBER} must be 0 to 2 points. Got '2,5'"),
+        ("two", "'two'"),
+        ("nan", "'nan'"),
+        ("0_1", "'0_1'"),
+    ):
         path.write_text(before.decode("cp1252").replace("Ada;2;", f"Ada;{wrong};"), encoding="utf-8")
         assert says in refusal_here(capsys, "grade", handed, "--rubric", rubric)
-    path.write_text(before.decode("cp1252").replace("Says why", "Says how"), encoding="utf-8")
-    assert "must be one of the rubric" in refusal_here(capsys, "grade", handed, "--rubric", rubric)
+    path.write_bytes(before.replace(b"\xe9crit", b"\x8fcrit"))  # Mac Roman
+    assert "must be text in UTF-8" in refusal_here(capsys, "grade", handed, "--rubric", rubric)
+
+
+def test_a_rubric_can_change_after_points_were_given(handed, rubric, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("2\n1\n\nq\n"))
+    grade(handed, rubric, "--mark")
+    rubric.write_text(RUBRIC.replace("points = 2\n", "points = 3\n").replace('"Says why"', '"Says how"'), encoding="utf-8")
+    grade(handed, rubric)
+    assert f"no criterion of the rubric is '{WHY}'; it stays" in capsys.readouterr().err
+    points = Points.read(handed / "points.csv", read_rubric(rubric))
+    assert (points.given("ada.html", points.rubric.criteria[0]), points.cell("ada.html", WHY)) == (2.0, "1")
+    assert points.rubric.criteria[0].column == "kl: Names a number (3)" in points.table.header
+    rubric.write_text(RUBRIC.replace("points = 2\n", "points = 1\n"), encoding="utf-8")
+    assert "must be 0 to 1 points. Got '2'" in refusal_here(capsys, "grade", handed, "--rubric", rubric)
+
+
+def test_what_is_typed_elsewhere_while_one_marks_stays(handed, rubric, capsys):
+    points = Points.read(handed / "points.csv", read_rubric(rubric))
+    points.add({"ada.html": "Ada", "bob.html": "Bob"})
+    points.put("ada.html", NUMBER, "1")
+    Points.read(handed / "points.csv", points.rubric).put("bob.html", comment_column("kl"), "Good.")  # a spreadsheet, or another --mark
+    points.put("ada.html", WHY, "1.5")
+    rows = cells(handed / "points.csv")
+    assert (rows["ada.html"][NUMBER], rows["ada.html"][WHY], rows["bob.html"][comment_column("kl")]) == ("1", "1.5", "Good.")
+
+
+def test_a_comment_that_stands_is_shown_and_not_asked_for_again(handed, rubric, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("2\n\nA long first comment.\nq\n"))
+    grade(handed, rubric, "--mark")
+    monkeypatch.setattr("sys.stdin", io.StringIO("1\nq\n"))
+    capsys.readouterr()
+    grade(handed, rubric, "--mark")
+    heard = capsys.readouterr().out
+    assert "A long first comment." in heard
+    assert comment_column("kl") not in heard
+    assert cells(handed / "points.csv")["ada.html"][comment_column("kl")] == "A long first comment."
+
+
+def test_what_a_student_wrote_steers_no_terminal(handed, rubric, capsys, monkeypatch):
+    handed_in(handed / "aaa.html", {}, "name: A\x1b]0;x\x07\n## kl\n\x1b[2Jwritten")
+    monkeypatch.setattr("sys.stdin", io.StringIO("q\n"))
+    grade(handed, rubric, "--mark")
+    heard = capsys.readouterr().out
+    assert "written" in heard
+    assert not {"\x1b", "\x07"} & set(heard)
+
+
+@pytest.mark.parametrize("name", ["points", "pseudonyms"])
+def test_the_teachers_own_files_are_no_output(name, handed, rubric, tmp_path, capsys):
+    said = refusal_here(capsys, "grade", handed, "--rubric", rubric, "--out", handed / name)
+    assert "--out must be a name that is free" in said
+    assert not list(handed.glob("*.csv"))
+    (tmp_path / "all-feedback").mkdir()
+    (tmp_path / "all-feedback" / "ada.html").write_text("mine", encoding="utf-8")
+    assert "all-feedback/ada.html" in refusal_here(capsys, "grade", handed, "--rubric", rubric, "--out", tmp_path / "all", "--feedback")
+    assert (tmp_path / "all-feedback" / "ada.html").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_folder_for_each_student_is_read_and_has_one_table(rubric, tmp_path, capsys):
+    for name in ("Ada_1_assignsubmission_file", "Bob_2_assignsubmission_file"):
+        (tmp_path / "handed" / name).mkdir(parents=True)
+        handed_in(tmp_path / "handed" / name / "lab.HTM", {}, f"name: {name[:3]}")
+    grade(tmp_path / "handed", rubric, "--feedback")
+    keys = ["Ada_1_assignsubmission_file/lab.HTM", "Bob_2_assignsubmission_file/lab.HTM"]
+    assert list(cells(tmp_path / "handed" / "points.csv")) == keys
+    grade(tmp_path / "handed" / "Bob_2_assignsubmission_file", rubric)  # one alone: its row in the same table
+    assert list(cells(tmp_path / "handed" / "points.csv")) == keys
+    assert len(list((tmp_path / "all-feedback").iterdir())) == 2
+
+
+def test_pages_of_feedback_have_names_of_their_own(rubric, tmp_path, capsys):
+    for name in ("a.html", "a.htm", "é" * 120 + ".html"):
+        (tmp_path / "handed").mkdir(exist_ok=True)
+        handed_in(tmp_path / "handed" / name, {}, f"name: {name[:6]}")
+    grade(tmp_path / "handed", rubric, "--feedback")
+    assert sorted(path.name for path in (tmp_path / "all-feedback").iterdir()) == ["a-2.html", "a.html", "é" * 100 + ".html"]
 
 
 def test_pseudonyms_hide_whose_it_is_and_stay(handed, rubric, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("2\n1\n\nq\n"))
     grade(handed, rubric, "--mark")  # Ada's, before there were pseudonyms
     grade(handed, rubric, "--pseudonyms")
-    kept = {row[HAND_IN]: row["pseudonym"] for row in read_csv(handed / "pseudonyms.csv", "pseudonyms")[1]}
+    kept = {name: row["pseudonym"] for name, row in cells(handed / "pseudonyms.csv").items()}
     assert set(kept.values()) == {"H001", "H002"}
     shown = "".join((tmp_path / f"all.{kind}").read_text(encoding="utf-8") for kind in ("csv", "html"))
     shown += (handed / "points.csv").read_text(encoding="utf-8")
-    for hidden in ("Lovelace", "Bob", "0012", "ada.html", "bob.html"):
+    for hidden in ("Lovelace", "Bob", "B2", "0012", "ada.html", "bob.html"):
         assert hidden not in shown, hidden
     assert "It falls, says Ada." in shown  # what a text says of its author cannot be hidden
     rows = cells(handed / "points.csv")
     assert (rows[kept["ada.html"]][NUMBER], rows[kept["ada.html"]][WHO]) == ("2", "")
     handed_in(handed / "eve.html", {}, "name: Eve")
     grade(handed, rubric, "--feedback")  # with names again: the same points
-    assert {row[HAND_IN]: row["pseudonym"] for row in read_csv(handed / "pseudonyms.csv", "")[1]} == kept | {"eve.html": "H003"}
+    assert {name: row["pseudonym"] for name, row in cells(handed / "pseudonyms.csv").items()} == kept | {"eve.html": "H003"}
     with open(tmp_path / "all.csv", encoding="utf-8-sig", newline="") as file:
         assert next(row for row in csv.DictReader(file) if row["file"] == "ada.html")[f"points.{NUMBER}"] == "2.0"
     assert "Ada Lovelace" in (tmp_path / "all-feedback" / "ada.html").read_text(encoding="utf-8")
@@ -187,9 +278,42 @@ def test_a_name_that_a_spreadsheet_would_compute_is_text_in_every_file(handed, r
     (handed / "points.csv").unlink()
     grade(handed, rubric)
     before = (handed / "points.csv").read_text(encoding="utf-8-sig")
-    assert '\'=1+1.html,"\'=HYPERLINK(""x"")",' in before
+    assert "'=1+1.html,\"'=HYPERLINK(" in before
     grade(handed, rubric)
     assert (handed / "points.csv").read_text(encoding="utf-8-sig") == before
+
+
+def test_points_given_under_the_name_and_under_the_pseudonym_are_joined(handed, rubric, tmp_path, capsys):
+    grade(handed, rubric, "--pseudonyms")
+    hidden, path = handed / "pseudonyms.csv", handed / "points.csv"
+    own = {name: row["pseudonym"] for name, row in cells(hidden).items()}
+    Points.read(path, read_rubric(rubric)).put(own["ada.html"], NUMBER, "2")
+    aside = hidden.rename(tmp_path / "aside.csv")
+    grade(handed, rubric)  # as if there were no pseudonyms
+    Points.read(path, read_rubric(rubric)).put("ada.html", WHY, "1")
+    aside.rename(hidden)
+    grade(handed, rubric)
+    assert set(cells(path)) == set(own.values())
+    assert (cells(path)[own["ada.html"]][NUMBER], cells(path)[own["ada.html"]][WHY]) == ("2", "1")
+    hidden.rename(aside)
+    grade(handed, rubric)
+    Points.read(path, read_rubric(rubric)).put("ada.html", NUMBER, "0")
+    aside.rename(hidden)
+    assert f"ada.html and {own['ada.html']} are one hand-in, but differ" in refusal_here(capsys, "grade", handed, "--rubric", rubric)
+
+
+def test_the_list_of_pseudonyms_may_be_edited(tmp_path):
+    path = tmp_path / "p.csv"
+    first = pseudonyms(path, ["a.html", "b.html"], random.Random(1))
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    path.write_text("\n".join([lines[0] + ",Note", lines[1] + ",mine", "c.html,,", ""]), encoding="utf-8")  # b's line is gone
+    second = pseudonyms(path, ["a.html", "b.html", "c.html"], random.Random(1))
+    assert second["a.html"] == first["a.html"]
+    assert len(set(second.values())) == 3
+    assert read_table(path, "p", (HAND_IN,)).rows[0][2] == "mine"
+    path.write_text("fichier,pseudonym\n", encoding="utf-8")
+    with pytest.raises(LabError, match="must be hand-in and pseudonym"):
+        pseudonyms(path, ["a.html"], random.Random(1))
 
 
 def test_pseudonyms_are_in_no_order_of_the_files(tmp_path):
@@ -241,7 +365,7 @@ def test_moodles_worksheet_is_filled_by_number_by_file_and_by_name(tmp_path):
     ]
     written, missing = fill(path, tmp_path / "all", grades)
     assert written == tmp_path / "all-moodle.csv"
-    assert missing == ["jo.html"]
+    assert missing == ["jo.html: Jo Smith has no row of worksheet.csv, by file, number or name."]
     found = table(written)
     assert ",".join(found[0]) + "\r\n" == MOODLE_EN
     assert [row["Grade"] for row in found] == ["7.5", "4", "4", "", "3"]
@@ -249,6 +373,52 @@ def test_moodles_worksheet_is_filled_by_number_by_file_and_by_name(tmp_path):
     assert {row["Last modified (grade)"] for row in found} == {"-"}  # by which Moodle sees that nobody graded meanwhile
     with pytest.raises(LabError, match=r"10.5 points must be at most the 10.00"):
         fill(path, tmp_path / "all", [Grade("ada.html", "Ada", "0012", 10.5, "")])
+
+
+def moodle(tmp_path: Path, *rows: str) -> Path:
+    path = tmp_path / "worksheet.csv"
+    path.write_text(MOODLE_EN + "".join(f"Participant {id},{row}\r\n" for id, row in enumerate(rows, 1)), encoding="utf-8")
+    return path
+
+
+def test_everybody_who_made_a_hand_in_gets_the_grade_or_is_named(tmp_path):
+    path = moodle(tmp_path, "Ada Lovelace,4711,,,,10,Yes,-,-,old words", "Bob Bobson,4712,,,,10,Yes,-,-,", "Zed,,,,,10,Yes,-,-,")
+
+    def filled(*grades: Grade) -> tuple[list[str], list[str]]:
+        written, said = fill(path, tmp_path / "all", grades)
+        return [row["Grade"] for row in table(written)], said
+
+    assert filled(Grade("x_1_assignsubmission_file_/lab.html", "Ada Lovelace, Bob Bobson", "", 3, "")) == (["3", "3", ""], [])
+    assert filled(Grade("p.html", "Ada Lovelace, Bob Bobson", "4711", 3, "")) == (["3", "3", ""], [])
+    assert filled(Grade("p.html", "", "4711, 4712", 3, "")) == (["3", "3", ""], [])
+    assert filled(Grade("p.html", "Lovelace, Ada", "", 3, "")) == (["3", "", ""], [])
+    grades, said = filled(Grade("p.html", "Ada Lovelace, Boby", "", 3, ""))
+    assert grades == ["3", "", ""]
+    assert said == ["p.html: Boby has no row of worksheet.csv, by file, number or name."]
+    grades, said = filled(Grade("a.html", "Ada Lovelace", "", 9, ""), Grade("z.html", "Zed", "4711", 0, ""))  # Zed gives Ada's number
+    assert grades == ["", "", "0"]
+    assert said == ["a.html and z.html both want the row of Ada Lovelace: it stays as it is. Grade one of them alone."]
+    written, _ = fill(path, tmp_path / "all", [Grade("a.html", "Ada Lovelace", "", 9, "")])
+    assert table(written)[0]["Feedback comments"] == "old words"  # nothing was said now
+    assert len(read_table(path, "", ()).rows) == 3
+
+
+def test_neither_the_gradebook_itself_nor_another_file_is_replaced(tmp_path):
+    path = tmp_path / "all-canvas.csv"
+    path.write_text(CANVAS_CSV, encoding="utf-8")
+    with pytest.raises(LabError, match="a name that is free"):
+        fill(path, tmp_path / "all", [], "Lab 1")
+    path.rename(tmp_path / "g.csv")
+    path.write_text("mine,and,only mine\n", encoding="utf-8")
+    with pytest.raises(LabError, match="a name that is free"):
+        fill(tmp_path / "g.csv", tmp_path / "all", [], "Lab 1")
+    path.unlink()
+    written, said = fill(tmp_path / "g.csv", tmp_path / "all", [Grade("p.html", "Points Possible", "", 1, "")], "Lab 1")
+    assert table(written)[0]["Lab 1 (77)"] == "10.00"
+    assert "Points Possible has no row" in said[0]
+    (tmp_path / "g.csv").write_text("Student,ID,Section\nA,1,S\n", encoding="utf-8")
+    with pytest.raises(LabError, match="must have a column of an assignment"):
+        fill(tmp_path / "g.csv", tmp_path / "all", [])
 
 
 def test_moodles_french_worksheet_without_numbers_is_filled(tmp_path):
@@ -273,7 +443,7 @@ def test_canvas_takes_its_own_columns_and_one_assignment(tmp_path):
     ]
     for column in ("Lab 2", "Lab 2 (78)"):
         written, missing = fill(path, tmp_path / "all", grades, column)
-        assert missing == ["n.html"]
+        assert [said.partition(":")[0] for said in missing] == ["n.html"]
         found = table(written)
         assert list(found[0]) == [*CANVAS, "Lab 2 (78)"]
         assert [row["Lab 2 (78)"] for row in found] == ["20.00", "8", "6.5", "", "1"]
@@ -333,6 +503,7 @@ def test_the_labs_runs_are_the_students_and_grade_knows_which_are_not(tmp_path, 
     with open(tmp_path / "all.csv", encoding="utf-8-sig", newline="") as file:
         found = {row["file"]: row["variation"] for row in csv.DictReader(file)}
     beta = own["train.beta"]
-    assert found == {"a.html": "as it should be", "b.html": f"train.beta 3.0, not {beta} (vae)", "c.html": ""}
-    assert f"train.beta 3.0, not {beta} (vae)" in (tmp_path / "all.html").read_text(encoding="utf-8")
+    rest = "∅ ae; ∅ gan; ∅ gan-from-vae"
+    assert found == {"a.html": rest, "b.html": f"train.beta 3.0 ≠ {beta} (vae); {rest}", "c.html": ""}
+    assert f"train.beta 3.0 ≠ {beta} (vae)" in (tmp_path / "all.html").read_text(encoding="utf-8")
     assert "must be 1 to 40 letters and digits" in refusal_here(capsys, "lab", "--student", "a/b", "--out", tmp_path / "lab")

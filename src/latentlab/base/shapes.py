@@ -121,3 +121,8 @@ def is_time(value: Any) -> bool:
         return isinstance(value, str) and datetime.datetime.fromisoformat(value).tzinfo is not None
     except ValueError:
         return False
+
+
+def is_time_or_nothing(value: Any) -> bool:
+    """a time in ISO 8601 with its offset, or nothing"""
+    return value == "" or is_time(value)

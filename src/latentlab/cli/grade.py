@@ -5,25 +5,29 @@ No torch is loaded.
 
 from __future__ import annotations
 
+import itertools
+import os
 import random
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from latentlab.base.errors import LabError, refusal
+from latentlab.base.errors import LabError, printable, refusal
 from latentlab.base.files import check_writable
 from latentlab.base.texts import text
 from latentlab.cli import say
 from latentlab.cli.parser import Parser, add_lang
 from latentlab.show.answers.course import Grade, fill
-from latentlab.show.answers.gradebook import Entry, hidden, is_table, named, table, write_csv
+from latentlab.show.answers.gradebook import Entry, hidden, is_table, like_texts, named, table
 from latentlab.show.answers.record import HandedIn, open_report
-from latentlab.show.answers.rubric import REPORT, Points, comment_column, pseudonyms, read_points, read_rubric, template
+from latentlab.show.answers.rubric import HAND_IN, REPORT, Points, comment_column, pseudonyms, read_rubric, template
+from latentlab.show.answers.table import read_text, write_csv
 from latentlab.show.card import NAMES
 from latentlab.show.report.grades import is_grades_page, write_feedback, write_html
 
 POINTS, PSEUDONYMS = "points.csv", "pseudonyms.csv"  # beside the hand-ins
+LONGEST_STEM = 100  # characters of the name of a page of feedback
 
 
 def command_grade(arguments: list[str]) -> int:
@@ -56,35 +60,55 @@ def command_grade(arguments: list[str]) -> int:
     if options.rubric is None and (missing := [name for name in ("mark", "feedback", "gradebook") if getattr(options, name)]):
         raise LabError(f"--{missing[0]} goes with --rubric FILE. Got none. `latentlab grade --new-rubric rubric.toml` writes one.")
     rubric = read_rubric(Path(options.rubric)) if options.rubric is not None else None
-    sheet, page = grade_files(options.out)
+    if options.column is not None and options.gradebook is None:
+        raise LabError("--column goes with --gradebook FILE.csv. Got none. Leave it out.")
     handed = [open_report(path) for path in handed_in(options.files)]
+    beside = folder_of([file.path for file in handed])
+    sheet, page = grade_files(options.out, [beside / POINTS, beside / PSEUDONYMS])
     check_any(handed)
-    beside, entries, points = handed[0].path.parent, named(handed), None
+    entries, points = named(handed, beside), None
     if options.pseudonyms or (rubric is not None and (beside / PSEUDONYMS).exists()):
         keys = pseudonyms(beside / PSEUDONYMS, [entry.file for entry in entries], random.SystemRandom())
         entries = [replace(entry, key=keys[entry.file]) for entry in entries]
     shown = hidden(entries) if options.pseudonyms else entries
+    marked = [entry for entry in shown if entry.handed.record]
     if rubric is not None:
-        points = read_points(beside / POINTS, rubric)
-        points.rename({entry.file: entry.key for entry in entries})
-        points.add({entry.key: entry.answers.name if entry.key == entry.file else "" for entry in entries if entry.handed.record})
+        points = Points.read(beside / POINTS, rubric)
+        points.hide({entry.file: (entry.key, entry.answers.name) for entry in entries if entry.key != entry.file})
+        who = {entry.key: entry.answers.name if entry.key == entry.file else "" for entry in entries if entry.handed.record}
+        points.add(dict(sorted(who.items())))
+        for column in points.unknown:
+            say(f"{points.path}: no criterion of the rubric is {column!r}; it stays, and counts nothing.")
         if options.mark:
-            mark(points, [entry for entry in shown if entry.handed.record], options.lang)
+            mark(points, marked, options.lang)
     for entry in shown:
         if (file := entry.handed).state != "sound":
             say(f"{entry.file if entry.is_hidden else file.path}: {file.state}: {file.reason.say('en')}.")
-    sheet.parent.mkdir(parents=True, exist_ok=True)
-    write_csv(sheet, table(shown, options.lang, points))
-    write_html(page, shown, options.lang, points)
     written = [sheet, page]
+    sheet.parent.mkdir(parents=True, exist_ok=True)
     if points is not None:
         written.append(points.path)
         if options.feedback:
             written.append(feedback(sheet.with_name(f"{sheet.stem}-feedback"), entries, options.lang, points))
         if options.gradebook is not None:
             written.append(gradebook(Path(options.gradebook), sheet.with_suffix(""), entries, points, options.column))
+    texts = like_texts(shown)
+    first, *others = table(shown, options.lang, texts, points)
+    write_csv(sheet, [first, *(row.values() for row in (first, *others))])
+    write_html(page, shown, options.lang, texts, points)
     print("\n".join([summary(handed), *map(str, written)]))
     return 0
+
+
+def folder_of(files: Sequence[Path]) -> Path:
+    """Where points and pseudonyms stand: the folder that holds all hand-ins, or one above it where they stand already."""
+    common = Path(os.path.commonpath([file.resolve().parent for file in files]))
+    ours = [folder for folder in (common, common.parent) for name in (POINTS, PSEUDONYMS) if _is_ours(folder / name)]
+    return ours[0] if ours else common
+
+
+def _is_ours(path: Path) -> bool:
+    return path.is_file() and HAND_IN in read_text(path, "points").partition("\n")[0]
 
 
 def write_rubric(path: Path, lang: str) -> int:
@@ -113,40 +137,49 @@ def mark(points: Points, entries: Sequence[Entry], lang: str) -> None:
     for section in points.rubric.sections:
         missing = [entry for entry in entries if any(points.given(entry.key, one) is None for one in points.rubric.of(section))]
         for number, entry in enumerate(missing, 1):
-            title = text(f"question.{section}.title", lang) if section in NAMES else section
-            print(f"\n{title} · {number} of {len(missing)} · {entry.answers.name or entry.file}\n")
-            print(
-                "\n\n".join(part.text or "(nothing)" for name, part in entry.answers.parts.items() if section in (name, REPORT))
-                or "(nothing)"
-            )
-            print("\n" + "\n".join(f"#{code} {words}" for code, words in enumerate(points.rubric.comments(section), 1)))
+            title = text(f"question.{section}.title" if section in NAMES else f"grade.section.{section}", lang)
+            of = text("grade.of", lang, part=number, whole=len(missing))
+            parts = [part.text for name, part in entry.answers.parts.items() if section in (name, REPORT) and part.text]
+            said = [f"{title} · {of} · {entry.answers.name or entry.file}", "", *(parts or [text("grade.nothing", lang)]), ""]
+            said += [f"#{code} {words}" for code, words in enumerate(points.rubric.comments(section), 1)]
+            said += [words] if (words := points.cell(entry.key, comment_column(section))) else []
+            print("\n" + "\n".join(printable(line) for part in said for line in part.split("\n")))
             columns = [one.column for one in points.rubric.of(section) if points.given(entry.key, one) is None]
-            if not all(_asked(points, entry.key, column) for column in (*columns, comment_column(section))):
+            columns += [] if words else [comment_column(section)]
+            if not all(_asked(points, entry.key, column) for column in columns):
                 return
 
 
-def _asked(points: Points, hand_in: str, column: str) -> bool:
+def _asked(points: Points, key: str, column: str) -> bool:
     """Ask for one cell until what is typed can stand there; nothing leaves it open. False at "q" and at the end of the input."""
     while True:
-        print(f"{column} [q: stop]: ", end="", flush=True)
+        print(f"{column} [q]: ", end="", flush=True)
         line = sys.stdin.readline()
-        typed = line.strip()
+        typed = line.strip().encode("utf-8", "replace").decode()
         if not line or typed == "q":
             return False
         try:
             if typed:
-                points.put(hand_in, column, typed)
+                points.put(key, column, typed)
             return True
         except LabError as error:
             say(str(error))
 
 
 def feedback(folder: Path, entries: Sequence[Entry], lang: str, points: Points) -> Path:
-    """Write a page for each student; returns their folder."""
-    folder.mkdir(exist_ok=True)
+    """Write a page for each student; returns their folder. Raises LabError where a file of somebody's own is there."""
+    files: dict[Path, Entry] = {}
     for entry in entries:
         if entry.handed.record:
-            write_feedback(folder, entry, lang, points)
+            stem = Path(entry.file.replace("/", "-")).stem[:LONGEST_STEM]
+            names = (folder / f"{stem}{end}.html" for end in itertools.chain([""], (f"-{number}" for number in itertools.count(2))))
+            files[next(path for path in names if path not in files)] = entry
+    for path in files:
+        if path.exists() and not is_grades_page(path):
+            raise refusal("--out", "a name that is free, or that of an earlier table", str(path), "Name another: nothing is lost here.")
+    folder.mkdir(exist_ok=True)
+    for path, entry in files.items():
+        write_feedback(path, entry, lang, points)
     return folder
 
 
@@ -161,19 +194,19 @@ def gradebook(path: Path, out: Path, entries: Sequence[Entry], points: Points, c
             comments = [words for section in points.rubric.sections if (words := points.comment(entry.key, section))]
             grades.append(Grade(entry.file, entry.answers.name, entry.answers.student, total, "\n\n".join(comments)))
     filled, missing = fill(path, out, grades, column)
-    for file in missing:
-        say(f"{file}: no row of {path} is its student's, by number, file or name.")
+    for words in missing:
+        say(words)
     return filled
 
 
-def grade_files(stem: str) -> tuple[Path, Path]:
-    """STEM.csv and STEM.html. Raises LabError when something that is no table of ours is there."""
+def grade_files(stem: str, taken: Sequence[Path]) -> tuple[Path, Path]:
+    """STEM.csv and STEM.html. Raises LabError when something that is no table of ours is there, or will be (`taken`)."""
     if not Path(stem).name or stem.endswith(("/", "\\")) or Path(stem).is_dir():
         raise refusal("--out", "the beginning of two files' names, such as grades", stem)
     sheet, page = (Path(f"{stem}.{kind}") for kind in ("csv", "html"))
     for path, is_ours in ((sheet, is_table), (page, is_grades_page)):
         check_writable(path)
-        if path.exists() and not is_ours(path):
+        if path.resolve() in taken or (path.exists() and not is_ours(path)):
             raise refusal("--out", "a name that is free, or that of an earlier table", str(path), "Name another: nothing is lost here.")
     return sheet, page
 
@@ -187,7 +220,7 @@ def handed_in(names: Sequence[str]) -> list[Path]:
         raise LabError("there must be at least one report to grade. Got none. Try `latentlab grade handed-in/*.html`.")
     files: dict[Path, Path] = {}
     for path in map(Path, names):
-        inside = [file for file in sorted(path.glob("*.html")) if file.is_file() and not is_grades_page(file)] if path.is_dir() else [path]
+        inside = inside_of(path) if path.is_dir() else [path]
         if not inside:
             raise refusal("a report", "an .html file, or a folder with some", str(path))
         if not path.exists():
@@ -195,6 +228,18 @@ def handed_in(names: Sequence[str]) -> list[Path]:
         for file in inside:
             files.setdefault(file.resolve(), file)
     return list(files.values())
+
+
+def inside_of(folder: Path) -> list[Path]:
+    """The pages in a folder, or, where there is none, in its folders (one for each student, as course systems hand them out)."""
+    for pattern in ("*", "*/*"):
+        found = [file for file in sorted(folder.glob(pattern)) if file.suffix.lower() in (".html", ".htm") and file.is_file()]
+        ours = [file for file in found if is_grades_page(file)]
+        if found:
+            for file in ours:
+                say(f"{file}: a page of grades or feedback; left out.")
+            return [file for file in found if file not in ours]
+    return []
 
 
 def summary(handed: Sequence[HandedIn]) -> str:

@@ -58,7 +58,7 @@ def command_report(arguments: list[str]) -> int:
     cards = question_cards(options.questions)
     answers = read_answers(Path(options.answers)) if options.answers is not None else None
     if answers is not None:
-        kept = all_kept(Path(options.questions) if options.questions is not None else FOLDER, options.reader)
+        kept = all_kept(Path(options.questions) if options.questions is not None else FOLDER, say, options.reader)
         for name, prediction in kept.items():
             if (written := answers.parts[name].predicted if name in answers.parts else ()) and prediction.chosen not in ((), written):
                 say(f"{options.answers} predicts {','.join(written)} of {name}; {told(prediction)} was kept before, and stays.")
@@ -151,6 +151,8 @@ def command_question(arguments: list[str]) -> int:
         if options.name is not None:
             raise LabError(f"NAME and --sheet must be given one at a time. Got {options.name!r} and --sheet. The sheet has every question.")
         return write_sheet(Path(options.sheet), options.lang)
+    if options.name is None and (options.predict or options.answers):
+        raise LabError("--predict and --answers go with the NAME of a question. Got none. `latentlab question` lists them.")
     if options.name is None:
         width = max(map(len, NAMES))
         print("\n".join(f"{name:<{width}}  {text(f'question.{name}.title', options.lang)}" for name in NAMES))
@@ -161,10 +163,11 @@ def command_question(arguments: list[str]) -> int:
     folder = Path(options.out) if options.out is not None else FOLDER / options.name
     check(options.name, folder, options.data)
     keep_before(options.name, folder, predicted(options.name, options.predict, options.answers))
-    say(prompt(options.name, options.lang))
-    if kept(folder) is None and not (folder / "card.json").is_file():
-        keep_before(options.name, folder, asked(options.name))
-    if (prediction := kept(folder)) is not None and prediction.chosen:
+    for line in prompt(options.name, options.lang):
+        say(line)
+    if kept(folder, options.name) is None and not (folder / "card.json").is_file():
+        keep_before(options.name, folder, asked(options.name, options.lang))
+    if (prediction := kept(folder, options.name)) is not None and prediction.chosen:
         say(in_words(prediction, "", options.lang))
     try:
         card = run(
@@ -211,12 +214,12 @@ def in_words(prediction: Prediction, ended: str, lang: str) -> str:
     return f"{text('card.predicted', lang, each=each)} {said(prediction, ended).say(lang)}"
 
 
-def asked(question: str) -> Sequence[str]:
+def asked(question: str, lang: str) -> Sequence[str]:
     """What a person at the terminal predicts; () for nothing, and where there is nobody."""
     from latentlab.show.answers import chosen
 
     while sys.stdin.isatty() and sys.stderr.isatty():
-        print("Your prediction, which is kept (Enter: none): ", end="", file=sys.stderr, flush=True)
+        print(text("card.kept.ask", lang), end=" ", file=sys.stderr, flush=True)
         if not (typed := sys.stdin.readline().strip()):
             return ()
         if options := chosen(question, typed):
@@ -238,10 +241,10 @@ def write_sheet(path: Path, lang: str) -> int:
     return 0
 
 
-def prompt(name: str, lang: str) -> str:
+def prompt(name: str, lang: str) -> list[str]:
     """The question, and what can be predicted before its experiment runs."""
     lines = [text(f"question.{name}.ask", lang), text(f"question.{name}.predict", lang)]
-    return "\n".join([*lines, *(f"  {option}: {text(f'question.{name}.option.{option}', lang)}" for option in options_of(name))])
+    return [*lines, *(f"  {option}: {text(f'question.{name}.option.{option}', lang)}" for option in options_of(name))]
 
 
 def verdicts(card: Card, lang: str) -> list[str]:

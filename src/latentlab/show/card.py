@@ -28,7 +28,7 @@ from typing import Any, Literal, get_args
 
 from latentlab.base.errors import LabError
 from latentlab.base.files import read_json, replace_json
-from latentlab.base.shapes import Each, fits, is_time
+from latentlab.base.shapes import Each, fits, is_time_or_nothing
 from latentlab.base.texts import Phrase, catalogue, languages
 from latentlab.show.charts.panels import Bars, Lines, Panel, Pictures, Series, panel_json, panel_read
 
@@ -214,7 +214,7 @@ SHAPE = {
     "numbers": {},
     "panels": [_panel_fits],
     "runs": [str],
-    "ended?": lambda ended: ended == "" or is_time(ended),
+    "ended?": is_time_or_nothing,
 }
 
 

@@ -7,6 +7,7 @@ meanwhile is not written: the reader chooses between the two.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -65,7 +66,7 @@ def keep_choice(question: str, key: str | None = None) -> None:
     """Keep what a field holds as the prediction of a question; without a field that the result is looked at without one."""
     library = here()
     chosen = [st.session_state[key]] if key is not None else []
-    if prediction(library, question) is None:  # another tab may have been faster
+    with suppress(LabError):  # another tab was faster: what it kept is shown
         keep(library.questions / question, question, chosen, library.mine)
 
 
@@ -195,7 +196,9 @@ def read(library: Library) -> Answers:
     """The answers; nobody's where there are none yet. Raises LabError for a sheet that cannot be read."""
     path = file(library)
     written = read_answers(path) if path.is_file() else NOBODY
-    return with_kept(written, {name: one for name, one in all_kept(library.questions, library.mine).items() if one.chosen})
+    return with_kept(
+        written, {name: one for name, one in all_kept(library.questions, lambda said: None, library.mine).items() if one.chosen}
+    )
 
 
 def put(library: Library, entry: Entry, words: str, before: str, lang: str) -> str:
@@ -218,5 +221,7 @@ def put(library: Library, entry: Entry, words: str, before: str, lang: str) -> s
 
 
 def prediction(library: Library, question: str) -> Prediction | None:
-    """The reader's prediction of a question, once it is kept; from then on the result is shown."""
-    return kept(library.questions / question, library.mine)
+    """The reader's prediction of a question, once it is kept; from then on the result is shown. None for one that was changed."""
+    with suppress(LabError):
+        return kept(library.questions / question, question, library.mine)
+    return None

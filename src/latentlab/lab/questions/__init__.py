@@ -64,7 +64,7 @@ def run(
     data: str = "digits",
     lang: str = "en",
     seed: int = 0,
-    predict: Iterable[str] = (),
+    predict: str | Iterable[str] = (),
     fresh: bool = False,
     say: Callable[[str], None] = lambda text: None,
     **data_options: Any,
@@ -88,11 +88,13 @@ def run(
     check(name, folder, data)
     if lang not in languages():
         raise refusal("lang", "one of " + ", ".join(languages()), lang)
-    keep_before(name, folder, predict)
+    keep_before(name, folder, predict.split(",") if isinstance(predict, str) else predict)
     shared = {"data.spec": data} | {f"data.{key}": value for key, value in data_options.items()}
     images = load_data(preset("conv-vae", **shared).data)
     with working_in(folder):
         if fresh:
+            if is_result(folder) and kept(folder, name) is None:
+                keep(folder, name, ())  # the result was there: what is predicted now is no prediction
             forget(folder)
         claim_folder(name, folder)
         # Where a card is, the experiment ended before: to read it again takes no time that belongs to it.
@@ -118,7 +120,7 @@ def load(folder: str | Path) -> Card:
 def keep_before(name: str, folder: Path, predict: Iterable[str]) -> None:
     """Keep a prediction, if there is one. Raises LabError after the result, and where another one is kept."""
     if predict:
-        if is_result(folder) and kept(folder) is None:
+        if is_result(folder) and kept(folder, name) is None:
             raise LabError(f"a prediction must come before the result, which is in {folder}. Leave it out, or name another folder.")
         keep(folder, name, predict)
 

@@ -133,7 +133,7 @@ class Bench:
 
     def _order(self, name: str, task: Task | None) -> dict[str, Any]:
         shared = {**self.shared, "data_fingerprint": self.data.fingerprint}
-        order = None if task is None else {"call": task.call, "settings": {"shared": shared, **task.settings}}
+        order = None if task is None else {"call": task.call, "settings": {"shared": shared, **task.settings}, "seed": self.first_seed}
         return {"name": name, "path": None, "question": self.question, "task": order, "result": str(self._result_file(name))}
 
 

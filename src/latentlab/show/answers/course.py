@@ -7,8 +7,6 @@ language, and takes feedback by the column of its name. Canvas: "How do I import
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -17,7 +15,7 @@ from pathlib import Path
 
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.files import replace_text
-from latentlab.show.answers.rubric import read_csv
+from latentlab.show.answers.table import Table, csv_text, read_table
 
 # Of the columns that are needed, what they are called in English and French.
 MOODLE = {
@@ -29,14 +27,14 @@ MOODLE = {
     "feedback": ("Feedback comments", "Feedback par commentaires"),
 }
 CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
-_PARTICIPANT = re.compile(r"_(\d+)_assignsubmission_")  # in the names of files that Moodle hands out together
-_CANVAS_FILE = re.compile(r"^[^_]+_(?:LATE_)?(\d+)_\d+_")  # and Canvas
+_MOODLE_FILE = re.compile(r"_(\d+)_assignsubmission_")  # in the names of files, or their folders, that are handed out together
+_CANVAS_FILE = re.compile(r"(?:^|/)[^_/]+_(?:LATE_)?(\d+)_\d+_[^/]*$")
 _ASSIGNMENT = re.compile(r" \(\d+\)$")
 
 
 @dataclass(frozen=True)
 class Grade:
-    """What one hand-in is given. Several who worked together are all named, with commas between."""
+    """What one hand-in is given. Several who worked together are all named, with commas between, and so are their numbers."""
 
     file: str
     name: str
@@ -45,72 +43,99 @@ class Grade:
     feedback: str
 
 
+@dataclass(frozen=True)
+class _Columns:
+    """Which column of a course system's table is what."""
+
+    row: str
+    numbers: tuple[str, ...]
+    name: str | None
+    grade: str
+    most: str | None = None
+    feedback: str | None = None
+
+
 def fill(path: Path, out: Path, grades: Sequence[Grade], column: str | None = None) -> tuple[Path, list[str]]:
-    """Write OUT-moodle.csv or OUT-canvas.csv, the file at `path` with the grades in it; returns it, and hand-ins without a row there.
+    """Write OUT-moodle.csv or OUT-canvas.csv, the file at `path` with the grades in it; returns it, and what could not be filled in.
 
-    A row is a hand-in's by its student number, by what the course system put into the file's name, or by the name, where one row
-    alone fits. `column` is the assignment's in Canvas, where there are several. Raises LabError for a file that is neither.
+    A row is a hand-in's by what the course system put into the file's name, by the student's number, or by a name that is that of
+    one row alone; for each of several people. A row that two hand-ins want stays as it is. `column` is the assignment's in
+    Canvas, where there are several. Raises LabError for a file that is neither, or that would be replaced itself.
     """
-    header, rows, _ = read_csv(path, "--gradebook")
-    found = {key: next((name for name in names if name in header), None) for key, names in MOODLE.items()}
-    if found["row"] and found["grade"]:
-        return _moodle(out, header, rows, {key: name for key, name in found.items() if name}, grades)
-    if set(header) >= {"Student", "ID", "Section"}:
-        return _canvas(out, header, rows, grades, column)
-    must_be = "the grading worksheet of a Moodle assignment or a Canvas gradebook, in English or French"
-    raise refusal("--gradebook", must_be, f"{path} with the columns {', '.join(header[:6])}", "Download it there as CSV.")
-
-
-def _moodle(
-    out: Path, header: list[str], rows: list[dict[str, str]], names: dict[str, str], grades: Sequence[Grade]
-) -> tuple[Path, list[str]]:
-    missing = []
+    table = read_table(path, "--gradebook", (*MOODLE["row"], CANVAS[0]))
+    known = {key: next((name for name in names if name in table.header), None) for key, names in MOODLE.items()}
+    if known["row"] and known["grade"]:
+        system, pattern, columns = "moodle", _MOODLE_FILE, table.header
+        numbers = (known["number"],) if known["number"] else ()
+        where = _Columns(known["row"], numbers, known["name"], known["grade"], known["most"], known["feedback"])
+    elif set(table.header) >= {"Student", "ID", "Section"}:
+        assignment = _assignment(table, column)
+        system, pattern, columns = "canvas", _CANVAS_FILE, [*(name for name in CANVAS if name in table.header), assignment]
+        where = _Columns("ID", tuple(name for name in CANVAS[2:4] if name in table.header), "Student", assignment)
+    else:
+        must_be = "the grading worksheet of a Moodle assignment or a Canvas gradebook, in English or French"
+        raise refusal("--gradebook", must_be, f"{path} with the columns {', '.join(table.header[:6])}", "Download it there as CSV.")
+    target = out.with_name(f"{out.name}-{system}.csv")
+    if target.exists() and (target.samefile(path) or read_table(target, "--out", columns).header != columns):
+        raise refusal("--out", "a name that is free, or that of an earlier table", str(target), "Name another: nothing is lost here.")
+    people = [row for row in table.rows if table.get(row, where.row)]
+    wanted: dict[int, list[Grade]] = {}
+    said: list[str] = []
     for grade in grades:
-        own = _PARTICIPANT.search(grade.file)
-        fitting = [row for row in rows if own and re.fullmatch(rf"\D*{own[1]}", row[names["row"]])]
-        fitting = fitting or _by_person(rows, grade, [names[key] for key in ("number",) if key in names], names.get("name"))
-        if not fitting:
-            missing.append(grade.file)
-        for row in fitting:
-            most = row.get(names.get("most", ""), "").replace(",", ".")
-            if re.fullmatch(r"\d+(\.\d*)?", most) and grade.points > float(most):
-                raise LabError(f"{grade.file}: {grade.points:g} points must be at most the {most} of the worksheet. Change one of the two.")
-            row[names["grade"]] = f"{grade.points:g}"
-            if "feedback" in names:
-                row[names["feedback"]] = grade.feedback
-    return _written(out, "moodle", header, rows), missing
+        rows, missing = _rows_of(table, people, where, pattern, grade)
+        said += [f"{grade.file}: {who} has no row of {path.name}, by file, number or name." for who in missing]
+        for row in rows:
+            wanted.setdefault(id(row), []).append(grade)
+    for row in people:
+        match wanted.get(id(row), []):
+            case [grade]:
+                _put(table, row, where, grade)
+            case [first, second, *_]:
+                name = table.get(row, where.name) or table.get(row, where.row)
+                said.append(f"{first.file} and {second.file} both want the row of {name}: it stays as it is. Grade one of them alone.")
+    replace_text(target, csv_text([columns, *([table.get(row, name) for name in columns] for row in table.rows)]))
+    return target, said
 
 
-def _canvas(
-    out: Path, header: list[str], rows: list[dict[str, str]], grades: Sequence[Grade], column: str | None
-) -> tuple[Path, list[str]]:
-    assignments = [name for name in header[header.index("Section") + 1 :] if _ASSIGNMENT.search(name)]
-    chosen = [name for name in assignments if column in (None, name, _ASSIGNMENT.sub("", name))]
+def _assignment(table: Table, column: str | None) -> str:
+    """The column of an assignment in Canvas's gradebook."""
+    found = [name for name in table.header[table.header.index("Section") + 1 :] if _ASSIGNMENT.search(name)]
+    chosen = [name for name in found if column in (None, name, _ASSIGNMENT.sub("", name))]
+    if not found:
+        raise LabError("--gradebook must have a column of an assignment, such as Lab 1 (4711). It has none. Make the assignment in Canvas.")
     if len(chosen) != 1:
-        raise refusal("--column", "the assignment: one of " + ", ".join(assignments), column or "nothing")
-    missing = []
-    for grade in grades:
-        own = _CANVAS_FILE.match(Path(grade.file).name)
-        fitting = [row for row in rows if own and row["ID"] == own[1]]
-        fitting = fitting or _by_person(rows, grade, [name for name in ("SIS User ID", "SIS Login ID") if name in header], "Student")
-        if not fitting:
-            missing.append(grade.file)
-        for row in fitting:
-            row[chosen[0]] = f"{grade.points:g}"
-    return _written(out, "canvas", [name for name in CANVAS if name in header] + chosen, rows), missing
+        raise refusal("--column", "the assignment: one of " + ", ".join(found), column or "nothing")
+    return chosen[0]
 
 
-def _by_person(rows: list[dict[str, str]], grade: Grade, numbers: Sequence[str], name: str | None) -> list[dict[str, str]]:
-    """The rows of a student's number, else of each name that is that of one row alone."""
-    wanted = _number(grade.student)
-    if wanted and (found := [row for row in rows if any(_number(row[column]) == wanted for column in numbers)]):
-        return found
-    people = [_folded(one) for one in grade.name.split(",")] if name else []
-    found = []
-    for one in filter(None, people):
-        same = [row for row in rows if _folded(row[name or ""]) == one]
-        found += same if len(same) == 1 else []
-    return found
+def _rows_of(
+    table: Table, people: list[list[str]], where: _Columns, pattern: re.Pattern[str], grade: Grade
+) -> tuple[list[list[str]], list[str]]:
+    """The rows of everybody who made a hand-in, and who has none."""
+    own, numbers = pattern.search(grade.file), [_number(one) for one in grade.student.split(",")]
+    found = [row for row in people if own and re.fullmatch(rf"\D*0*{own[1]}", table.get(row, where.row))]
+    found += [row for row in people if any(number and number in numbers for number in (_number(table.get(row, c)) for c in where.numbers))]
+
+    def named(name: str) -> list[list[str]]:
+        same = [row for row in people if where.name and name.strip() and _folded(table.get(row, where.name)) == _folded(name)]
+        return same if len(same) == 1 else []
+
+    whole = named(grade.name)
+    names = [] if whole else [name.strip() for name in grade.name.split(",") if name.strip()]
+    alone = len(names) < 2 and found  # the file or the number says who it is, however the name is written
+    found += whole or [row for name in names for row in named(name)]
+    unique = list({id(row): row for row in found}.values())
+    missing = [] if alone or len(unique) >= max(1, len(names)) else [name for name in names if not named(name)] or [grade.name or "nobody"]
+    return unique, missing
+
+
+def _put(table: Table, row: list[str], where: _Columns, grade: Grade) -> None:
+    most = table.get(row, where.most).replace(",", ".")
+    if re.fullmatch(r"\d+(\.\d*)?", most) and grade.points > float(most):
+        raise LabError(f"{grade.file}: {grade.points:g} points must be at most the {most} of the worksheet. Change one of the two.")
+    table.put(row, where.grade, f"{grade.points:g}")
+    if where.feedback is not None and grade.feedback:
+        table.put(row, where.feedback, grade.feedback)
 
 
 def _number(words: str) -> str:
@@ -121,13 +146,3 @@ def _folded(words: str) -> frozenset[str]:
     """The words of a name without order, case, accents and commas: "Lovelace, Ada" is "Ada Lovelace"."""
     plain = unicodedata.normalize("NFKD", words).casefold()
     return frozenset(re.findall(r"\w+", "".join(letter for letter in plain if not unicodedata.combining(letter))))
-
-
-def _written(out: Path, system: str, columns: Sequence[str], rows: list[dict[str, str]]) -> Path:
-    lines = io.StringIO(newline="")
-    writer = csv.DictWriter(lines, columns, extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(rows)
-    path = out.with_name(f"{out.name}-{system}.csv")
-    replace_text(path, lines.getvalue())
-    return path

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from latentlab.base.errors import LabError
-from latentlab.base.files import replace_text
 from latentlab.config.variations import variation
-from latentlab.measure.compare import distinct_names
 from latentlab.measure.table import MEASURES
 from latentlab.show.answers import NOTES, SECTIONS, Answers, Part
 from latentlab.show.answers.likeness import Alike, alike
 from latentlab.show.answers.record import RUNS, HandedIn
-from latentlab.show.answers.rubric import BYTE_ORDER_MARK, Cell, Points, harmless
+from latentlab.show.answers.rubric import Points
+from latentlab.show.answers.table import Cell
 from latentlab.show.card import NAMES, Verdict
 
 VERDICTS = get_args(Verdict)
+Likeness = Mapping[str, Mapping[str, Sequence[Alike]]]
 Outcome = Literal["right", "partly", "wrong", "open", "none"]
 RUN_FIELDS = ("preset", "data", "latent_dim", "epochs", "steps", "seed", "seconds", "changed", "diagnosis")
 SIGNATURE = "file,state,reason,name,group,"  # how a table of ours begins
@@ -40,12 +40,12 @@ class Entry:
         """The report's record; one without runs, questions and answers where none could be read."""
         return self.handed.record or {"runs": {}, "questions": {}, "answers": None, "yardstick": {}}
 
-    @property
+    @cached_property
     def answers(self) -> Answers:
-        """The student's answers; nobody's and none where there are none."""
+        """The student's answers; nobody's and none where there are none, without names where they are hidden."""
         written = self.record["answers"]
         answers = Answers("", "", {}) if written is None else Answers.from_json(written)
-        return replace(answers, name="", student="") if self.is_hidden else answers
+        return replace(answers, name="", group="", student="") if self.is_hidden else answers
 
     def part(self, section: str) -> Part:
         """What was written in a section."""
@@ -71,43 +71,42 @@ class Entry:
         """When the report's own experiment ended; "" where that is not known."""
         return str(self.record["questions"].get(question, {}).get("ended", ""))
 
-    def is_kept(self, question: str) -> bool:
-        """Whether a prediction was kept before the result was there."""
-        kept = self.part(question).kept
-        return kept is not None and bool(kept.chosen) and (kept.is_before(self.ended(question)) or not self.ended(question))
-
     def variation(self) -> list[str] | None:
-        """What the lab's runs have that the student's number does not give: ["model.latent_dim 32, not 20 (ae, vae)"]; None without one."""
-        written = self.record["answers"]
-        if written is None or not written.get("student"):
+        """What the lab's runs have that the student's number does not give, in words; None without a number.
+
+        ["model.latent_dim 32 ≠ 20 (ae, vae)", "∅ gan"]: what is there, what it should be, in which runs; runs that are not there.
+        """
+        written = self.record["answers"] or {}
+        if not (student := written.get("student", "").partition(",")[0]):
             return None
         found: dict[str, list[str]] = {}
         for name, run in self.record["runs"].items():
-            if name.rpartition("/")[2] not in RUNS:
-                continue
             try:
-                wanted = variation(written["student"], run["family"])
-            except LabError:
-                return ["?"]
+                wanted = variation(student, run["family"]) if name.rpartition("/")[2] in RUNS else {}
+            except LabError as error:
+                return [str(error)]
             for field, value in wanted.items():
                 part, _, leaf = field.partition(".")
                 if (has := run["config"][part].get(leaf)) != value:
-                    found.setdefault(f"{field} {has}, not {value}", []).append(name)
-        return [f"{what} ({', '.join(names)})" for what, names in found.items()]
+                    found.setdefault(f"{field} {has} ≠ {value}", []).append(name)
+        there = {name.rpartition("/")[2] for name in self.record["runs"]}
+        missing = [f"∅ {name}" for name in RUNS if name not in there]
+        return [*(f"{what} ({', '.join(names)})" for what, names in found.items()), *missing]
 
     def counts(self) -> dict[str, int]:
         """How many questions were run, predictions made and kept before the result, answers written. Being right counts nothing."""
         return {
             "questions_run": sum(question in self.record["questions"] for question in NAMES),
             "predictions_made": sum(self.outcome(question) != "none" for question in NAMES),
-            "predictions_kept": sum(self.is_kept(question) for question in NAMES),
+            "predictions_kept": sum((kept := self.part(question).kept) is not None and bool(kept.chosen) for question in NAMES),
             "answers_written": sum(bool(self.part(question).text) for question in NAMES),
         }
 
 
-def named(handed: Sequence[HandedIn]) -> list[Entry]:
-    """The files by name. Raises LabError for a file that is there twice."""
-    return [Entry(name, file, name) for name, file in zip(distinct_names([file.path for file in handed]), handed, strict=True)]
+def named(handed: Sequence[HandedIn], beside: Path) -> list[Entry]:
+    """The files by their paths below a folder, in the order in which they were given."""
+    names = [Path(os.path.relpath(file.path, beside)).as_posix() for file in handed]
+    return [Entry(name, file, name) for name, file in zip(names, handed, strict=True)]
 
 
 def hidden(entries: Iterable[Entry]) -> list[Entry]:
@@ -157,12 +156,12 @@ def _others(groups: Iterable[tuple[str, list[str]]], entries: Sequence[Entry]) -
     return others
 
 
-def table(entries: Sequence[Entry], lang: str, points: Points | None = None) -> list[dict[str, Cell]]:
-    """One row a file, every row with the same columns in the same order; None where a report says nothing.
+def table(entries: Sequence[Entry], lang: str, texts: Likeness, points: Points | None = None) -> list[dict[str, Cell]]:
+    """One row a file, every row with the same columns in the same order; None where a report says nothing. `texts`: `like_texts`.
 
     The reason of a state is in the language, every other cell is the same in all.
     """
-    texts, runs = like_texts(entries), same_runs(entries)
+    runs = same_runs(entries)
     rows = []
     for entry in entries:
         row: dict[str, Cell] = _about(entry, lang)
@@ -234,18 +233,6 @@ def _run_cells(run: Mapping[str, Any] | None, name: str, scores: Sequence[str]) 
 def changed_words(run: Mapping[str, Any]) -> list[str]:
     """The fields that differ from the preset: ["train.beta=4", "model.hidden=400/200"]."""
     return [f"{name}={'/'.join(map(str, value)) if isinstance(value, list) else value}" for name, value in run["changed"].items()]
-
-
-def write_csv(path: Path, rows: Sequence[Mapping[str, Cell]]) -> None:
-    """The rows of `table` as CSV (RFC 4180, UTF-8 with a byte order mark, which spreadsheets expect).
-
-    A text that a spreadsheet would take for a formula is led by an apostrophe.
-    """
-    lines = io.StringIO(newline="")
-    writer = csv.writer(lines)
-    writer.writerow([harmless(column) for column in rows[0]])
-    writer.writerows([harmless(cell) for cell in row.values()] for row in rows)
-    replace_text(path, BYTE_ORDER_MARK + lines.getvalue())
 
 
 def is_table(path: Path) -> bool:

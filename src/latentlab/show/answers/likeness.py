@@ -7,6 +7,7 @@ fingerprint. Whatever two texts share in WINDOW + WORDS − 1 words in a row is 
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ WORDS, WINDOW = 5, 4  # of a fingerprint, and fingerprints of which one is kept
 LEAST_SHARE = 0.2  # of a text's fingerprints: below, common phrases of the subject do it
 SHOWN = 3  # of the texts that one is like
 OWN = "latentlab"  # whose answers the model answers are
+COMPARED = 4_000  # words of which the longest run in common is looked for
 _WORD = re.compile(r"\w+")
 
 
@@ -40,9 +42,12 @@ def fingerprints(text: str) -> frozenset[int]:
 
 def passages(mine: str, theirs: str) -> tuple[str, str]:
     """The longest run of words that two texts share, as each writes it."""
-    sides = [[(match.group().casefold(), match.start(), match.end()) for match in _WORD.finditer(text)] for text in (mine, theirs)]
+    sides = [
+        [(match.group().casefold(), match.start(), match.end()) for match in itertools.islice(_WORD.finditer(text), COMPARED)]
+        for text in (mine, theirs)
+    ]
     words = [[word for word, _, _ in side] for side in sides]
-    found = difflib.SequenceMatcher(a=words[0], b=words[1], autojunk=False).find_longest_match()
+    found = difflib.SequenceMatcher(a=words[0], b=words[1]).find_longest_match()  # junk: words in more than 1 %, or it takes minutes
     if not found.size:
         return "", ""
     ends = ((sides[0], found.a, mine), (sides[1], found.b, theirs))

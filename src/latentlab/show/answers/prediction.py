@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,6 @@ class Prediction:
     def sha256(self) -> str:
         """The hash of question, choice and time, of a line each."""
         return hashlib.sha256("\n".join((self.question, ",".join(self.chosen), self.time)).encode()).hexdigest()
-
-    def is_before(self, ended: str) -> bool:
-        """Whether it was kept before an experiment ended (ISO 8601, "" where that is not known)."""
-        return bool(ended) and datetime.datetime.fromisoformat(self.time) < datetime.datetime.fromisoformat(ended)
 
     def to_json(self) -> dict[str, Any]:
         """{"question", "chosen", "time", "sha256"}."""
@@ -70,15 +66,18 @@ def file(folder: Path, reader: str = "") -> Path:
     return folder / f"prediction{reader}.json"
 
 
-def kept(folder: Path, reader: str = "") -> Prediction | None:
+def kept(folder: Path, question: str, reader: str = "") -> Prediction | None:
     """The prediction in a question's folder. Raises LabError for one that was changed since."""
     path = file(folder, reader)
     try:
-        return Prediction.from_json(read_json(path))
+        found = Prediction.from_json(read_json(path))
     except FileNotFoundError:
         return None
     except (ValueError, OSError):
-        raise LabError(f"{path} must be a prediction as it was kept. It was changed since. Restore it from a copy.") from None
+        found = None
+    if found is None or found.question != question:
+        raise LabError(f"{path} must be the prediction of {question} as it was kept. It was changed since. Restore it, or remove it.")
+    return found
 
 
 def keep(folder: Path, question: str, chosen: Iterable[str], reader: str = "") -> Prediction:
@@ -87,7 +86,7 @@ def keep(folder: Path, question: str, chosen: Iterable[str], reader: str = "") -
     if unknown := [option for option in wanted if option not in known]:
         raise refusal("a prediction", "out of " + ", ".join(known), unknown[0])
     ordered = tuple(option for option in known if option in wanted)
-    there = kept(folder, reader)
+    there = kept(folder, question, reader)
     if there is None:
         there = Prediction(question, ordered, now())
         folder.mkdir(parents=True, exist_ok=True)
@@ -102,15 +101,21 @@ def told(prediction: Prediction) -> str:
     return ",".join(prediction.chosen) or "none"
 
 
-def all_kept(folder: Path, reader: str = "") -> dict[str, Prediction]:
-    """The predictions in a folder of questions, by question."""
-    found = {name: kept(folder / name, reader) for name in NAMES}
-    return {name: prediction for name, prediction in found.items() if prediction is not None}
+def all_kept(folder: Path, say: Callable[[str], None], reader: str = "") -> dict[str, Prediction]:
+    """The predictions in a folder of questions, by question. One that was changed since counts as none, which is said."""
+    found: dict[str, Prediction] = {}
+    for name in NAMES:
+        try:
+            if (prediction := kept(folder / name, name, reader)) is not None:
+                found[name] = prediction
+        except LabError as error:
+            say(f"{error} It counts as none.")
+    return found
 
 
 def said(prediction: Prediction | None, ended: str = "") -> Phrase:
-    """When a prediction was kept, and whether that was before the experiment `ended`."""
+    """When a prediction was kept, and when its experiment `ended`, where that is known."""
     if prediction is None:
         return Phrase("card.kept.none")
-    key = "before" if prediction.is_before(ended) else "after" if ended else "open"
-    return Phrase(f"card.kept.{key}", {"time": moment(prediction.time), "ended": moment(ended), "hash": prediction.sha256[:16]})
+    told = {"time": moment(prediction.time), "ended": moment(ended), "hash": prediction.sha256[:16]}
+    return Phrase(f"card.kept.{'looked' if not prediction.chosen else 'ended' if ended else 'open'}", told)

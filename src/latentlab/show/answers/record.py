@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from latentlab.base import __version__
-from latentlab.base.shapes import Each, fits, parse
+from latentlab.base.shapes import Each, fits, is_time_or_nothing, parse
 from latentlab.base.texts import Phrase
 from latentlab.config.field import ROLES
 from latentlab.config.presets import PRESETS, fitted_preset
@@ -152,7 +152,9 @@ _SHAPE = {
         "history": _MAYBE_TEXT, "state": str, "machine": Each(_SCALAR), "measured_at_step": _MAYBE_COUNT,
         "scores": Each({"value": _MAYBE_NUMBER}), "diagnosis": [str],
     }),
-    "questions": Each({"data": str, "seconds": _NUMBER, "outcome": [str], "claims": [{"name": str, "verdict": str}], "ended?": str}),
+    "questions": Each({
+        "data": str, "seconds": _NUMBER, "outcome": [str], "claims": [{"name": str, "verdict": str}], "ended?": is_time_or_nothing,
+    }),
     "answers": (
         {"name": str, "group": str, "student?": str, "parts": Each({"prediction": _MAYBE_TEXT, "text": str, "kept?": is_kept})},
         None,
@@ -162,7 +164,16 @@ _SHAPE = {
 
 def is_record(value: Any) -> bool:
     """Whether a value that anybody may have written has the shape of a record, as far as anything here reads it."""
-    return fits(value, _SHAPE) and _plain(value, DEEPEST) and len(value["runs"]) <= MOST_RUNS
+    return fits(value, _SHAPE) and _plain(value, DEEPEST) and len(value["runs"]) <= MOST_RUNS and _are_own(value["answers"])
+
+
+def _are_own(answers: Mapping[str, Any] | None) -> bool:
+    """Whether each prediction that was kept is that of its question, and the one that the answers tell."""
+    for question, part in (answers or {"parts": {}})["parts"].items():
+        kept = part.get("kept")
+        if kept is not None and (kept["question"] != question or (kept["chosen"] and ",".join(kept["chosen"]) != part["prediction"])):
+            return False
+    return True
 
 
 def _plain(value: Any, deep: int) -> bool:

@@ -1,34 +1,30 @@
 """What a teacher gives for what: a rubric (TOML), and the points and comments by it (CSV), which stay beside the hand-ins.
 
-Both are the teacher's own files: `grade` reads them each time, adds rows for new hand-ins, and changes nothing that stands there.
+Both are the teacher's own files. `grade` reads them each time and adds what is missing; what stands there stays.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from latentlab.base.errors import LabError, refusal
-from latentlab.base.files import replace_text
 from latentlab.base.shapes import misfit
 from latentlab.base.texts import text
 from latentlab.show.answers import SECTIONS
+from latentlab.show.answers.table import Table, key_of, read_table, read_text, write_csv
 from latentlab.show.card import NAMES
 
-BYTE_ORDER_MARK = "\ufeff"  # by which Excel knows UTF-8
-Cell = str | int | float | None
 REPORT = "report"  # the section of criteria about the whole file
-HAND_IN, WHO = "hand-in", "who"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
-_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
+HAND_IN, WHO, PSEUDONYM = "hand-in", "who", "pseudonym"
 _CODE = re.compile(r"#(\d+)")
+_POINTS = re.compile(r"\d+([.,]\d+)?")
 _CRITERION = {"question": str, "name": str, "points": (int, float), "comments?": [str]}
+_NEW = "`latentlab grade --new-rubric FILE` writes one to begin with."
 
 
 @dataclass(frozen=True)
@@ -41,9 +37,14 @@ class Criterion:
     comments: tuple[str, ...] = ()
 
     @property
+    def key(self) -> str:
+        """How its column in the table of points begins; the most points may change."""
+        return f"{self.section}: {self.name}"
+
+    @property
     def column(self) -> str:
         """Its column in the table of points."""
-        return f"{self.section}: {self.name} ({self.points:g})"
+        return f"{self.key} ({self.points:g})"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,11 @@ class Rubric:
     def sections(self) -> list[str]:
         """The sections that earn points, in order."""
         return list(dict.fromkeys(criterion.section for criterion in self.criteria))
+
+    @property
+    def most(self) -> float:
+        """The sum of all points."""
+        return sum(criterion.points for criterion in self.criteria)
 
     def of(self, section: str) -> list[Criterion]:
         """The criteria of a section."""
@@ -79,22 +85,24 @@ def comment_column(section: str) -> str:
 def read_rubric(path: Path) -> Rubric:
     """The rubric in a file. Raises LabError that names the criterion and what is wrong with it."""
     try:
-        content = tomllib.loads(_text(path, "--rubric"))
+        content = tomllib.loads(read_text(path, "--rubric"))
     except tomllib.TOMLDecodeError as error:
-        raise LabError(f"{path} must be TOML. {error}. `latentlab grade --new-rubric FILE` writes one to begin with.") from None
-    known, found = (*SECTIONS, REPORT), []
-    for number, one in enumerate(content.get("criterion", ()), 1):
+        raise LabError(f"{path} must be TOML. {error}. {_NEW}") from None
+    listed, known, found = content.get("criterion"), (*SECTIONS, REPORT), []
+    if not isinstance(listed, list) or not listed:
+        raise LabError(f"{path} must have criteria, each below a line [[criterion]]. It has none. {_NEW}")
+    for number, one in enumerate(listed, 1):
+        where = f"{path}, criterion {number}"
         if wrong := misfit(one, _CRITERION):
-            raise refusal(f"{path}, criterion {number}: {wrong[0]}", wrong[1], wrong[2])
+            raise refusal(f"{where}: {wrong[0]}", wrong[1], wrong[2])
+        if unknown := set(one) - {key.rstrip("?") for key in _CRITERION}:
+            raise refusal(f"{where}: a line", "one of question, name, points, comments", min(unknown))
         if one["question"] not in known:
-            raise refusal(f"{path}, criterion {number}: question", "one of " + ", ".join(known), one["question"])
+            raise refusal(f"{where}: question", "one of " + ", ".join(known), one["question"])
         if not 0 < one["points"] <= 1000:
-            raise refusal(f"{path}, criterion {number}: points", "above 0 and at most 1,000", one["points"])
+            raise refusal(f"{where}: points", "above 0 and at most 1,000", one["points"])
         found.append(Criterion(one["question"], " ".join(one["name"].split()), float(one["points"]), tuple(one.get("comments", ()))))
-    if not found:
-        raise LabError(f"{path} must have at least one [[criterion]]. It has none. `latentlab grade --new-rubric FILE` writes some.")
-    if len(columns := [one.column for one in found]) > len(set(columns)):
-        twice = next(column for column in columns if columns.count(column) > 1)
+    if twice := next((one.key for at, one in enumerate(found) if one.key in [other.key for other in found[:at]]), None):
         raise refusal(f"{path}: a criterion", "there once", twice)
     return Rubric(tuple(found))
 
@@ -113,145 +121,155 @@ def template(lang: str) -> str:
 
 @dataclass
 class Points:
-    """The table of points: a row a hand-in, by its name. What stands in a row stays, also of hand-ins that are not read now."""
+    """The table of points: a row a hand-in, by its key. Rows and columns that are the teacher's own stay."""
 
     path: Path
     rubric: Rubric
-    rows: dict[str, dict[str, str]]
-    delimiter: str = ","
-    is_new: bool = field(default=False, compare=False)
+    table: Table
 
-    def given(self, hand_in: str, criterion: Criterion) -> float | None:
+    @classmethod
+    def read(cls, path: Path, rubric: Rubric) -> Points:
+        """The points given so far; none where there is no file yet. Raises LabError for a file that is no table of points."""
+        if not path.exists():
+            return cls(path, rubric, Table([HAND_IN, WHO, *rubric.columns], []))
+        table = read_table(path, "the table of points", (HAND_IN,))
+        if HAND_IN not in table.header:
+            raise refusal(f"{path}: its first line", f"a header with {HAND_IN}", ", ".join(table.header[:4]))
+        for criterion in rubric.criteria:  # whose points are counted otherwise by now
+            pattern = re.compile(re.escape(criterion.key) + r" \([\d.]+\)")
+            table.header = [criterion.column if pattern.fullmatch(column) else column for column in table.header]
+        if twice := next((column for column in rubric.columns if table.header.count(column) > 1), None):
+            raise refusal(f"{path}: a column", "there once", twice)
+        return cls(path, rubric, table)
+
+    @property
+    def unknown(self) -> list[str]:
+        """The columns that look like a criterion's and are none's: of one that has another name by now."""
+        mine = re.compile(rf"({'|'.join(map(re.escape, (*SECTIONS, REPORT)))}): .+ \([\d.]+\)")
+        return [column for column in self.table.header if mine.fullmatch(column) and column not in self.rubric.columns]
+
+    def row(self, key: str) -> list[str] | None:
+        """The row of a hand-in."""
+        return next((row for row in self.table.rows if key_of(self.table.get(row, HAND_IN)) == key_of(key)), None)
+
+    def cell(self, key: str, column: str) -> str:
+        """A cell of a hand-in; "" where nothing stands."""
+        row = self.row(key)
+        return "" if row is None else self.table.get(row, column)
+
+    def given(self, key: str, criterion: Criterion) -> float | None:
         """The points of a criterion; None where none were given yet."""
-        words = self.rows.get(hand_in, {}).get(criterion.column, "")
+        words = self.cell(key, criterion.column)
         return float(words.replace(",", ".")) if words else None
 
-    def comment(self, hand_in: str, section: str) -> str:
+    def comment(self, key: str, section: str) -> str:
         """What is said about a section, with the rubric's comments in place of #1, #2 …"""
         bank = self.rubric.comments(section)
-        words = self.rows.get(hand_in, {}).get(comment_column(section), "")
-        return _CODE.sub(lambda code: bank[int(code[1]) - 1] if 0 < int(code[1]) <= len(bank) else code[0], words)
+        return _CODE.sub(
+            lambda code: bank[int(code[1]) - 1] if 0 < int(code[1]) <= len(bank) else code[0], self.cell(key, comment_column(section))
+        )
 
-    def total(self, hand_in: str) -> float | None:
+    def total(self, key: str) -> float | None:
         """The sum; None until every criterion has its points."""
-        given = [self.given(hand_in, criterion) for criterion in self.rubric.criteria]
+        given = [self.given(key, criterion) for criterion in self.rubric.criteria]
         return None if None in given else sum(points for points in given if points is not None)
 
-    def rename(self, keys: Mapping[str, str]) -> None:
-        """Give rows another name: those that were written before hand-ins had pseudonyms."""
-        if moved := {old: new for old, new in keys.items() if old != new and old in self.rows}:
-            self.rows = {
-                moved.get(name, name): row | ({HAND_IN: moved[name], WHO: ""} if name in moved else {}) for name, row in self.rows.items()
-            }
-            self.is_new = True
-
     def add(self, hand_ins: Mapping[str, str]) -> None:
-        """Rows for those that have none, hand-in → who; written where there is one more."""
-        for name, who in hand_ins.items():
-            if name not in self.rows:
-                self.rows[name] = {HAND_IN: name, WHO: who}
-                self.is_new = True
-        if self.is_new:
+        """Rows for those that have none, key → who; the file is written where there is one more.
+
+        Raises LabError for points that are none, and for a hand-in with two rows.
+        """
+        keys = [key_of(self.table.get(row, HAND_IN)) for row in self.table.rows]
+        for key in hand_ins:
+            if keys.count(key_of(key)) > 1:
+                raise refusal(f"{self.path}: a hand-in", "there once", key, "Join its rows.")
+            for criterion in self.rubric.criteria:
+                self._check(criterion.column, self.cell(key, criterion.column), f"{self.path}, {key}")
+        new = {key: who for key, who in hand_ins.items() if key_of(key) not in keys}
+        for key, who in new.items():
+            row: list[str] = []
+            self.table.put(row, HAND_IN, key)
+            self.table.put(row, WHO, who)
+            self.table.rows.append(row)
+        if new:
             self.write()
 
-    def put(self, hand_in: str, column: str, words: str) -> None:
-        """Write one cell."""
-        check_points(self.rubric, column, words, str(self.path))
-        self.rows[hand_in][column] = words
+    def hide(self, pseudonyms: Mapping[str, tuple[str, str]]) -> None:
+        """Give rows their pseudonym, name → (pseudonym, who): those that were written before there was one, then in another order.
+
+        Raises LabError where both a name's row and its pseudonym's say something about one thing.
+        """
+        moved = False
+        for name, (pseudonym, who) in pseudonyms.items():
+            old, new = self.row(name), self.row(pseudonym)
+            if old is None or old is new:
+                continue
+            moved = True
+            if self.table.get(old, WHO) == who:
+                self.table.put(old, WHO, "")
+            if new is None:
+                self.table.put(old, HAND_IN, pseudonym)
+                continue
+            for column in self.table.header:
+                mine, other = self.table.get(old, column), self.table.get(new, column)
+                if column != HAND_IN and mine and other and mine != other:
+                    raise LabError(f"{self.path}: {name} and {pseudonym} are one hand-in, but differ in {column!r}. Join the two rows.")
+                if column and mine and not other:
+                    self.table.put(new, column, mine)
+            self.table.rows = [row for row in self.table.rows if row is not old]
+        if moved:
+            self.table.rows.sort(key=lambda row: self.table.get(row, HAND_IN))
+            self.write()
+
+    def put(self, key: str, column: str, words: str) -> None:
+        """Write one cell into the file as it is now, which a spreadsheet may have changed. Raises LabError for what are no points."""
+        self._check(column, words, str(self.path))
+        self.table = Points.read(self.path, self.rubric).table
+        if (row := self.row(key)) is None:
+            row = []
+            self.table.put(row, HAND_IN, key)
+            self.table.rows.append(row)
+        self.table.put(row, column, words)
         self.write()
 
     def write(self) -> None:
-        """Write the table (UTF-8 with a byte order mark, which spreadsheets expect)."""
-        lines = io.StringIO(newline="")
-        columns = [HAND_IN, WHO, *self.rubric.columns]
-        writer = csv.DictWriter(lines, columns, restval="", delimiter=self.delimiter)
-        writer.writeheader()
-        writer.writerows({column: harmless(cell) for column, cell in row.items()} for row in self.rows.values())
-        replace_text(self.path, BYTE_ORDER_MARK + lines.getvalue())
+        """Write the file."""
+        write_csv(self.path, [self.table.header, *self.table.rows], self.table.delimiter)
 
-
-def read_points(path: Path, rubric: Rubric) -> Points:
-    """The points given so far; none where there is no file yet. Raises LabError that names the cell that is wrong."""
-    if not path.exists():
-        return Points(path, rubric, {}, is_new=True)
-    header, rows, delimiter = read_csv(path, "the table of points")
-    if HAND_IN not in header:
-        raise refusal(f"{path}: its first line", f"a header with {HAND_IN}", ", ".join(header[:4]), "Move the file away for a new one.")
-    found: dict[str, dict[str, str]] = {}
-    for row in rows:
-        for column, words in row.items():
-            if column not in (HAND_IN, WHO, *rubric.columns) and words:
-                raise refusal(
-                    f"{path}: the column {column!r}", "one of the rubric", "points", "Put its criterion back, or remove the column."
-                )
-            check_points(rubric, column, words, f"{path}, {row[HAND_IN]}")
-        if row[HAND_IN] in found:
-            raise refusal(f"{path}: a hand-in", "there once", row[HAND_IN])
-        found[row[HAND_IN]] = {column: words for column, words in row.items() if column in (HAND_IN, WHO, *rubric.columns)}
-    return Points(path, rubric, found, delimiter)
-
-
-def check_points(rubric: Rubric, column: str, words: str, where: str) -> None:
-    """Raise LabError for what are no points of a criterion."""
-    most = next((criterion.points for criterion in rubric.criteria if criterion.column == column), None)
-    if most is None or not words:
-        return
-    try:
-        fitting = 0 <= float(words.replace(",", ".")) <= most
-    except ValueError:
-        fitting = False
-    if not fitting:
-        raise refusal(f"{where}: {column}", f"0 to {most:g} points", words)
-
-
-def harmless(cell: Cell) -> str:
-    """A cell as text that no spreadsheet computes."""
-    words = "" if cell is None else str(cell).replace("\0", "\ufffd")
-    return f"'{words}" if words.startswith(_FORMULA) and not _NUMBER.fullmatch(words) else words
-
-
-def read_csv(path: Path, name: str) -> tuple[list[str], list[dict[str, str]], str]:
-    """Header, rows and delimiter of a CSV file as spreadsheets and course systems write it: comma, semicolon or tab."""
-    words = _text(path, name)
-    first = words.partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
-    reader = csv.DictReader(io.StringIO(words, newline=""), delimiter=delimiter, restval="")
-    header = [column.strip() for column in reader.fieldnames or ()]
-    reader.fieldnames = header
-    rows = [{column: _as_written(cell or "") for column, cell in row.items() if column is not None} for row in reader]
-    return header, rows, delimiter
-
-
-def _as_written(cell: str) -> str:
-    """A cell without spaces around it, and without the apostrophe of `harmless`."""
-    cell = cell.strip()
-    return cell[1:] if cell.startswith(tuple(f"'{sign}" for sign in _FORMULA)) else cell
-
-
-def _text(path: Path, name: str) -> str:
-    """A text file, in UTF-8 or as Excel writes it in western Europe."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise refusal(name, "a file that can be read", str(path), error.strerror or "") from None
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("cp1252", "replace")
+    def _check(self, column: str, words: str, where: str) -> None:
+        most = next((criterion.points for criterion in self.rubric.criteria if criterion.column == column), None)
+        if most is not None and words and not (_POINTS.fullmatch(words) and float(words.replace(",", ".")) <= most):
+            raise refusal(f"{where}: {column}", f"0 to {most:g} points", words)
 
 
 # Pseudonyms: hand-in → number, drawn once and kept, so that who marks does not see whom.
 
 
-def pseudonyms(path: Path, hand_ins: Iterable[str], random: Any) -> dict[str, str]:
-    """A pseudonym for each hand-in; those that are in the file stay, `random.shuffle` orders the new ones. Writes the file."""
-    kept = {row[HAND_IN]: row["pseudonym"] for row in read_csv(path, "the pseudonyms")[1]} if path.exists() else {}
-    new: Sequence[str] = [name for name in hand_ins if name not in kept]
-    numbers = [f"H{number:03d}" for number in range(len(kept) + 1, len(kept) + len(new) + 1)]
-    random.shuffle(numbers)
-    kept |= dict(zip(new, numbers, strict=True))
+class Shuffler(Protocol):
+    """What `random.Random` and `random.SystemRandom` can do."""
+
+    def shuffle(self, x: list[str]) -> None:
+        """Put a list into a random order."""
+
+
+def pseudonyms(path: Path, names: Sequence[str], random: Shuffler) -> dict[str, str]:
+    """A pseudonym for each hand-in; those that are in the file stay, new ones are drawn above them and written into it."""
+    table = read_table(path, "the pseudonyms", (HAND_IN,)) if path.exists() else Table([HAND_IN, PSEUDONYM], [])
+    if not {HAND_IN, PSEUDONYM} <= set(table.header):
+        raise refusal(f"{path}: its first line", f"{HAND_IN} and {PSEUDONYM}", ", ".join(table.header[:4]))
+    rows = {key_of(table.get(row, HAND_IN)): row for row in table.rows}
+    own = [table.get(row, PSEUDONYM) for row in table.rows]
+    if twice := next((one for one in own if one and own.count(one) > 1), None):
+        raise refusal(f"{path}: a pseudonym", "there once", twice)
+    new = [name for name in names if not table.get(rows.get(key_of(name), []), PSEUDONYM)]
+    highest = max((int(digits[1]) for one in own if (digits := re.fullmatch(r"H(\d+)", one))), default=0)
+    drawn = [f"H{number:03d}" for number in range(highest + 1, highest + len(new) + 1)]
+    random.shuffle(drawn)
+    for name, pseudonym in zip(new, drawn, strict=True):
+        if key_of(name) not in rows:
+            table.rows.append(rows.setdefault(key_of(name), []))
+        table.put(rows[key_of(name)], HAND_IN, name)
+        table.put(rows[key_of(name)], PSEUDONYM, pseudonym)
     if new:
-        lines = io.StringIO(newline="")
-        csv.writer(lines).writerows([(HAND_IN, "pseudonym"), *((harmless(name), own) for name, own in kept.items())])
-        replace_text(path, BYTE_ORDER_MARK + lines.getvalue())
-    return kept
+        write_csv(path, [table.header, *table.rows], table.delimiter)
+    return {name: table.get(rows[key_of(name)], PSEUDONYM) for name in names}

@@ -21,10 +21,10 @@ from latentlab.show.answers import NOTES
 from latentlab.show.answers.gradebook import (
     VERDICTS,
     Entry,
+    Likeness,
     changed_words,
     data_of,
     headline_scores,
-    like_texts,
     run_names,
     same_runs,
 )
@@ -45,11 +45,8 @@ class _Page(Words):
 
     entries: Sequence[Entry]
     lang: str
+    texts: Likeness
     points: Points | None = None
-
-    @cached_property
-    def texts(self) -> dict[str, dict[str, list[Alike]]]:
-        return like_texts(self.entries)
 
     @cached_property
     def runs(self) -> dict[str, dict[str, list[str]]]:
@@ -65,9 +62,9 @@ class _Page(Words):
         return tag("span", f"{SIGNS[kind]}\u00a0{self.say(key)}", class_=f"sign {kind}")
 
 
-def write_html(path: Path, entries: Sequence[Entry], lang: str, points: Points | None = None) -> None:
+def write_html(path: Path, entries: Sequence[Entry], lang: str, texts: Likeness, points: Points | None = None) -> None:
     """Write the page: one part of it is seen at a time, by addresses within it. Raises LabError for an unknown language."""
-    p = _Page(entries, lang, points)
+    p = _Page(entries, lang, texts, points)
     tables = {"overview": _overview, "predictions": _predictions, "runs": _runs}
     parts = {name: (p.plain(f"grade.section.{name}"), part(p)) for name, part in tables.items()}
     parts |= {question: (p.plain(f"question.{question}.title"), _question(p, question)) for question in NAMES}
@@ -285,10 +282,10 @@ def _points(p: _Page, points: float | None) -> str:
     return "–" if points is None else p.number(points, len(f"{points:g}".partition(".")[2]))
 
 
-def write_feedback(folder: Path, entry: Entry, lang: str, points: Points) -> None:
+def write_feedback(path: Path, entry: Entry, lang: str, points: Points) -> None:
     """Write what one student is told: points and comments by section, as a page that opens offline."""
-    p = _Page([entry], lang, points)
-    total, most = points.total(entry.key), sum(criterion.points for criterion in points.rubric.criteria)
+    p = _Page([entry], lang, {}, points)
+    total, most = points.total(entry.key), points.rubric.most
     told = p.say("grade.points.open") if total is None else p.say("grade.of", part=_points(p, total), whole=_points(p, most))
     body = []
     for section in points.rubric.sections:
@@ -296,7 +293,6 @@ def write_feedback(folder: Path, entry: Entry, lang: str, points: Points) -> Non
         body.append(tag("section", tag("h2", p.say(title)), _given(p, entry.key, section)))
     title = p.plain("grade.feedback", name=entry.answers.name or entry.file)
     head = tag("header", tag("p", "latentlab", class_="kicker"), tag("h1", tag("bdi", escape(title))), tag("p", told, class_="lede"))
-    path = folder / f"{Path(entry.file.replace('/', '-')).stem}.html"
     style = bundle.text("report", "lab.css", "grades.css")
     replace_text(path, document(lang, title, POLICY, style, tag("main", head, *body, class_="grades"), SIGNATURE))
 
