@@ -24,6 +24,7 @@ Leave the machine alone meanwhile: two busy cores make two-thread training up to
 | `bench_evaluate.py` | how long the importance-sampled NLL and an evaluation of 10,000 samples take |
 | `bench_explorer.py` | how long the browser's decoders take for one image: WebAssembly, blocks of JavaScript, nested loops |
 | `bench_questions.py` | how long each question's experiment takes, from start to card, on `digits` |
+| `bench_claims.py` | every claim of the questions on digits and MNIST with fresh seeds (an hour): [claims.md](claims.md) |
 | `bench_studio.py` | how soon the studio's pages are there, and what an open page costs training |
 | `bench_report.py` | how large the report of the lab on MNIST is, all questions included |
 

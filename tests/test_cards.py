@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from latex2mathml.converter import convert
 
-import latentlab
+import latentlab.show.card
 from latentlab.base.errors import LabError
 from latentlab.base.texts import Phrase, catalogue, spoken
 from latentlab.show.card import FORMULAS, NAMES, Card, Claim, count, found_cards, judged, options, read_card
@@ -269,3 +269,23 @@ def test_a_card_is_a_page_in_both_languages(tmp_path, lang):
     assert "0,125" in words
     assert "{" not in words
     assert not re.search(r"https?://", re.sub(r'xmlns="[^"]*"|http://www.w3.org/\S*', "", page))
+
+
+def test_every_claim_was_repeated_on_both_sets():
+    repeated = latentlab.show.card._repeated()
+    for name in NAMES:
+        claims = {key.rpartition(".")[2] for key in catalogue("en") if key.startswith(f"question.{name}.claim.")}
+        assert claims == set(repeated[name]), name
+        for claim, sets in repeated[name].items():
+            assert list(sets) == ["digits", "mnist"], claim
+            assert {len(verdicts) for verdicts in sets.values()} == {3}, claim
+
+
+def test_a_claim_that_held_on_one_set_alone_says_so(monkeypatch):
+    verdicts = {"digits": ["holds", "holds", "unclear"], "mnist": ["holds", "unclear", "contradicted"]}
+    monkeypatch.setattr(latentlab.show.card, "_repeated", lambda: {"kl": {"elbo": verdicts, "trade": verdicts | {"mnist": ["holds"] * 3}}})
+    values = {"low": 1.0, "one": 1.0, "high": 1.0}
+    told = [phrase.say("en") for phrase in Claim("elbo", "holds", values).told("kl")]
+    assert told[-1] == "Repeated with fresh seeds on digits and MNIST, it held on digits alone."
+    assert "card.only" not in [phrase.key for phrase in Claim("trade", "holds", values).told("kl")]
+    assert "card.only" not in [phrase.key for phrase in Claim("collapse", "holds", values).told("kl")]  # never repeated: nothing is said

@@ -20,9 +20,12 @@ card.json alone:
 
 from __future__ import annotations
 
+import functools
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -99,6 +102,26 @@ class Claim:
     def against(self, question: str) -> Phrase:
         """The control arm and the null."""
         return Phrase("card.against", {"against": Phrase(f"question.{question}.against.{self.name}")})
+
+    def told(self, question: str) -> tuple[Phrase, ...]:
+        """What was measured, against what, and where it held in one data set alone when it was repeated."""
+        only = held_on(question, self.name)
+        said = (self.measured(question), self.against(question))
+        return (*said, Phrase("card.only", {"data": only[0]})) if len(only) == 1 else said
+
+
+@functools.cache
+def _repeated() -> dict[str, dict[str, dict[str, list[str]]]]:
+    """question → claim → data set → its verdicts with fresh seeds, as `benchmarks/bench_claims.py` wrote them."""
+    written = resources.files("latentlab.show").joinpath("claims.json").read_text(encoding="utf-8")
+    found: dict[str, dict[str, dict[str, list[str]]]] = json.loads(written)["claims"]
+    return found
+
+
+def held_on(question: str, claim: str) -> list[str]:
+    """The data sets in which a claim held in most repetitions; none for a claim that was not repeated."""
+    sets = _repeated().get(question, {}).get(claim, {})
+    return [data for data, verdicts in sets.items() if 2 * verdicts.count("holds") > len(verdicts)]
 
 
 def judged(difference: float, low: float | None, high: float | None) -> Verdict:
@@ -226,7 +249,7 @@ def check_words(card: Card) -> None:
     said += [
         phrase
         for claim in card.claims
-        for phrase in (claim.said(card.question), claim.measured(card.question), claim.against(card.question))
+        for phrase in (claim.said(card.question), *claim.told(card.question))
     ]
     for lang in languages():
         for phrase in said:

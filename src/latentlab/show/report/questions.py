@@ -95,8 +95,7 @@ def _claims(c: Context, name: str, card: Card) -> str:
     items = []
     for claim in card.claims:
         verdict = tag("span", SIGNS[claim.verdict] + " " + c.say(f"card.verdict.{claim.verdict}"), class_=f"verdict {claim.verdict}")
-        told = f"{claim.measured(name).say(c.lang)} {claim.against(name).say(c.lang)}"
-        numbers = tag("span", escape(told), class_="evidence")
+        numbers = tag("span", escape(" ".join(phrase.say(c.lang) for phrase in claim.told(name))), class_="evidence")
         items.append(tag("li", tag("strong", c.say(f"question.{name}.claim.{claim.name}")), " ", verdict, " ", numbers))
     return tag("h4", c.say("card.claims")) + tag("p", c.say("card.judged"), class_="small") + tag("ul", *items, class_="claims")
 

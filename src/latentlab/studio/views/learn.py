@@ -191,7 +191,7 @@ def _result(name: str, card: Card, chosen: tuple[str, ...]) -> None:
         with st.container(key=f"learn-claim-{claim.name}"):
             st.markdown(f"**{plain(claim.said(name).say(lang()))}**")
             st.badge(say(f"card.verdict.{claim.verdict}"), icon=icon, color=color)  # type: ignore[arg-type]
-            st.caption(plain(f"{claim.measured(name).say(lang())} {claim.against(name).say(lang())}"))
+            st.caption(plain(" ".join(phrase.say(lang()) for phrase in claim.told(name))))
 
 
 def tall(panel: Panel) -> float:
