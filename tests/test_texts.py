@@ -123,7 +123,7 @@ def test_french_typography():
         plain = re.sub(r"\{\w+\}", "x", words)
         assert not re.search(r"[^\u202f][;?!]", plain), key
         assert not re.search(r"[^\u00a0]:(?=\s|$)", plain), key
-        assert not re.search(r"«(?!\u00a0)|(?<!\u00a0)»|[^\u00a0]%", plain), key
+        assert not re.search(r"«(?!\u202f)|(?<!\u202f)»|[^\u00a0]%", plain), key
         assert "'" not in plain, key
 
 
