@@ -246,11 +246,7 @@ def check_words(card: Card) -> None:
     if not set(card.outcome) <= set(options(card.question)):
         raise ValueError("outcome")
     said = [phrase for panel in card.panels for phrase in phrases(panel)]
-    said += [
-        phrase
-        for claim in card.claims
-        for phrase in (claim.said(card.question), *claim.told(card.question))
-    ]
+    said += [phrase for claim in card.claims for phrase in (claim.said(card.question), *claim.told(card.question))]
     for lang in languages():
         for phrase in said:
             phrase.say(lang)  # KeyError for a text that there is none of, and for a value that is missing
