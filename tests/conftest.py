@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 import torch
-from commands import end_started
+from commands import PATIENCE, end_started, run
+
+from latentlab.base.files import lock
 
 # Two busy cores make two-threaded torch up to 15 times slower than one: also in the commands that tests start.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -90,6 +92,20 @@ def _alone() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["LATENTLAB_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def quick_lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `lab`, a quick lab, `lab.html`, a copy of its page, and `said`, what the command printed; made once for all."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "quick-lab"
+    folder.mkdir(exist_ok=True)
+    with lock(folder / "lock", PATIENCE, "the quick lab is being made by another process"):
+        if not (folder / "said").exists():
+            done = run("lab", "--quick", "--out", folder / "lab")
+            shutil.copy(folder / "lab" / "lab.html", folder)
+            (folder / "said").write_text(done.stdout, encoding="utf-8")
+    return folder
 
 
 @pytest.fixture

@@ -7,18 +7,15 @@ import re
 from pathlib import Path
 
 import pytest
-from commands import run
 
 # Visible and enabled things that a keyboard must reach.
 CONTROLS = "a[href], button, input, select, summary, [tabindex='0']"
 
 
 @pytest.fixture(scope="module")
-def lab_page(browser, tmp_path_factory) -> Path:
+def lab_page(browser, quick_lab: Path) -> Path:
     """A quick lab's page; asked for after the browser, so that nothing is trained where there is none."""
-    out = tmp_path_factory.mktemp("lab") / "lab"
-    run("lab", "--quick", "--out", out)
-    return out / "lab.html"
+    return quick_lab / "lab.html"
 
 
 class Opened:

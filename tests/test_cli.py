@@ -161,6 +161,7 @@ def test_fields_by_dotted_name_reach_the_configuration(tmp_path: Path) -> None:
     assert config["train"] | {"beta_warmup_steps": 4, "beta": 0.5, "ema_halflife_images": 64, "threads": 1} == config["train"]
 
 
+@pytest.mark.slow
 def test_the_default_folder_counts_up(tmp_path: Path) -> None:
     for number in (1, 2):
         done = run("train", "mlp-ae", *TINY, "--steps", "1", cwd=tmp_path)

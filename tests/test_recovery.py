@@ -186,6 +186,7 @@ sys.exit(main({words!r}))
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_a_signal_while_a_run_is_measured_leaves_the_scores_of_before(tmp_path: Path) -> None:
     path, there = tmp_path / "run", tmp_path / "there"
     run("train", "mlp-vae", *TINY, "--steps", 2, "--out", path)

@@ -176,6 +176,7 @@ def test_the_way_back_leads_back(tab: Tab) -> None:
     expect(page.get_by_label(labelled("epochs"))).to_have_value("3")
 
 
+@pytest.mark.slow
 def test_a_narrow_screen_shows_everything(browser: Any, server: Server) -> None:
     wide = """(all) => all.filter((e) => e.checkVisibility() && e.getBoundingClientRect().width && !e.closest('.latentlab-scores'))
       .map((e) => [Math.round(e.getBoundingClientRect().left), Math.round(e.getBoundingClientRect().right), e.outerHTML.slice(0, 160)])
@@ -193,6 +194,7 @@ def test_a_narrow_screen_shows_everything(browser: Any, server: Server) -> None:
                 assert value["x"] + value["width"] <= 390
 
 
+@pytest.mark.slow
 def test_a_teachers_link_fills_the_form_and_hides_controls(browser: Any, server: Server) -> None:
     with tabs(browser, server) as opened:
         one = opened()

@@ -206,6 +206,7 @@ def test_a_server_that_is_gone_is_told_in_the_readers_language(browser: Any, ser
         tab.asked.clear()
 
 
+@pytest.mark.slow
 def test_who_shares_a_studio_has_a_sheet_of_his_own_and_a_link_that_works(browser: Any, server: Server, tmp_path: Path) -> None:
     with served(tmp_path / "runs", "--expose", "127.0.0.1") as shared, tabs(browser, server) as open_tab:
         for own in (False, True):  # two browsers

@@ -174,6 +174,7 @@ def taken(page: Any, kind: str) -> tuple[str, bytes]:
     return download.value.suggested_filename, Path(download.value.path()).read_bytes()
 
 
+@pytest.mark.slow
 def test_samples_are_those_of_the_command_by_seed(tab: Tab, server: Server, tmp_path: Path) -> None:
     page = tab.open("generate?run=lab/vae&lang=en")
     first = grid_of(page, 0)

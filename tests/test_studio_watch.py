@@ -197,6 +197,7 @@ def test_both_halves_of_a_gans_step_apart(tab: Any, server: Server) -> None:
     assert checkpoints.step_of(newest) == state_of(folder)["step"] == step(pages[0])
 
 
+@pytest.mark.slow
 def test_a_run_outlives_its_server(browser: Any, tmp_path: Path) -> None:
     """kill -9 on the studio: training goes on, and another studio on another port finds it and stops it."""
     killed = Server(tmp_path / "runs")
