@@ -274,7 +274,10 @@ def test_destroying_leaves_nothing_behind(browser, page_file) -> None:
     assert began[4] >= 3
     reader.page.evaluate("hosted.onchange(() => {}); null")
     reader.page.get_by_role("button", name="Play").click()
-    reader.page.locator(".explorer-sheet").focus()
+    # Once it takes the focus: until then the key would press the player again.
+    reader.page.wait_for_function(
+        "() => { const on = shadow.querySelector('.explorer-sheet'); on.focus(); return shadow.activeElement === on; }"
+    )
     reader.page.keyboard.press("Space")
     reader.page.keyboard.press("Shift+ArrowDown")
     reader.page.locator(".explorer-pad").focus()
