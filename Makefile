@@ -17,7 +17,7 @@ PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -
 help:
 	@echo "make lab       train AE, VAE, GAN and VAE -> GAN on the embedded digits into runs/lab (at most 3 minutes on 2 cores)"
 	@echo "make studio    the page in the browser: train, watch, explore, generate, compare, learn"
-	@echo "make test      the test suite (at most 10 minutes on 2 cores)"
+	@echo "make test      the test suite (about 12 minutes on 2 cores)"
 	@echo "make test-all  the slow proofs too (about half an hour)"
 	@echo "make check     lint, types and import contract (about 1 minute)"
 	@echo "make bench     the programs under benchmarks/ that show speed and quality (half an hour)"
@@ -54,7 +54,7 @@ lab: $(VENV)/.installed
 	@$(BIN)/latentlab lab
 
 test: $(VENV)/.installed-dev
-	@echo "running the test suite: at most 10 minutes on 2 cores …"
+	@echo "running the test suite: about 12 minutes on 2 cores …"
 	@$(PYTEST) -m "not slow"
 
 test-all: $(VENV)/.installed-dev

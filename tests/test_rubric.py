@@ -237,6 +237,18 @@ def test_a_folder_for_each_student_is_read_and_has_one_table(rubric, tmp_path, c
     assert len(list((tmp_path / "all-feedback").iterdir())) == 2
 
 
+def test_a_folder_that_is_reached_by_a_link_is_the_folder_that_was_named(handed, rubric, tmp_path, capsys):
+    (link := tmp_path / "link").symlink_to(handed)
+    grade(link, rubric)
+    assert list(cells(handed / "points.csv")) == ["ada.html", "bob.html"]
+    (elsewhere := tmp_path / "elsewhere.html").write_bytes((handed / "bob.html").read_bytes())
+    (handed / "bob.html").unlink()
+    (handed / "bob.html").symlink_to(elsewhere)
+    grade(handed, rubric)
+    assert list(cells(handed / "points.csv")) == ["ada.html", "bob.html"]
+    assert "a name that is free" in refusal_here(capsys, "grade", handed, "--rubric", rubric, "--out", link / "points")
+
+
 def test_pages_of_feedback_have_names_of_their_own(rubric, tmp_path, capsys):
     for name in ("a.html", "a.htm", "é" * 120 + ".html"):
         (tmp_path / "handed").mkdir(exist_ok=True)
@@ -304,24 +316,24 @@ def test_points_given_under_the_name_and_under_the_pseudonym_are_joined(handed, 
 
 def test_the_list_of_pseudonyms_may_be_edited(tmp_path):
     path = tmp_path / "p.csv"
-    first = pseudonyms(path, ["a.html", "b.html"], random.Random(1))
+    first = pseudonyms(path, ["a.html", "b.html"], random.Random(1).shuffle)
     lines = path.read_text(encoding="utf-8-sig").splitlines()
     path.write_text("\n".join([lines[0] + ",Note", lines[1] + ",mine", "c.html,,", ""]), encoding="utf-8")  # b's line is gone
-    second = pseudonyms(path, ["a.html", "b.html", "c.html"], random.Random(1))
+    second = pseudonyms(path, ["a.html", "b.html", "c.html"], random.Random(1).shuffle)
     assert second["a.html"] == first["a.html"]
     assert len(set(second.values())) == 3
     assert read_table(path, "p", (HAND_IN,)).rows[0][2] == "mine"
     path.write_text("fichier,pseudonym\n", encoding="utf-8")
     with pytest.raises(LabError, match="must be hand-in and pseudonym"):
-        pseudonyms(path, ["a.html"], random.Random(1))
+        pseudonyms(path, ["a.html"], random.Random(1).shuffle)
 
 
 def test_pseudonyms_are_in_no_order_of_the_files(tmp_path):
     names = [f"{number:03d}.html" for number in range(100)]
-    found = pseudonyms(tmp_path / "p.csv", names, random.Random(1))
+    found = pseudonyms(tmp_path / "p.csv", names, random.Random(1).shuffle)
     assert sorted(found.values()) == [f"H{number:03d}" for number in range(1, 101)]
     assert list(found.values()) != sorted(found.values())
-    assert pseudonyms(tmp_path / "p.csv", names, random.Random(2)) == found
+    assert pseudonyms(tmp_path / "p.csv", names, random.Random(2).shuffle) == found
 
 
 # Course systems. The columns are those that each writes.

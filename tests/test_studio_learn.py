@@ -215,6 +215,17 @@ def test_stages_tell_what_was_predicted_run_and_answered(place):
     assert stages(place, "kl", answers, {}) == {"predicted": True, "run": False, "answered": False}
 
 
+def test_a_kept_prediction_that_somebody_changed_is_told_and_nothing_is_kept_over_it(place):
+    keep(place.questions / "kl", "kl", ["one"])
+    path = place.questions / "kl" / "prediction.json"
+    path.write_text(changed := path.read_text(encoding="utf-8").replace('"one"', '"zero"'), encoding="utf-8")
+    at = opened(question="kl")
+    assert str(path) in texts(at)
+    assert not at.radio
+    assert not [button for button in at.button if button.key == "learn-prediction-kl-commit"]
+    assert path.read_text(encoding="utf-8") == changed
+
+
 def test_a_sheet_that_somebody_broke_keeps_the_question_readable(place):
     place.own.mkdir(parents=True)
     answers_book.file(place).write_text("name: A\n## chess\n", encoding="utf-8")

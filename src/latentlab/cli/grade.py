@@ -18,6 +18,7 @@ from latentlab.base.files import check_writable
 from latentlab.base.texts import text
 from latentlab.cli import say
 from latentlab.cli.parser import Parser, add_lang
+from latentlab.cli.report import write_new
 from latentlab.show.answers.course import Grade, fill
 from latentlab.show.answers.gradebook import Entry, hidden, is_table, like_texts, named, table
 from latentlab.show.answers.record import HandedIn, open_report
@@ -56,7 +57,7 @@ def command_grade(arguments: list[str]) -> int:
     add_lang(parser, "language of the table")
     options = parser.parse(arguments)
     if options.new_rubric is not None:
-        return write_rubric(Path(options.new_rubric), options.lang)
+        return write_new(Path(options.new_rubric), "--new-rubric", template(options.lang), "a rubric")
     if options.rubric is None and (missing := [name for name in ("mark", "feedback", "gradebook") if getattr(options, name)]):
         raise LabError(f"--{missing[0]} goes with --rubric FILE. Got none. `latentlab grade --new-rubric rubric.toml` writes one.")
     rubric = read_rubric(Path(options.rubric)) if options.rubric is not None else None
@@ -68,10 +69,9 @@ def command_grade(arguments: list[str]) -> int:
     check_any(handed)
     entries, points = named(handed, beside), None
     if options.pseudonyms or (rubric is not None and (beside / PSEUDONYMS).exists()):
-        keys = pseudonyms(beside / PSEUDONYMS, [entry.file for entry in entries], random.SystemRandom())
+        keys = pseudonyms(beside / PSEUDONYMS, [entry.file for entry in entries], random.SystemRandom().shuffle)
         entries = [replace(entry, key=keys[entry.file]) for entry in entries]
     shown = hidden(entries) if options.pseudonyms else entries
-    marked = [entry for entry in shown if entry.handed.record]
     if rubric is not None:
         points = Points.read(beside / POINTS, rubric)
         points.hide({entry.file: (entry.key, entry.answers.name) for entry in entries if entry.key != entry.file})
@@ -80,7 +80,7 @@ def command_grade(arguments: list[str]) -> int:
         for column in points.unknown:
             say(f"{points.path}: no criterion of the rubric is {column!r}; it stays, and counts nothing.")
         if options.mark:
-            mark(points, marked, options.lang)
+            mark(points, [entry for entry in shown if entry.handed.record], options.lang)
     for entry in shown:
         if (file := entry.handed).state != "sound":
             say(f"{entry.file if entry.is_hidden else file.path}: {file.state}: {file.reason.say('en')}.")
@@ -93,8 +93,8 @@ def command_grade(arguments: list[str]) -> int:
         if options.gradebook is not None:
             written.append(gradebook(Path(options.gradebook), sheet.with_suffix(""), entries, points, options.column))
     texts = like_texts(shown)
-    first, *others = table(shown, options.lang, texts, points)
-    write_csv(sheet, [first, *(row.values() for row in (first, *others))])
+    rows = table(shown, options.lang, texts, points)
+    write_csv(sheet, [rows[0], *(row.values() for row in rows)])
     write_html(page, shown, options.lang, texts, points)
     print("\n".join([summary(handed), *map(str, written)]))
     return 0
@@ -102,24 +102,13 @@ def command_grade(arguments: list[str]) -> int:
 
 def folder_of(files: Sequence[Path]) -> Path:
     """Where points and pseudonyms stand: the folder that holds all hand-ins, or one above it where they stand already."""
-    common = Path(os.path.commonpath([file.resolve().parent for file in files]))
+    common = Path(os.path.commonpath([os.path.abspath(file.parent) for file in files]))
     ours = [folder for folder in (common, common.parent) for name in (POINTS, PSEUDONYMS) if _is_ours(folder / name)]
     return ours[0] if ours else common
 
 
 def _is_ours(path: Path) -> bool:
     return path.is_file() and HAND_IN in read_text(path, "points").partition("\n")[0]
-
-
-def write_rubric(path: Path, lang: str) -> int:
-    """Write a rubric to a new file. Raises LabError for a file that exists."""
-    if path.exists():
-        raise refusal("--new-rubric", "a new file", str(path), "It may hold a rubric: name another.")
-    check_writable(path, "--new-rubric")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(template(lang), encoding="utf-8")
-    print(path)
-    return 0
 
 
 def check_any(handed: Sequence[HandedIn]) -> None:
@@ -206,7 +195,7 @@ def grade_files(stem: str, taken: Sequence[Path]) -> tuple[Path, Path]:
     sheet, page = (Path(f"{stem}.{kind}") for kind in ("csv", "html"))
     for path, is_ours in ((sheet, is_table), (page, is_grades_page)):
         check_writable(path)
-        if path.resolve() in taken or (path.exists() and not is_ours(path)):
+        if path.resolve() in [one.resolve() for one in taken] or (path.exists() and not is_ours(path)):
             raise refusal("--out", "a name that is free, or that of an earlier table", str(path), "Name another: nothing is lost here.")
     return sheet, page
 

@@ -20,7 +20,7 @@ from latentlab.cli.parser import Parser, add_data, add_data_root, add_lang, add_
 from latentlab.cli.show import run_paths
 from latentlab.config.sources import valid
 from latentlab.runs.folder import RunFolder, open_folder
-from latentlab.show.card import FOLDER, NAMES, found_cards
+from latentlab.show.card import FOLDER, NAMES, found_cards, options_in_words
 from latentlab.show.card import options as options_of
 
 if TYPE_CHECKING:
@@ -150,7 +150,9 @@ def command_question(arguments: list[str]) -> int:
     if options.sheet is not None:
         if options.name is not None:
             raise LabError(f"NAME and --sheet must be given one at a time. Got {options.name!r} and --sheet. The sheet has every question.")
-        return write_sheet(Path(options.sheet), options.lang)
+        from latentlab.show.answers import template
+
+        return write_new(Path(options.sheet), "--sheet", template(options.lang), "answers")
     if options.name is None and (options.predict or options.answers):
         raise LabError("--predict and --answers go with the NAME of a question. Got none. `latentlab question` lists them.")
     if options.name is None:
@@ -210,7 +212,7 @@ def in_words(prediction: Prediction, ended: str, lang: str) -> str:
     """What was predicted, and when."""
     from latentlab.show.answers.prediction import said
 
-    each = "; ".join(text(f"question.{prediction.question}.option.{option}", lang).rstrip(".") for option in prediction.chosen)
+    each = options_in_words(prediction.question, prediction.chosen, lang)
     return f"{text('card.predicted', lang, each=each)} {said(prediction, ended).say(lang)}"
 
 
@@ -228,15 +230,13 @@ def asked(question: str, lang: str) -> Sequence[str]:
     return ()
 
 
-def write_sheet(path: Path, lang: str) -> int:
-    """Write a sheet to a new file. Raises LabError for a file that exists."""
-    from latentlab.show.answers import template
-
+def write_new(path: Path, option: str, words: str, holds: str) -> int:
+    """Write a file for somebody to fill in. Raises LabError for one that exists."""
     if path.exists():
-        raise refusal("--sheet", "a new file", str(path), "It may hold answers: name another.")
-    check_writable(path, "--sheet")
+        raise refusal(option, "a new file", str(path), f"It may hold {holds}: name another.")
+    check_writable(path, option)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(template(lang), encoding="utf-8")
+    path.write_text(words, encoding="utf-8")
     print(path)
     return 0
 
@@ -249,7 +249,7 @@ def prompt(name: str, lang: str) -> list[str]:
 
 def verdicts(card: Card, lang: str) -> list[str]:
     """What came true of what could be predicted, then each claim with its verdict and what was measured."""
-    each = "; ".join(text(f"question.{card.question}.option.{option}", lang).rstrip(".") for option in card.outcome)
+    each = options_in_words(card.question, card.outcome, lang)
     lines = [text("card.outcome", lang, each=each) if card.outcome else text("card.outcome.none", lang)]
     for claim in card.claims:
         said = text(f"question.{card.question}.claim.{claim.name}", lang)

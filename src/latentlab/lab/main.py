@@ -36,7 +36,7 @@ LATENT_DIM = 32
 WALKS, STEPS, SIDE, REACH = 6, 8, 12, 2.0
 FULL = Evaluation(nll_samples=100, any_nll=True)  # a convolutional decoder's 500 would take as long as its training
 QUICK = Evaluation(200, 20, 50, any_nll=True)  # which only shows that it works
-# A GAN learns some hundred colour pictures by heart, and its discriminator wins, without what `art-gan` has against that.
+# Of some hundred colour pictures, as `art-gan` has it: on 748 paintings samples then have KID 60 and recall 0.62, else 84 and 0.54.
 FEW, AGAINST_FEW = 5_000, {"train.augmentation": "shift-mirror", "train.rate_halflife_images": 28_000, "train.r1_weight": 0.1}
 CODER_EPOCHS, GAN_EPOCHS = 10.0, 6.0  # of a large set: to fit 15 minutes on MNIST, 2 cores
 

@@ -23,7 +23,7 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -32,7 +32,7 @@ from typing import Any, Literal, get_args
 from latentlab.base.errors import LabError
 from latentlab.base.files import read_json, replace_json
 from latentlab.base.shapes import Each, fits, is_time_or_nothing
-from latentlab.base.texts import Phrase, catalogue, languages
+from latentlab.base.texts import Phrase, catalogue, clauses, languages, text
 from latentlab.show.charts.panels import Bars, Lines, Panel, Pictures, Series, panel_json, panel_read
 
 # The questions in the order in which they are best asked, each with its formulas in the mathematical notation that matplotlib
@@ -268,6 +268,13 @@ def phrases(part: Any) -> Iterator[Phrase]:
 def options(question: str) -> list[str]:
     """What can be predicted, in the order of the texts."""
     return _texts(question, "option")
+
+
+def options_in_words(question: str, chosen: Iterable[str], lang: str) -> str:
+    """Options as a part of a sentence, without their own full stops; one that this version does not know by its own name."""
+    known = options(question)
+    each = (text(f"question.{question}.option.{name}", lang).rstrip(".") if name in known else name for name in chosen)
+    return clauses(each, lang)
 
 
 def count(question: str, part: str) -> int:

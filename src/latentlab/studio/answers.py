@@ -48,18 +48,22 @@ def prediction_field(answers: Answers, question: str, key: str) -> None:
         return plain(say(f"question.{question}.option.{option}"))
 
     library = here()
-    kept, card = prediction(library, question), library.questions / question / "card.json"
-    draw = partial(st.radio, say(f"question.{question}.predict"), options(question), format_func=words, disabled=kept is not None)
+    try:
+        there, card = kept(library.questions / question, question, library.mine), library.questions / question / "card.json"
+    except LabError as error:  # somebody changed it: nothing is kept over it
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    draw = partial(st.radio, say(f"question.{question}.predict"), options(question), format_func=words, disabled=there is not None)
     _field(answers, Entry("prediction", question), key, draw)
-    if kept is None:
+    if there is None:
         st.button(
             say("studio.learn.keep"), key=f"{key}-commit", on_click=keep_choice, args=(question, key),
             help=say("studio.learn.keep.help"), disabled=st.session_state.get(key) is None, icon=":material/lock:",
         )  # fmt: skip
-    elif kept.chosen:
-        st.caption(plain(said(kept, str(read_json_or_nothing(card).get("ended", ""))).say(lang())))
+    elif there.chosen:
+        st.caption(plain(said(there, str(read_json_or_nothing(card).get("ended", ""))).say(lang())))
     else:
-        st.caption(plain(say("studio.learn.looked", time=moment(kept.time))))
+        st.caption(plain(say("studio.learn.looked", time=moment(there.time))))
 
 
 def keep_choice(question: str, key: str | None = None) -> None:

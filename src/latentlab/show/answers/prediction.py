@@ -117,5 +117,5 @@ def said(prediction: Prediction | None, ended: str = "") -> Phrase:
     """When a prediction was kept, and when its experiment `ended`, where that is known."""
     if prediction is None:
         return Phrase("card.kept.none")
-    told = {"time": moment(prediction.time), "ended": moment(ended), "hash": prediction.sha256[:16]}
-    return Phrase(f"card.kept.{'looked' if not prediction.chosen else 'ended' if ended else 'open'}", told)
+    values = {"time": moment(prediction.time), "ended": moment(ended), "hash": prediction.sha256[:16]}
+    return Phrase(f"card.kept.{'looked' if not prediction.chosen else 'ended' if ended else 'open'}", values)

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.shapes import misfit
@@ -245,15 +244,8 @@ class Points:
 # Pseudonyms: hand-in → number, drawn once and kept, so that who marks does not see whom.
 
 
-class Shuffler(Protocol):
-    """What `random.Random` and `random.SystemRandom` can do."""
-
-    def shuffle(self, x: list[str]) -> None:
-        """Put a list into a random order."""
-
-
-def pseudonyms(path: Path, names: Sequence[str], random: Shuffler) -> dict[str, str]:
-    """A pseudonym for each hand-in; those that are in the file stay, new ones are drawn above them and written into it."""
+def pseudonyms(path: Path, names: Sequence[str], shuffle: Callable[[list[str]], None]) -> dict[str, str]:
+    """A pseudonym for each hand-in; those that are in the file stay, new ones are drawn above them, brought out of order and written."""
     table = read_table(path, "the pseudonyms", (HAND_IN,)) if path.exists() else Table([HAND_IN, PSEUDONYM], [])
     if not {HAND_IN, PSEUDONYM} <= set(table.header):
         raise refusal(f"{path}: its first line", f"{HAND_IN} and {PSEUDONYM}", ", ".join(table.header[:4]))
@@ -264,7 +256,7 @@ def pseudonyms(path: Path, names: Sequence[str], random: Shuffler) -> dict[str, 
     new = [name for name in names if not table.get(rows.get(key_of(name), []), PSEUDONYM)]
     highest = max((int(digits[1]) for one in own if (digits := re.fullmatch(r"H(\d+)", one))), default=0)
     drawn = [f"H{number:03d}" for number in range(highest + 1, highest + len(new) + 1)]
-    random.shuffle(drawn)
+    shuffle(drawn)
     for name, pseudonym in zip(new, drawn, strict=True):
         if key_of(name) not in rows:
             table.rows.append(rows.setdefault(key_of(name), []))

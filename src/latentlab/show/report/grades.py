@@ -31,7 +31,7 @@ from latentlab.show.answers.gradebook import (
 from latentlab.show.answers.likeness import Alike
 from latentlab.show.answers.prediction import said
 from latentlab.show.answers.rubric import Points
-from latentlab.show.card import NAMES, options
+from latentlab.show.card import NAMES, options_in_words
 from latentlab.show.report.markup import Words, as_html, document, escape, tag
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -175,18 +175,11 @@ def _predictions(p: _Page) -> str:
             if outcome == "none":  # a dash is enough where most cells may be empty
                 cells.append(SIGNS[outcome] + tag("span", p.say("grade.outcome.none"), class_="hidden"))
                 continue
-            chosen = tag("small", _options(p, question, entry.part(question).predicted))
+            chosen = tag("small", escape(options_in_words(question, entry.part(question).predicted, p.lang)))
             cells.append(p.signed(outcome, f"grade.outcome.{outcome}") + chosen)
         rows.append([_who(entry), *cells])
     heads = [p.plain("grade.column.student"), *(p.plain(f"question.{question}.title") for question in NAMES)]
     return _table(heads, rows, p.plain("grade.caption.predictions")) if rows else ""
-
-
-def _options(p: _Page, question: str, chosen: Sequence[str]) -> str:
-    """Options of a prediction in words; one that this version does not know by its own name."""
-    known = options(question)
-    told = (p.plain(f"question.{question}.option.{name}").rstrip(".") if name in known else name for name in chosen)
-    return escape(clauses(told, p.lang))
 
 
 def _runs(p: _Page) -> str:
@@ -251,10 +244,10 @@ def _written(p: _Page, entry: Entry, section: str) -> str:
         facts.append(p.signed(outcome, f"grade.outcome.{outcome}"))
         if part.predicted:
             when = escape(said(part.kept, entry.ended(section)).say(p.lang))
-            facts.append(p.say("grade.predicted") + " " + _options(p, section, part.predicted) + ". " + when)
+            facts.append(p.say("grade.predicted") + " " + escape(options_in_words(section, part.predicted, p.lang)) + ". " + when)
         asked = entry.record["questions"].get(section)
         if asked is not None and asked["outcome"]:
-            facts.append(p.say("grade.came_true") + " " + _options(p, section, asked["outcome"]))
+            facts.append(p.say("grade.came_true") + " " + escape(options_in_words(section, asked["outcome"], p.lang)))
         for verdict in VERDICTS:
             if claims := entry.claims(section, verdict):
                 facts.append(p.say(f"card.verdict.{verdict}") + f" ({p.number(len(claims))}): " + _claims(p, section, claims))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from latex2mathml.converter import convert
 
-from latentlab.base.texts import clauses, duration
+from latentlab.base.texts import duration
 from latentlab.show.answers import Part
 from latentlab.show.answers.prediction import said
-from latentlab.show.card import FORMULAS, NAMES, Card, options
+from latentlab.show.card import FORMULAS, NAMES, Card, options, options_in_words
 from latentlab.show.excerpts import excerpts
 from latentlab.show.report.context import Context
 from latentlab.show.report.markup import as_html, escape, panel_figure, tag
@@ -55,7 +55,7 @@ def _written(c: Context, name: str, part: Part | None) -> str:
         return ""
     told = ""
     if part.predicted:
-        each = _options(c, name, part.predicted)
+        each = options_in_words(name, part.predicted, c.lang)
         card = c.cards.get(name)
         key = "open" if card is None else "right" if set(part.predicted) & set(card.outcome) else "wrong"
         when = said(part.kept, card.ended if card else "").say(c.lang)
@@ -81,13 +81,8 @@ def _experiment(c: Context, name: str, card: Card | None) -> str:
     figures = tag("div", *(panel_figure(panel, c.lang, c.shared) for panel in card.panels), class_="charts wide")
     outcome = c.paragraph("card.outcome.none")
     if card.outcome:
-        outcome = tag("p", c.say("card.outcome", each=_options(c, name, card.outcome)), class_="outcome")
+        outcome = tag("p", c.say("card.outcome", each=options_in_words(name, card.outcome, c.lang)), class_="outcome")
     return head + tag("p", facts, class_="small") + figures + outcome + _claims(c, name, card)
-
-
-def _options(c: Context, name: str, chosen: tuple[str, ...]) -> str:
-    """Options as a part of a sentence: without their own full stops."""
-    return clauses((c.plain(f"question.{name}.option.{option}").rstrip(".") for option in chosen), c.lang)
 
 
 def _claims(c: Context, name: str, card: Card) -> str:

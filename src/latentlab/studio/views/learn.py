@@ -14,9 +14,9 @@ import streamlit as st
 from PIL import Image
 
 from latentlab.base.errors import LabError
-from latentlab.base.texts import clauses, duration, languages, number, text
+from latentlab.base.texts import duration, languages, number, text
 from latentlab.show.answers import Answers
-from latentlab.show.card import FORMULAS, NAMES, Card, count, found_cards, read_card
+from latentlab.show.card import FORMULAS, NAMES, Card, count, found_cards, options_in_words, read_card
 from latentlab.show.charts.panels import Panel, Pictures
 from latentlab.show.excerpts import excerpts
 from latentlab.studio import answers as answers_book
@@ -164,11 +164,6 @@ def _closed(name: str, card: Card | None) -> None:
         st.button(say("studio.learn.open"), key=f"learn-show-{name}", type="tertiary", on_click=keep_choice, args=(name,))
 
 
-def _each(name: str, chosen: tuple[str, ...]) -> str:
-    """Options as a part of a sentence."""
-    return clauses((say(f"question.{name}.option.{option}").rstrip(".") for option in chosen), lang())
-
-
 def _result(name: str, card: Card, chosen: tuple[str, ...]) -> None:
     """What came true, the figures, and each claim with its verdict."""
     images = card.machine.get("images", {})
@@ -178,7 +173,7 @@ def _result(name: str, card: Card, chosen: tuple[str, ...]) -> None:
         came_true = bool(set(chosen) & set(card.outcome))
         said = plain(say(f"card.prediction.{'right' if came_true else 'wrong'}"))
         st.markdown(f"{':green[:material/check_circle:]' if came_true else ':orange[:material/cancel:]'} **{said}**")
-    outcome = say("card.outcome", each=_each(name, card.outcome)) if card.outcome else say("card.outcome.none")
+    outcome = say("card.outcome", each=options_in_words(name, card.outcome, lang())) if card.outcome else say("card.outcome.none")
     st.markdown(plain(outcome))
     for column, indices in zip(st.columns(2), side_by_side([tall(panel) for panel in card.panels]), strict=True):
         with column:
