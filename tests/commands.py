@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+# Two latent units: the figure of a larger latent space loads scikit-learn, two seconds for each command that trains.
 TINY = [
-    "--data", "digits", "--data.train-images", "96", "--batch-size", "16", "--threads", "1", "--latent-dim", "3",
+    "--data", "digits", "--data.train-images", "96", "--batch-size", "16", "--threads", "1", "--latent-dim", "2",
     "--train.checkpoint-seconds", "0", "--train.log-steps", "3",
 ]  # fmt: skip
 

@@ -89,16 +89,22 @@ def _alone() -> Iterator[None]:
     end_started()
 
 
+@pytest.fixture(scope="session")
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the session's own, which its processes share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    os.environ["LATENTLAB_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+def _own_cache(common: Path) -> None:
+    os.environ["LATENTLAB_CACHE"] = str(common / "cache")
 
 
 @pytest.fixture(scope="session")
-def quick_lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def quick_lab(common: Path) -> Path:
     """A folder with `lab`, a quick lab, `lab.html`, a copy of its page, and `said`, what the command printed; made once for all."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "quick-lab"
+    folder = common / "quick-lab"
     folder.mkdir(exist_ok=True)
     with lock(folder / "lock", PATIENCE, "the quick lab is being made by another process"):
         if not (folder / "said").exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -24,8 +25,12 @@ from latentlab.base.errors import Damaged, LabError
 from latentlab.base.images import open_png
 from latentlab.cli import main
 from latentlab.data.decoded import Settings, open_decoded
+from latentlab.lab.cells import Cell
+from latentlab.lab.main import QUICK, finish
+from latentlab.lab.questions import seconds_in
 from latentlab.runs.folder import RunFolder, list_runs, new_folder
 from latentlab.runs.verify import check_run
+from latentlab.studio import tasks
 from latentlab.train.start import as_config, create, reopen
 
 TINY = {"data.train_images": 96, "train.batch_size": 16, "train.threads": 1, "latent_dim": 3, "hidden": (16,), "train.log_steps": 3}
@@ -90,13 +95,34 @@ def test_what_was_deleted_is_missed(whole: RunFolder) -> None:
     ]  # fmt: skip
     for name in gone:
         (whole.path / name).rename(whole.path / "aside")
-        assert name in problems(whole) or name == "metrics.jsonl"
-        if name == "metrics.jsonl":
-            assert "step 12" in problems(whole)[name]
+        assert problems(whole)[name] == "it is missing"
         (whole.path / "aside").rename(whole.path / name)
     lines = whole.metrics_file.read_text(encoding="utf-8").splitlines(keepends=True)
     whole.metrics_file.write_text("".join(lines[: len(lines) // 2]), encoding="utf-8")
     assert "its lines end at step" in problems(whole)["metrics.jsonl"]
+    shutil.rmtree(whole.checkpoints / "step-00000012")  # from the one before it samples can still be drawn
+    assert problems(whole)["checkpoints/step-00000012"] == "it is missing"
+
+
+def test_damaged_metrics_are_no_damage_of_checkpoints(whole: RunFolder, capsys) -> None:
+    path = whole.metrics_file
+    path.write_text(a_digit(path.read_text(encoding="utf-8"), '"kl_nats"'), encoding="utf-8")
+    said = refusal_here(capsys, "resume", whole.path, "--epochs", 3)
+    assert said.startswith(f"latentlab: {path} line")
+    assert "move it away: the checkpoints are whole" in said
+    path.unlink()
+    assert main(["resume", str(whole.path), "--epochs", "3"]) == 0
+    capsys.readouterr()
+
+
+def test_metrics_that_cannot_be_read_take_no_list_down(whole: RunFolder, capsys) -> None:
+    shutil.copytree(whole.path, whole.path.with_name("other"))
+    whole.metrics_file.unlink()
+    whole.metrics_file.mkdir()
+    assert main(["runs", str(whole.path.parent)]) == 0
+    said = capsys.readouterr()
+    assert "other" in said.out
+    assert str(whole.metrics_file) in said.out + said.err
 
 
 def test_a_configuration_that_was_edited_is_no_longer_that_of_the_checkpoints(whole: RunFolder) -> None:
@@ -178,6 +204,46 @@ def test_overwritten_pixels_of_the_cache_are_decoded_anew(tmp_path: Path, monkey
         opened.write(b"\x07" * 50)
     os.utime(file, ns=(about.st_atime_ns, about.st_mtime_ns))  # as a failing disk does it, without a new time
     assert np.array_equal(open_decoded(tmp_path / "pictures", settings).images, before)
+
+
+def test_a_changed_name_in_the_caches_index_gives_no_other_labels(tmp_path: Path, cache: Path) -> None:
+    for number in range(12):
+        (place := tmp_path / "pictures" / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((12, 12), 20 * number, np.uint8)).save(place / f"{number}.png")
+    before = ll.load_data(f"folder:{tmp_path / 'pictures'}", image_size=12)
+    [index] = cache.rglob("index.json")
+    content = index.read_text(encoding="utf-8")
+    index.write_text(content.replace("a/2.png", "c/2.png"), encoding="utf-8")
+    assert index.read_text(encoding="utf-8") != content
+    after = ll.load_data(f"folder:{tmp_path / 'pictures'}", image_size=12)
+    assert (after.class_names, after.fingerprint) == (("a", "b"), before.fingerprint)
+
+
+@pytest.mark.parametrize(
+    "content", ['{"seconds": "x"}', '{"seconds": null}', '{"seconds": 1, "ended": 5}', "[]", '{"key": 5, "entries": []}']
+)
+def test_small_records_of_another_shape_are_as_none(content: str, tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "time.json").write_text(content, encoding="utf-8")
+    assert seconds_in(tmp_path / "time.json") == 0.0
+    (pictures := tmp_path / "pictures").mkdir()
+    for number in range(6):
+        Image.fromarray(np.full((12, 12), 40 * number, np.uint8)).save(pictures / f"{number}.png")
+    before = open_decoded(pictures, Settings(12, "crop", "auto")).digests
+    [start] = (cache / "starts").iterdir()
+    seen = json.loads(start.read_text(encoding="utf-8"))["entries"]
+    start.write_text(content.replace("[]}", json.dumps(seen) + "}"), encoding="utf-8")
+    assert open_decoded(pictures, Settings(12, "crop", "auto")).digests == before
+
+
+@pytest.mark.parametrize(
+    "changed", [{"subject": 5}, {"subject": None}, {"kind": "x"}, {"arguments": "x"}, {"started": "x"}, {"status": "x"}]
+)
+def test_a_task_of_another_shape_is_none(changed: dict[str, Any], tmp_path: Path) -> None:
+    whole = {"kind": "train", "subject": "vae", "arguments": ["train"], "started": 5.0, "status": None, "pid": 7, "run": None, "reader": ""}
+    (tmp_path / "task.json").write_text(json.dumps(whole), encoding="utf-8")
+    assert tasks.read(tmp_path) is not None
+    (tmp_path / "task.json").write_text(json.dumps(whole | changed), encoding="utf-8")
+    assert tasks.read(tmp_path) is None
 
 
 # One run's damage is its own.
@@ -382,6 +448,10 @@ def test_every_verb_that_reads_the_images_of_a_run_wants_those_it_was_made_with(
     other = ll.load_data("digits")
     with pytest.raises(LabError, match="must hold the images"):
         ll.open_run(run.path).evaluate(data=other)
+    [scores] = {ll.open_run(run.path).evaluate(data=f"folder:{moved}", extractors="random-convolutions", nll_samples=0)["data"]}
+    assert scores
+    with pytest.raises(LabError, match="must hold the images"):  # a lab whose runs are measured draws them anew on what it loaded
+        finish(tmp_path, [Cell("run", run.path, run.config, {})], other, "en", print, QUICK)
 
 
 # Fuzzing.
@@ -438,12 +508,16 @@ def damage_records(source: random.Random, folder: RunFolder) -> None:
 def test_fuzzed_records_give_no_traceback(count: int, trained: Path, tmp_path: Path, capsys) -> None:
     source, folder = random.Random(count), RunFolder(tmp_path / "runs" / "vae")
     for _ in range(count):
-        folder.path.mkdir(parents=True, exist_ok=True)
+        if not folder.path.exists():
+            shutil.copytree(trained, folder.path)
         for name in RECORDS:
             shutil.copy(trained / name, folder.path / name)
         damage_records(source, folder)
         assert main(["runs", str(tmp_path / "runs")]) == 0
         assert main(["show", str(folder.path)]) in (0, 2)
+        if source.random() < 0.2:
+            with contextlib.suppress(LabError):
+                reopen(folder.path, steps=13).lock.close()
     capsys.readouterr()
 
 

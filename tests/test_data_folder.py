@@ -173,4 +173,4 @@ def test_images_beside_class_folders_are_said_for_whose_sake_there_are_no_labels
     assert load(root).notes == ()
     write(root, {"stray.png": encoded(noise(99))})
     [note] = load(root).notes
-    assert "1 image lies beside the class folders: stray.png" in note
+    assert "images lie beside the class folders (1): stray.png" in note

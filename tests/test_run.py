@@ -111,12 +111,26 @@ def test_a_traversal_moves_one_unit(runs) -> None:
         (lambda r: r.evaluate("dev"), "^split must be one of"),
         (lambda r: ll.resume(r.path, epochs=9, steps=900), "epochs and steps were both given"),
         (lambda r: ll.train("mlp-ae", epochs=1, steps=2), "epochs and steps were both given"),
+        (lambda r: ll.preset("mlp-vae", epochs=1, steps=2), "epochs and steps were both given"),
+        (lambda r: r.interpolate("a", "b"), "an end of the way must be an image, a code of 3 numbers or a seed. Got 'a'"),
+        (lambda r: r.interpolate(0, np.full(3, np.nan)), "a code of 3 numbers"),
+        (lambda r: r.traverse(3), "dims must be latent units from 0 to 2. Got 3"),
+        (lambda r: r.traverse("01"), "dims must be latent units"),
+        (lambda r: r.traverse([]), "dims must be latent units"),
+        (lambda r: r.traverse([0], seed="x"), "seed must be"),
+        (lambda r: r.evaluate(extractors="vgg"), "extractors must be some of classifier"),
+        (lambda r: r.evaluate(data="mnist"), "data must be where the digits of"),
         (lambda r: ll.train(None), "what to train must be a preset's name or a Config. Got None"),
     ],
 )
 def test_wrong_arguments_are_refused(call, text: str, runs) -> None:
     with pytest.raises(ll.LabError, match=text):
         call(runs["conv-vae"])
+
+
+def test_a_length_in_epochs_takes_the_place_of_one_in_steps() -> None:
+    assert ll.preset("mlp-vae", steps=7).replace(epochs=2).train.steps is None
+    assert ll.preset("mlp-vae", epochs=2).replace(steps=7).train.steps == 7
 
 
 def test_numbers_of_numpy_and_torch_are_numbers(runs) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from latentlab.base.errors import LabError
-from latentlab.base.texts import catalogue, number
+from latentlab.base.texts import catalogue, number, reworded
 from latentlab.config.field import Field, Unfit, written
 from latentlab.config.layers import fit_model, networks, parameter_count
 from latentlab.config.parts import DataConfig
@@ -143,6 +143,15 @@ def test_a_preview_shows_what_training_will_see(tmp_path: Path):
     (tmp_path / "set" / "class" / "bad.png").write_bytes(b"no picture")
     seen = sources.preview(DataConfig(spec=f"folder:{tmp_path / 'set'}", image_size=32))
     assert (seen.images.shape, seen.count, seen.odd) == ((3, 32, 32, 3), 4, 1)
+    assert seen.notes == ()
+    (tmp_path / "set" / "other").mkdir()
+    for name in ("other/0.png", "beside.png"):
+        Image.fromarray(np.full((40, 30, 3), 9, np.uint8)).save(tmp_path / "set" / name)
+    (tmp_path / "set" / "other" / "a.heic").write_bytes(b"x")
+    formats, classes = sources.preview(DataConfig(spec=f"folder:{tmp_path / 'set'}", image_size=32)).notes
+    unread = "other/a.heic (HEIC n’est pas lu\u00a0: enregistrez-le en JPEG ou PNG)"
+    assert reworded(formats, "fr") == f"fichiers inutilisables (1 sur 7)\u00a0: {unread}."
+    assert "beside.png" in (reworded(classes, "fr") or "")
     assert sources.shape_of(DataConfig(spec="folder:x"), None) == (64, 64, 1)
     with pytest.raises(LabError):
         sources.preview(DataConfig(spec=f"folder:{tmp_path / 'text'}"))

@@ -17,6 +17,7 @@ from PIL import Image
 from readers import Server, Tab, served, tabs
 
 import latentlab as ll
+from latentlab.base.texts import text
 
 pytest.importorskip("streamlit")
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -75,6 +76,20 @@ class Quiet:
 
 
 # --------------------------------------------------------------------------------------------------------------- explore
+
+
+def test_explore_says_that_it_loads_until_the_models_are_there(tab: Tab) -> None:
+    page, held = tab.page, list[Any]()
+    page.route(re.compile("/lab/explorer"), lambda route: held.append(route))
+    page = tab.open(f"explore?{SHOWN}")
+    says = page.get_by_text(text("studio.explore.loading", "en"))
+    expect(says).to_be_visible()
+    assert page.locator("[aria-busy=true]").count()
+    wait_until(lambda: held or page.wait_for_timeout(20))
+    for route in held:
+        route.continue_()
+    expect(page.locator(".explorer-pad")).to_be_visible()
+    expect(says).to_have_count(0)
 
 
 def test_a_drag_changes_every_picture_without_asking_the_server(tab: Tab) -> None:

@@ -298,6 +298,19 @@ def test_a_run_is_measured_and_its_files_are_checked(place, started):
     assert started == [("evaluate", "lab/vae", ["evaluate", str(place.runs / "lab" / "vae")])]
 
 
+def test_what_is_damaged_is_told_without_this_machines_folders_where_others_read(place, monkeypatch):
+    path = RunFolder(place.runs / "lab" / "vae").metrics_file
+    path.write_text(path.read_text(encoding="utf-8").replace('"step"', '"stop"', 1), encoding="utf-8")
+    for is_shared in (False, True):
+        if is_shared:
+            monkeypatch.setenv("LATENTLAB_STUDIO_SHARED", "1")
+        at = open_menu(opened(), "lab/vae")
+        whole(at.button(key="runs-verify-lab/vae").click().run())
+        said = "\n".join(one.value for one in at.code)
+        assert "metrics.jsonl line 1 is damaged" in said
+        assert (str(place.runs) in said) is not is_shared
+
+
 def test_an_evaluation_that_failed_says_why(place):
     path = place.own / "tasks" / "1"
     path.mkdir(parents=True)

@@ -17,6 +17,7 @@ from apppages import opened, whole
 from streamlit.testing.v1 import AppTest
 
 from latentlab.base.errors import LabError
+from latentlab.base.texts import reason, text
 from latentlab.runs.folder import RunFolder
 from latentlab.studio import actions, listing, tasks
 from latentlab.studio.actions import stop
@@ -69,6 +70,27 @@ def texts(at: AppTest) -> str:
 
 def badges(at: AppTest) -> str:
     return "\n".join(str(each.value) for each in at.markdown if "-badge[" in str(each.value))
+
+
+def test_why_a_run_failed_is_said_in_the_readers_language(place: Library, vae: RunFolder) -> None:
+    said = reason("memory.fits", batch=128, size=32)
+    status(vae, state="failed", message=said)
+    assert said in texts(opened("train", run="lab/vae"))
+    french = texts(opened("train", run="lab/vae", lang="fr"))
+    assert text("refusal.memory.fits", "fr", batch=128, size=32) in french
+    assert "en anglais" not in french
+    status(vae, state="failed", message="TypeError: no")
+    assert "en anglais" in texts(opened("train", run="lab/vae", lang="fr"))
+    started(place, "evaluate", "lab/gan", 4e9, f"/data: {reason('folder.closed', root='/data', why='no')}")
+    assert text("refusal.folder.closed", "fr", root="/data", why="no") in texts(opened("runs", lang="fr"))
+
+
+def test_what_is_otherwise_than_asked_for_stands_on_the_runs_page(place: Library, vae: RunFolder) -> None:
+    path = vae.path / "environment.json"
+    note = reason("note.batch", batch=60, asked=128)
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"notes": [note]}), encoding="utf-8")
+    assert note in texts(opened("train", run="lab/vae"))
+    assert text("refusal.note.batch", "fr", batch=60, asked=128) in texts(opened("train", run="lab/vae", lang="fr"))
 
 
 # Damage.

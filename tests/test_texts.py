@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from string import Formatter
 
@@ -11,7 +12,7 @@ import pytest
 
 import latentlab
 from latentlab.base.errors import LabError
-from latentlab.base.texts import catalogue, duration, languages, measured, number, significant, text
+from latentlab.base.texts import catalogue, duration, languages, measured, number, reason, reworded, significant, text
 from latentlab.config.parts import PARTS, DataConfig
 from latentlab.config.presets import PRESETS
 from latentlab.config.sources import SOURCES
@@ -160,3 +161,38 @@ def test_a_value_has_as_many_figures_as_its_error_allows():
     assert measured(144.59, None, "en") == "144.6"
     assert significant(0.0324567, "en", 2) == "0.032"
     assert [duration(s, "en").replace("\u00a0", " ") for s in (1.55, 16.4, 125, 4321)] == ["1.6 s", "16 s", "2 min 05 s", "1 h 12 min"]
+
+
+# Why something failed: known in every language by its English form.
+
+
+@pytest.mark.parametrize("key", [key.removeprefix("refusal.") for key in catalogue("en") if key.startswith("refusal.")])
+def test_a_reason_is_known_by_its_form(key: str) -> None:
+    names = placeholders(catalogue("en")[f"refusal.{key}"])
+    values = {name: reason("remedy.file") if name in ("must_be", "remedy") else f"/a/{name}" for name in names}
+    french = {name: text("refusal.remedy.file", "fr") if name in ("must_be", "remedy") else value for name, value in values.items()}
+    assert reworded(reason(key, **values), "fr") == text(f"refusal.{key}", "fr", **french)
+    if not catalogue("en")[f"refusal.{key}"].startswith("{"):  # else what stands before it may be its first value
+        assert reworded(f"/a/run: {reason(key, **values)}", "fr") == f"/a/run\u00a0: {text(f'refusal.{key}', 'fr', **french)}"
+
+
+@pytest.mark.parametrize("words", ["", "TypeError: no", "x must be odd. Got 5. Try 7.", "a: b", "a.b must be an integer. Got 1.5."])
+def test_words_of_another_origin_stay(words: str) -> None:
+    assert reworded(words, "fr") is None
+
+
+def test_what_training_refuses_is_said_in_french(tmp_path: Path) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: latentlab.preset("sn-gan", label_smoothing=0.9), lambda: latentlab.preset("mlp-vae", epochs=1, steps=2),
+        lambda: latentlab.preset("conv-gan", **{"train.r1_weight": 1.0, "model.discriminator_normalization": "batch"}),
+        lambda: latentlab.load_data(f"folder:{tmp_path / 'none'}"), lambda: latentlab.load_data(f"folder:{tmp_path}"),
+        lambda: latentlab.load_data("mnist", root=tmp_path, offline=True), lambda: latentlab.load_data("digits", train_images=5_000),
+        lambda: latentlab.train("gan-from-vae", tmp_path / "a"), lambda: latentlab.train("mlp-vae", tmp_path / "b", hidden=(16_384,) * 4),
+        lambda: latentlab.train("conv-gan", tmp_path / "c", **{"data.train_images": 1}, normalization="batch"),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(LabError) as refused:
+            call()
+        said = reworded(str(refused.value), "fr")
+        assert said is not None, refused.value
+        assert not re.search(r"\b(must|the|with|Use|Got)\b", said.replace(str(tmp_path), "")), said

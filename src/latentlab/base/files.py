@@ -16,7 +16,7 @@ from typing import IO, Any
 import platformdirs
 
 from latentlab.base.errors import Busy, refusal
-from latentlab.base.shapes import parse
+from latentlab.base.shapes import fits, parse
 
 PAUSE_SECONDS = 0.02  # between two tries to lock a file
 
@@ -105,10 +105,11 @@ def replace_text(path: Path, text: str) -> None:
     replace_bytes(path, text.encode())
 
 
-def replace_json(path: Path, value: Mapping[str, Any], sealed: bool = False) -> None:
+def replace_json(path: Path, value: Mapping[str, Any], sealed: bool = True) -> None:
     """Replace a JSON file in one step. Non-finite numbers are refused: they are no JSON.
 
-    A sealed one ends with the sha256 of its own text up to there, so that a digit that changed on the disk is found by `read_json`.
+    It ends with the sha256 of its own text up to there, so that a digit that changed on the disk is found by `read_json`; but for
+    a file that others write too.
     """
     body = json.dumps(value, indent=2, allow_nan=False)
     if sealed:
@@ -119,8 +120,8 @@ def replace_json(path: Path, value: Mapping[str, Any], sealed: bool = False) -> 
 _SEAL = ',\n  "checksum": "{}"\n}}'
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file. Raises OSError where it cannot be read; ValueError for anything else, and for a broken seal."""
+def read_json(path: Path, shape: Any = dict) -> dict[str, Any]:
+    """The JSON object in a file. Raises OSError where it cannot be read; ValueError for one that is broken or has another shape."""
     text = path.read_text(encoding="utf-8")
     value = parse(text)
     if not isinstance(value, dict):
@@ -130,13 +131,15 @@ def read_json(path: Path) -> dict[str, Any]:
         body = text.rstrip().removesuffix(_SEAL.format(checksum))
         if hashlib.sha256(body.encode()).hexdigest() != checksum:
             raise ValueError(f"{path} is not as it was written: it does not match its checksum.")
+    if not fits(value, shape):
+        raise ValueError(f"{path} holds something else than it must.")
     return value
 
 
-def read_json_or_nothing(path: Path) -> dict[str, Any]:
-    """The JSON object in a file that can be made again: {} where there is none, or a damaged one."""
+def read_json_or_nothing(path: Path, shape: Any = dict) -> dict[str, Any]:
+    """The JSON object in a file that can be made again: {} where there is none, a damaged one, or one of another shape."""
     try:
-        return read_json(path)
+        return read_json(path, shape)
     except (OSError, ValueError):
         return {}
 

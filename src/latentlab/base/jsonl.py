@@ -16,6 +16,7 @@ from typing import Any
 
 from latentlab.base.errors import Damaged
 from latentlab.base.shapes import fits, parse
+from latentlab.base.texts import reason
 
 WITNESS = 256  # bytes before the place read up to, by which a file written anew is known
 Row = dict[str, Any]
@@ -64,6 +65,8 @@ class Tail:
         except FileNotFoundError:
             self._forget()
             return [], before > 0
+        except OSError as error:
+            raise Damaged(f"{self.path} cannot be read ({error.strerror}). Restore the file from a copy.") from None
         restarted = self.offset < before
         rows = self._rows(new)
         whole = new + newline
@@ -97,7 +100,7 @@ class Tail:
             elif self.lenient:
                 damaged.append(number)
             else:
-                raise Damaged(f"{self.path} line {number} is damaged. Restore the file from a copy.")
+                raise Damaged(reason("line", path=self.path, number=number))
         self.crc, self.damaged = crc, damaged
         return rows
 

@@ -96,7 +96,7 @@ def in_words(shape: Any) -> str:
         case None:
             return "null"
         case type():
-            return {int: "an integer", float: "a number", str: "a text", bool: "true or false", dict: "an object"}[shape]
+            return {int: "an integer", float: "a number", str: "a text", bool: "true or false", dict: "an object", list: "a list"}[shape]
     return str(shape.__doc__)
 
 

@@ -11,9 +11,11 @@ import datetime
 import functools
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
+from string import Formatter
 from typing import Any
 
 from latentlab.base.errors import refusal
@@ -42,6 +44,57 @@ def text(key: str, lang: str, **values: Any) -> str:
         return pattern.format_map(values)
     except KeyError as error:
         raise KeyError(f"text {key!r} needs a value for {error}") from None
+
+
+def reason(key: str, **values: Any) -> str:
+    """Why something is refused or failed, in English, as the command line and the records say it; see `reworded`."""
+    return text(f"refusal.{key}", "en", **values)
+
+
+def reworded(words: str, lang: str) -> str | None:
+    """What `reason` gave, in a language, known by its form, so that a log and a record of another process can be said in it too.
+
+    What stands before it as "PATH: " stays. None for words of another origin.
+    """
+    for key, form in _reasons():
+        if found := form.fullmatch(words):
+            given = found.groupdict().items()
+            values = {name: reworded(value, lang) or (None if name in _SENTENCES else _digits(value, lang)) for name, value in given}
+            if "named" in values:  # files, each with its reason
+                values["named"] = re.sub(r"(?<=\()[^()]+(?=\))", lambda why: reworded(why[0], lang) or why[0], str(values["named"]))
+            if None not in values.values():
+                return text(key, lang, **values)
+    before, colon, rest = words.partition(": ")
+    said = reworded(rest, lang) if colon else None
+    return None if said is None else text("studio.refused.at", lang, at=before, said=said)
+
+
+_SENTENCES = ("must_be", "remedy")  # of a reason; the other values may be names
+
+
+def _digits(value: str, lang: str) -> str:
+    """A number in English digits as a language writes it; anything else as it is."""
+    if lang == "en" or not re.fullmatch(r"-?\d+(,\d{3})*(\.\d+)?", value):
+        return value
+    return value.replace(",", _NARROW_SPACE).replace(".", _DECIMAL_MARK[lang])
+
+
+@functools.cache
+def _reasons() -> list[tuple[str, re.Pattern[str]]]:
+    """Every reason's key with the form of its English text, those with most words of their own first."""
+    english = {key: pattern for key, pattern in catalogue("en").items() if key.startswith("refusal.")}
+    ordered = sorted(english.items(), key=lambda item: -len(re.sub(r"\{\w+\}", "", item[1])))
+    return [(key, re.compile(_form(pattern), re.DOTALL)) for key, pattern in ordered]
+
+
+def _form(pattern: str) -> str:
+    """A text with placeholders as a regular expression; one that comes twice has the same value twice."""
+    seen = set[str]()
+    form = ""
+    for literal, name, _, _ in Formatter().parse(pattern):
+        form += re.escape(literal) + ("" if name is None else f"(?P={name})" if name in seen else f"(?P<{name}>.+?)")
+        seen.add(name or "")
+    return form
 
 
 def catalogue(lang: str) -> dict[str, str]:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from latentlab.base.errors import LabError, refusal
+from latentlab.base.texts import reason
 from latentlab.cli import say
 from latentlab.cli.parser import Parser, add_config_options, add_fields, add_place, add_preset, add_value, config_changes, preset_of
 from latentlab.cli.show import headline, run_paths
 from latentlab.config.parts import every_field
-from latentlab.config.presets import NEEDS_DECODER
 from latentlab.runs.diagnosis import Finding, line
 from latentlab.train.events import Diagnosed, Ended, Event, Logged, Paced, Started, Stepped, Warned
 
@@ -35,7 +35,7 @@ def command_train(arguments: list[str]) -> int:
     config = preset_of(parser, options, "mlp-vae")
     config = config.replace(**config_changes(options, config))
     if config.preset == "gan-from-vae" and getattr(config.train, "generator_from", None) is None:
-        raise LabError(NEEDS_DECODER)
+        raise LabError(reason("decoder"))
     from latentlab.train.start import create
 
     return follow(create(config, options.out))

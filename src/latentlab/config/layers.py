@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from latentlab.base.errors import refusal
+from latentlab.base.texts import reason
 from latentlab.config.parts import AutoencoderModel, GANModel, ModelConfig, NetworkConfig, VAEModel
 
 Shape = tuple[int, ...]
@@ -133,9 +134,8 @@ def map_sizes(channels: Sequence[int], height: int, width: int) -> list[tuple[in
     for _ in channels:
         sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
     if min(sizes[-1]) < 1:
-        raise refusal(
-            "model.channels", f"at most {int(math.log2(min(height, width)))} stages for {height} x {width} images", tuple(channels)
-        )
+        most = int(math.log2(min(height, width)))
+        raise refusal("model.channels", reason("must.stages", most=most, height=height, width=width), tuple(channels))
     return sizes
 
 

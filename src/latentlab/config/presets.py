@@ -168,11 +168,6 @@ DECODER_FORM = (
     "activation",
     "normalization",
 )  # of the model
-NEEDS_DECODER = (
-    "gan-from-vae must be given a trained VAE by --generator-from RUN (in Python: generator_from=). Got none. "
-    "Train one with `latentlab train conv-vae` and name its run folder."
-)
-
 PRESETS: dict[str, Callable[[], Config]] = {
     "mlp-ae": mlp_ae,
     "mlp-vae": mlp_vae,

@@ -12,6 +12,7 @@ from typing import Any, Literal, assert_never, cast
 
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.shapes import parse
+from latentlab.base.texts import reason
 from latentlab.config import GAMES, Likelihood, Loss, Reconstruction
 from latentlab.config.field import ROLES, Field, Role, declared, plain
 from latentlab.config.parts import PARTS, AnyTrain, AutoencoderModel, DataConfig, GANModel, GANTrain, ModelConfig, VAEModel, check_part
@@ -38,10 +39,11 @@ class Config:
         train = self.train
         if isinstance(train, GANTrain) and train.label_smoothing != 1.0 and not GAMES[train.loss].smoothed:
             usable = next(name for name, game in GAMES.items() if game.smoothed)
-            raise refusal("train.label_smoothing", f"1 with the {train.loss} loss", train.label_smoothing, f"Use --train.loss {usable}.")
+            remedy = reason("use", option=f"--train.loss {usable}")
+            raise refusal("train.label_smoothing", reason("must.smoothing", loss=train.loss), train.label_smoothing, remedy)
         if isinstance(train, GANTrain) and train.r1_weight and getattr(self.model, "discriminator_normalization", "") == "batch":
-            must = "0 with batch norm in the discriminator, which mixes the images of a batch"
-            raise refusal("train.r1_weight", must, train.r1_weight, "Use --model.discriminator-normalization none.")
+            remedy = reason("use", option="--model.discriminator-normalization none")
+            raise refusal("train.r1_weight", reason("must.r1"), train.r1_weight, remedy)
 
     @property
     def family(self) -> Family:
@@ -81,6 +83,7 @@ class Config:
 
         A name without a dot is looked for in all three parts. Raises LabError for a name that the family does not have.
         """
+        one_length(changes)
         if isinstance(changes.get("data"), str):
             changes["data.spec"] = changes.pop("data")
         whole: dict[str, Any] = {name: changes.pop(name) for name in ("preset", "data", "model", "train") if name in changes}
@@ -89,6 +92,8 @@ class Config:
             part, leaf = self.locate(name)
             fields.setdefault(part, {})[leaf] = plain(value)
         for part, values in fields.items():
+            if values.get("epochs") is not None:
+                values = {"steps": None} | values  # which would override them
             whole[part] = dataclasses.replace(whole.get(part, getattr(self, part)), **values)
         return dataclasses.replace(self, **whole)
 
@@ -173,4 +178,4 @@ def _strict(kind: type[Any], values: Any, source: str) -> Any:
 def one_length(changes: Mapping[str, Any]) -> None:
     """Raise LabError for a length given twice, in epochs and in steps."""
     if all(changes.get(f"train.{name}", changes.get(name)) is not None for name in ("epochs", "steps")):
-        raise LabError("epochs and steps were both given; the length must be one of them. Leave one out.")
+        raise LabError(reason("length"))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from latentlab.base.errors import LabError, refusal
+from latentlab.base.texts import reason
 
 Kind = Literal["embedded", "published", "folder"]
 
@@ -149,7 +150,7 @@ def parse(spec: str) -> Spec:
     if not colon:
         return Spec(source)
     if not path.strip():
-        raise refusal("data.spec", "folder: followed by the path of a folder of images", spec, "For example folder:pictures.")
+        raise refusal("data.spec", reason("must.folder"), spec)
     return Spec(source, Path(os.path.abspath(os.path.expanduser(path))))
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from latentlab.base.images import check_png
+from latentlab.base.texts import reason
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")  # Pillow's other readers are never tried on a user's files
 MAX_PIXELS = 100_000_000
@@ -39,7 +40,7 @@ def decode(content: bytes, size: int, fit: str, channels: str) -> NDArray[np.uin
     (ITU-R 601 luminance). `fit` "crop" keeps the central square, "pad" the whole image between black margins. Raises Undecodable.
     """
     if not content:
-        raise Undecodable("empty file")
+        raise Undecodable(reason("file.empty"))
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:

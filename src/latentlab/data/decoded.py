@@ -30,8 +30,9 @@ from PIL import Image
 
 from latentlab.base import core_count
 from latentlab.base.errors import LabError, OutOfSpace, printable
-from latentlab.base.files import cache_folder, is_full, read_json, read_json_or_nothing, rename, replace_text, replace_with, write_durably
+from latentlab.base.files import cache_folder, is_full, read_json, read_json_or_nothing, rename, replace_json, replace_with
 from latentlab.base.images import Images
+from latentlab.base.texts import reason
 from latentlab.config.parts import DataConfig
 from latentlab.config.sources import SOURCES, parse
 from latentlab.data.decode import Undecodable, decode
@@ -60,17 +61,14 @@ def load_folder(config: DataConfig) -> Data:
     decoded = open_decoded(path, Settings(config.image_size or SOURCES["folder"].size, config.fit, config.channels))
     skipped = [f"{printable(name)}: {reason}" for name, reason in decoded.skipped]
     named = some([f"{printable(name)} ({reason})" for name, reason in decoded.skipped])
-    told = f"{len(skipped)} of {len(skipped) + len(decoded.paths)} files"
+    told = {"unread": len(skipped), "count": len(skipped) + len(decoded.paths), "named": named}
     if len(skipped) > len(decoded.paths):
-        raise LabError(f"{config.spec} must be a folder most of whose images can be read, but {told} cannot: {named}. Mend or remove them.")
+        raise LabError(reason("folder.mostly", spec=config.spec, **told))
     labels, class_names, beside = classes(decoded.paths)
     data = cut_by_content(config, decoded.images, labels, class_names, decoded.digests, f"folder {decoded.key}")
-    notes = [f"{told} could not be used: {named}."] if skipped else []
+    notes = [reason("note.files", **told)] if skipped else []
     if beside:
-        lie = "1 image lies" if len(beside) == 1 else f"{len(beside)} images lie"
-        notes.append(
-            f"no class is known, for {lie} beside the class folders: {some(beside)}. Move each into a class folder to have labels."
-        )
+        notes.append(reason("note.classes", count=len(beside), named=some(beside)))
     return replace(data, skipped=tuple(skipped), notes=(*data.notes, *notes))
 
 
@@ -121,14 +119,14 @@ def open_decoded(root: Path, settings: Settings) -> Decoded:
             if decoded is None:
                 raise LabError(f"{home / key} was damaged as it was written. Check that disk, or set LATENTLAB_CACHE to another folder.")
             if not unreadable:  # a file that becomes readable changes neither size nor time
-                replace_text(start, json.dumps({"key": key, "entries": listing.entries}))
+                replace_json(start, {"key": key, "entries": listing.entries})
             listing.odd.extend(unreadable)
     return replace(decoded, skipped=tuple(sorted([*listing.odd, *decoded.skipped])))
 
 
 def _known(start: Path, entries: list[Entry]) -> str | None:
     """The key under which exactly these files were seen before."""
-    seen = read_json_or_nothing(start)
+    seen = read_json_or_nothing(start, {"key": str, "entries": list})
     return seen["key"] if seen.get("entries") == [list(entry) for entry in entries] else None
 
 
@@ -161,9 +159,9 @@ def _digests(root: Path, entries: list[Entry]) -> tuple[list[tuple[str, str]], l
 
     digests: list[tuple[str, str]] = []
     unreadable: list[tuple[str, str]] = []
-    for entry, (sha256, reason) in _by_all_cores("reading", digest, entries):
+    for entry, (sha256, why) in _by_all_cores("reading", digest, entries):
         if sha256 is None:
-            unreadable.append((entry.path, reason))
+            unreadable.append((entry.path, why))
         else:
             digests.append((entry.path, sha256))
     return digests, unreadable
@@ -185,7 +183,7 @@ def _build(root: Path, digests: list[tuple[str, str]], settings: Settings, targe
     beside.mkdir(parents=True)
     try:
         index = _decode_all(root, digests, settings, beside / "images.npy")
-        write_durably(beside / "index.json", json.dumps(index).encode())
+        replace_json(beside / "index.json", index)
         if target.exists() and _read(target) is None:
             with contextlib.suppress(OSError):
                 rename(target, aside)
@@ -229,7 +227,7 @@ def _decode_all(root: Path, digests: list[tuple[str, str]], settings: Settings, 
                 rows.append(item)
     if not rows:
         named = "; ".join(f"{path} ({reason})" for path, reason in skipped[:3]) or f"no file in it is called {', '.join(SUFFIXES)}"
-        raise LabError(f"{root} must hold images that can be decoded. {named}. Choose another folder.")
+        raise LabError(reason("folder.none", root=root, named=named))
     if grey and settings.channels == "auto":
         depth = _to_one_channel(file)
     with open(file, "rb") as written:

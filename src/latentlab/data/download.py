@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from latentlab.base.errors import LabError, OutOfSpace, refusal
 from latentlab.base.files import is_full, rename, try_lock
+from latentlab.base.texts import reason
 
 TIMEOUT_SECONDS = 30.0
 ATTEMPTS = 4  # at one address, as long as each brings more
@@ -72,7 +73,7 @@ def download(name: str, sha256: str, size: int, addresses: Sequence[str], folder
                 except _Failed as failure:
                     failures.append(f"{urllib.parse.urlsplit(base).netloc}: {failure}")
             else:
-                raise LabError(f"{name} could not be downloaded ({'; '.join(failures)}). {remedy}")
+                raise LabError(reason("download", name=name, failures="; ".join(failures), remedy=remedy))
             file.flush()
             os.fsync(file.fileno())
         rename(part, target)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentlab.base.errors import LabError, printable, refusal
+from latentlab.base.texts import reason
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff")
 FOREIGN = (  # images too, of formats that are not read: a folder of them is no folder of nothing
@@ -45,8 +46,8 @@ def walk(root: Path) -> Listing:
     not followed (what it shows is found in its own place, or lies outside); pipes and devices are never opened.
     """
     if not root.is_dir():
-        what = "a file" if root.exists() else "not there"
-        raise refusal("data.spec", "folder: and the path of a folder of images", f"folder:{root}", f"It is {what}.")
+        remedy = reason(f"remedy.{'file' if root.exists() else 'absent'}")
+        raise refusal("data.spec", reason("must.folder"), f"folder:{root}", remedy)
     listing = Listing([], [])
     real = root.resolve()
     waiting = [""]
@@ -57,7 +58,7 @@ def walk(root: Path) -> Listing:
                 items = sorted(entries, key=lambda item: item.name)
         except OSError as error:
             if not below:
-                raise LabError(f"{root} cannot be read: {error.strerror}. Give yourself the right to read it.") from None
+                raise LabError(reason("folder.closed", root=root, why=error.strerror)) from None
             listing.odd.append((below, _words(error)))
             continue
         folders = [path for item in items if (path := _look(item, below, real, listing)) is not None]
@@ -77,12 +78,12 @@ def _look(item: os.DirEntry[str], below: str, real: Path, listing: Listing) -> s
         if item.is_symlink():
             inside = Path(item.path).resolve().is_relative_to(real)
             if not inside and (item.is_dir() or _is_image(item.name)):
-                listing.odd.append((path, "a link out of the folder"))
+                listing.odd.append((path, reason("file.link")))
             if not inside or item.is_dir():
                 return None
         about = item.stat()
         if item.name.lower().endswith(FOREIGN):
-            listing.odd.append((path, f"{Path(item.name).suffix[1:].upper()} is not read: save it as JPEG or PNG"))
+            listing.odd.append((path, reason("file.format", format=Path(item.name).suffix[1:].upper())))
             return None
         if not _is_image(item.name) and not ("." not in item.name and stat.S_ISREG(about.st_mode) and _is_signed(item.path)):
             return None
@@ -93,7 +94,7 @@ def _look(item: os.DirEntry[str], below: str, real: Path, listing: Listing) -> s
     if stat.S_ISREG(about.st_mode):
         listing.entries.append(Entry(path, about.st_size, about.st_mtime_ns))
     else:
-        listing.odd.append((path, "not a regular file"))
+        listing.odd.append((path, reason("file.irregular")))
     return None
 
 

@@ -20,6 +20,7 @@ from PIL import Image
 from latentlab.base.errors import Damaged, LabError, refusal
 from latentlab.base.files import data_root
 from latentlab.base.images import Images, to_pil
+from latentlab.base.texts import reason
 from latentlab.config.parts import DataConfig
 from latentlab.config.sources import PUBLISHED, SOURCES, Source, SourceFile
 from latentlab.data.download import check_address, download
@@ -96,13 +97,10 @@ def _verified_files(
 ) -> list[_Verified]:
     """The files of a published set, those that are not at hand downloaded; `offline` refuses instead."""
     folder = data_root(root) / source.name
-    remedy = (
-        f"Put the four files of {source.name} into {folder}, run `latentlab data fetch {source.name}` where there is a network, "
-        "or use --data digits."
-    )
+    remedy = reason("download.remedy", name=source.name, folder=folder)
     paths = _paths_at_hand(source, folder)
     if offline and None in paths:
-        raise LabError(f"{source.files[paths.index(None)].name}.gz is not in {folder}, and --offline forbids a download. {remedy}")
+        raise LabError(reason("offline", file=f"{source.files[paths.index(None)].name}.gz", folder=folder, remedy=remedy))
 
     def downloaded(file: SourceFile) -> Path:
         bases = addresses or source.addresses

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from latentlab.base.errors import refusal
 from latentlab.base.images import Images
 from latentlab.base.seeding import numpy_generator
+from latentlab.base.texts import reason
 from latentlab.config.parts import DataConfig
 
 
@@ -96,7 +97,7 @@ def fingerprint(content: str, *splits: ImageSet) -> str:
 def first_images(train: NDArray[np.int64], limit: int | None) -> NDArray[np.int64]:
     """The first `limit` training rows. Raises LabError when there are fewer."""
     if limit is not None and limit > len(train):
-        raise refusal("data.train_images", f"at most {len(train)}, the number of training images", limit, "Leave it out to use all.")
+        raise refusal("data.train_images", reason("must.train_images", count=len(train)), limit, reason("remedy.all"))
     return train[:limit]
 
 
@@ -120,7 +121,7 @@ def by_content(digests: Sequence[str], val_share: float, test_share: float, name
     Raises LabError for fewer than 3 images and for shares that leave no training image; `name` is the set's name in it.
     """
     if len(digests) < 3:
-        raise refusal(name, "a set of at least 3 images, one each for train, val and test", len(digests), "Add images.")
+        raise refusal(name, reason("must.three"), len(digests), reason("remedy.three"))
     note = None
     groups: dict[str, list[int]] = {}
     for row, digest in enumerate(digests):
@@ -136,9 +137,9 @@ def by_content(digests: Sequence[str], val_share: float, test_share: float, name
     if test + val >= len(ranked):
         raise refusal(
             "data.val_share and data.test_share",
-            f"shares that leave a training image of {len(ranked)} different ones",
+            reason("must.shares", count=len(ranked)),
             (val_share, test_share),
-            "Lower them, or add images.",
+            reason("remedy.shares"),
         )
     return Splits(_rows(ranked[test + val :]), _rows(ranked[test : test + val]), _rows(ranked[:test]), note)
 

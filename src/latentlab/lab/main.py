@@ -133,6 +133,7 @@ def finish(
     """Evaluate the four runs, draw what needs a decoder, write comparison.json and lab.html."""
     folders = {cell.name: RunFolder(cell.path) for cell in cells}
     for cell in cells:
+        folders[cell.name].same_images(data)
         run = Run(folders[cell.name])
         if state(cell, evaluation) != "measured":
             say(f"{cell.name}: measuring on the test split …")

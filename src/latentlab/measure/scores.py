@@ -42,25 +42,25 @@ RATE_DISTORTION = (("rate", "kl_nats"), ("distortion", "reconstruction_nats"))  
 def evaluate_run(
     run: Trained,
     split: Split = "test",
-    data: Data | None = None,
+    data: Data | str | None = None,
     *,
     samples: int | None = None,
     nll_samples: int = NLL_SAMPLES,
     nll_images: int = NLL_IMAGES,
-    extractors: Sequence[Extractor] | None = None,
+    extractors: str | Sequence[str | Extractor] | None = None,
     watch: Watcher = unwatched,
 ) -> dict[str, Any]:
     """Measure a run on a split, write it into scores.json and return it. What was measured otherwise is kept there, see `kept`.
 
     `samples` are drawn from the prior (as many as there are training images, at most 10,000, unless said). `extractors`
-    default to the data set's classifier, or to random convolutions where there are no labels.
+    default to the data set's classifier, or to random convolutions where there are no labels; some are named by `extractors_for`.
     """
     check_split(split)
     for field, value in zip(DRAWN, (samples, nll_samples, nll_images), strict=True):
         field.check(plain(value))
     check_writable(run.path / "scores.json")
     earlier = measurements(run.folder.scores())
-    data = run.data() if data is None else run.folder.same_images(data)
+    data = run.folder.same_images(data) if isinstance(data, Data) else run.data(data)
     images: ImageSet = getattr(data, split)
     if not len(images):
         raise refusal("split", "a split that holds images", split, f"{data.spec} has none in it: name another.")
@@ -84,13 +84,13 @@ def evaluate_run(
         fakes = run.sample(count, seed=run.config.train.seed + 1)
         result |= {"samples": count, "samples_per_second": count / (time.perf_counter() - started)}
         beside = decoded_sources(run, data, min(count, MOST_BESIDE)) if run.config.family in GROUPS["copy"] else None
-        seen = sample_scores(fakes, real, list(extractors or extractors_for(data)), watch, beside)
+        seen = sample_scores(fakes, real, _lookers(extractors, data), watch, beside)
         scores |= seen.pop("scores")
         if run.config.family == "ae":
             scores["kid_fitted"] = scores["kid"]  # so its samples are drawn
         result |= seen | {"headline": headline(scores)}
     result["scores"] = scores
-    replace_json(run.path / "scores.json", kept([*earlier, result]), sealed=True)
+    replace_json(run.path / "scores.json", kept([*earlier, result]))
     return result
 
 
@@ -121,7 +121,7 @@ def evaluate_images(
     split: Split = "test",
     out: Path | None = None,
     *,
-    extractors: Sequence[Extractor] | None = None,
+    extractors: str | Sequence[str | Extractor] | None = None,
     watch: Watcher = unwatched,
 ) -> dict[str, Any]:
     """Measure images uint8 [N, H, W, C] that any program made against a split; the same form as a run's scores."""
@@ -130,11 +130,17 @@ def evaluate_images(
         raise refusal("images", f"of shape [N, {', '.join(map(str, data.shape))}], as {data.spec} is", list(images.shape))
     real = real_images(data, split, len(images))
     result = _result(data, split, getattr(data, split)) | {"source": "images", "samples": len(images)}
-    result |= sample_scores(images, real, list(extractors or extractors_for(data)), watch)
+    result |= sample_scores(images, real, _lookers(extractors, data), watch)
     result["headline"] = headline(result["scores"])
     if out is not None:
         replace_json(out, result)
     return result
+
+
+def _lookers(asked: str | Sequence[str | Extractor] | None, data: Data) -> list[Extractor]:
+    asked = [asked] if isinstance(asked, str) else asked or ()
+    names = [one for one in asked if not isinstance(one, Extractor)]
+    return [*(one for one in asked if isinstance(one, Extractor)), *(extractors_for(data, names or None) if names or not asked else ())]
 
 
 def check_split(split: str) -> None:

@@ -17,6 +17,7 @@ from torch.nn.utils.parametrize import ParametrizationList
 from latentlab.base.errors import NonFinite
 from latentlab.base.images import Images
 from latentlab.base.seeding import latents
+from latentlab.base.texts import reason
 from latentlab.models.optimiser import Adam, Average, Compute
 
 Losses = dict[str, Tensor]
@@ -107,15 +108,16 @@ def _explain(loss: Tensor, norm: Tensor, adam: Adam, step: int, what: str) -> st
     rate = adam.learning_rate
     bad = [name for name, p in adam.named if not bool(torch.isfinite(p).all())]
     if bad:
-        cause = f"the weights of {bad[0]} were not finite before it"
+        cause = reason("cause.weights", name=bad[0])
     elif rate > 0.02:
-        cause = f"a learning rate of {rate:g}, which is very high for Adam"
+        cause = reason("cause.rate", rate=f"{rate:g}")
     elif bool(torch.isfinite(loss)):
-        cause = f"a gradient too large for its precision, the loss being {float(loss):.4g}"
+        cause = reason("cause.gradient", loss=f"{float(loss):.4g}")
     else:
-        cause = f"weights that grew too far at a learning rate of {rate:g}"
+        cause = reason("cause.grew", rate=f"{rate:g}")
     subject = "gradient" if bool(torch.isfinite(loss)) else "loss"
-    return f"step {step + 1}: the {what} {subject} is not finite ({float(norm if subject == 'gradient' else loss)}). Likely cause: {cause}."
+    value = float(norm if subject == "gradient" else loss)
+    return reason("not_finite", step=step + 1, what=what, subject=reason(f"subject.{subject}"), value=value, cause=cause)
 
 
 @contextmanager

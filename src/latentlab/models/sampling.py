@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def arc(a: Floats, b: Floats, steps: int) -> Floats:
     return _floats((np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle))
 
 
-def traverse(centre: Floats, dims: list[int], scales: Floats, reach: float, steps: int) -> Floats:
+def traverse(centre: Floats, dims: Sequence[int], scales: Floats, reach: float, steps: int) -> Floats:
     """One row of codes for each latent unit in `dims`: the centre [Z] with that unit moved by ±reach·scale.
 
     Returns [len(dims), steps, Z]. `scales` [Z] is each unit's standard deviation.

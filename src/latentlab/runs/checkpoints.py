@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from latentlab.base.errors import Damaged, LabError, is_out_of_memory, refusal
 from latentlab.base.files import read_json, rename, sync_folder, write_durably
 from latentlab.base.shapes import Each, fits, is_count, misfit, parse
+from latentlab.base.texts import reason
 from latentlab.runs.forms import is_image_shape
 
 if TYPE_CHECKING:
@@ -164,8 +165,7 @@ def newest(folder: Path, report: Callable[[str], None], use: Callable[[Path], ob
             report(f"{error} The one before it is used.")
         else:
             return path
-    lack = f"all {len(candidates)} are damaged" if candidates else "there is none"
-    raise LabError(f"{folder.parent} must have a whole checkpoint, but {lack}. Train it again, or restore it from a copy.")
+    raise LabError(reason("checkpoints", path=folder.parent, damaged=len(candidates)))
 
 
 def forget(folder: Path, step: int) -> None:

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 from latentlab.base.errors import Busy, Damaged, LabError, printable, refusal
 from latentlab.base.files import is_full, lock, read_json_or_nothing, rename, replace_json, replace_text, sync_folder
 from latentlab.base.jsonl import Tail, lines
+from latentlab.base.texts import reason
 from latentlab.config.schema import Config
-from latentlab.runs.forms import ROW, STATES, read_record
+from latentlab.runs.forms import RECORDS, ROW, STATES, read_record
 
 if TYPE_CHECKING:
     from latentlab.data import Data
@@ -91,18 +92,15 @@ class RunFolder:
             raise refusal("data", f"where the {config.spec} of {self.path} is now", spec, "Leave it out.")
         place = config.spec.removeprefix("folder:")
         if spec is None and place != config.spec and not Path(place).is_dir():
-            remedy = "It is not there. Say where they are now: --data folder:PATH (in Python: data=)."
-            raise refusal(f"the images of {self.path}", "in the folder that it learned from", place, remedy)
+            raise refusal(f"the images of {self.path}", reason("must.there"), place, reason("remedy.where"))
         return self.same_images(load_data(config if spec is None else replace(config, spec=spec)))
 
     def same_images(self, data: Data) -> Data:
         """`data`, if it is what the run was made with: every pixel, label and split. Raises LabError for others."""
         made_with = self.environment()["data_fingerprint"]
         if data.fingerprint != made_with:
-            raise LabError(
-                f"{data.spec} must hold the images that {self.path} was made with (fingerprint {str(made_with)[:12]}), but they changed or "
-                f"are others ({data.fingerprint[:12]}). Restore them, or say where they are now: --data SPEC (in Python: data=)."
-            )
+            known = {"wanted": str(made_with)[:12], "found": data.fingerprint[:12]}
+            raise LabError(reason("images", spec=data.spec, path=self.path, **known))
         return data
 
     def scores(self) -> dict[str, Any]:
@@ -136,10 +134,10 @@ class RunFolder:
         """
         assert state in STATES, state  # noqa: S101 - a fault of ours, not the user's
         if diagnosis is None:
-            diagnosis = read_json_or_nothing(self.path / "status.json").get("diagnosis", [])
+            diagnosis = read_json_or_nothing(self.path / "status.json", RECORDS["status.json"]).get("diagnosis", [])
         status = {"state": state, "step": step, "pid": os.getpid(), "message": message, "diagnosis": diagnosis}
         try:
-            replace_json(self.path / "status.json", status | (live or {}), sealed=True)
+            replace_json(self.path / "status.json", status | (live or {}))
         except OSError as error:
             if not is_full(error):
                 raise
@@ -194,7 +192,7 @@ class RunFolder:
 
         `patience` in seconds outlasts them.
         """
-        busy = f"{self.path} is being trained by another process. Stop it with `latentlab stop {self.path}` first."
+        busy = reason("busy", path=self.path)
         return lock(self.path / "lock", patience, busy, shared)
 
     def requests(self) -> list[dict[str, Any]]:
@@ -213,7 +211,7 @@ class RunFolder:
         if settings is not None:
             entry["set"] = settings
         with self._asking():
-            replace_json(self.path / "control.json", {"requests": [*self._recent_requests(), entry]})
+            replace_json(self.path / "control.json", {"requests": [*self._recent_requests(), entry]}, sealed=False)
         return str(entry["id"])
 
     def forget_requests(self) -> None:

@@ -63,7 +63,7 @@ RECORDS: dict[str, Any] = {
     "environment.json": {
         "data_fingerprint": TEXT, "image_shape": is_image_shape, "images": Each(is_count), "class_names?": (None, [str]),
         "parameters?": Each(is_count), "pair_distance?": NUMBER, "skipped?": [str], "threads?": is_count, "precision?": str,
-        "watched_by?": {"identity": str, "sha256": str},
+        "watched_by?": {"identity": str, "sha256": str}, "notes?": [str],
     },
     "status.json": {
         "state": is_state, "step": is_count, "pid?": is_count, "message?": str, "diagnosis?": [FINDING], "mode?": str, "phase?": TEXT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -184,23 +185,24 @@ class Trained:
         if isinstance(value, int | np.integer):
             SAMPLED["seed"].check(int(value))
             return self._opened.prior(latents(1, self.config.model.latent_dim, int(value)))[0], True
-        array = np.asarray(value)
+        array, size = np.asarray(value), self.config.model.latent_dim
         if array.dtype == np.uint8:
             return self.encode(array[None] if array.ndim == 3 else array).mean[0], False
-        if array.dtype.kind not in "iuf" or array.size != (size := self.config.model.latent_dim):
+        if array.dtype.kind not in "iuf" or array.size != size or not np.isfinite(array).all():
             raise refusal("an end of the way", f"an image, a code of {size} numbers or a seed", value)
         return np.asarray(array, np.float32).reshape(-1), False
 
-    def traverse(self, dims: list[int] | None = None, reach: float = 2.5, steps: int = 9, seed: int | None = None) -> Images:
+    def traverse(self, dims: Sequence[int] | None = None, reach: float = 2.5, steps: int = 9, seed: int | None = None) -> Images:
         """Each latent unit in `dims` moved alone by ±reach standard deviations: uint8 [len(dims) * steps, H, W, C].
 
         The centre is the prior's mean, or the z of `seed` (the default for a GAN, whose mean is no typical draw).
         """
         size = self.config.model.latent_dim
         dims = list(range(min(size, 10))) if dims is None else dims
-        if not len(dims) or not all(isinstance(d, int | np.integer) and 0 <= d < size for d in dims):
+        some = isinstance(dims, Sequence | np.ndarray) and len(dims) > 0
+        if not some or not all(isinstance(d, int | np.integer) and 0 <= d < size for d in dims):
             raise refusal("dims", f"latent units from 0 to {size - 1}", dims)
-        for field, value in ((REACH, reach), (STEPS, steps)):
+        for field, value in ((REACH, reach), (STEPS, steps), (SAMPLED["seed"], 0 if seed is None else seed)):
             field.check(plain(value))
         if seed is None and self.config.family == "gan":
             seed = 0

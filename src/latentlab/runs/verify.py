@@ -43,8 +43,18 @@ def check_run(folder: RunFolder) -> Iterator[tuple[Path, str | None]]:
             yield path, str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
         else:
             yield path, None
-    if not checkpoints.listed(folder.checkpoints):
-        yield folder.checkpoints, "there is no checkpoint"
+    if (step := _saved(folder)) is not None and not (last := folder.checkpoints / folder_name(step)).exists():
+        yield last, "it is missing"
+
+
+def _saved(folder: RunFolder) -> int | None:
+    """The step whose checkpoint there must be: that at which the run ended, where it could save it; else the first."""
+    try:
+        status = read_record(folder.path, "status.json")
+    except (OSError, LabError):  # told of that file
+        return None if checkpoints.listed(folder.checkpoints) else 0
+    ended = status["state"] == "finished" or (status["state"] == "stopped" and not status.get("message"))
+    return int(status["step"]) if ended else None if checkpoints.listed(folder.checkpoints) else 0
 
 
 def _expected(folder: RunFolder) -> Iterator[Path]:
@@ -70,6 +80,8 @@ def _metrics(folder: RunFolder) -> None:
         told = folder.status().get("step", 0)
     except LabError:  # told of that file
         return
+    if told and not folder.metrics_file.exists():
+        raise FileNotFoundError
     last = rows[-1]["step"] if rows else 0
     if told - last >= folder.config().train.log_steps:
         raise ValueError(f"its lines end at step {last}, but status.json is of step {told}")

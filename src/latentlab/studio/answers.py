@@ -17,6 +17,7 @@ import streamlit as st
 
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.files import lock, read_json_or_nothing, replace_text
+from latentlab.base.shapes import is_time_or_nothing
 from latentlab.base.texts import moment
 from latentlab.show.answers import LONGEST_WORDS, Answers, Part, as_kept, read_answers, with_kept, written
 from latentlab.show.answers.prediction import Prediction, all_kept, keep, kept, said
@@ -61,7 +62,7 @@ def prediction_field(answers: Answers, question: str, key: str) -> None:
             help=say("studio.learn.keep.help"), disabled=st.session_state.get(key) is None, icon=":material/lock:",
         )  # fmt: skip
     elif there.chosen:
-        st.caption(plain(said(there, str(read_json_or_nothing(card).get("ended", ""))).say(lang())))
+        st.caption(plain(said(there, str(read_json_or_nothing(card, {"ended": is_time_or_nothing}).get("ended", ""))).say(lang())))
     else:
         st.caption(plain(say("studio.learn.looked", time=moment(there.time))))
 

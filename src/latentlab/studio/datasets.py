@@ -12,13 +12,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from latentlab.base.errors import refusal
+from latentlab.base.errors import printable, refusal
 from latentlab.base.files import data_root
 from latentlab.base.images import Images
+from latentlab.base.texts import reason
 from latentlab.config.parts import DataConfig
 from latentlab.config.sources import PUBLISHED, SOURCES, parse
 from latentlab.data import is_at_hand, load_data
 from latentlab.data.decode import Undecodable, decode
+from latentlab.data.decoded import some
 from latentlab.data.folder import SUFFIXES, classes, walk
 
 FOLDER = "folder:"
@@ -37,7 +39,8 @@ class Preview:
     count: int
     class_names: tuple[str, ...] | None
     shape: tuple[int, int, int]
-    odd: int = 0  # files that could not be read
+    odd: int = 0  # of the images shown, those that could not be read
+    notes: tuple[str, ...] = ()  # what else is to be known of the folder, as `reason` says it
     train_images: int = 0  # about how many of all are trained on
 
 
@@ -124,13 +127,16 @@ def _seen(config: DataConfig, stamp: tuple[int, ...]) -> Preview:
     rows = np.linspace(0, len(data.train) - 1, min(SHOWN, len(data.train))).astype(np.int64)
     labels = None if data.train.labels is None or not data.class_names else _named(data.train.labels[rows], data.class_names)
     count = len(data.train) + len(data.val) + len(data.test)
-    return Preview(data.train.take(rows), labels, count, data.class_names, data.shape, 0, len(data.train))
+    return Preview(data.train.take(rows), labels, count, data.class_names, data.shape, train_images=len(data.train))
 
 
 def _folder_preview(config: DataConfig) -> Preview:
     root, size = Path(config.spec.removeprefix(FOLDER)), config.image_size or SOURCES["folder"].size
-    entries = walk(root).entries
-    labels, names, _ = classes(tuple(entry.path for entry in entries))
+    entries, odd = walk(root)
+    labels, names, beside = classes(tuple(entry.path for entry in entries))
+    left_out = some([f"{printable(name)} ({why})" for name, why in odd])
+    notes = [reason("note.files", unread=len(odd), count=len(odd) + len(entries), named=left_out)] if odd else []
+    notes += [reason("note.classes", count=len(beside), named=some(beside))] if beside else []
     rows = np.unique(np.linspace(0, len(entries) - 1, min(SHOWN, len(entries))).astype(np.int64)) if entries else np.zeros(0, np.int64)
     decoded, kept = [], []
     for row in rows:
@@ -146,7 +152,7 @@ def _folder_preview(config: DataConfig) -> Preview:
     images = images[..., :1] if grey else images
     named = None if labels is None or names is None else _named(labels[kept], names)
     trained = round(len(entries) * (1 - config.val_share - config.test_share))
-    return Preview(images, named, len(entries), names, (size, size, images.shape[3]), len(rows) - len(kept), trained)
+    return Preview(images, named, len(entries), names, (size, size, images.shape[3]), len(rows) - len(kept), tuple(notes), trained)
 
 
 def _named(labels: NDArray[np.int64], names: Sequence[str]) -> tuple[str, ...]:

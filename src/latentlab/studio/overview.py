@@ -163,7 +163,7 @@ def from_the_end(path: Path) -> Iterator[bytes]:
                     lines, torn = lines[:-1], False  # what follows the last line end is being written
                 yield from reversed(lines)
                 end = start
-    except FileNotFoundError:
+    except OSError:
         return
     if lowest == 0 and not torn:
         yield rest

@@ -212,7 +212,7 @@ def _check(run: Overview) -> None:
     else:
         named = [f"{path.relative_to(run.path).as_posix()}: {problem}" for path, problem in damaged[:MOST_DAMAGED]]
         st.error(say("studio.runs.damaged", count=number(len(damaged), lang())), icon=":material/broken_image:")
-        st.code("\n".join(named), language=None, wrap_lines=True)
+        st.code(without_paths("\n".join(named)), language=None, wrap_lines=True)
 
 
 def _rename(run: Overview) -> None:

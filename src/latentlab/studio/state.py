@@ -14,7 +14,7 @@ from typing import Any
 import streamlit as st
 
 from latentlab.base.errors import LabError
-from latentlab.base.texts import Phrase, languages, text
+from latentlab.base.texts import Phrase, languages, reworded, text
 from latentlab.config.field import Unfit
 from latentlab.runs.folder import KILLED
 from latentlab.studio.library import without_paths
@@ -154,4 +154,4 @@ def told(error: Exception | str) -> str:
     if isinstance(error, Unfit):
         return error.say(lang())
     known = {"": "studio.watch.no_reason", KILLED: "studio.watch.killed"}
-    return say(known.get(str(error), "studio.said"), words=str(error))
+    return reworded(str(error), lang()) or say(known.get(str(error), "studio.said"), words=str(error))

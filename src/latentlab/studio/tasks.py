@@ -16,17 +16,29 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from latentlab.base import core_count
 from latentlab.base.errors import LabError
 from latentlab.base.files import read_json, replace_json
+from latentlab.base.shapes import is_amount, is_count
 from latentlab.lab.pool import spawn
 from latentlab.runs.folder import RunFolder
 from latentlab.studio.library import Library
 
 Kind = Literal["train", "resume", "evaluate", "question", "report"]
 State = Literal["running", "done", "failed", "lost"]
+
+
+def is_kind(value: Any) -> bool:
+    """one of the kinds of task"""
+    return value in get_args(Kind)
+
+
+TASK = {
+    "kind": is_kind, "subject": str, "arguments": [str], "started": is_amount, "status": (int, None), "pid?": (is_count, None),
+    "run?": (str, None), "reader?": str,
+}  # fmt: skip
 OF_RUNS: tuple[Kind, ...] = ("train", "resume", "evaluate")  # whose subject is a run
 MOST = 500  # tasks that are kept; of older ones no page tells anything
 GRACE_SECONDS = 5.0  # a process that was started takes the lock within that time
@@ -143,11 +155,10 @@ def read(path: Path) -> Task | None:
         written = (path / "task.json").stat().st_mtime_ns
         if path in _ended and _ended[path][0] == written:
             return _ended[path][1]
-        told = read_json(path / "task.json")
-        words, started = tuple(told["arguments"]), float(told["started"])
+        told = read_json(path / "task.json", TASK)
         about = told.get("pid"), told.get("run"), told.get("reader", "")
-        task = Task(path, told["kind"], told["subject"], words, started, told["status"], *about)
-    except (OSError, ValueError, KeyError, TypeError):
+        task = Task(path, told["kind"], told["subject"], tuple(told["arguments"]), float(told["started"]), told["status"], *about)
+    except (OSError, ValueError):
         return None
     if task.status is not None:
         _ended[path] = written, task

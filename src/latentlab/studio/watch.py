@@ -128,6 +128,8 @@ def _state(run: Overview) -> None:
         _log(run.name)
     elif run.message and (run.live or run.state == "stopped"):
         st.warning(plain(told(run.message)), icon=":material/info:")
+    for note in run.folder.environment().get("notes", []) if run.config is not None else []:
+        st.caption(f":material/info: {plain(told(note))}")
 
 
 def _log(name: str) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from latentlab.base.errors import NonFinite, OutOfMemory, OutOfSpace, is_out_of_memory
 from latentlab.base.machine import keep_freed_memory, threads
 from latentlab.base.signals import Interrupted
+from latentlab.base.texts import reason
 from latentlab.models.learner import Losses
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
@@ -21,7 +22,6 @@ from latentlab.train.events import Diagnosed, Ended, Event, Logged, Paced, Phase
 from latentlab.train.session import Session
 
 POLL_SECONDS = 0.05
-LONGER = 1.1  # than was asked for, in epochs, because steps are whole: said before it starts
 STATUS_SECONDS = 1.0  # between two of status.json at full speed, when nothing is found
 
 
@@ -50,7 +50,7 @@ def events(
             session.write_status("failed", str(error))
             yield from diagnose(session)
             path = session.folder.path
-            raise NonFinite(f"{error} {path} keeps {last.name}: `latentlab resume {path}` takes the option that was advised.") from None
+            raise NonFinite(reason("kept", why=error, path=path, last=last.name)) from None
         except GeneratorExit:
             if session.position.begun:
                 list(step(session))
@@ -62,7 +62,7 @@ def events(
             raise
         except (Interrupted, KeyboardInterrupt):  # within a step, which no checkpoint holds
             last = checkpoints.newest(session.folder.checkpoints, session.warnings.append)
-            session.write_status("stopped", f"ended at once by a signal; the last checkpoint is {last.name}")
+            session.write_status("stopped", reason("interrupted", last=last.name))
             raise
         except BaseException as error:
             if not is_out_of_memory(error):
@@ -70,8 +70,7 @@ def events(
                 raise
             traceback.clear_frames(error.__traceback__)  # they hold what was computed so far
             size = session.fitting_batch()
-            said = f"a step of {session.config.train.batch_size} images must fit into memory, but there is too little of it."
-            said += f" Train anew with a batch size of {size}, which fits." if size else " Use a smaller model."
+            said = reason(f"memory.{'fits' if size else 'none'}", batch=session.config.train.batch_size, size=size)
             session.write_status("failed", said)
             raise OutOfMemory(f"{session.folder.path}: {said}") from None
 
@@ -100,9 +99,6 @@ def turns(session: Session, should_stop: Callable[[], bool], draw: Callable[[Run
 
 def start(session: Session) -> Iterator[Event]:
     """What is due before the first step of this process; at step 0 also pictures and an evaluation."""
-    if (epochs := session.total_epochs()) > LONGER * session.config.train.epochs and session.config.train.steps is None:
-        said = f"a step reads {session.learner.images_per_step:,} of {len(session.data.train):,} images"
-        session.warnings.append(f"{session.config.train.epochs:g} epochs are no whole steps ({said}): it will be {epochs:.4g} epochs.")
     session.monitor.diagnosis.extend(session.folder.metrics())  # of before it was stopped, so that a resumed run sees the same
     session.apply_settings()  # what it was reopened with
     session.tell()
@@ -195,10 +191,8 @@ def finish(session: Session, state: str, draw: Callable[[RunFolder], object]) ->
     if session.saved_at != p.step:
         if not session.save():
             last = checkpoints.newest(folder.checkpoints, session.warnings.append).name
-            session.write_status("stopped", f"the disk is full; the last checkpoint is {last}")
-            raise OutOfSpace(
-                f"{folder.path}: the disk is full and step {p.step} could not be kept; {last} is whole. Free space and resume."
-            )
+            session.write_status("stopped", reason("disk.full", last=last))
+            raise OutOfSpace(f"{folder.path}: {reason('disk.end', step=p.step, last=last)}")
         yield Saved(p.step)
     if state == "finished" and session.config.family != "gan":
         session.recorder.latents(session.data, session.monitor.encode)

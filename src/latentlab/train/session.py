@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -124,8 +124,8 @@ class Session:
         self.saved_at = p.step
         return True
 
-    def restore(self, path: Path) -> None:
-        """Go back to a checkpoint. Raises LabError when it belongs to another configuration, Damaged."""
+    def restore(self, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+        """Go back to a checkpoint, and to what the run's metrics say of that step. LabError for another configuration's, Damaged."""
         tensors, state = checkpoints.load(path)
         with checkpoints.opening(path):
             if state["config_sha256"] != self.config.fingerprint():
@@ -133,7 +133,7 @@ class Session:
             self.position = Position.restored(state, tensors, self.device)
             self.learner.load_tensors(tensors)
             self._set(self.position.changes)
-        for row in self.folder.metrics():  # changed at this very step, but after it was saved
+        for row in rows:  # changed at this very step, but after it was saved
             if row["step"] == self.position.step and row.get("request", {}).get("action") == "set":
                 self._set(row["request"]["set"])
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import math
 import os
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latentlab.base.errors import LabError, OutOfSpace, refusal
+from latentlab.base.errors import Damaged, LabError, OutOfSpace, refusal
 from latentlab.base.files import is_full, replace_json, replace_text
 from latentlab.base.machine import environment, fastest_threads, pick_bf16, pick_device
+from latentlab.base.texts import reason
 from latentlab.config.layers import BatchNorm, fit_model, networks, parameter_count
 from latentlab.config.parts import GANModel, GANTrain
-from latentlab.config.presets import DECODER_FORM, DECODERS_DATA, NEEDS_DECODER, preset
-from latentlab.config.schema import Config, one_length
+from latentlab.config.presets import DECODER_FORM, DECODERS_DATA, preset
+from latentlab.config.schema import Config
 from latentlab.data import canonical, load_data, parse
 from latentlab.measure.metrics.pixels import mean_pair_distance
 from latentlab.models import build
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
 
 PAIRED = 256  # training images whose pairs tell how unlike each other the images are
+LONGER = 1.1  # than was asked for, in epochs, because steps are whole: said before it starts
 MOST_PARAMETERS = 500_000_000  # with Adam's moments and two checkpoints at once, 8 GB
 
 
@@ -46,7 +50,7 @@ def settle(config: Config, data: Data) -> Config:
     config = config.replace(**{"data.spec": canonical(config.data.spec), "train.threads": threads, "train.batch_size": batch})
     config = dataclasses.replace(config, model=fit_model(config.model, data.shape))
     if batch == 1 and any(isinstance(layer, BatchNorm) for layers in networks(config.model, data.shape).values() for layer in layers):
-        raise refusal("train.batch_size", "at least 2 with batch normalisation, which compares the images of a batch", batch)
+        raise refusal("train.batch_size", reason("must.batch"), batch)
     return config
 
 
@@ -57,19 +61,19 @@ def adopt_decoder(config: Config) -> Config:
     source = config.train.generator_from
     if source is None:
         if config.preset == "gan-from-vae":
-            raise LabError(NEEDS_DECODER)
+            raise LabError(reason("decoder"))
         return config
     folder = open_folder(source)
     other = folder.config()
     if other.family == "gan":
-        raise refusal("train.generator_from", "a run of a VAE or an autoencoder", source)
+        raise refusal("train.generator_from", reason("must.encoder"), source)
     form = {f"model.{name}": getattr(other.model, name) for name in DECODER_FORM}
     default = preset(config.preset).model
     for name, value in form.items():
         leaf = name.partition(".")[2]
         asked = getattr(config.model, leaf)
         if asked not in (getattr(default, leaf), value):
-            raise refusal(name, f"{value} as in {source}, or left out, with a generator from there", asked)
+            raise refusal(name, reason("must.alike", value=value, source=source), asked)
     if config.data.spec == DECODERS_DATA:
         form["data"] = dataclasses.replace(other.data, root=config.data.root or other.data.root, offline=config.data.offline)
     return config.replace(**form, **{"train.generator_from": str(folder.path.resolve())})
@@ -84,12 +88,8 @@ def create(config: Config, out: str | Path | None = None) -> Session:
     bf16 = pick_bf16(config.train.precision, device)
     counts = {name: parameter_count(layers) for name, layers in networks(config.model, data.shape).items()}
     if sum(counts.values()) > MOST_PARAMETERS:
-        raise refusal(
-            "the networks",
-            f"of at most {MOST_PARAMETERS:,} parameters",
-            sum(counts.values()),
-            "Use a smaller model.hidden or model.channels.",
-        )
+        most = reason("must.parameters", most=f"{MOST_PARAMETERS:,}")
+        raise refusal(reason("networks"), most, sum(counts.values()), reason("remedy.parameters"))
     learner = build(config, data.shape, device, bf16)
     if isinstance(config.train, GANTrain) and config.train.generator_from:
         start_generator(learner, config.train.generator_from, data.shape)
@@ -101,19 +101,20 @@ def create(config: Config, out: str | Path | None = None) -> Session:
         "parameters": counts,
         "pair_distance": mean_pair_distance(data.train.take(slice(PAIRED))) if len(data.train) > 1 else None,
         "skipped": list(data.skipped),
+        "notes": [*data.notes, *notes(config, asked, learner.images_per_step, len(data.train))],
     }
     if config.family == "gan":
         facts["watched_by"] = pin(extractor_for(data))
     place = Path(out).expanduser() if out is not None else next_folder(config.preset, config.data.spec)
     pictures = parse(config.data.spec).path
     if pictures is not None and place.resolve().is_relative_to(pictures.resolve()):
-        raise refusal("out", f"outside {pictures}: a run's own pictures would be learned from", str(place), "Name another folder.")
+        raise refusal("out", reason("must.outside", pictures=pictures), str(place), reason("remedy.folder"))
     with ExitStack() as lock:
         try:
             with new_folder(place) as folder:
                 lock.enter_context(folder.locked())  # and it stays locked when it moves
                 replace_text(folder.path / "config.json", config.to_json())
-                replace_json(folder.path / "environment.json", facts, sealed=True)
+                replace_json(folder.path / "environment.json", facts)
                 folder.write_status("starting", 0)
                 session = Session(folder, config, data, learner, device)
                 if not session.save():
@@ -122,16 +123,24 @@ def create(config: Config, out: str | Path | None = None) -> Session:
                     lock.close()  # a folder with an open file does not move there
         except OSError as error:
             if is_full(error):
-                raise OutOfSpace(f"{place} must have room for a run, but the disk is full. Free some space.") from None
+                raise OutOfSpace(reason("disk.room", place=place)) from None
             raise
         session.moved(RunFolder(place))
         if os.name == "nt":
             lock.enter_context(session.folder.locked())
-        session.warnings[:] = data.notes
-        if asked > config.train.batch_size:
-            session.warnings.append(f"a batch has {config.train.batch_size} images, not {asked}: there are no more to learn from.")
+        session.warnings[:] = facts["notes"]
         session.lock = lock.pop_all()
     return session
+
+
+def notes(config: Config, asked: int, images_per_step: int, images: int) -> Iterator[str]:
+    """What is otherwise than it was asked for: a batch above the set; epochs that whole steps overrun."""
+    if asked > config.train.batch_size:
+        yield reason("note.batch", batch=config.train.batch_size, asked=asked)
+    steps = math.ceil(config.train.epochs * images / images_per_step)
+    if config.train.steps is None and (total := steps * images_per_step / images) > LONGER * config.train.epochs:
+        told = {"epochs": f"{config.train.epochs:g}", "read": f"{images_per_step:,}", "count": f"{images:,}"}
+        yield reason("note.epochs", **told, total=f"{total:.4g}")
 
 
 def start_generator(learner: Learner, source: str, shape: tuple[int, int, int]) -> None:
@@ -139,8 +148,8 @@ def start_generator(learner: Learner, source: str, shape: tuple[int, int, int]) 
     decoder = Trained(open_folder(source)).networks()["decoder"].state_dict()
     for network in (learner.networks["generator"], learner.averaged["generator"]):
         if {k: v.shape for k, v in network.state_dict().items()} != {k: v.shape for k, v in decoder.items()}:
-            must_be = f"a run on images of {' x '.join(map(str, shape))}, as the data's are"
-            raise refusal("train.generator_from", must_be, source, "Train it on the same data.")
+            must_be = reason("must.same_images", shape=" x ".join(map(str, shape)))
+            raise refusal("train.generator_from", must_be, source, reason("remedy.same_images"))
         network.load_state_dict(decoder)
 
 
@@ -164,16 +173,22 @@ def reopen(
         folder.forget_requests()  # what was asked of an earlier process
         config = folder.config()
         if epochs is not None or steps is not None:
-            one_length({"epochs": epochs, "steps": steps})
-            config = config.replace(**{"train.epochs": config.train.epochs if epochs is None else epochs, "train.steps": steps})
+            length = {"train.epochs": epochs, "train.steps": steps}
+            config = config.replace(**{name: value for name, value in length.items() if value is not None})
         images, facts = folder.data(data), folder.environment()
         folder.tidy()
+        try:
+            rows = folder.metrics()
+        except Damaged as error:
+            raise Damaged(f"{error} Or move it away: the checkpoints are whole without it, the curves then begin anew.") from None
         warnings: list[str] = []
         device = pick_device(config.train.device)
         precision = facts.get("precision", config.train.precision)  # what "auto" meant on the first machine
         session = Session(folder, config, images, build(config, images.shape, device, pick_bf16(precision, device)), device)
-        checkpoints.newest(folder.checkpoints, warnings.append, session.restore, from_step)
+        checkpoints.newest(folder.checkpoints, warnings.append, partial(session.restore, rows), from_step)
         session.warnings += warnings
+        if epochs is not None:
+            session.warnings += notes(config, config.train.batch_size, session.learner.images_per_step, len(images.train))
         if settings:
             live_settings(config, dict(settings))
             session.requests.waiting.append({"id": uuid.uuid4().hex, "action": "set", "set": dict(settings)})
@@ -184,8 +199,7 @@ def reopen(
             if any(row["split"] == "val" and row["step"] >= p.step for row in folder.metrics()):
                 session.evaluated_at = p.step
         elif session.is_done():
-            done = f"{p.step} steps ({p.images_seen / len(images.train):.4g} epochs)"
-            raise LabError(f"{path} must be longer to go on: it has its {done} now. Give a larger total of epochs or steps.")
+            raise LabError(reason("longer", path=path, steps=p.step, epochs=f"{p.images_seen / len(images.train):.4g}"))
         if from_step is not None:
             checkpoints.forget(folder.checkpoints, p.step)
         replace_text(folder.path / "config.json", config.to_json())
@@ -200,7 +214,6 @@ def as_config(what: str | Config, **changes: Any) -> Config:
     """A preset's name or a configuration, with fields changed by name."""
     if not isinstance(what, str | Config):
         raise refusal("what to train", "a preset's name or a Config", what)
-    one_length(changes)
     base = preset(what) if isinstance(what, str) else what
     return base.replace(**changes) if changes else base
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from latentlab.base import __version__
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.files import read_json_or_nothing, replace_json
+from latentlab.base.shapes import is_amount, is_time_or_nothing
 from latentlab.base.texts import languages
 from latentlab.config.sources import CLASSIFIED
 from latentlab.show.answers.prediction import keep, kept, now
@@ -104,7 +105,7 @@ def run(
             findings: Findings = module_of(name).experiment(bench)
         card = Card(
             name, data, seconds_in(folder / TIME), machine_of(bench), findings.settings | {"first_seed": seed}, findings.outcome,
-            findings.claims, findings.panels, findings.numbers, tuple(bench.trained), read_json_or_nothing(folder / TIME).get("ended", ""),
+            findings.claims, findings.panels, findings.numbers, tuple(bench.trained), _timed(folder / TIME).get("ended", ""),
         )  # fmt: skip
         card.save(folder)
         draw_panels(card.panels, folder / "figure.png", lang)
@@ -145,7 +146,11 @@ def timed(path: Path) -> Iterator[None]:
 
 def seconds_in(path: Path) -> float:
     """The seconds in a file that `timed` keeps; 0 without one."""
-    return float(read_json_or_nothing(path).get("seconds", 0.0))
+    return float(_timed(path).get("seconds", 0.0))
+
+
+def _timed(path: Path) -> dict[str, Any]:
+    return read_json_or_nothing(path, {"seconds": is_amount, "ended?": is_time_or_nothing})
 
 
 def machine_of(bench: Bench) -> dict[str, Any]:
@@ -195,7 +200,7 @@ def owner_of(folder: Path) -> str | None:
     named = [read_json_or_nothing(folder / file).get("question") for file in (PLANNED, "card.json")]
     if ours := [name for name in named if name in NAMES]:
         return str(ours[0])
-    return "" if isinstance(read_json_or_nothing(folder / TIME).get("seconds"), int | float) else None
+    return "" if _timed(folder / TIME) else None
 
 
 def claim_folder(name: str, folder: Path) -> None:

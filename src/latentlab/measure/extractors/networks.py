@@ -23,6 +23,7 @@ from latentlab.base.errors import LabError, refusal
 from latentlab.base.files import cache_folder, read_json, replace_bytes, replace_json
 from latentlab.base.machine import fastest_threads, threads
 from latentlab.base.seeding import seed_for
+from latentlab.base.shapes import is_amount
 from latentlab.data import Data, ImageSet, batch_indices
 from latentlab.measure.extractors import Extractor
 from latentlab.models.nets import to_unit
@@ -76,7 +77,7 @@ def cached_classifier(data: Data) -> Classifier | None:
     network = _fresh(data)
     try:
         content = _cached_at(data).read_bytes()
-        facts = read_json(_cached_at(data).with_suffix(".json"))
+        facts = read_json(_cached_at(data).with_suffix(".json"), {"sha256": str, "accuracy": is_amount})
         sha256 = hashlib.sha256(content).hexdigest()
         if facts["sha256"] != sha256:
             return None

@@ -165,6 +165,8 @@ def _preview(config: DataConfig) -> sources.Preview | None:
     )
     if seen.odd:
         st.warning(say("studio.train.odd", n=seen.odd), icon=":material/warning:")
+    for note in seen.notes:
+        st.warning(plain(told(note)), icon=":material/warning:")
     return seen
 
 
