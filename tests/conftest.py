@@ -75,6 +75,7 @@ FAMILIES = {
         "model.latent_dim": 3,
         "model.upsampling": "smooth",
         "model.discriminator_channels": (4, 8),
+        "model.discriminator_deviation": True,
         "train.r1_steps": 2,
         "train.rate_halflife_images": 100,
     },

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from latentlab.base.errors import LabError
-from latentlab.config.layers import TransposedConvolution, fit_model, fit_stages, map_sizes, networks, parameter_count, shape_after
+from latentlab.config.layers import (
+    BatchDeviation,
+    TransposedConvolution,
+    fit_model,
+    fit_stages,
+    map_sizes,
+    networks,
+    parameter_count,
+    shape_after,
+)
 from latentlab.config.parts import AutoencoderModel, GANModel, VAEModel
 from latentlab.config.presets import PRESETS, preset
 from latentlab.models.nets import Decoder, Discriminator, Encoder, GaussianEncoder, module
@@ -26,11 +35,14 @@ CLASSES = {"encoder": Encoder, "decoder": Decoder, "generator": Decoder, "discri
     normalization=st.sampled_from(["none", "batch"]),
     upsampling=st.sampled_from(["free", "smooth"]),
     family=st.sampled_from([AutoencoderModel, VAEModel, GANModel]),
+    deviation=st.booleans(),
 )
-def test_modules_have_the_described_shapes_and_parameters(size, depth, channels, hidden, normalization, upsampling, family) -> None:
-    model = fit_model(
-        family(latent_dim=3, channels=channels, hidden=hidden, normalization=normalization, upsampling=upsampling), (size, size, depth)
-    )
+def test_modules_have_the_described_shapes_and_parameters(
+    size, depth, channels, hidden, normalization, upsampling, family, deviation
+) -> None:
+    about = {"discriminator_deviation": deviation} if family is GANModel else {}
+    form = family(latent_dim=3, channels=channels, hidden=hidden, normalization=normalization, upsampling=upsampling, **about)
+    model = fit_model(form, (size, size, depth))
     for name, layers in networks(model, (size, size, depth)).items():
         cls = GaussianEncoder if name == "encoder" and family is VAEModel else CLASSES[name]
         network = cls(layers).eval()
@@ -123,6 +135,26 @@ def test_the_last_stage_is_a_transposed_convolution_followed_by_the_blur_1_2_1(e
     whole = functional.conv2d(functional.pad(apart, (2, 2, 2, 2)), blur, groups=2)  # nothing cut off
     period = (-1.0) ** torch.arange(whole.shape[-1])
     torch.testing.assert_close((whole * period).sum(-1), torch.zeros(4, 2, whole.shape[-2]), atol=1e-4, rtol=0)  # nothing of period 2
+
+
+def test_a_batchs_deviation_is_a_map_beside_the_others() -> None:
+    """Two images that differ by 2 a in one of three maps of 4 places: a mean deviation of a / 3, whatever they have in common."""
+    layer, common = module(BatchDeviation()), torch.randn(3, 2, 2)
+    x = torch.stack([common, common.clone()])
+    x[:, 1] += torch.tensor([0.6, -0.6])[:, None, None]
+    out = layer(x)
+    assert torch.equal(out[:, :3], x)
+    assert torch.allclose(out[:, 3], torch.full((2, 2, 2), 0.2), atol=1e-4)
+    alike = common.expand(4, 3, 2, 2).clone().requires_grad_()
+    layer(alike).sum().backward()
+    assert bool(alike.grad.isfinite().all())
+    assert float(layer(alike).detach()[:, 3].max()) == pytest.approx(1e-4)
+
+
+def test_a_batchs_deviation_stands_before_the_discriminators_dense_layers() -> None:
+    layers = networks(GANModel(channels=(4, 8), discriminator_channels=(4, 8), discriminator_deviation=True), (16, 16, 1))["discriminator"]
+    assert isinstance(layers[-5], BatchDeviation)
+    assert layers[-3].inputs == 9 * 4 * 4
 
 
 def test_the_lab_presets_share_one_decoder() -> None:

@@ -70,6 +70,11 @@ class BatchNorm:
 
 
 @dataclass(frozen=True)
+class BatchDeviation:
+    """(C, H, W) to (C + 1, H, W): beside the maps how unlike each other the batch's images are in them (Karras et al. 2018, 3)."""
+
+
+@dataclass(frozen=True)
 class Activation:
     """Element by element: "relu", "leaky_relu" (slope 0.2), "elu" or "tanh"."""
 
@@ -88,7 +93,7 @@ class Reshape:
     shape: tuple[int, int, int]
 
 
-Layer = Dense | Convolution | TransposedConvolution | BatchNorm | Activation | Flatten | Reshape
+Layer = Dense | Convolution | TransposedConvolution | BatchNorm | BatchDeviation | Activation | Flatten | Reshape
 Layers = tuple[Layer, ...]
 
 SMALLEST_MAP, LARGEST_MAP, WIDEST_STAGE = 2, 12, 256
@@ -147,6 +152,7 @@ def _downward(
     shape: Shape,
     outputs: int,
     first_normalized: bool = True,
+    deviation: bool = False,
 ) -> Layers:
     height, width, depth = shape
     spectral = normalization == "spectral"
@@ -158,8 +164,8 @@ def _downward(
         layers.append(Activation(activation))
         depth = size
     last = map_sizes(channels, height, width)[-1]
-    layers.append(Flatten())
-    features = depth * last[0] * last[1]
+    layers += [BatchDeviation(), Flatten()] if deviation else [Flatten()]
+    features = (depth + deviation) * last[0] * last[1]
     for size in hidden:
         layers.append(Dense(features, size, spectral=spectral))
         if normalization == "batch":
@@ -216,6 +222,7 @@ def discriminator_layers(model: GANModel, shape: Shape) -> Layers:
         shape,
         1,
         first_normalized=False,  # DCGAN: no batch norm at the discriminator's input
+        deviation=model.discriminator_deviation,
     )
 
 
@@ -243,7 +250,7 @@ def parameter_count(layers: Layers) -> int:
                 total += layer.inputs * layer.outputs * layer.learned**2 + layer.outputs
             case BatchNorm():
                 total += 2 * layer.features
-            case Activation() | Flatten() | Reshape():
+            case BatchDeviation() | Activation() | Flatten() | Reshape():
                 pass
             case _:
                 assert_never(layer)
@@ -262,6 +269,8 @@ def shape_after(layer: Layer, shape: Shape) -> Shape:
             return (layer.outputs, *((s - 1) * layer.stride - 2 * layer.padding + layer.kernel + pad for s, pad in extra))
         case BatchNorm() | Activation():
             return shape
+        case BatchDeviation():
+            return (shape[0] + 1, *shape[1:])
         case Flatten():
             return (math.prod(shape),)
         case Reshape():

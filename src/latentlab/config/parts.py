@@ -87,6 +87,9 @@ class GANModel(NetworkConfig):
     discriminator_normalization: Literal["none", "batch", "spectral"] = option(
         "spectral", "spectral: every layer divided by its largest singular value (Miyato et al. 2018)"
     )
+    discriminator_deviation: bool = option(
+        False, "beside the last maps how unlike each other a batch's images are in them (Karras et al. 2018)"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,18 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
-from latentlab.config.layers import Activation, BatchNorm, Convolution, Dense, Flatten, Layer, Layers, Reshape, TransposedConvolution
+from latentlab.config.layers import (
+    Activation,
+    BatchDeviation,
+    BatchNorm,
+    Convolution,
+    Dense,
+    Flatten,
+    Layer,
+    Layers,
+    Reshape,
+    TransposedConvolution,
+)
 
 LEAKY_SLOPE = 0.2
 
@@ -35,6 +46,8 @@ def module(layer: Layer) -> nn.Module:
             return transposed
         case BatchNorm():
             return nn.BatchNorm2d(layer.features) if layer.spatial else nn.BatchNorm1d(layer.features)
+        case BatchDeviation():
+            return Deviation()
         case Activation():
             return {"relu": nn.ReLU(), "leaky_relu": nn.LeakyReLU(LEAKY_SLOPE), "elu": nn.ELU(), "tanh": nn.Tanh()}[layer.name]
         case Flatten():
@@ -43,6 +56,14 @@ def module(layer: Layer) -> nn.Module:
             return nn.Unflatten(1, layer.shape)
         case _:
             assert_never(layer)
+
+
+class Deviation(nn.Module):
+    """Maps [N, C, H, W] to [N, C + 1, H, W]: the last is everywhere the mean standard deviation of the batch (Karras et al. 2018, 3)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        deviation = (x.float().var(0, correction=0) + 1e-8).sqrt().mean()  # the sum keeps the root's slope finite at no deviation
+        return torch.cat([x, deviation.to(x.dtype).expand(len(x), 1, *x.shape[2:])], 1)
 
 
 class Blurred(nn.Module):

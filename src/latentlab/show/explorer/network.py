@@ -15,7 +15,18 @@ from typing import Any, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from latentlab.config.layers import Activation, BatchNorm, Convolution, Dense, Flatten, Layer, Reshape, TransposedConvolution
+from latentlab.base.errors import LabError
+from latentlab.config.layers import (
+    Activation,
+    BatchDeviation,
+    BatchNorm,
+    Convolution,
+    Dense,
+    Flatten,
+    Layer,
+    Reshape,
+    TransposedConvolution,
+)
 
 BATCH_NORM_EPSILON = 1e-5  # torch's
 LEAKY_SLOPE = 0.2
@@ -67,7 +78,8 @@ def along_outputs(values: Doubles, weight: NDArray[Any]) -> Doubles:
 def folded(layers: Sequence[Layer], find: Find) -> list[Part]:
     """The layers with their weights. A batch norm that no linear layer precedes directly stays, as a "scale".
 
-    Raises ValueError for a weight of another shape than its layer's, and what `find` raises.
+    Raises ValueError for a weight of another shape than its layer's, LabError for a layer that no single image goes through, and what
+    `find` raises.
     """
     parts: list[Part] = []
     last: int | None = None  # the linear layer whose output nothing but a change of shape has touched
@@ -85,6 +97,8 @@ def folded(layers: Sequence[Layer], find: Find) -> list[Part]:
                     parts[last] = before.then(factor.repeat(pixels), shift.repeat(pixels))
                 else:
                     parts.append(Affine({"layer": "scale"}, factor, shift))
+            case BatchDeviation():
+                raise LabError("a network to show must take one image at a time. This discriminator compares those of a batch.")
             case Activation():
                 last = None
                 parts.append({"layer": "activation", "name": layer.name})

@@ -14,6 +14,7 @@ from latentlab.base.images import Images
 from latentlab.base.texts import number
 from latentlab.config.layers import (
     Activation,
+    BatchDeviation,
     BatchNorm,
     Convolution,
     Dense,
@@ -265,6 +266,8 @@ def rows(layers: Layers, start: Shape) -> list[Row]:
                 words = say("studio.layer.transposed", kernel=layer.kernel, stride=layer.stride)
             case BatchNorm():
                 words = say("studio.layer.batch_norm")
+            case BatchDeviation():
+                words = say("studio.layer.deviation")
             case Activation():
                 words = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "elu": "ELU"}.get(layer.name, layer.name)
             case Flatten():
@@ -274,7 +277,7 @@ def rows(layers: Layers, start: Shape) -> list[Row]:
                 lines.append(Row(last.words, shape, last.parameters))
                 continue
         count = parameter_count((layer,))
-        if isinstance(layer, BatchNorm | Activation) and lines:
+        if isinstance(layer, BatchNorm | BatchDeviation | Activation) and lines:
             last = lines.pop()
             lines.append(Row(f"{last.words} + {words}", shape, last.parameters + count))
         else:
