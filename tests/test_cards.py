@@ -266,6 +266,7 @@ def test_a_card_is_a_page_in_both_languages(tmp_path, lang):
         assert catalogue(one)["question.kl.analogy"] in words
         assert catalogue(one)["card.verdict.contradicted"] in words
         assert catalogue(one)["question.kl.option.one"] in words
+        assert contradicted.against("kl").say(one) in words
     assert "0,125" in words
     assert "{" not in words
     assert not re.search(r"https?://", re.sub(r'xmlns="[^"]*"|http://www.w3.org/\S*', "", page))
@@ -281,11 +282,12 @@ def test_every_claim_was_repeated_on_both_sets():
             assert {len(verdicts) for verdicts in sets.values()} == {3}, claim
 
 
-def test_a_claim_that_held_on_one_set_alone_says_so(monkeypatch):
-    verdicts = {"digits": ["holds", "holds", "unclear"], "mnist": ["holds", "unclear", "contradicted"]}
-    monkeypatch.setattr(latentlab.show.card, "_repeated", lambda: {"kl": {"elbo": verdicts, "trade": verdicts | {"mnist": ["holds"] * 3}}})
-    values = {"low": 1.0, "one": 1.0, "high": 1.0}
-    told = [phrase.say("en") for phrase in Claim("elbo", "holds", values).told("kl")]
-    assert told[-1] == "Repeated with fresh seeds on digits and MNIST, it held on digits alone."
-    assert "card.only" not in [phrase.key for phrase in Claim("trade", "holds", values).told("kl")]
-    assert "card.only" not in [phrase.key for phrase in Claim("collapse", "holds", values).told("kl")]  # never repeated: nothing is said
+def test_a_claim_that_held_on_one_set_alone_or_on_neither_says_so(monkeypatch):
+    half = {"digits": ["holds", "holds", "unclear"], "mnist": ["holds", "unclear", "contradicted"]}
+    sets = {"elbo": half, "trade": half | {"mnist": ["holds"] * 3}, "aggregate": half | {"digits": ["unclear"] * 3}}
+    monkeypatch.setattr(latentlab.show.card, "_repeated", lambda: {"kl": sets})
+    keys = {name: [phrase.key for phrase in Claim(name, "holds", {}).told("kl")[2:]] for name in (*sets, "collapse")}
+    assert keys == {"elbo": ["card.only"], "trade": [], "aggregate": ["card.neither"], "collapse": []}  # the last was never repeated
+    only, neither = (Claim(name, "holds", {}).told("kl")[-1] for name in ("elbo", "aggregate"))
+    assert only.say("en") == "Repeated with fresh seeds on digits and MNIST, it held on digits alone."
+    assert neither.say("en") == "Repeated 3 times each with fresh seeds on digits and on MNIST, it held on neither."

@@ -104,10 +104,8 @@ class Claim:
         return Phrase("card.against", {"against": Phrase(f"question.{question}.against.{self.name}")})
 
     def told(self, question: str) -> tuple[Phrase, ...]:
-        """What was measured, against what, and where it held in one data set alone when it was repeated."""
-        only = held_on(question, self.name)
-        said = (self.measured(question), self.against(question))
-        return (*said, Phrase("card.only", {"data": only[0]})) if len(only) == 1 else said
+        """What was measured, against what, and where it held when it was repeated, if not in both data sets."""
+        return (self.measured(question), self.against(question), *where_it_held(question, self.name))
 
 
 @functools.cache
@@ -118,10 +116,13 @@ def _repeated() -> dict[str, dict[str, dict[str, list[str]]]]:
     return found
 
 
-def held_on(question: str, claim: str) -> list[str]:
-    """The data sets in which a claim held in most repetitions; none for a claim that was not repeated."""
+def where_it_held(question: str, claim: str) -> list[Phrase]:
+    """In which data set alone a claim held in most repetitions, or that it did in neither; nothing if in both, or not repeated."""
     sets = _repeated().get(question, {}).get(claim, {})
-    return [data for data, verdicts in sets.items() if 2 * verdicts.count("holds") > len(verdicts)]
+    held = [data for data, verdicts in sets.items() if 2 * verdicts.count("holds") > len(verdicts)]
+    if len(held) == len(sets):
+        return []
+    return [Phrase("card.only", {"data": held[0]}) if held else Phrase("card.neither", {"count": len(sets["digits"])})]
 
 
 def judged(difference: float, low: float | None, high: float | None) -> Verdict:
