@@ -10,9 +10,10 @@ from importlib import resources
 VAE, AE = "models/vae.py:VAELearner._losses", "models/autoencoder.py:AutoencoderLearner._losses"
 KL = "models/objectives.py:kl_to_standard_normal"
 JUDGE, FOOL = "models/gan.py:GANLearner._judge", "models/gan.py:GANLearner._fool"
+GAME = JUDGE, "models/objectives.py:non_saturating_discriminator"  # the value that D raises and G lowers
 ESTIMATORS = "lab/questions/reparameterization/estimators.py"
 
-# Of each formula of a question, in their order, the functions that do in code what it says.
+# Of each formula of a question, in their order, the functions that do in code what it says; none where no code computes it.
 CODE: dict[str, tuple[tuple[str, ...], ...]] = {
     "reparameterization": ((f"{ESTIMATORS}:draw", f"{ESTIMATORS}:pathwise"), (f"{ESTIMATORS}:score",), (VAE,)),
     "kl": ((VAE,), (KL,), ("lab/questions/views.py:aggregate",)),
@@ -25,15 +26,15 @@ CODE: dict[str, tuple[tuple[str, ...], ...]] = {
     "encoder-vs-discriminator": (
         ("models/nets.py:GaussianEncoder.forward", "models/nets.py:Discriminator.forward"),
         (VAE,),
-        (JUDGE, "models/objectives.py:hinge_discriminator"),
-        ("lab/questions/views.py:exceeds",),
+        GAME,
+        (),
     ),
-    "ae-vs-vae-vs-gan": ((AE,), (VAE,), (JUDGE, FOOL)),
+    "ae-vs-vae-vs-gan": ((AE,), (VAE,), GAME),
     "gan-stability": (
         (FOOL, "models/objectives.py:non_saturating_generator"),
         ("models/objectives.py:non_saturating_discriminator",),
-        ("lab/questions/gan_stability/__init__.py:certainty",),
-        ("models/nets.py:module",),
+        (),
+        ("show/explorer/network.py:spectrally_normalized",),
     ),
 }
 
@@ -58,6 +59,6 @@ def excerpt(where: str) -> str:
 
 
 def excerpts(question: str, formula: int) -> tuple[str, str]:
-    """The files, below src/latentlab, and the code of the formula of that number, from 1, of a question."""
+    """The files, below src/latentlab, and the code of the formula of that number, from 1, of a question; "" where there is none."""
     found = CODE[question][formula - 1]
     return ", ".join(dict.fromkeys(where.partition(":")[0] for where in found)), "\n\n".join(map(excerpt, found))

@@ -96,9 +96,9 @@ def _claims(c: Context, name: str, card: Card) -> str:
 
 
 def _code(c: Context, name: str, formula: int) -> str:
-    """The project's own code of a formula, folded."""
+    """The project's own code of a formula, folded; nothing where no code computes it."""
     files, code = excerpts(name, formula)
-    return tag("details", tag("summary", c.say("card.code", file=files)), tag("pre", tag("code", escape(code))))
+    return tag("details", tag("summary", c.say("card.code", file=files)), tag("pre", tag("code", escape(code)))) if code else ""
 
 
 def _answer(c: Context, name: str) -> str:

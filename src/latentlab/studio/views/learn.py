@@ -213,8 +213,9 @@ def _answer(name: str) -> None:
         st.latex(latex)
         st.caption(plain(say(f"question.{name}.formula.{n}")))
         files, code = excerpts(name, n)
-        with st.expander(plain(say("card.code", file=files))):
-            st.code(code, language="python")
+        if code:
+            with st.expander(plain(say("card.code", file=files))):
+                st.code(code, language="python")
     st.markdown(f"> **{plain(say('card.analogy'))}** {plain(say(f'question.{name}.analogy'))}")
     for part in ("next", "source"):
         st.subheader(say(f"card.{part}"), anchor=False)
