@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 import textwrap
 
 import pytest
@@ -22,7 +23,7 @@ def test_each_formula_has_its_code():
     assert excerpts("kl", 2) == ("models/objectives.py", excerpt("models/objectives.py:kl_to_standard_normal"))
     files, code = excerpts("encoder-vs-discriminator", 3)
     assert files == "models/gan.py, models/objectives.py"
-    assert [line.split("(")[0] for line in code.splitlines() if line.startswith("def ")] == ["def _judge", "def non_saturating_discriminator"]
+    assert re.findall(r"^def (\w+)", code, re.MULTILINE) == ["_judge", "non_saturating_discriminator"]
 
 
 # What a formula says and the function that computes it; nothing computes the best discriminator, which needs the densities.
