@@ -16,6 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 
 import latentlab as ll
 from latentlab.base.images import grid, interleave, save_png
+from latentlab.base.texts import Phrase
 from latentlab.config.presets import preset
 from latentlab.measure.compare import comparison
 from latentlab.models import build
@@ -28,6 +29,8 @@ from latentlab.train.recorder import Recorder
 PRESETS = {"ae": "conv-ae", "vae": "conv-vae", "gan": "sn-gan", "gan-from-vae": "gan-from-vae"}
 NAMES = [str(digit) for digit in range(10)]
 LATENT = 4  # of an untrained run
+FLOOR = {"extractor": Phrase("extractor.classifier"), "count": 180, "floor": -1.5, "low": -4.0, "high": 1.0}
+KID_TOLD = Phrase("card.kid", FLOOR)  # what `View.kid_told` says beside a KID
 
 
 @contextmanager

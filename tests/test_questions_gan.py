@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fakeruns import KID_TOLD
 from PIL import Image
 from torch import nn
 
 from latentlab.base.texts import Phrase, catalogue, languages
 from latentlab.config.layers import Activation, Dense
+from latentlab.config.presets import preset
+from latentlab.data import load_data
 from latentlab.lab import questions
 from latentlab.lab.experiments.results import ARMS, Curves
 from latentlab.lab.kit import Mean, bars, claim, range_bars, range_line, ratio_claim
@@ -24,7 +27,8 @@ from latentlab.lab.questions.decoder_as_generator import moved
 from latentlab.lab.questions.encoder_vs_discriminator import deceiving, judging, told
 from latentlab.lab.questions.gan_stability import certainty, course
 from latentlab.lab.questions.reparameterization.estimators import flat_gradient
-from latentlab.lab.questions.views import exceeds, sheet
+from latentlab.lab.questions.views import View, exceeds, sheet
+from latentlab.measure.extractors.networks import random_convolutions
 from latentlab.models.nets import Decoder
 from latentlab.runs.folder import open_folder
 from latentlab.show.card import FORMULAS, Claim, count, options, read_card
@@ -127,6 +131,20 @@ def test_a_sheet_is_a_small_picture_without_text(channels: int):
         assert abs(shown[2:30, 32:60, 0] - images[1, :, :, 0]).max() <= 9  # 16 shades
 
 
+def test_beside_a_kid_stands_who_saw_it_and_what_real_images_reach():
+    data = load_data(preset("conv-vae", **{"data.train_images": 300}).data)
+    extractor, held_out = random_convolutions(1), data.test.images
+    told = View(data, extractor, held_out, None, extractor(held_out)).kid_told().values
+    assert told["extractor"].key == "extractor.random-convolutions"
+    assert told["count"] == len(held_out) == 180
+    assert told["low"] < told["floor"] < told["high"]
+    inverted = 255 - held_out  # images of another kind: the floor is that of real ones, not of whatever is held out
+    other = View(data, extractor, inverted, None, extractor(inverted))
+    assert other.kid_told().values["low"] > 10 * max(told["high"], 1.0)
+    seen = extractor(data.train.images[:180]).features
+    assert other.kid_told().values["floor"] == pytest.approx(other.kid(seen))
+
+
 def test_how_far_weights_moved():
     layers = (Dense(2, 3), Activation("relu"), Dense(3, 4))
     before, after = Decoder(layers), Decoder(layers)
@@ -200,9 +218,7 @@ def generators(edges: float, same: float) -> dict[str, list[dict[str, Any]]]:
 
 def family(kid: dict[str, float], seed: int, mse: float, knn: float | None) -> dict[str, Any]:
     quality = {name: {"kid": value + seed, "precision": 0.8, "recall": 0.7} for name, value in kid.items()}
-    return {**quality, "floor": {"kid": 1.0}, "mse": mse * (1 + 0.01 * seed), "edges": 0.3, "seconds": 4.0} | (
-        {} if knn is None else {"knn_accuracy": knn}
-    )
+    return {**quality, "mse": mse * (1 + 0.01 * seed), "edges": 0.3, "seconds": 4.0} | ({} if knn is None else {"knn_accuracy": knn})
 
 
 def families(flip: bool) -> dict[str, list[dict[str, Any]]]:
@@ -256,10 +272,10 @@ def judged_cards() -> list[tuple[str, tuple[Claim, ...], tuple[str, ...], list[P
     kid, weights, nets, three, arms = curves(800.0), generators(0.37, 0.7), networks(0.9), families(False), stability("spectral")
     said = g.judge(arms)
     return [
-        ("decoder-as-generator", d.judge(kid, weights), (d.outcome(kid),), [d.course(kid), d.weights(weights), d.variety(kid)]),
+        ("decoder-as-generator", d.judge(kid, weights), (d.outcome(kid),), [d.course(kid, KID_TOLD), d.weights(weights), d.variety(kid)]),
         ("encoder-vs-discriminator", e.judge(nets), e.outcome(e.judge(nets)), [e.verdicts(nets), e.knowledge(nets), e.logits(nets)]),
-        ("ae-vs-vae-vs-gan", a.judge(three), a.outcome(three), [a.distances(three), a.errors(three), a.virtues(three)]),
-        ("gan-stability", said, g.outcome(said, arms), [g.ablation(arms), g.dominance(arms), g.gradients(arms)]),
+        ("ae-vs-vae-vs-gan", a.judge(three), a.outcome(three), [a.distances(three, KID_TOLD), a.errors(three), a.virtues(three)]),
+        ("gan-stability", said, g.outcome(said, arms), [g.ablation(arms, KID_TOLD), g.dominance(arms), g.gradients(arms)]),
     ]
 
 
@@ -278,6 +294,9 @@ def test_every_claim_and_panel_has_its_words_in_both_languages(card: tuple[str, 
             assert "{" not in words
             assert "None" not in words
             assert "nan" not in words.split()
+        for panel in panels:
+            if "KID" in (panel.title if isinstance(panel, Pictures) else panel.y_label).say(lang):
+                assert panel.summary.say(lang).endswith(KID_TOLD.say(lang))
     assert len(FORMULAS[name]) == count(name, "formula") >= 2
     assert 3 <= len(claims) <= 8
     assert count(name, "answer") >= 3

@@ -9,6 +9,7 @@ from string import Formatter
 import numpy as np
 import pytest
 import torch
+from fakeruns import KID_TOLD
 from PIL import Image
 
 from latentlab.base.images import Images
@@ -336,10 +337,10 @@ def made_up(name: str, flip: bool) -> tuple[tuple, tuple]:
         case "kl":
             tables, gaps = kl_tables(flip)
             pictures = [b"png"] * 7
-            return kl.claims(tables, gaps, 300), kl.panels(tables, gaps, 300, pictures)
+            return kl.claims(tables, gaps, 300), kl.panels(tables, gaps, 300, pictures, KID_TOLD)
         case "latent-dim":
             tables = size_tables(flip)
-            return latent_dim.claims(tables), latent_dim.panels(tables, [b"png"] * 5)
+            return latent_dim.claims(tables), latent_dim.panels(tables, [b"png"] * 5, KID_TOLD)
         case _:
             found = gradient_results(flip)
             claims = reparameterization.claims(*(found[key] for key in ("bias", "ratios", "spread", "curves", "kl")))
@@ -374,6 +375,9 @@ def test_every_text_of_a_card_is_there_and_filled_in(name, tmp_path):
                 lines += [getattr(panel, kind)] if hasattr(panel, kind) else []
             lines += [series.name for series in getattr(panel, "series", ())] + [said for said, _ in getattr(panel, "items", ())]
             assert all(phrase.say(lang) and "{" not in phrase.say(lang) for phrase in lines)
+            axes = [panel.y_label] if hasattr(panel, "y_label") else []
+            if any("KID" in phrase.say(lang) for phrase in axes):
+                assert panel.summary.say(lang).endswith(KID_TOLD.say(lang))
         for part, least in (("experiment", 1), ("answer", 3), ("formula", 2), ("next", 3), ("source", 1)):
             numbers = sorted(int(key.rpartition(".")[2]) for key in texts if key.startswith(f"question.{name}.{part}."))
             assert numbers == list(range(1, len(numbers) + 1)), part

@@ -19,14 +19,16 @@ from PIL import Image
 
 from latentlab.base.images import Images, grid, to_pil
 from latentlab.base.seeding import numpy_generator
+from latentlab.base.texts import Phrase
 from latentlab.config.presets import preset
 from latentlab.data import Data, ImageSet, load_data
 from latentlab.lab.kit import Doubles
 from latentlab.measure.extractors import Extractor, Seen, extractors_for
 from latentlab.measure.likelihood import marginal, posterior
 from latentlab.measure.metrics.classes import active_units, entropy_nats, knn_accuracy, shares
-from latentlab.measure.metrics.features import frechet_distance, kernel_distance, kid, moments
+from latentlab.measure.metrics.features import frechet_distance, kernel_distance, kid, kid_estimate, moments
 from latentlab.measure.metrics.manifold import manifold
+from latentlab.measure.table import extractor_words
 from latentlab.models.objectives import bernoulli_nats_of_one
 from latentlab.models.vae import VAELearner
 from latentlab.train import Run
@@ -64,9 +66,12 @@ class View:
             values["class_entropy_nats"] = entropy_nats(shares(fake.labels, self.classes))
         return values
 
-    def floor(self) -> dict[str, float]:
-        """What as many real training images reach by the same measures."""
-        return self.quality(first(self.data.train, len(self.held_out)).images)
+    def kid_told(self) -> Phrase:
+        """What a card says beside a KID: who saw it, and what as many real training images reach, with its interval."""
+        real = self.extractor(first(self.data.train, len(self.held_out)).images).features
+        floor = kid_estimate(real, self.seen.features, self.extractor.unit(self.seen.features))
+        seen_by = extractor_words(self.extractor.identity)
+        return Phrase("card.kid", {"extractor": seen_by, "count": len(real), "floor": floor.value, "low": floor.low, "high": floor.high})
 
 
 def view(settings: Mapping[str, Any], splits: Sequence[str] = ("val", "test")) -> View:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from latentlab.base.seeding import latents
+from latentlab.base.texts import Phrase
 from latentlab.lab.experiments import HALF_DISCRIMINATOR
 from latentlab.lab.experiments.results import ARMS, Curves, decide, read_curves
 from latentlab.lab.kit import Painter, bars, claim, column, mean, paired, range_line, table
@@ -55,7 +56,8 @@ def experiment(bench: Bench) -> Findings:
         "seconds": {arm: float(of_arm.seconds.mean()) for arm, of_arm in curves.items()},
     }
     settings = {"seeds": SEEDS, "vae_steps": VAE_STEPS, "gan_steps": GAN_STEPS, "frozen_steps": FROZEN_STEPS, "batch_size": BATCH}
-    panels: tuple[Panel, ...] = (course(curves), faces(bench, runs), weights(generators), variety(curves))
+    told = view({"shared": bench.shared}, ("val",)).kid_told()
+    panels: tuple[Panel, ...] = (course(curves, told), faces(bench, runs), weights(generators), variety(curves))
     return Findings(settings, (outcome(curves),), judge(curves, generators), panels, numbers)
 
 
@@ -109,14 +111,14 @@ def outcome(curves: Mapping[str, Curves]) -> str:
     return {"lasting": "lasting", "head_start": "fading", "none": "none", "early_loss": "none", "worse": "worse"}[decide(signs)]
 
 
-def course(curves: Mapping[str, Curves]) -> Lines:
+def course(curves: Mapping[str, Curves], told_of_kid: Phrase) -> Lines:
     """KID over the images that the GAN has read; the VAE's own samples as the starting line."""
     x = [float(n) for n in curves["warm"].images_seen]
     kid = {arm: of_arm.values["kid"] for arm, of_arm in curves.items()}
     start, early = float(kid["warm"][:, 0].mean()), point_at(curves["warm"], EARLY)
     series = [range_line(paint.say(f"arm.{arm}"), x, kid[arm].tolist(), KINDS[arm]) for arm in ARMS]
     series.append(Series(paint.say("arm.vae"), (start,) * len(x), tuple(x), kind="vae"))
-    told = {"start": start, "early": int(x[early]), "end": int(x[-1])}
+    told: dict[str, Any] = {"start": start, "early": int(x[early]), "end": int(x[-1]), "kid": told_of_kid}
     for name, point in (("end", -1), ("early", early)):
         told |= {f"{arm}_{name}": float(kid[arm][:, point].mean()) for arm in kid if arm != "frozen"}
     marks = ((float(FROZEN_STEPS * BATCH), paint.say("released")),)

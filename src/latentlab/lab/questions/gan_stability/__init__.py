@@ -61,7 +61,8 @@ def experiment(bench: Bench) -> Findings:
     numbers = {arm: table({name: column(seeds, name) for name in TOLD if name in seeds[0]}) for arm, seeds in measured.items()}
     settings: dict[str, Any] = {"seeds": SEEDS, "generator_updates": 2 * STEPS, "batch_size": BATCH}
     settings |= {name: f"{value} / {without}" for name, (_, value, without) in REMEDIES.items()}
-    panels: tuple[Panel, ...] = (ablation(measured), faces(runs), dominance(measured), gradients(measured))
+    told = view({"shared": bench.shared}).kid_told()
+    panels: tuple[Panel, ...] = (ablation(measured, told), faces(runs), dominance(measured), gradients(measured))
     return Findings(settings, outcome(claims, measured), claims, panels, dict(numbers))
 
 
@@ -95,10 +96,11 @@ def outcome(claims: Sequence[Claim], measured: Measured) -> tuple[str, ...]:
     return tuple(needed[row] for row in tied_best(-comparable([column(measured[name], "kid") for name in needed])))
 
 
-def ablation(measured: Measured) -> Bars:
+def ablation(measured: Measured, told_of_kid: Phrase) -> Bars:
     """KID of every arm."""
     series = range_bars(paint.say("kid"), [column(measured[arm], "kid") for arm in ARMS], "gan")
-    return paint.bars("ablation.", "kid", arms(), [series], {arm: mean(measured[arm], "kid") for arm in ARMS}, log_y=True)
+    told = {arm: mean(measured[arm], "kid") for arm in ARMS} | {"kid": told_of_kid}
+    return paint.bars("ablation.", "kid", arms(), [series], told, log_y=True)
 
 
 def faces(runs: Mapping[str, Run]) -> Pictures:

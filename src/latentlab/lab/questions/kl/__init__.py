@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from latentlab.base.images import Images
+from latentlab.base.texts import Phrase
 from latentlab.lab.kit import Doubles, Painter, grid, larger, listed, plain, series, tied_best
 from latentlab.lab.questions import Findings
 from latentlab.lab.questions.bench import QUIET, Bench, Plan, Task
-from latentlab.lab.questions.views import measure_coder, strip
+from latentlab.lab.questions.views import measure_coder, strip, view
 from latentlab.show.card import Claim
 from latentlab.show.charts.panels import Panel
 from latentlab.train import Run
@@ -58,7 +59,7 @@ def experiment(bench: Bench) -> Findings:
         settings={**SETTINGS, "betas": list(ORDER), "seeds": SEEDS, "small_train_images": small, "small_betas": list(SMALL_BETAS)},
         outcome=outcome(tables["kid"]),
         claims=claims(tables, gaps, small),
-        panels=panels(tables, gaps, small, drawn),
+        panels=panels(tables, gaps, small, drawn, view({"shared": bench.shared}, ("test",)).kid_told()),
         numbers={"betas": list(ORDER), "small_betas": list(SMALL_BETAS), "small_train_images": small}
         | {name: listed(table) for name, table in tables.items()}
         | {"small_gap_nats": listed(np.stack([gaps[beta] for beta in SMALL_BETAS]))},
@@ -75,7 +76,7 @@ def plan(beta: float, seed: int, train_images: int | None = None) -> Plan:
 
 
 def gap(results: Sequence[Mapping[str, Any]]) -> Doubles:
-    """Held-out less training reconstruction term of each seed [S], in nats per image: what was learned by heart."""
+    """Held-out less training reconstruction term of each seed [S], in nats per image."""
     held_out, train = grid([results], "test", "reconstruction_nats"), grid([results], "train", "reconstruction_nats")
     difference: Doubles = (held_out - train)[0]
     return difference
@@ -141,7 +142,9 @@ def pictures(runs: Sequence[Run], images: Images) -> list[bytes]:
     return [strip(picture, count) for picture in [images, *rows]]
 
 
-def panels(tables: Mapping[str, Doubles], gaps: Mapping[float, Doubles], small: int, drawn: list[bytes]) -> tuple[Panel, ...]:
+def panels(
+    tables: Mapping[str, Doubles], gaps: Mapping[float, Doubles], small: int, drawn: list[bytes], told_of_kid: Phrase
+) -> tuple[Panel, ...]:
     """The curve of rate and distortion, the pictures, what follows for a new image, the plane, the gap."""
     mean = {name: table.mean(1) for name, table in tables.items()}
     parts = {"reconstruction": "reconstruction_nats", "rate": "kl_nats", "bound": "negative_elbo_nats"}
@@ -153,7 +156,7 @@ def panels(tables: Mapping[str, Doubles], gaps: Mapping[float, Doubles], small: 
     )  # fmt: skip
     quality = paint.lines(
         "quality.", "beta", "kid", [series(paint.say("quality.kid"), ORDER, tables["kid"], "vae")],
-        {"zero": float(mean["kid"][0]), "one": float(mean["kid"][one]), "ten": float(mean["kid"][-1])}, log_x=True,
+        {"zero": float(mean["kid"][0]), "one": float(mean["kid"][one]), "ten": float(mean["kid"][-1]), "kid": told_of_kid}, log_x=True,
     )  # fmt: skip
     order = np.argsort(mean["kl_nats"])
     plane = paint.lines(

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from latentlab.base.images import Images
+from latentlab.base.texts import Phrase
 from latentlab.lab.kit import Doubles, Painter, difference_verdict, grid, larger, listed, plain, series
 from latentlab.lab.questions import Findings
 from latentlab.lab.questions.bench import QUIET, Bench, Plan, Task
-from latentlab.lab.questions.views import measure_coder, strip
+from latentlab.lab.questions.views import measure_coder, strip, view
 from latentlab.show.card import Claim
 from latentlab.show.charts.panels import Panel, Series
 from latentlab.train import Run
@@ -57,7 +58,7 @@ def experiment(bench: Bench) -> Findings:
         settings={**SETTINGS, **AE_SETTINGS, "sizes": list(SIZES), "seeds": SEEDS},
         outcome=outcome(tables["vae"]["nll_nats"]),
         claims=claims(tables),
-        panels=panels(tables, drawn),
+        panels=panels(tables, drawn, view({"shared": bench.shared}, ("test",)).kid_told()),
         numbers={"sizes": list(SIZES)} | {f"{family}_{name}": listed(t) for family in FAMILIES for name, t in tables[family].items()},
     )
 
@@ -151,7 +152,7 @@ def pictures(runs: Mapping[str, Run], images: Images) -> list[bytes]:
     return drawn
 
 
-def panels(tables: Tables, drawn: list[bytes]) -> tuple[Panel, ...]:
+def panels(tables: Tables, drawn: list[bytes], told_of_kid: Phrase) -> tuple[Panel, ...]:
     """The units that are needed, the NLL, the errors, the samples, the codes against the prior, the organisation, the pictures."""
     vae, most = tables["vae"], SIZES[-1]
     names = {family: paint.say(family) for family in FAMILIES}
@@ -184,7 +185,9 @@ def panels(tables: Tables, drawn: list[bytes]) -> tuple[Panel, ...]:
         paint.lines(
             "error.", "size", "error.mse", errors, last("reconstruction_mse", ("ae", "vae")) | {"size": most}, log_x=True, log_y=True,
         ),
-        paint.lines("samples.", "size", "samples.kid", both("kid"), last("kid", ("ae", "vae")) | {"size": most}, log_x=True),
+        paint.lines(
+            "samples.", "size", "samples.kid", both("kid"), {**last("kid", ("ae", "vae")), "size": most, "kid": told_of_kid}, log_x=True,
+        ),
         paint.lines(
             "prior.", "size", "prior.nats",
             [series(paint.say("prior.codes"), SIZES, codes, "vae"), series(paint.say("prior.floor"), SIZES, floor, "real")],
