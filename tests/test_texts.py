@@ -16,6 +16,7 @@ from latentlab.base.texts import catalogue, duration, languages, measured, numbe
 from latentlab.config.parts import PARTS, DataConfig
 from latentlab.config.presets import PRESETS
 from latentlab.config.sources import SOURCES
+from latentlab.measure.metrics.classes import ACTIVE_VARIANCE
 
 HOME = Path(latentlab.__file__).parent
 
@@ -117,6 +118,32 @@ def test_texts_keep_to_the_terms(row):
     assert [key for key, words in texts["en"].items() if english.search(words) and not french.search(texts["fr"][key])] == []
     for words, avoid in zip(texts.values(), avoided, strict=True):
         assert [key for key, one in words.items() if avoid.search(one)] == []
+
+
+def test_an_active_unit_has_one_definition():
+    """A mean whose variance over the images is above a threshold; where a text gives the threshold, it is the code's."""
+    for lang, variance in (("en", "variance"), ("fr", "variance")):
+        texts = catalogue(lang)
+        for key in ("glossary.active-unit.is", "curves.units.summary", "figure.kl.active", "family.vae.balance.here"):
+            assert variance in texts[key], key
+        for key in ("question.kl.measured.collapse", "question.latent-dim.measured.switched-off"):
+            assert f"{variance} {'above' if lang == 'en' else 'au-dessus de'} {number(ACTIVE_VARIANCE, lang)}" in texts[key], key
+        assert not re.search(r"says little|dit peu", texts["curves.units.summary"])
+
+
+@pytest.mark.parametrize(("key", "bound"), [("measure.kl_nats.about", "majorant"), ("explorer.draw.nats", "au plus")])
+def test_the_kl_is_at_most_what_a_code_says(key, bound):
+    assert "at most" in catalogue("en")[key]
+    assert bound in catalogue("fr")[key]
+
+
+@pytest.mark.parametrize("lang", ["en", "fr"])
+def test_an_answer_can_be_read_without_its_experiment(lang):
+    """Answers are shown where no experiment was run: they speak of no picture and no numbers of it."""
+    seen = {"en": r"figures?|charts?|intervals|curve bends", "fr": r"figures?|graphiques?|intervalles|coude de la courbe"}[lang]
+    for key, words in catalogue(lang).items():
+        if re.fullmatch(r"question\.[\w-]+\.(answer|formula)\.\d+", key):
+            assert not re.search(rf"\b({seen})\b", words, re.IGNORECASE), key
 
 
 def test_french_typography():
