@@ -87,6 +87,11 @@ def test_the_parts_of_the_elbo_agree(results) -> None:
     assert bits["value"] == pytest.approx(nats["value"] / (784 * np.log(2)))
     assert (nats["k"], nats["n"], bits["n"]) == (60, 20, 20)
     assert 1 <= nats["effective_samples"]["least"] <= nats["effective_samples"]["mean"] <= 60
+    tail = nats["pareto_k"]
+    assert tail["mean"] <= tail["most"]
+    assert tail["threshold"] == 0.7
+    assert 0 <= tail["above"] <= 1
+    assert (tail["above"] > 0) == (tail["most"] > 0.7)
     assert nats["bounds_nats"]["1"] > nats["bounds_nats"]["5"] > nats["bounds_nats"]["50"]
     assert 0 <= scores["active_units"]["value"] <= 3
 

@@ -67,21 +67,27 @@ def test_the_nll_of_a_linear_gaussian_vae_is_the_exact_marginal(model: LinearGau
 
 
 @pytest.mark.parametrize(
-    ("shift", "scale", "samples"),
-    [pytest.param(0.3, 1.3, 200, marks=pytest.mark.slow), pytest.param(0.0, 0.8, 200, marks=pytest.mark.slow), (0.0, 0.6, 100)],
+    ("shift", "scale", "samples", "uncertain"),
+    [
+        pytest.param(0.3, 1.3, 200, math.inf, marks=pytest.mark.slow),
+        pytest.param(0.0, 0.8, 200, math.inf, marks=pytest.mark.slow),
+        (0.0, 0.6, 100, math.inf),  # as many samples for each image, so that all that varies is their draw
+        (0.0, 0.6, 50, likelihood.UNCERTAIN),  # and with further samples where they are needed, as scores are made
+    ],
 )
 def test_the_monte_carlo_error_covers_the_spread_over_seeds(
-    model: LinearGaussian, shift: float, scale: float, samples: int, monkeypatch: pytest.MonkeyPatch
+    model: LinearGaussian, shift: float, scale: float, samples: int, uncertain: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a posterior that is too wide, too narrow, far too narrow: of 200 draws nominally 95 % lie within 1.96 errors of their mean."""
-    monkeypatch.setattr(likelihood, "UNCERTAIN", math.inf)  # as many samples for each image, so that all that varies is their draw
+    monkeypatch.setattr(likelihood, "UNCERTAIN", uncertain)
     q = Posterior(*(part[:15] for part in model.posterior(shift, scale)))
     found = [marginal(q, model.log_likelihood, samples, seed) for seed in range(200)]
     means = np.array([one.nll_nats.mean() for one in found])
     errors = np.array([one.monte_carlo_stderr for one in found])
     assert 0.90 <= (np.abs(means - means.mean()) < 1.96 * errors).mean() <= 0.99
+    assert any((one.drawn > samples).any() for one in found) == (uncertain < math.inf)
     if scale < 1:  # the delta method sees only the weights that were drawn
-        delta = np.array([math.sqrt((1 / one.effective - 1 / samples).sum()) / len(one.nll_nats) for one in found])
+        delta = np.array([math.sqrt((1 / one.effective - 1 / one.drawn).sum()) / len(one.nll_nats) for one in found])
         assert (np.abs(means - means.mean()) < 1.96 * delta).mean() < 0.90
 
 

@@ -171,6 +171,20 @@ def test_what_failed_leads_and_noise_is_not_praised(tmp_path):
     assert "only 0.0" not in write_page(tmp_path / "lab.html", runs, compared, "en").read_text(encoding="utf-8")
 
 
+def test_what_a_number_rests_on_stands_beside_it(tmp_path):
+    """How an NLL was sampled and how far its tail is to be trusted; the interval of what real images reach."""
+    runs, compared = fake_lab(tmp_path, "vae", drawn="en", epochs=1)
+    scores = compared["runs"]["vae"]["scores"]
+    scores["kid"] = {"value": 154.0, "ci95": [140.0, 168.0], "floor": -10.3, "floor_ci95": [-31.5, 11.8], "unit": "", "n": 640}
+    tail = {"mean": 0.4, "most": 1.3, "threshold": 0.7, "above": 0.125}
+    scores["nll_nats"] |= {"effective_samples": {"mean": 7.8, "least": 1.06}, "pareto_k": tail}
+    words = Page(write_page(tmp_path / "lab.html", runs, compared, "en").read_text(encoding="utf-8")).words
+    assert "real images: −10.3 (−31.5 to 11.8)" in words
+    assert "k = 500 importance samples" in words
+    assert "effective 7.8 on average, 1.1 at least" in words
+    assert re.search(r"Pareto k > 0\.7\) for 12(\.5)?\s?% of images", words)
+
+
 def test_a_claim_that_the_numbers_contradict_is_told_so(tmp_path):
     runs, compared = fake_lab(tmp_path, "ae", "vae", drawn="en", epochs=1)
     compared["runs"]["ae"]["scores"]["reconstruction_mse"]["value"] = 0.02

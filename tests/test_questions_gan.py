@@ -354,6 +354,32 @@ def test_who_tells_the_images_apart_follows_the_numbers():
     assert {verdicts(claims)[name] for name in ("collaboration", "competition", "code", "knowledge")} == {"holds"}
 
 
+def test_what_the_discriminator_learned_is_held_against_the_untrained_layer():
+    """However far above the logit the trained layer lies: where the untrained one is as good, the game taught nothing."""
+    for untrained, expected in ((0.9, "unclear"), (0.95, "contradicted"), (0.7, "holds")):
+        found = networks(0.9)
+        for seed, run in enumerate(found):
+            probes = run["probes"]
+            assert probes["discriminator.trained"]["linear"] > probes["discriminator.output"]["linear"] + 0.5
+            probes["discriminator.untrained"]["linear"] = untrained + 0.01 * seed + 0.002 * (-1) ** seed
+        assert verdicts(encoder_vs_discriminator.judge(found))["knowledge"] == expected, untrained
+
+
+def test_the_caption_of_the_logits_says_which_side_is_more_real():
+    """The chart is a cumulative distribution over the logit: what is more real lies further right, and nothing lies higher for it."""
+    found = networks(0.9)
+    for run in found:
+        logits = run["logit"]
+        logits["gan-samples"] = logits["real"] | {"quantiles": [value - 5.0 for value in logits["real"]["quantiles"]]}
+    panel = encoder_vs_discriminator.logits(found)
+    real, fake = (next(series for series in panel.series if series.kind == kind) for kind in ("real", "gan"))
+    assert real.y == fake.y == tuple(sorted(real.y))
+    assert all(a > b for a, b in zip(real.x, fake.x, strict=True))
+    assert (panel.x_label.say("en"), panel.y_label.say("en")) == ("logit", "% of images below")
+    assert "the further right a curve lies, the more real" in panel.summary.say("en")
+    assert "plus la courbe est à droite, plus le discriminateur trouve ces images vraies" in panel.summary.say("fr")
+
+
 def test_the_remedy_that_is_missed_most_follows_the_numbers():
     for worst in gan_stability.REMEDIES:
         found = stability(worst)

@@ -100,6 +100,7 @@ def test_the_result_stays_closed_until_there_is_a_prediction(place):
     assert text("card.outcome", "en", each=text("question.kl.option.one", "en").rstrip(".")) in said
     assert "Held-out negative ELBO: 2.50 nats at β = 0.1, 1.50 at β = 1, 3.50 at β = 10" in said
     assert all(text(f"card.verdict.{verdict}", "en") in said for verdict in ("holds", "contradicted"))
+    assert text("card.against", "en", against=text("question.kl.against.elbo", "en")) in said
     [kept] = place.questions.glob("kl/prediction*.json")
     before = kept.read_bytes()
     prediction = answers_book.prediction(place, "kl")
