@@ -146,9 +146,19 @@ def test_an_answer_can_be_read_without_its_experiment(lang):
             assert not re.search(rf"\b({seen})\b", words, re.IGNORECASE), key
 
 
+def titles(key: str) -> list[str]:
+    """The parts of a source's English title that French would space otherwise."""
+    words = catalogue("en")[key] if ".source." in key else ""
+    return [part for part in re.findall(r"[A-Za-z-]+[?!:]", words) if not re.fullmatch(r"[A-Z]+:", part)]
+
+
 def test_french_typography():
     for key, words in catalogue("fr").items():
         plain = re.sub(r"\{\w+\}", "x", words)
+        for published in titles(key):  # an English title stays as it was published
+            assert published in plain, key
+            plain = plain.replace(published, "")
+        assert not plain.startswith("\u00a0"), key  # a unit alone is just "%"
         assert not re.search(r"[^\u202f][;?!]", plain), key
         assert not re.search(r"[^\u00a0]:(?=\s|$)", plain), key
         assert not re.search(r"«(?!\u202f)|(?<!\u202f)»|[^\u00a0]%", plain), key
