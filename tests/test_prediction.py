@@ -14,13 +14,17 @@ import pytest
 from commands import refusal_here
 from handins import card, handed_in, short_questions
 
+import latentlab.lab.grid
 import latentlab.lab.questions
+import latentlab.show.report
 from latentlab.base.errors import LabError
+from latentlab.base.texts import Phrase
 from latentlab.cli import main
 from latentlab.lab import questions
 from latentlab.show.answers import Answers, Part, parsed, with_kept
 from latentlab.show.answers.prediction import Prediction, all_kept, keep, kept, said
 from latentlab.show.answers.record import open_report
+from latentlab.show.charts.panels import Bars, Series
 
 NINE, TEN = "2026-11-22T09:00:00+00:00", "2026-11-22T11:00:00+01:00"  # the second is ten by UTC
 
@@ -120,6 +124,47 @@ def test_to_start_over_does_not_forget_that_the_result_was_there(tmp_path, monke
     assert not (tmp_path / "card.json").exists()
     with pytest.raises(LabError, match="stays as it was kept: none"):
         questions.run("kl", tmp_path, predict="falls")
+
+
+@pytest.fixture
+def quick_experiment(monkeypatch):
+    """The experiment of kl in no time."""
+    told, words = card("kl"), Phrase("page.verbatim", {"words": "w"})
+    panel = Bars(words, words, (words,), (Series(words, (1.0,)),), words)
+    findings = questions.Findings(told.settings, told.outcome, told.claims, (panel,), told.numbers)
+    monkeypatch.setattr(latentlab.lab.grid, "prepare", lambda images, say: None)
+    monkeypatch.setattr(latentlab.show.report, "write_card_page", lambda card, out, lang: None)  # it needs the questions' whole texts
+    monkeypatch.setattr(latentlab.lab.questions.module_of("kl"), "experiment", lambda bench: findings)
+
+
+def test_a_result_that_the_command_told_is_remembered_as_seen(tmp_path, capsys, quick_experiment):
+    folder = tmp_path / "kl"
+    assert main(["question", "kl", "--out", str(folder)]) == 0  # nobody at a terminal, and nothing predicted
+    assert "Claim first." in capsys.readouterr().out
+    assert kept(folder, "kl").chosen == ()
+    with pytest.raises(LabError, match="stays as it was kept: none"):
+        keep(folder, "kl", ["falls"])  # what the studio's button does
+    predicted = tmp_path / "predicted"
+    assert main(["question", "kl", "--out", str(predicted), "--predict", "falls"]) == 0
+    assert kept(predicted, "kl").chosen == ("falls",)
+    assert main(["question", "kl", "--out", str(predicted)]) == 0
+    assert kept(predicted, "kl").chosen == ("falls",)
+
+
+def test_the_studios_own_process_tells_no_result(tmp_path, capsys, quick_experiment):
+    """The page keeps it closed until a prediction, or the wish to look, is kept. To start over changes nothing of that."""
+    pytest.importorskip("streamlit")
+    from latentlab.studio.actions import experiment_words
+    from latentlab.studio.library import Library
+
+    place = Library(tmp_path)
+    folder = place.questions / "kl"
+    for fresh in (False, True):
+        assert main(experiment_words(place, "kl", "digits", "en", fresh)) == 0
+        assert capsys.readouterr().out == f"{folder}\n"
+        assert kept(folder, "kl") is None
+    assert main(["question", "kl", "--out", str(folder)]) == 0  # the same result, told in a terminal
+    assert kept(folder, "kl").chosen == ()
 
 
 def test_a_person_at_a_terminal_is_asked_until_the_prediction_is_one(tmp_path):

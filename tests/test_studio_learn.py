@@ -181,7 +181,7 @@ def test_the_experiment_is_started_once(place, monkeypatch):
     at.segmented_control(key="learn-data-kl").set_value("mnist")
     whole(at.button(key="learn-start-kl").click().run())
     folder = str(place.runs / "questions" / "kl")
-    assert started == [["question", "kl", "question", "kl", "--out", folder, "--data", "mnist", "--lang", "fr"]]
+    assert started == [["question", "kl", "question", "kl", "--out", folder, "--data", "mnist", "--lang", "fr", "--closed"]]
     monkeypatch.setattr(tasks, "working", lambda place, kinds, name: True)
     at.button(key="learn-start-kl").click()
     whole(at.run())

@@ -145,6 +145,7 @@ def command_question(arguments: list[str]) -> int:
     )
     before.add_argument("--answers", metavar="FILE", help="keep the prediction that your sheet makes")
     parser.add_argument("--sheet", metavar="FILE", help="write a sheet for answers and predictions, for `latentlab report --answers`")
+    parser.add_argument("--closed", action="store_true", help=SUPPRESS)  # a studio opens the result
     add_lang(parser, "language of what is printed, of the card and of the sheet")
     options = parser.parse(arguments)
     if options.sheet is not None:
@@ -179,6 +180,7 @@ def command_question(arguments: list[str]) -> int:
             lang=options.lang,
             seed=options.seed,
             fresh=options.fresh,
+            closed=options.closed,
             say=say,
             root=options.data_root,
             offline=options.offline,
@@ -186,9 +188,11 @@ def command_question(arguments: list[str]) -> int:
     except Interrupted as error:
         say(f"stopped; what was trained is kept, and the same command goes on in {folder}.")
         return 128 + error.number
-    if prediction is not None and prediction.chosen:
-        print(in_words(prediction, card.ended, options.lang))
-    print("\n".join([*verdicts(card, options.lang), str(folder)]))
+    if not options.closed:
+        if prediction is not None and prediction.chosen:
+            print(in_words(prediction, card.ended, options.lang))
+        print("\n".join(verdicts(card, options.lang)))
+    print(folder)
     return 0
 
 

@@ -93,8 +93,8 @@ def experiment(library: Library, question: str, data: str, language: str, fresh:
 
 
 def experiment_words(library: Library, question: str, data: str, language: str, fresh: bool) -> list[str]:
-    """The command that runs a question's experiment."""
-    words = ["question", question, "--out", str(library.questions / question), "--data", data, "--lang", language]
+    """The command that runs a question's experiment; the page opens the result."""
+    words = ["question", question, "--out", str(library.questions / question), "--data", data, "--lang", language, "--closed"]
     words += ["--data-root", library.data_root] if library.data_root is not None else []
     return words + (["--fresh"] if fresh else [])
 

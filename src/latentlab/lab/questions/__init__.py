@@ -67,6 +67,7 @@ def run(
     seed: int = 0,
     predict: str | Iterable[str] = (),
     fresh: bool = False,
+    closed: bool = False,
     say: Callable[[str], None] = lambda text: None,
     **data_options: Any,
 ) -> Card:
@@ -74,8 +75,9 @@ def run(
 
     Finished runs in that folder are kept and unfinished ones go on, so that the same call after an interruption ends
     what was begun; `fresh` starts over. Each arm is trained with several seeds, the first of which is `seed`. The options of
-    `predict` are kept before the experiment begins, see `show.answers.prediction`. Raises LabError for wrong input, for a folder
-    that is not empty and not this question's, and for a prediction other than the one kept, or after the result.
+    `predict` are kept before the experiment begins, see `show.answers.prediction`; without one it is kept that there was none,
+    unless the result stays `closed`, which is for who shows nobody the card. Raises LabError for wrong input, for a folder that is
+    not empty and not this question's, and for a prediction other than the one kept, or after the result.
     """
     from latentlab.config.presets import preset
     from latentlab.data import load_data
@@ -94,8 +96,8 @@ def run(
     images = load_data(preset("conv-vae", **shared).data)
     with working_in(folder):
         if fresh:
-            if is_result(folder) and kept(folder, name) is None:
-                keep(folder, name, ())  # the result was there: what is predicted now is no prediction
+            if is_result(folder) and not closed:
+                keep_seen(name, folder)
             forget(folder)
         claim_folder(name, folder)
         # Where a card is, the experiment ended before: to read it again takes no time that belongs to it.
@@ -110,6 +112,8 @@ def run(
         card.save(folder)
         draw_panels(card.panels, folder / "figure.png", lang)
         write_card_page(card, folder / "card.html", lang)
+        if not closed:
+            keep_seen(name, folder)
     return card
 
 
@@ -124,6 +128,12 @@ def keep_before(name: str, folder: Path, predict: Iterable[str]) -> None:
         if is_result(folder) and kept(folder, name) is None:
             raise LabError(f"a prediction must come before the result, which is in {folder}. Leave it out, or name another folder.")
         keep(folder, name, predict)
+
+
+def keep_seen(name: str, folder: Path) -> None:
+    """Keep that there was no prediction, unless there is one: what is predicted after the result is none."""
+    if kept(folder, name) is None:
+        keep(folder, name, ())
 
 
 def is_result(folder: Path) -> bool:
