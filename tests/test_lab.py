@@ -9,6 +9,12 @@ from pathlib import Path
 import pytest
 from commands import refusal, run, start, wait_until
 
+import latentlab.lab.main
+from latentlab.base.texts import catalogue
+from latentlab.cli import main
+from latentlab.runs.folder import open_folder
+from latentlab.show.answers.record import open_report
+
 RUNS = ("ae", "vae", "gan", "gan-from-vae")
 
 
@@ -102,3 +108,26 @@ def test_an_interrupted_lab_is_resumed_by_the_same_command(lab: Path, tmp_path: 
     assert done.stderr.count("finished before, kept") >= 2
     for name in RUNS:
         assert final_sha256(out / name) == final_sha256(lab / name)
+
+
+def test_a_students_lab_holds_the_number_and_no_model_answer(lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And so does a report of its runs; a lab of nobody's holds the answers."""
+    out = tmp_path / "lab"
+    shutil.copytree(lab, out)
+    configs = {name: open_folder(out / name).config() for name in RUNS}
+    monkeypatch.setattr(latentlab.lab.main, "plan", lambda data, options, quick, out, student: configs)  # as if they were the student's
+    for drawing in ("draw_walks", "draw_figures", "draw_together"):
+        monkeypatch.setattr(latentlab.lab.main, drawing, lambda *about: None)
+    answers = [words for lang in ("en", "fr") for words in (catalogue(lang)["question.kl.answer.2"][:80], catalogue(lang)["card.answer"])]
+    assert all(words in (lab / "lab.html").read_text(encoding="utf-8") for words in answers)
+    done = latentlab.lab.main.run_lab(out=out, student=" 47 11", quick=True, follow=lambda session: False, say=lambda words: None)
+    assert done is not None
+    assert main(["report", str(out), "--out", str(tmp_path / "report.html")]) == 0
+    for page in (out / "lab.html", tmp_path / "report.html"):
+        assert not any(words in page.read_text(encoding="utf-8") for words in answers)
+        found = open_report(page)
+        assert found.state == "sound"
+        assert found.record is not None
+        assert found.record["student"] == "4711"
+    assert main(["report", str(out), "--model-answers", "--out", str(tmp_path / "report.html")]) == 0
+    assert all(words in (tmp_path / "report.html").read_text(encoding="utf-8") for words in answers)

@@ -278,6 +278,20 @@ def test_pseudonyms_hide_whose_it_is_and_stay(handed, rubric, tmp_path, capsys, 
     assert "Ada Lovelace" in (tmp_path / "all-feedback" / "ada.html").read_text(encoding="utf-8")
 
 
+def test_pseudonyms_hide_a_students_number_that_is_none_and_the_labs(handed, rubric, tmp_path, capsys):
+    handed_in(handed / "ada.html", {}, "name: Ada\nstudent: 12/345-LOVELACE\n## kl\nIt falls.")
+    handed_in(handed / "bob.html", {}, "name: Bob", student="77-bob-4711")
+    grade(handed, rubric, "--pseudonyms")
+    with open(tmp_path / "all.csv", encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    told = {"student ≠ 1–40 A–Z 0–9 . _ -", "∅ ae; ∅ vae; ∅ gan; ∅ gan-from-vae"}
+    assert {row["variation"] for row in rows} == told
+    page = (tmp_path / "all.html").read_text(encoding="utf-8")
+    assert "student ≠ 1–40 A–Z 0–9 . _ -" in page
+    for hidden in ("12/345", "LOVELACE", "4711"):
+        assert hidden not in page + str(rows) + capsys.readouterr().err, hidden
+
+
 def test_a_name_that_a_spreadsheet_would_compute_is_text_in_every_file(handed, rubric, tmp_path, capsys):
     handed_in(handed / "=1+1.html", {}, 'name: =HYPERLINK("x")')
     for more in ((), ("--pseudonyms",)):
@@ -519,3 +533,26 @@ def test_the_labs_runs_are_the_students_and_grade_knows_which_are_not(tmp_path, 
     assert found == {"a.html": rest, "b.html": f"train.beta 3.0 ≠ {beta} (vae); {rest}", "c.html": ""}
     assert f"train.beta 3.0 ≠ {beta} (vae)" in (tmp_path / "all.html").read_text(encoding="utf-8")
     assert "must be 1 to 40 letters and digits" in refusal_here(capsys, "lab", "--student", "a/b", "--out", tmp_path / "lab")
+
+
+def test_the_labs_number_stands_where_the_sheet_has_none_and_a_sheet_that_contradicts_it_is_told(tmp_path, capsys, rubric):
+    own = variation("4711", "vae")
+    run = fake_run(tmp_path / "vae", "vae", epochs=1, **own)
+    folder = tmp_path / "handed"
+    folder.mkdir()
+    handed_in(folder / "lab.html", {"vae": run}, None, student="4711")
+    handed_in(folder / "same.html", {"vae": run}, "name: A\nstudent: 47 11", student="4711")
+    handed_in(folder / "pair.html", {"vae": run}, "name: A, B\nstudent: 4711, 4712", student="4711")
+    handed_in(folder / "other.html", {"vae": run}, "name: B\nstudent: 4712", student="4711")
+    (tmp_path / "moodle.csv").write_text("Identifier,Full name,ID number,Grade\nParticipant 1,Ada,4711,\n", encoding="utf-8")
+    (folder / "points.csv").write_text(f"{HAND_IN},{NUMBER},{WHY},{WHOLE}\nlab.html,2,1,4\n", encoding="utf-8")
+    grade(folder, rubric, "--gradebook", tmp_path / "moodle.csv")
+    with open(tmp_path / "all.csv", encoding="utf-8-sig", newline="") as file:
+        found = {row["file"]: (row["student"], row["variation"]) for row in csv.DictReader(file)}
+    rest = "∅ ae; ∅ gan; ∅ gan-from-vae"
+    assert {name: found[name] for name in ("lab.html", "same.html", "pair.html")} == {
+        "lab.html": ("4711", rest), "same.html": ("47 11", rest), "pair.html": ("4711, 4712", rest),
+    }  # fmt: skip
+    assert found["other.html"][0] == "4712"
+    assert found["other.html"][1].startswith("student ≠ lab --student; ")
+    assert table(tmp_path / "all-moodle.csv")[0]["Grade"] == "7"  # found by the number alone

@@ -181,7 +181,7 @@ def gradebook(path: Path, out: Path, entries: Sequence[Entry], points: Points, c
             say(f"{entry.file}: not in the gradebook, for points are missing.")
         elif total is not None:
             comments = [words for section in points.rubric.sections if (words := points.comment(entry.key, section))]
-            grades.append(Grade(entry.file, entry.answers.name, entry.answers.student, total, "\n\n".join(comments)))
+            grades.append(Grade(entry.file, entry.answers.name, entry.student, total, "\n\n".join(comments)))
     filled, missing = fill(path, out, grades, column)
     for words in missing:
         say(words)

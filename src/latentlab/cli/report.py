@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from latentlab.base.errors import LabError, refusal
-from latentlab.base.files import check_writable
+from latentlab.base.files import check_writable, read_json_or_nothing
 from latentlab.base.signals import Interrupted
 from latentlab.base.texts import Phrase, text
 from latentlab.cli import say
@@ -41,8 +41,10 @@ def command_report(arguments: list[str]) -> int:
     parser.add_argument("--out", required=True, metavar="FILE.html", help="the file to write; an earlier report there is replaced")
     parser.add_argument("--answers", metavar="FILE", help="your own answers (Markdown); `latentlab question --sheet FILE` writes a sheet")
     whose = parser.add_mutually_exclusive_group()
-    whose.add_argument("--no-answers", action="store_true", help="leave latentlab's own answers out of the file (so with --answers)")
-    whose.add_argument("--model-answers", action="store_true", help="put them in (so without --answers)")
+    whose.add_argument(
+        "--no-answers", action="store_true", help="leave latentlab's own answers out (so with --answers, and of runs of `lab --student`)"
+    )
+    whose.add_argument("--model-answers", action="store_true", help="put them in (so otherwise)")
     parser.add_argument("--questions", metavar="DIR", help="folder of questions that were run (runs/questions, where there is one)")
     add_value(parser, "--weights", Literal["int8", "fp16"], "precision of the live decoders (int8); fp16 is twice as large", "int8")
     parser.add_argument("--reader", default="", help=SUPPRESS)  # whose predictions, in a studio that several read
@@ -63,7 +65,8 @@ def command_report(arguments: list[str]) -> int:
             if (written := answers.parts[name].predicted if name in answers.parts else ()) and prediction.chosen not in ((), written):
                 say(f"{options.answers} predicts {','.join(written)} of {name}; {told(prediction)} was kept before, and stays.")
         answers = with_kept(answers, kept)
-    compared = comparison_of(folders)
+    labs = (read_json_or_nothing(folder.path.parent / "comparison.json").get("student") for folder in folders.values())
+    compared = comparison_of(folders) | {"student": ", ".join(sorted({str(number) for number in labs if number}))}
     for remark in compared.get("remarks", []):
         say(Phrase.from_json(remark).say("en"))
     if answers is not None and not answers.name:

@@ -16,10 +16,11 @@ from latentlab.base.texts import number, text
 from latentlab.config.field import ROLES
 from latentlab.config.presets import length_for, preset
 from latentlab.config.schema import Config
-from latentlab.config.variations import variation
+from latentlab.config.variations import student_number, variation
 from latentlab.data import Data, load_data
 from latentlab.lab.cells import Cell
 from latentlab.lab.farm import SPLIT, Evaluation, refuse_foreign, session_of, state
+from latentlab.measure.compare import comparison
 from latentlab.measure.scores import evaluate_run
 from latentlab.models.sampling import corner_sheet, principal_plane
 from latentlab.runs.folder import RunFolder, open_folder
@@ -80,7 +81,7 @@ def run_lab(
     `follow` trains an opened session to its end and returns False when a signal stopped it. `data_options` are fields of
     the data configuration. In a folder that exists, finished runs of the same configuration are kept and unfinished ones
     resumed; others are refused unless `fresh`. A `student`'s number gives a seed, a latent size, a β and an activation of one's
-    own, see `config.variations`.
+    own, see `config.variations`; comparison.json and lab.html hold it, and lab.html none of this program's answers.
     """
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
@@ -101,7 +102,8 @@ def run_lab(
             say(f"{cell.name}: {session.config.preset} on {spec}, {session.total_steps() - session.position.step} steps to go.")
             if not follow(session):
                 return None
-    return finish(folder, cells, data, lang, say, QUICK if quick else FULL)
+    about = {} if student is None else {"student": student_number(student)}
+    return finish(folder, cells, data, lang, say, QUICK if quick else FULL, about)
 
 
 def forget(folder: Path) -> None:
@@ -128,9 +130,15 @@ def refuse_others(path: Path, wanted: Config) -> None:
 
 
 def finish(
-    folder: Path, cells: Sequence[Cell], data: Data, lang: str, say: Callable[[str], None], evaluation: Evaluation
+    folder: Path,
+    cells: Sequence[Cell],
+    data: Data,
+    lang: str,
+    say: Callable[[str], None],
+    evaluation: Evaluation,
+    about: dict[str, str],
 ) -> tuple[dict[str, Any], Path]:
-    """Evaluate the four runs, draw what needs a decoder, write comparison.json and lab.html."""
+    """Evaluate the four runs, draw what needs a decoder, write comparison.json (with `about`, whose lab it is) and lab.html."""
     folders = {cell.name: RunFolder(cell.path) for cell in cells}
     for cell in cells:
         folders[cell.name].same_images(data)
@@ -146,7 +154,7 @@ def finish(
                 raise
             say(f"{cell.name}: the disk is full; its figures could not be drawn.")
     short = {name: text(f"run.{name}.short", lang) for name in folders}
-    compared = write_comparison(folder, folders, lang, short)
+    compared = write_comparison(folder, folders, lang, short, compared=comparison(folders) | about)
     draw_together(folder / "figures", {short[name]: run for name, run in folders.items()}, lang)
     say("writing lab.html …")
     return compared, write_page(folder / "lab.html", folders, compared, lang, cards=found_cards(FOLDER, say=say))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from latentlab.base.errors import LabError
-from latentlab.config.variations import variation
+from latentlab.config.variations import LONGEST, student_number, variation
 from latentlab.measure.table import MEASURES
 from latentlab.show.answers import NOTES, SECTIONS, Answers, Part
 from latentlab.show.answers.likeness import Alike, alike
@@ -71,27 +71,34 @@ class Entry:
         """When the report's own experiment ended; "" where that is not known."""
         return str(self.record["questions"].get(question, {}).get("ended", ""))
 
+    @property
+    def student(self) -> str:
+        """The student's number: the sheet's, or the lab's where the sheet has none. Nobody's where they are hidden."""
+        return "" if self.is_hidden else self.answers.student or self.record.get("student", "")
+
     def variation(self) -> list[str] | None:
         """What the lab's runs have that the student's number does not give, in words; None without a number.
 
         ["model.latent_dim 32 ≠ 20 (ae, vae)", "∅ gan"]: what is there, what it should be, in which runs; runs that are not there.
+        The number itself is not told, for it may be hidden.
         """
-        written = self.record["answers"] or {}
-        if not (student := written.get("student", "").partition(",")[0]):
+        lab = self.record.get("student", "")
+        if not (sheet := (self.record["answers"] or {}).get("student", "").strip(" ,") or lab):
             return None
-        found: dict[str, list[str]] = {}
+        try:
+            numbers, labs = ([student_number(one) for one in words.split(",")] for words in (sheet, lab or sheet))
+        except LabError:
+            return [f"student ≠ 1–{LONGEST} A–Z 0–9 . _ -"]
+        found: dict[str, list[str]] = {} if set(labs) <= set(numbers) else {"student ≠ lab --student": []}
         for name, run in self.record["runs"].items():
-            try:
-                wanted = variation(student, run["family"]) if name.rpartition("/")[2] in RUNS else {}
-            except LabError as error:
-                return [str(error)]
+            wanted = variation(numbers[0], run["family"]) if name.rpartition("/")[2] in RUNS else {}
             for field, value in wanted.items():
                 part, _, leaf = field.partition(".")
                 if (has := run["config"][part].get(leaf)) != value:
                     found.setdefault(f"{field} {has} ≠ {value}", []).append(name)
         there = {name.rpartition("/")[2] for name in self.record["runs"]}
         missing = [f"∅ {name}" for name in RUNS if name not in there]
-        return [*(f"{what} ({', '.join(names)})" for what, names in found.items()), *missing]
+        return [*(f"{what} ({', '.join(names)})" if names else what for what, names in found.items()), *missing]
 
     def counts(self) -> dict[str, int]:
         """How many questions were run, predictions made and kept before the result, answers written. Being right counts nothing."""
@@ -192,7 +199,7 @@ def _about(entry: Entry, lang: str) -> dict[str, Cell]:
         "reason": entry.handed.reason.say(lang),
         "name": answers.name,
         "group": answers.group,
-        "student": answers.student,
+        "student": entry.student,
         "variation": "" if (wrong := entry.variation()) is None else "; ".join(wrong) or "as it should be",
         "written": record.get("written"),
         "latentlab": record.get("latentlab"),

@@ -52,7 +52,8 @@ def record(
 ) -> dict[str, Any]:
     """The record of a report. Strict JSON: what is not finite is null.
 
-    {"format", "latentlab", "written" (UTC), "lang", "yardstick": {…}, "runs": {name: …}, "questions": {name: …}, "answers"}
+    {"format", "latentlab", "written" (UTC), "lang", "yardstick": {…}, "runs": {name: …}, "questions": {name: …}, "answers",
+    "student": the number of `lab --student`}
     """
     strict: dict[str, Any] = as_strict(
         {
@@ -64,6 +65,7 @@ def record(
             "runs": {name: run_record(folder) for name, folder in runs.items()},
             "questions": {name: card_record(card) for name, card in cards.items()},
             "answers": None if answers is None else answers.to_json(),
+            "student": comparison.get("student", ""),
         }
     )
     return strict
@@ -159,6 +161,7 @@ _SHAPE = {
         {"name": str, "group": str, "student?": str, "parts": Each({"prediction": _MAYBE_TEXT, "text": str, "kept?": is_kept})},
         None,
     ),
+    "student?": str,
 }  # fmt: skip
 
 

@@ -49,15 +49,15 @@ def write_page(
     """Write the report of some runs to `out` and return it; it opens in `lang` and holds both languages.
 
     `runs` are folders by name, `comparison` is what comparison.json holds, `cards` those of the questions that were run,
-    `answers` a student's own; with them, what is handed in, this program's answers are left out of the file unless
-    `model_answers` says otherwise. Raises LabError when a file of a run that the page needs is damaged.
+    `answers` a student's own; with them or a student's number in `comparison`, what is handed in, this program's answers are left
+    out of the file unless `model_answers` says otherwise. Raises LabError when a file of a run that the page needs is damaged.
     """
     out, cards = Path(out), cards or {}
     # A run without a whole checkpoint has no live decoder, which is said on stderr and on the page.
     labels = {name: name for name in runs if f"run.{name}.short" not in catalogue(lang)}
     content = explorer_content(runs, labels, precision, lambda words: print(f"latentlab: {words}", file=sys.stderr))
     shared = Shared()
-    told = answers is None if model_answers is None else model_answers
+    told = answers is None and not comparison.get("student") if model_answers is None else model_answers
     contexts = [Context(runs, comparison, one, shared, one == lang, cards, answers, told) for one in _order(lang)]
     page = _page([_report(c, content) for c in contexts], shared, lang)
     replace_text(out, seal(page, record(runs, comparison, cards, answers, lang)))

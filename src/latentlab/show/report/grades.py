@@ -138,7 +138,7 @@ def _variation(p: _Page, entry: Entry) -> str:
     if wrong is None:
         return ""
     told = [p.plain("grade.variation.right")] if not wrong else [p.plain("grade.variation.wrong"), *wrong]
-    return "".join(tag("small", escape(words)) for words in (entry.answers.student, *told) if words)
+    return "".join(tag("small", escape(words)) for words in (entry.student, *told) if words)
 
 
 def _counts(p: _Page, entry: Entry) -> list[str]:
