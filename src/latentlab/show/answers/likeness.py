@@ -18,6 +18,7 @@ from latentlab.show.card import NAMES
 
 WORDS, WINDOW = 5, 4  # of a fingerprint, and fingerprints of which one is kept
 LEAST_SHARE = 0.2  # of a text's fingerprints: below, common phrases of the subject do it
+LEAST_SHARED = 16  # fingerprints, of some forty words in a row, which are told in a text of any length
 SHOWN = 3  # of the texts that one is like
 OWN = "latentlab"  # whose answers the model answers are
 COMPARED = 4_000  # words of which the longest run in common is looked for
@@ -56,32 +57,32 @@ def passages(mine: str, theirs: str) -> tuple[str, str]:
 
 
 def model_answers(question: str) -> list[str]:
-    """latentlab's own answer to a question in each language."""
-    own = ".".join(("question", question, "answer", ""))
+    """latentlab's own answer to a question and its analogy, in each language."""
+    own = tuple(".".join(("question", question, part)) for part in ("answer.", "analogy"))
     return ["\n\n".join(words for key, words in catalogue(lang).items() if key.startswith(own)) for lang in languages()]
 
 
 def alike(texts: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, list[Alike]]]:
-    """file → section → what its text there shares with other files' and with latentlab's own: the SHOWN with the most, those first.
+    """file → section → what its text there shares with other files', the SHOWN with the most, and with latentlab's own; most first.
 
-    `texts` holds file → section → text. A hundred and twenty files of seven answers take seconds: only texts that have a
-    fingerprint in common are compared word by word.
+    `texts` holds file → section → text. Files are compared section by section, latentlab's answers to all questions with every one.
+    A hundred and twenty files of seven answers take seconds: only texts that have a fingerprint in common are compared word by word.
     """
     found: dict[str, dict[str, list[Alike]]] = {file: {} for file in texts}
+    own = [(OWN, text) for question in NAMES for text in model_answers(question)]
     for section in dict.fromkeys(section for parts in texts.values() for section in parts):
-        sources = [(file, parts[section]) for file, parts in texts.items() if parts.get(section)]
-        sources += [(OWN, text) for text in (model_answers(section) if section in NAMES else ())]
+        written = [(file, parts[section]) for file, parts in texts.items() if parts.get(section)]
+        sources = written + own
         marks = [fingerprints(text) for _, text in sources]
-        for row, pairs in _in_common(marks).items():
-            file, text = sources[row]
-            if file == OWN:
-                continue
-            near = [(shared / len(marks[row]), other) for other, shared in pairs.items() if shared >= LEAST_SHARE * len(marks[row])]
-            told = [
-                Alike(sources[other][0], share, *passages(text, sources[other][1])) for share, other in sorted(near, reverse=True)[:SHOWN]
-            ]
-            if told:
-                found[file][section] = told
+        common = _in_common(marks)
+        for row, (file, text) in enumerate(written):
+            least = min(LEAST_SHARE * len(marks[row]), LEAST_SHARED)
+            near = sorted(((shared, other) for other, shared in common.get(row, {}).items() if shared >= least), reverse=True)
+            others, ours = ([one for one in near if (one[1] >= len(written)) == is_own] for is_own in (False, True))
+            if told := sorted(others[:SHOWN] + ours[:1], reverse=True):
+                found[file][section] = [
+                    Alike(sources[other][0], shared / len(marks[row]), *passages(text, sources[other][1])) for shared, other in told
+                ]
     return found
 
 
