@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -556,3 +557,48 @@ def test_the_labs_number_stands_where_the_sheet_has_none_and_a_sheet_that_contra
     assert found["other.html"][0] == "4712"
     assert found["other.html"][1].startswith("student ≠ lab --student; ")
     assert table(tmp_path / "all-moodle.csv")[0]["Grade"] == "7"  # found by the number alone
+
+
+def test_a_course_of_120_is_graded_row_by_row(rubric, tmp_path, capsys):
+    """Every row of every file that is written is that student's, with his name, number, points, comment and text."""
+    folder, numbers = tmp_path / "handed", range(120)
+    folder.mkdir()
+    words = [f"{number}: " + " ".join(f"word{number}x{at}" for at in range(12)) for number in numbers]
+    words[7] = words[93]
+    given = [(str(number % 3), str(number % 4 / 4), str(number % 5)) for number in numbers]
+    totals = [sum(map(float, each)) for each in given]
+    for number in numbers:
+        handed_in(folder / f"h{number:03}.html", {}, f"name: Student <{number}>\nstudent: n{number:03}\n## kl\n{words[number]}")
+    marked = [f"h{number:03}.html,{','.join(given[number])},Comment {number}!" for number in numbers]
+    (folder / "points.csv").write_text("\n".join([f"{HAND_IN},{NUMBER},{WHY},{WHOLE},{comment_column('kl')}", *marked]), encoding="utf-8")
+    worksheet = [f"Participant {900 + number},Nobody,n{number:03},," for number in reversed(numbers)]
+    (tmp_path / "m.csv").write_text("\n".join(["Identifier,Full name,ID number,Grade,Feedback comments", *worksheet]), encoding="utf-8")
+    grade(folder, rubric, "--feedback", "--gradebook", tmp_path / "m.csv")
+    heard = capsys.readouterr()
+    assert (heard.out.splitlines()[0].partition(".")[0], heard.err) == ("120 read: 120 as written, 0 edited since, 0 foreign", "")
+    with open(tmp_path / "all.csv", encoding="utf-8-sig", newline="") as file:
+        rows = [
+            (row["file"], row["state"], row["name"], row["student"], float(row["points"]), row["kl.answer"], row["like_text_of"])
+            for row in csv.DictReader(file)
+        ]
+    like = {7: "kl: h093.html 1.00", 93: "kl: h007.html 1.00"}
+    assert rows == [
+        (f"h{n:03}.html", "sound", f"Student <{n}>", f"n{n:03}", totals[n], words[n], like.get(n, "")) for n in numbers
+    ]  # fmt: skip
+    assert [tuple(row.values())[:4] for row in cells(folder / "points.csv").values()] == [
+        (f"h{n:03}.html", *given[n]) for n in numbers
+    ]  # fmt: skip
+    assert [(row["ID number"], float(row["Grade"]), row["Feedback comments"]) for row in table(tmp_path / "all-moodle.csv")] == [
+        (f"n{n:03}", totals[n], f"Comment {n}!") for n in reversed(numbers)
+    ]
+    pages = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "all-feedback").iterdir()}
+    assert set(pages) == {f"h{n:03}.html" for n in numbers}
+    whole = (tmp_path / "all.html").read_text(encoding="utf-8")
+    for n in numbers:
+        page = pages[f"h{n:03}.html"]
+        assert set(re.findall(r"Student &lt;(\d+)&gt;", page)) == {str(n)}
+        assert re.findall(r"Comment (\d+)!", page) == [str(n)]
+        assert f"{totals[n]:g} of 7.5" in page
+        article = next(one for one in whole.split("<article") if f"Student &lt;{n}&gt;" in one and "Comment" in one)
+        assert f"Comment {n}!" in article
+        assert words[n] in article
