@@ -6,6 +6,7 @@ import csv
 import io
 import random
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -192,6 +193,34 @@ def test_what_is_typed_elsewhere_while_one_marks_stays(handed, rubric, capsys):
     points.put("ada.html", WHY, "1.5")
     rows = cells(handed / "points.csv")
     assert (rows["ada.html"][NUMBER], rows["ada.html"][WHY], rows["bob.html"][comment_column("kl")]) == ("1", "1.5", "Good.")
+
+
+def test_what_two_give_in_the_same_moment_is_kept(handed, rubric, capsys, monkeypatch):
+    """One puts points between the other's reading and writing, or has to wait; so do two who begin."""
+    points, read, others = Points.read(handed / "points.csv", read_rubric(rubric)), Points.read, []
+
+    def then(other, *about):
+        def interrupted(*path):
+            found = read(*path)
+            if not others:
+                others.append(threading.Thread(target=other, args=about))
+                others[0].start()
+                others[0].join(1)  # it is done by now, or waits
+            return found
+
+        monkeypatch.setattr(Points, "read", interrupted)
+
+    points.add({"ada.html": "Ada", "bob.html": "Bob"})
+    then(Points(points.path, points.rubric, points.table).put, "bob.html", NUMBER, "2")
+    points.put("ada.html", NUMBER, "1")
+    others[0].join()
+    others.clear()
+    handed_in(handed / "eve.html", {}, "name: Eve")
+    then(Points(points.path, points.rubric, points.table).put, "bob.html", WHY, "0.5")
+    grade(handed, rubric)
+    others[0].join()
+    rows = cells(points.path)
+    assert [(row[NUMBER], row[WHY]) for row in rows.values()] == [("1", ""), ("2", "0.5"), ("", "")]
 
 
 def test_a_comment_that_stands_is_shown_and_not_asked_for_again(handed, rubric, capsys, monkeypatch):

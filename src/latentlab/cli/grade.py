@@ -10,6 +10,7 @@ import os
 import random
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from latentlab.cli.report import write_new
 from latentlab.show.answers.course import Grade, fill
 from latentlab.show.answers.gradebook import Entry, hidden, is_table, like_texts, named, table
 from latentlab.show.answers.record import HandedIn, open_report
-from latentlab.show.answers.rubric import HAND_IN, REPORT, Points, comment_column, pseudonyms, read_rubric, template
+from latentlab.show.answers.rubric import HAND_IN, REPORT, Points, alone, comment_column, pseudonyms, read_rubric, template
 from latentlab.show.answers.table import read_text, write_csv
 from latentlab.show.card import NAMES
 from latentlab.show.report.grades import is_grades_page, write_feedback, write_html
@@ -68,15 +69,17 @@ def command_grade(arguments: list[str]) -> int:
     sheet, page = grade_files(options.out, [beside / POINTS, beside / PSEUDONYMS])
     check_any(handed)
     entries, points = named(handed, beside), None
-    if options.pseudonyms or (rubric is not None and (beside / PSEUDONYMS).exists()):
-        keys = pseudonyms(beside / PSEUDONYMS, [entry.file for entry in entries], random.SystemRandom().shuffle)
-        entries = [replace(entry, key=keys[entry.file]) for entry in entries]
+    with nullcontext() if rubric is None and not options.pseudonyms else alone(beside / POINTS):
+        if options.pseudonyms or (rubric is not None and (beside / PSEUDONYMS).exists()):
+            keys = pseudonyms(beside / PSEUDONYMS, [entry.file for entry in entries], random.SystemRandom().shuffle)
+            entries = [replace(entry, key=keys[entry.file]) for entry in entries]
+        if rubric is not None:
+            points = Points.read(beside / POINTS, rubric)
+            points.hide({entry.file: (entry.key, entry.answers.name) for entry in entries if entry.key != entry.file})
+            who = {entry.key: entry.answers.name if entry.key == entry.file else "" for entry in entries if entry.handed.record}
+            points.add(dict(sorted(who.items())))
     shown = hidden(entries) if options.pseudonyms else entries
-    if rubric is not None:
-        points = Points.read(beside / POINTS, rubric)
-        points.hide({entry.file: (entry.key, entry.answers.name) for entry in entries if entry.key != entry.file})
-        who = {entry.key: entry.answers.name if entry.key == entry.file else "" for entry in entries if entry.handed.record}
-        points.add(dict(sorted(who.items())))
+    if points is not None:
         for column in points.unknown:
             say(f"{points.path}: no criterion of the rubric is {column!r}; it stays, and counts nothing.")
         if options.mark:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from latentlab.base.errors import LabError, refusal
+from latentlab.base.files import lock
 from latentlab.base.shapes import misfit
 from latentlab.base.texts import text
 from latentlab.show.answers import SECTIONS
@@ -20,6 +22,7 @@ from latentlab.show.card import NAMES
 
 REPORT = "report"  # the section of criteria about the whole file
 HAND_IN, WHO, PSEUDONYM = "hand-in", "who", "pseudonym"
+PATIENCE_SECONDS = 5.0
 _CODE = re.compile(r"#(\d+)")
 _POINTS = re.compile(r"\d+([.,]\d+)?")
 _CRITERION = {"question": str, "name": str, "points": (int, float), "comments?": [str]}
@@ -74,6 +77,11 @@ class Rubric:
     def columns(self) -> list[str]:
         """The columns of the table of points: the criteria of a section, then its comment."""
         return [column for section in self.sections for column in (*(one.column for one in self.of(section)), comment_column(section))]
+
+
+def alone(points: Path) -> AbstractContextManager[None]:
+    """While the teacher's files are read and written again, another who grades waits."""
+    return lock(points.with_name(".grade.lock"), PATIENCE_SECONDS, f"{points} must be free, but another process writes it. Try again.")
 
 
 def comment_column(section: str) -> str:
@@ -223,13 +231,14 @@ class Points:
     def put(self, key: str, column: str, words: str) -> None:
         """Write one cell into the file as it is now, which a spreadsheet may have changed. Raises LabError for what are no points."""
         self._check(column, words, str(self.path))
-        self.table = Points.read(self.path, self.rubric).table
-        if (row := self.row(key)) is None:
-            row = []
-            self.table.put(row, HAND_IN, key)
-            self.table.rows.append(row)
-        self.table.put(row, column, words)
-        self.write()
+        with alone(self.path):
+            self.table = Points.read(self.path, self.rubric).table
+            if (row := self.row(key)) is None:
+                row = []
+                self.table.put(row, HAND_IN, key)
+                self.table.rows.append(row)
+            self.table.put(row, column, words)
+            self.write()
 
     def write(self) -> None:
         """Write the file."""
