@@ -462,7 +462,7 @@ def test_question_prompts_runs_and_tells_the_verdicts(tmp_path, capsys, monkeypa
     asked.pop("say")
     assert asked == {
         "name": "kl", "out": tmp_path / "kl", "data": "mnist", "lang": "fr", "fresh": True, "root": None, "offline": True,
-        "seed": 0,
+        "seed": 0, "closed": False,
     }  # fmt: skip
     lines = out.splitlines()
     assert lines[0].endswith("Elle baisse, puis monte.")
