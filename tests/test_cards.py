@@ -16,7 +16,7 @@ from latex2mathml.converter import convert
 
 import latentlab.show.card
 from latentlab.base.errors import LabError
-from latentlab.base.texts import Phrase, catalogue, spoken
+from latentlab.base.texts import Phrase, catalogue, spoken, text
 from latentlab.show.card import FORMULAS, NAMES, Card, Claim, count, found_cards, judged, options, read_card
 from latentlab.show.charts.panels import Bars, Lines, Series
 from latentlab.show.report import write_card_page
@@ -45,7 +45,8 @@ def test_every_text_belongs_to_a_question_that_there_is():
 @pytest.mark.parametrize("question", NAMES)
 def test_a_question_is_whole(question):
     found = parts(question)
-    assert set(found) == ONCE | NUMBERED | NAMED
+    assert set(found) - {"judged"} == ONCE | NUMBERED | NAMED
+    assert set(found.get("judged", ())) < set(found["claim"])
     for part in ONCE:
         assert found[part] == [""]
     for part in NUMBERED:
@@ -279,6 +280,27 @@ def test_every_claim_was_repeated_on_both_sets():
         for claim, sets in repeated[name].items():
             assert list(sets) == ["digits", "mnist"], claim
             assert {len(verdicts) for verdicts in sets.values()} == {3}, claim
+
+
+def test_terminal_and_page_tell_a_claim_in_the_same_words(monkeypatch, tmp_path):
+    """Null, control arm, interval, seeds, and that it held on one set alone."""
+    from latentlab.cli.report import verdicts
+
+    once = {"digits": ["holds"] * 3, "mnist": ["unclear"] * 3}
+    monkeypatch.setattr(latentlab.show.card, "_repeated", lambda: {"kl": {"trade": once}})
+    claim = Claim("trade", "contradicted", filled())
+    card = Card(**{**made().__dict__, "claims": (claim,), "settings": {"seeds": 5}})
+    words = Words(write_card_page(card, tmp_path / "card.html", "fr").read_text(encoding="utf-8")).words
+    for lang in ("en", "fr"):
+        _, judged, line = verdicts(card, lang)
+        assert "(5 " in judged
+        assert card.judged.say(lang) == judged
+        told = " ".join(phrase.say(lang) for phrase in claim.told("kl"))
+        assert told.endswith(text("card.only", lang, data="digits"))
+        assert text("question.kl.against.trade", lang) in told
+        assert line == f"{text('card.verdict.contradicted', lang)}: {text('question.kl.claim.trade', lang)} {told}"
+        assert told in words
+        assert judged in words
 
 
 def test_a_claim_that_held_on_one_set_alone_says_so(monkeypatch):

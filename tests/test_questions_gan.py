@@ -28,7 +28,7 @@ from latentlab.lab.questions.views import exceeds, sheet
 from latentlab.models.nets import Decoder
 from latentlab.runs.folder import open_folder
 from latentlab.show.card import FORMULAS, Claim, count, options, read_card
-from latentlab.show.charts.panels import Lines, Panel, Pictures
+from latentlab.show.charts.panels import Bars, Lines, Panel, Pictures
 
 NAMES = ("decoder-as-generator", "encoder-vs-discriminator", "ae-vs-vae-vs-gan", "gan-stability")
 
@@ -282,6 +282,18 @@ def test_every_claim_and_panel_has_its_words_in_both_languages(card: tuple[str, 
     assert 3 <= len(claims) <= 8
     assert count(name, "answer") >= 3
     assert count(name, "next") == 3
+
+
+def test_a_panel_says_whether_its_bands_are_intervals_or_ranges():
+    ranged = {("gan-stability", "ablation"), ("gan-stability", "dominance"), ("gan-stability", "gradients")}
+    ranged |= {("decoder-as-generator", "course"), ("decoder-as-generator", "variety")}
+    for name, _, _, panels in judged_cards():
+        for panel in panels:
+            assert isinstance(panel, Bars | Lines)
+            words, bands = panel.summary.say("en"), any(series.low for series in panel.series)
+            is_range = (name, panel.title.key.split(".")[3]) in ranged
+            assert ("from the lowest to the highest seed" in words) == is_range
+            assert ("Student’s 95\xa0% interval" in words) == (bands and not is_range)
 
 
 def phrases(panel: Panel) -> list[Phrase]:

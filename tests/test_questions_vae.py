@@ -352,6 +352,30 @@ def test_claims_hold_and_are_contradicted_by_made_up_numbers(name):
     assert {claim.name: claim.verdict for claim in made_up(name, True)[0] if claim.verdict != "contradicted"} == {}
 
 
+def test_a_claim_that_is_not_judged_over_seeds_says_over_what():
+    """The variance ratios have one value for each batch of one network, the bias is compared with a quantile of its own noise."""
+    told = {
+        claim.name: " ".join(phrase.say("en") for phrase in claim.told("reparameterization"))
+        for claim in made_up("reparameterization", False)[0]
+    }
+    batches = len(gradient_results()["spread"]["after"]["score"])
+    for name in ("variance", "baseline"):
+        assert f"Judged over {batches} batches of one trained network, not over seeds" in told[name]
+    assert f"{100 * reparameterization.TOLERANCE:g}\xa0% off" in told["unbiased"]
+    assert "χ² quantile" in told["unbiased"]
+    assert all("Judged" not in words for name, words in told.items() if name not in ("unbiased", "variance", "baseline"))
+
+
+@pytest.mark.parametrize("name", MINE)
+def test_a_panel_with_bands_says_what_they_are(name):
+    for panel in made_up(name, False)[1]:
+        bands = any(end is not None for series in getattr(panel, "series", ()) for end in series.low)
+        spread = {("variance", True): "batches of one network", ("", True): "Student’s 95\xa0% interval of each"}
+        kind = "variance" if "panel.variance." in panel.title.key else ""
+        said = spread.get((kind, bands))
+        assert said in panel.summary.say("en") if said else "Student" not in panel.summary.say("en"), panel.title.key
+
+
 @pytest.mark.parametrize("name", MINE)
 def test_every_text_of_a_card_is_there_and_filled_in(name, tmp_path):
     claims, panels = made_up(name, False)

@@ -14,6 +14,7 @@ card.json alone:
     question.NAME.claim.X         a claim that the experiment tests
     question.NAME.measured.X      what was measured about it, with the claim's values filled in
     question.NAME.against.X       the control arm and the null that it is judged against
+    question.NAME.judged.X        by which interval, over how many repeats, where not as `card.judged` says
     question.NAME.next.N          what to try next
     question.NAME.source.N        where it comes from
 """
@@ -104,10 +105,11 @@ class Claim:
         return Phrase("card.against", {"against": Phrase(f"question.{question}.against.{self.name}")})
 
     def told(self, question: str) -> tuple[Phrase, ...]:
-        """What was measured, against what, and where it held in one data set alone when it was repeated."""
-        only = held_on(question, self.name)
-        said = (self.measured(question), self.against(question))
-        return (*said, Phrase("card.only", {"data": only[0]})) if len(only) == 1 else said
+        """What was measured, against what, by which interval if not the card's, and where it held in one data set alone."""
+        only, interval = held_on(question, self.name), f"question.{question}.judged.{self.name}"
+        own = (Phrase(interval, self.values),) if interval in catalogue("en") else ()
+        repeated = (Phrase("card.only", {"data": only[0]}),) if len(only) == 1 else ()
+        return (self.measured(question), self.against(question), *own, *repeated)
 
 
 @functools.cache
@@ -159,6 +161,11 @@ class Card:
     def seeds(self) -> int:
         """How many seeds each arm was trained with."""
         return int(self.settings.get("seeds", 1))
+
+    @property
+    def judged(self) -> Phrase:
+        """How its claims are judged, but those that say otherwise."""
+        return Phrase("card.judged", {"seeds": self.seeds})
 
     def claim(self, name: str) -> Claim:
         """A claim by its name."""

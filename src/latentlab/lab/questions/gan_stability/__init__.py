@@ -98,7 +98,7 @@ def outcome(claims: Sequence[Claim], measured: Measured) -> tuple[str, ...]:
 def ablation(measured: Measured) -> Bars:
     """KID of every arm."""
     series = range_bars(paint.say("kid"), [column(measured[arm], "kid") for arm in ARMS], "gan")
-    return paint.bars("ablation.", "kid", arms(), [series], {arm: mean(measured[arm], "kid") for arm in ARMS}, log_y=True)
+    return paint.bars("ablation.", "kid", arms(), [series], {arm: mean(measured[arm], "kid") for arm in ARMS}, "range", log_y=True)
 
 
 def faces(runs: Mapping[str, Run]) -> Pictures:
@@ -114,7 +114,7 @@ def dominance(measured: Measured) -> Lines:
         for arm, name in zip(ARMS, arms(), strict=True)
     ]
     return paint.lines(
-        "dominance.", "updates", "gap", series, {arm: mean(measured[arm], "logit_gap") for arm in ("all", "spectral", "none")}
+        "dominance.", "updates", "gap", series, {arm: mean(measured[arm], "logit_gap") for arm in ("all", "spectral", "none")}, "range"
     )
 
 
@@ -122,7 +122,7 @@ def gradients(measured: Measured) -> Bars:
     """The norm of the generator's gradient in the second half of training."""
     series = range_bars(paint.say("norm"), [column(measured[arm], "gradient_norm") for arm in ARMS], "gan")
     ends = {arm: mean(measured[arm], "gradient_norm") for arm in ("all", "none")}
-    return paint.bars("gradients.", "norm", arms(), [series], ends, log_y=True)
+    return paint.bars("gradients.", "norm", arms(), [series], ends, "range", log_y=True)
 
 
 def arms() -> list[Phrase]:
