@@ -354,10 +354,8 @@ def test_claims_hold_and_are_contradicted_by_made_up_numbers(name):
 
 def test_a_claim_that_is_not_judged_over_seeds_says_over_what():
     """The variance ratios have one value for each batch of one network, the bias is compared with a quantile of its own noise."""
-    told = {
-        claim.name: " ".join(phrase.say("en") for phrase in claim.told("reparameterization"))
-        for claim in made_up("reparameterization", False)[0]
-    }
+    name = "reparameterization"
+    told = {claim.name: " ".join(phrase.say("en") for phrase in claim.told(name)) for claim in made_up(name, False)[0]}
     batches = len(gradient_results()["spread"]["after"]["score"])
     for name in ("variance", "baseline"):
         assert f"Judged over {batches} batches of one trained network, not over seeds" in told[name]
