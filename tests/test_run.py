@@ -64,7 +64,7 @@ def test_a_fitted_gaussian_is_that_of_the_codes(runs) -> None:
     expected = vae.decode(gaussian_codes(truncated(z[:6], 0.5), codes.mean, codes.std))
     assert np.abs(nearer.astype(int) - expected).max() <= 1
     assert np.array_equal(ae.sample(6, seed=5, prior="fitted"), ae.sample(6, seed=5))
-    with pytest.raises(ll.LabError, match="prior must be standard for a GAN, which has no encoder. Got 'fitted'"):
+    with pytest.raises(ll.LabError, match=r"prior must be standard for a GAN, which has no encoder\. Got 'fitted'"):
         runs["sn-gan"].sample(1, prior="fitted")
 
 

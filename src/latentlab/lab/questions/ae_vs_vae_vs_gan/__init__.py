@@ -5,7 +5,7 @@ Axes: N images, Z latent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -79,8 +79,10 @@ def judge(measured: Measured) -> tuple[Claim, ...]:
         ratio_claim("gan-draws", kid["vae"], kid["gan"]),
         ratio_claim("ways", column(vae, "midpoints", "kid"), column(ae, "midpoints", "kid")),
         claim(
-            "way-back", *(column(measured[family], "given_back", "search", scale=1000) for family in ("gan", "vae")),
-            ae=mean(ae, "given_back", "search", scale=1000), encoded=mean(vae, "given_back", "encoder", scale=1000),
+            "way-back",
+            *(column(measured[family], "given_back", "search", scale=1000) for family in ("gan", "vae")),
+            ae=mean(ae, "given_back", "search", scale=1000),
+            encoded=mean(vae, "given_back", "encoder", scale=1000),
         ),
     ]
     if "knn_accuracy" in vae[0]:
@@ -167,7 +169,7 @@ def measure_family(run: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
     looking, seed = view(settings), run.config.train.seed + 1
     samples = run.sample(SAMPLES, seed=seed)
     few = looking.held_out[:SEARCHED]
-    ways = {"encoder": run.reconstruct, "search": partial(search, run)}
+    ways: dict[str, Callable[[Images], Images]] = {"encoder": run.reconstruct, "search": partial(search, run)}
     if run.config.family == "gan":
         del ways["encoder"]
     given_back = {way: float(mean_squared_error(few, give(few)).mean()) for way, give in ways.items()}
