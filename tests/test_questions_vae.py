@@ -304,6 +304,8 @@ def size_tables(flip: bool = False) -> dict:
         if family == "vae":
             names = ("nll_nats", "negative_elbo_nats", "train_negative_elbo_nats", "kl_nats", "active_units", "aggregate_kl_nats")
             tables |= {name: table(falling, 0.001) for name in (*names, "aggregate_kl_floor", "aggregate_mmd")}
+            tables["kid_fitted"] = table([value / 2 for value in falling], 0.001)
+            tables |= {"nll_effective": table([40, 30, 20, 10, 8, 6, 5], 0.001), "nll_above": table([0.0, 0, 0, 0, 0.1, 0.2, 0.3], 0.0)}
         found[family] = tables
     return found
 
@@ -362,6 +364,19 @@ def test_a_claim_that_is_not_judged_over_seeds_says_over_what():
     assert f"{100 * reparameterization.TOLERANCE:g}\xa0% off" in told["unbiased"]
     assert "χ² quantile" in told["unbiased"]
     assert all("Judged" not in words for name, words in told.items() if name not in ("unbiased", "variance", "baseline"))
+
+
+def test_the_size_of_a_latent_space_is_shown_with_like_beside_like():
+    """A fitted Gaussian for the VAE too; k, effective samples and Pareto k beside the NLL."""
+    claims, panels = made_up("latent-dim", False)
+    shown = {panel.title.key.split(".")[3]: panel for panel in panels}
+    drawn = {series.name.say("en"): series.y for series in shown["samples"].series}
+    vae, fitted = drawn["VAE"], drawn["VAE, fitted Gaussian"]
+    assert fitted == pytest.approx([value / 2 for value in vae], rel=0.01)
+    assert next(c for c in claims if c.name == "samples").values["fitted"] == pytest.approx(fitted[-1])
+    words = shown["nll"].summary.say("en")
+    assert f"k = {latent_dim.NLL_SAMPLES} importance samples" in words
+    assert "64 units: 5.00, too heavy a tail for 30.0\xa0%" in words
 
 
 @pytest.mark.parametrize("name", MINE)
