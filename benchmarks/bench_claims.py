@@ -1,8 +1,8 @@
 """How every claim of the questions comes out, on digits and on MNIST, each time with fresh seeds.
 
 Each question's experiment is run for each set and first seed (its arms have that seed and those after it). The verdicts, and with
-how many seeds an arm they came, are written to src/latentlab/show/claims.json, where cards find them, and as a table to benchmarks/claims.md. About an hour on two
-cores, not part of `make bench`.
+how many seeds an arm they came, are written to src/latentlab/show/claims.json, where cards find them, and as a table to
+benchmarks/claims.md. About an hour on two cores, not part of `make bench`.
 
 Run: python benchmarks/bench_claims.py [--seeds 100 200 300] [--runs DIR]
 Cards in DIR that are there are read, not run again.

@@ -396,6 +396,10 @@ def test_each_remedy_is_switched_off_in_turn_at_equally_many_generator_updates()
         assert all(changes[field] == (less if field in off else value) for field, value, less in gan_stability.REMEDIES.values())
         updates = changes["train.steps"] * changes["train.generator_updates"]
         assert updates == full["train.steps"] * full["train.generator_updates"] / (2 if arm == "halved" else 1)
+    for found in gan_stability.judge(stability("spectral")):  # each compares the arm of its name, or "none", with all four
+        longer = arms[found.name if found.name in gan_stability.REMEDIES else "none"]["train.steps"] / full["train.steps"]
+        for lang, words in (("en", "twice the discriminator updates"), ("fr", "deux fois plus de mises à jour du discriminateur")):
+            assert (words in found.against("gan-stability").say(lang)) == (longer == 2), found.name
 
 
 # Whole runs: minutes on a busy machine.
