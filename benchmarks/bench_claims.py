@@ -1,8 +1,8 @@
 """How every claim of the questions comes out, on digits and on MNIST, each time with fresh seeds.
 
-Each question's experiment is run for each set and first seed (its arms have that seed and those after it). The verdicts are
-written to src/latentlab/show/claims.json, where cards find them, and as a table to benchmarks/claims.md. About an hour on two
-cores, not part of `make bench`.
+Each question's experiment is run for each set and first seed (its arms have that seed and those after it). The verdicts, and with
+how many seeds an arm they came, are written to src/latentlab/show/claims.json, where cards find them, and as a table to
+benchmarks/claims.md. About an hour on two cores, not part of `make bench`.
 
 Run: python benchmarks/bench_claims.py [--seeds 100 200 300] [--runs DIR]
 Cards in DIR that are there are read, not run again.
@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=None)
     options = parser.parse_args()
     found: dict[str, dict[str, dict[str, list[str]]]] = {}
+    seeds: dict[str, int] = {}  # of each arm
     with tempfile.TemporaryDirectory() as scratch:
         for name in NAMES:
             for data in SETS:
@@ -46,10 +47,12 @@ def main() -> None:
                     folder = (options.runs or Path(scratch)) / f"{data}-{seed}" / name
                     is_there = (folder / "card.json").is_file()
                     card = questions.load(folder) if is_there else questions.run(name, folder, data=data, seed=seed)
+                    if seeds.setdefault(name, card.seeds) != card.seeds:
+                        raise SystemExit(f"{folder} has {card.seeds} seeds an arm, other cards of {name} have {seeds[name]}. Remove it.")
                     for claim in card.claims:
                         found.setdefault(name, {}).setdefault(claim.name, {}).setdefault(data, []).append(claim.verdict)
                     print(name, data, seed, json.dumps({claim.name: SIGNS[claim.verdict] for claim in card.claims}, ensure_ascii=False))
-    replace_json(RESULT, {"seeds": options.seeds, "claims": found})
+    replace_json(RESULT, {"first_seeds": options.seeds, "seeds": seeds, "claims": found})
     rows = [
         f"| {name} | {claim} | " + " | ".join("".join(SIGNS[verdict] for verdict in sets[data]) for data in SETS) + " |"
         for name, claims in found.items()

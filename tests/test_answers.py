@@ -466,7 +466,10 @@ def test_question_prompts_runs_and_tells_the_verdicts(tmp_path, capsys, monkeypa
     }  # fmt: skip
     lines = out.splitlines()
     assert lines[0].endswith("Elle baisse, puis monte.")
-    assert lines[1:] == ["vrai ici: Claim first. It was 1,50.", "contredit ici: Claim second. It was –.", str(tmp_path / "kl")]
+    against = "Comparé à\xa0: chance."
+    assert lines[1] == card("kl").judged.say("fr")
+    told = [f"vrai ici: Claim first. It was 1,50. {against}", f"contredit ici: Claim second. It was –. {against}"]
+    assert lines[2:] == [*told, str(tmp_path / "kl")]
 
     def stopped(name, out, **options):
         raise Interrupted(2)

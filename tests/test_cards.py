@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from html.parser import HTMLParser
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from latex2mathml.converter import convert
 
 import latentlab.show.card
 from latentlab.base.errors import LabError
-from latentlab.base.texts import Phrase, catalogue, spoken
+from latentlab.base.texts import Phrase, catalogue, spoken, text
 from latentlab.show.card import FORMULAS, NAMES, Card, Claim, count, found_cards, judged, options, read_card
 from latentlab.show.charts.panels import Bars, Lines, Series
 from latentlab.show.report import write_card_page
@@ -45,7 +47,8 @@ def test_every_text_belongs_to_a_question_that_there_is():
 @pytest.mark.parametrize("question", NAMES)
 def test_a_question_is_whole(question):
     found = parts(question)
-    assert set(found) == ONCE | NUMBERED | NAMED
+    assert set(found) - {"judged"} == ONCE | NUMBERED | NAMED
+    assert set(found.get("judged", ())) < set(found["claim"])
     for part in ONCE:
         assert found[part] == [""]
     for part in NUMBERED:
@@ -280,6 +283,60 @@ def test_every_claim_was_repeated_on_both_sets():
         for claim, sets in repeated[name].items():
             assert list(sets) == ["digits", "mnist"], claim
             assert {len(verdicts) for verdicts in sets.values()} == {3}, claim
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_record_of_claims_is_of_as_many_seeds_as_the_experiment_has(name):
+    """Else its verdicts are those of another experiment: run benchmarks/bench_claims.py again."""
+    from latentlab.lab.questions import module_of
+
+    path = Path(latentlab.show.card.__file__).with_name("claims.json")
+    assert json.loads(path.read_text(encoding="utf-8"))["seeds"][name] == module_of(name).SEEDS
+
+
+def test_the_benchmark_of_claims_records_the_seeds_of_its_cards(monkeypatch, tmp_path):
+    path = Path(__file__).parents[1] / "benchmarks" / "bench_claims.py"
+    spec = spec_from_file_location("bench_claims", path)
+    bench = module_from_spec(spec)
+    spec.loader.exec_module(bench)
+    seeds = {"digits": 4, "mnist": 4}
+
+    def run(name, folder, *, data, seed):
+        return Card(**{**made().__dict__, "question": name, "settings": {"seeds": seeds[data]}})
+
+    monkeypatch.setattr(bench.questions, "run", run)
+    monkeypatch.setattr(bench, "NAMES", ("kl",))
+    monkeypatch.setattr(bench, "RESULT", tmp_path / "claims.json")
+    monkeypatch.setattr(bench, "TABLE", tmp_path / "claims.md")
+    monkeypatch.setattr(sys, "argv", ["bench_claims.py", "--seeds", "100", "200"])
+    bench.main()
+    written = json.loads((tmp_path / "claims.json").read_text(encoding="utf-8"))
+    assert (written["first_seeds"], written["seeds"]) == ([100, 200], {"kl": 4})
+    assert all(set(sets) == {"digits", "mnist"} for sets in written["claims"]["kl"].values())
+    seeds["mnist"] = 3
+    with pytest.raises(SystemExit, match="has 3 seeds an arm, other cards of kl have 4"):
+        bench.main()
+
+
+def test_terminal_and_page_tell_a_claim_in_the_same_words(monkeypatch, tmp_path):
+    """Null, control arm, interval, seeds, and that it held on one set alone."""
+    from latentlab.cli.report import verdicts
+
+    once = {"digits": ["holds"] * 3, "mnist": ["unclear"] * 3}
+    monkeypatch.setattr(latentlab.show.card, "_repeated", lambda: {"kl": {"trade": once}})
+    claim = Claim("trade", "contradicted", filled())
+    card = Card(**{**made().__dict__, "claims": (claim,), "settings": {"seeds": 5}})
+    words = Words(write_card_page(card, tmp_path / "card.html", "fr").read_text(encoding="utf-8")).words
+    for lang in ("en", "fr"):
+        _, judged, line = verdicts(card, lang)
+        assert "(5 " in judged
+        assert card.judged.say(lang) == judged
+        told = " ".join(phrase.say(lang) for phrase in claim.told("kl"))
+        assert told.endswith(text("card.only", lang, data="digits"))
+        assert text("question.kl.against.trade", lang) in told
+        assert line == f"{text('card.verdict.contradicted', lang)}: {text('question.kl.claim.trade', lang)} {told}"
+        assert told in words
+        assert judged in words
 
 
 def test_a_claim_that_held_on_one_set_alone_or_on_neither_says_so(monkeypatch):

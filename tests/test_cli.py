@@ -97,8 +97,10 @@ def test_sample_draws_a_grid_or_arrays_and_the_same_seed_draws_the_same(trained,
         assert a.shape == (5, 28, 28, 1)
         assert np.array_equal(a, b[:5])
         assert not np.array_equal(a, c)
-    run("sample", trained["conv-vae"], "--count", 5, "--prior", "gmm", "--out", tmp_path / "g.png")
-    assert picture(tmp_path / "g.png").ndim == 2
+    for prior in ("gmm", "fitted"):
+        run("sample", trained["conv-vae"], "--count", 5, "--prior", prior, "--out", tmp_path / f"{prior}.png")
+        assert picture(tmp_path / f"{prior}.png").ndim == 2
+    assert not np.array_equal(picture(tmp_path / "gmm.png"), picture(tmp_path / "fitted.png"))
 
 
 def test_pictures_and_codes(trained, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from latentlab.lab.cells import Cell
 from latentlab.lab.farm import Evaluation, state
 from latentlab.measure.compare import comparison, comparison_of, distinct_names, opened
 from latentlab.measure.compare.groups import best, interval, over_seeds
-from latentlab.measure.compare.tables import markdown, table
+from latentlab.measure.compare.tables import explained, markdown, table
 from latentlab.measure.scores import kept
 from latentlab.measure.table import MEASURES, measurements, note_words, ordered, panels, unit_words
 from latentlab.runs.folder import RunFolder
@@ -351,6 +351,32 @@ def test_folders_of_one_name_are_told_apart_by_as_much_as_is_needed(tmp_path):
     assert distinct_names(paths) == ["a/run", "r/b/run", "other", "s/b/run"]
     with pytest.raises(LabError, match="named twice"):
         distinct_names([tmp_path, tmp_path / "." / "x" / ".."])
+
+
+def test_how_an_nll_was_sampled_is_noted_beside_it():
+    """By run in the terminal, by group over its seeds on the page and in the studio; never without both parts."""
+    tails = {"mean": 0.6, "most": 1.2, "threshold": 0.7}
+
+    def score(mean: float, above: float) -> dict[str, Any]:
+        sizes = {"effective_samples": {"mean": mean, "least": mean / 10}, "pareto_k": tails | {"above": above}}
+        return {"value": 100.0, "unit": "nats per image", "k": 500, "n": 40, **sizes}
+
+    scores = [score(20.0, 0.1), score(40.0, 0.3)]
+    runs = {name: {"scores": {"nll_nats": one}, "class_shares": None} for name, one in zip("ab", scores, strict=True)}
+    lines = table({"runs": runs}).splitlines()
+    assert [line for line in lines if "importance" in line] == [
+        f"(NLL (nats), {name}: k = 500 importance samples an image, more where needed; effective {mean} on average, {least} at least; tail "
+        f"too heavy to trust (Pareto k > 0.7) for {above}\xa0% of images)"
+        for name, mean, least, above in (("a", 20, "2.0", 10), ("b", 40, "4.0", 30))
+    ]
+    groups = {"g": {"scores": {"nll_nats": over_seeds(scores)}, "runs": ["a", "b"], "best": [], "costs": {}, "diagnosis": []}}
+    said = [note for note in explained({"groups": groups, "runs": {}}, "fr") if "importance" in note]
+    assert len(said) == 1
+    assert "30 effectifs en moyenne, 2,0 au moins" in said[0]
+    assert said[0].endswith("pour 20\xa0% des images")
+    del runs["b"]["scores"]["nll_nats"]["pareto_k"]
+    assert sum("importance" in line for line in table({"runs": runs}).splitlines()) == 1
+    assert "effective_samples" not in over_seeds(scores)
 
 
 @given(st.lists(st.sampled_from("abc"), min_size=3, max_size=3), st.integers(1, 6))

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latentlab.base.errors import LabError
+from latentlab.base.files import read_json
 from latentlab.base.texts import catalogue
 from latentlab.config.presets import preset
 from latentlab.lab.experiments import finish
@@ -110,7 +111,7 @@ def test_a_head_start_that_fades_is_called_so_in_both_languages(tmp_path: Path) 
     levels = {"scratch": [50.0, 20.0, 8.0, 4.0], "warm": [16.0, 9.0, 8.0, 4.0], "frozen": [16.0, 16.0, 5.0, 3.0]}
     folder = made_up(tmp_path, levels)
     result = finish(folder, 4, "fr")
-    assert result == json.loads((folder / "experiment.json").read_text())
+    assert result == read_json(folder / "experiment.json")
     assert result["headline"] == "frechet"
     assert result["verdict"] == {"warm": "head_start", "frozen": "lasting"}
     first = result["differences"]["warm - scratch"]["frechet"]["1"]

@@ -195,6 +195,20 @@ def test_a_claim_that_the_numbers_contradict_is_told_so(tmp_path):
     assert "is within two standard errors" in words
 
 
+@pytest.mark.parametrize(("ae", "said"), [(60.0, "are further from real"), (20.0, "are nearer to real"), (40.5, "no difference from")])
+def test_an_autoencoder_is_compared_with_a_vae_of_the_same_kind_of_prior(tmp_path, ae, said):
+    """Both by samples from a Gaussian fitted to their codes: a VAE that is drawn from N(0, I) had nothing fitted to it."""
+    runs, compared = fake_lab(tmp_path, "ae", "vae", drawn="en", epochs=1)
+    for name, value in (("ae", ae), ("vae", 40.0)):
+        drawn = {"kid": value, "kid_fitted": value} if name == "ae" else {"kid": 90.0, "kid_fitted": value}
+        common = {"stderr": 1.0, "unit": "", "n": 640, "extractor": "classifier"}
+        compared["runs"][name]["scores"] |= {score: {"value": number} | common for score, number in drawn.items()}
+    words = Page(write_page(tmp_path / "lab.html", runs, compared, "en").read_text(encoding="utf-8")).words
+    assert said in words
+    assert f"KID {ae:.1f}" in words
+    assert "against 40.0" in words
+
+
 @pytest.mark.parametrize("names", [("ae",), ("gan",), ("gan-from-vae",), ("ae", "gan"), ("vae", "gan-from-vae")], ids="+".join)
 def test_any_runs_make_a_page(tmp_path, names):
     page, _ = page_of(tmp_path, "en", *names, drawn="en", epochs=1)

@@ -11,6 +11,7 @@ import pytest
 from commands import PATIENCE, refusal_here, run, start
 
 from latentlab.base.errors import LabError
+from latentlab.base.files import read_json
 from latentlab.base.texts import catalogue
 from latentlab.lab import questions
 from latentlab.lab.questions import check, claim_folder, forget, plan_runs, seconds_in, timed
@@ -88,7 +89,7 @@ def test_runs_that_only_a_card_names_are_this_questions(tmp_path):
     (tmp_path / "beta-0" / "config.json").write_text("{}")
     (tmp_path / "card.json").write_text(json.dumps({"question": "kl", "runs": ["beta-0"]}))
     claim_folder("kl", tmp_path)
-    assert json.loads((tmp_path / "planned.json").read_text()) == {"question": "kl", "runs": ["beta-0"]}
+    assert read_json(tmp_path / "planned.json") == {"question": "kl", "runs": ["beta-0"]}
     forget(tmp_path)
     assert list(tmp_path.iterdir()) == []
 

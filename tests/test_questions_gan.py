@@ -32,7 +32,7 @@ from latentlab.measure.extractors.networks import random_convolutions
 from latentlab.models.nets import Decoder
 from latentlab.runs.folder import open_folder
 from latentlab.show.card import FORMULAS, Claim, count, options, read_card
-from latentlab.show.charts.panels import Lines, Panel, Pictures
+from latentlab.show.charts.panels import Bars, Lines, Panel, Pictures
 
 NAMES = ("decoder-as-generator", "encoder-vs-discriminator", "ae-vs-vae-vs-gan", "gan-stability")
 
@@ -172,20 +172,27 @@ def test_outputs_are_told_by_the_side_that_suits_them():
     assert "apart" not in found["real"]
 
 
-@pytest.mark.parametrize(("family", "network"), [("gan", "generator"), ("vae", "decoder")])
-def test_a_search_finds_an_image_that_the_network_can_make(family: str, network: str):
+@pytest.mark.parametrize(
+    ("family", "network", "width", "centre"), [("gan", "generator", 1.0, 0.0), ("vae", "decoder", 1.0, 0.0), ("ae", "decoder", 50.0, 300.0)]
+)
+def test_a_search_finds_an_image_that_the_network_can_make(family: str, network: str, width: float, centre: float):
+    """Also where codes are 50 times as wide and lie far from 0, as an AE's may."""
     generator = Decoder((Dense(2, 4),))
     generator.layers.append(nn.Unflatten(1, (1, 2, 2)))
+    with torch.no_grad():
+        generator.layers[0].weight /= width
+        generator.layers[0].bias -= generator.layers[0].weight.sum(1) * centre
 
     def decode(z: Any) -> Any:
         with torch.no_grad():
             return (255 * torch.sigmoid(generator(torch.as_tensor(z)))).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
 
     config = SimpleNamespace(model=SimpleNamespace(latent_dim=2), family=family)
-    run = SimpleNamespace(networks=lambda: {network: generator}, decode=decode, config=config)
-    wanted = decode(np.array([[0.7, -0.4], [-1.0, 0.5]], np.float32))
+    learner = SimpleNamespace(code_from_normal=lambda z: centre + width * z)
+    run: Any = SimpleNamespace(networks=lambda: {network: generator}, decode=decode, config=config, learner=learner)
+    wanted = decode(centre + width * np.array([[0.7, -0.4], [-1.0, 0.5]], np.float32))
     assert np.abs(search(run, wanted).astype(int) - wanted.astype(int)).max() <= 3
-    assert np.abs(decode(np.zeros((2, 2), np.float32)).astype(int) - wanted.astype(int)).max() > 10
+    assert np.abs(decode(np.full((2, 2), centre, np.float32)).astype(int) - wanted.astype(int)).max() > 10
 
 
 # What is said of made-up numbers.
@@ -216,9 +223,12 @@ def generators(edges: float, same: float) -> dict[str, list[dict[str, Any]]]:
     return {arm: [one(arm, seed) for seed in range(3)] for arm in ARMS}
 
 
-def family(kid: dict[str, float], seed: int, mse: float, knn: float | None) -> dict[str, Any]:
+def family(kid: dict[str, float], seed: int, mse: float, knn: float | None, searched: float = 0.003) -> dict[str, Any]:
+    given_back = {"search": searched * (1 + 0.01 * seed)} if knn is None else {"encoder": mse + 1e-4, "search": searched}
     quality = {name: {"kid": value + seed, "precision": 0.8, "recall": 0.7} for name, value in kid.items()}
-    return {**quality, "mse": mse * (1 + 0.01 * seed), "edges": 0.3, "seconds": 4.0} | ({} if knn is None else {"knn_accuracy": knn})
+    return {**quality, "given_back": given_back, "edges": 0.3, "seconds": 4.0} | (
+        {} if knn is None else {"knn_accuracy": knn, "mse": mse * (1 + 0.01 * seed)}
+    )
 
 
 def families(flip: bool) -> dict[str, list[dict[str, Any]]]:
@@ -228,8 +238,8 @@ def families(flip: bool) -> dict[str, list[dict[str, Any]]]:
     gan = {"samples": low, "standard": low, "midpoints": 500.0}
     return {
         "ae": [family(ae, s, 0.005, 0.9) for s in range(3)],
-        "vae": [family(vae, s, 0.007, 0.95 + 0.001 * s) | {"searched": 0.003} for s in range(3)],
-        "gan": [family(gan, s, 0.012, None) for s in range(3)],
+        "vae": [family(vae, s, 0.007, 0.95 + 0.001 * s) for s in range(3)],
+        "gan": [family(gan, s, 0.0, None, 0.012) for s in range(3)],
     }
 
 
@@ -296,11 +306,23 @@ def test_every_claim_and_panel_has_its_words_in_both_languages(card: tuple[str, 
             assert "nan" not in words.split()
         for panel in panels:
             if "KID" in (panel.title if isinstance(panel, Pictures) else panel.y_label).say(lang):
-                assert panel.summary.say(lang).endswith(KID_TOLD.say(lang))
+                assert KID_TOLD.say(lang) in panel.summary.say(lang)
     assert len(FORMULAS[name]) == count(name, "formula") >= 2
     assert 3 <= len(claims) <= 8
     assert count(name, "answer") >= 3
     assert count(name, "next") == 3
+
+
+def test_a_panel_says_whether_its_bands_are_intervals_or_ranges():
+    ranged = {("gan-stability", "ablation"), ("gan-stability", "dominance"), ("gan-stability", "gradients")}
+    ranged |= {("decoder-as-generator", "course"), ("decoder-as-generator", "variety")}
+    for name, _, _, panels in judged_cards():
+        for panel in panels:
+            assert isinstance(panel, Bars | Lines)
+            words, bands = panel.summary.say("en"), any(series.low for series in panel.series)
+            is_range = (name, panel.title.key.split(".")[3]) in ranged
+            assert ("from the lowest to the highest seed" in words) == is_range
+            assert ("Student’s 95\xa0% interval" in words) == (bands and not is_range)
 
 
 def phrases(panel: Panel) -> list[Phrase]:
@@ -345,6 +367,17 @@ def test_who_draws_best_follows_the_numbers():
     assert (first["mismatch"], second["mismatch"]) == ("holds", "contradicted")  # 2,000 and 500 from the prior, 900 from posteriors
     assert first["ae-copies"] == first["prior"] == first["fitted"] == first["way-back"] == first["organised"] == "holds"
     assert first["ways"] == "contradicted"
+
+
+def test_each_way_back_is_shown_for_every_family_that_has_it():
+    """Encoder beside encoder and search beside search, on the same images: an AE is searched as a VAE is."""
+    panel = ae_vs_vae_vs_gan.errors(families(False))
+    assert [group.say("en") for group in panel.groups] == ["AE, encoder", "AE, search", "VAE, encoder", "VAE, search", "GAN, search"]
+    assert panel.series[0].y == pytest.approx([5.1, 3.0, 7.1, 3.0, 12.12])
+    back = next(c for c in ae_vs_vae_vs_gan.judge(families(False)) if c.name == "way-back")
+    assert {key: back.values[key] for key in ("first", "second", "ae", "encoded")} == pytest.approx(
+        {"first": 12.12, "second": 3.0, "ae": 3.0, "encoded": 7.1}
+    )
 
 
 def test_who_tells_the_images_apart_follows_the_numbers():
@@ -410,6 +443,10 @@ def test_each_remedy_is_switched_off_in_turn_at_equally_many_generator_updates()
         assert all(changes[field] == (less if field in off else value) for field, value, less in gan_stability.REMEDIES.values())
         updates = changes["train.steps"] * changes["train.generator_updates"]
         assert updates == full["train.steps"] * full["train.generator_updates"] / (2 if arm == "halved" else 1)
+    for found in gan_stability.judge(stability("spectral")):  # each compares the arm of its name, or "none", with all four
+        longer = arms[found.name if found.name in gan_stability.REMEDIES else "none"]["train.steps"] / full["train.steps"]
+        for lang, words in (("en", "twice the discriminator updates"), ("fr", "deux fois plus de mises à jour du discriminateur")):
+            assert (words in found.against("gan-stability").say(lang)) == (longer == 2), found.name
 
 
 # Whole runs: minutes on a busy machine.

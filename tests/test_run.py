@@ -11,6 +11,8 @@ from conftest import FAMILIES, TINY
 
 import latentlab as ll
 from latentlab.base.images import check, grid
+from latentlab.base.seeding import latents
+from latentlab.models.sampling import gaussian_codes, truncated
 from latentlab.models.vae import VAELearner
 from latentlab.train.loop import events
 from latentlab.train.start import create
@@ -43,6 +45,27 @@ def test_samples_are_bytes_and_repeatable(name: str, runs) -> None:
     assert check(images).shape == (6, 28, 28, 1)
     assert np.array_equal(images[:1], run.sample(1, seed=5))
     assert np.array_equal(images, ll.open_run(run.path).sample(6, seed=5))
+
+
+def test_a_fitted_gaussian_is_that_of_the_codes(runs) -> None:
+    """Of a VAE's aggregate posterior on held-out images; an AE draws so anyway; a GAN has no codes."""
+    vae, ae = runs["conv-vae"], runs["mlp-ae"]
+    codes = vae.encode(vae.data().test.images)
+    z = latents(20_000, 3, 5)
+    drawn = gaussian_codes(z, codes.mean, codes.std)
+    assert drawn.mean(0) == pytest.approx(codes.mean.mean(0), abs=0.05)
+    aggregate = np.cov(codes.mean, rowvar=False) + np.diag(np.square(codes.std).mean(0))
+    assert np.cov(drawn, rowvar=False) == pytest.approx(aggregate, rel=0.05, abs=0.03)
+    images = vae.sample(6, seed=5, prior="fitted")
+    assert np.abs(images.astype(int) - vae.decode(drawn[:6])).max() <= 1  # the codes were encoded in other batches
+    assert np.array_equal(images[:2], vae.sample(2, seed=5, prior="fitted"))
+    assert not np.array_equal(images, vae.sample(6, seed=5))
+    nearer = vae.sample(6, seed=5, prior="fitted", truncation=0.5)
+    expected = vae.decode(gaussian_codes(truncated(z[:6], 0.5), codes.mean, codes.std))
+    assert np.abs(nearer.astype(int) - expected).max() <= 1
+    assert np.array_equal(ae.sample(6, seed=5, prior="fitted"), ae.sample(6, seed=5))
+    with pytest.raises(ll.LabError, match=r"prior must be standard for a GAN, which has no encoder\. Got 'fitted'"):
+        runs["sn-gan"].sample(1, prior="fitted")
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fakeruns import fake_run
 
@@ -24,6 +25,7 @@ from latentlab.studio.actions import stop
 from latentlab.studio.library import Library
 from latentlab.studio.overview import Gone, overview
 from latentlab.studio.parts import watched
+from latentlab.studio.views.generate import Sampler
 
 PAGES = ("train", "explore", "generate", "compare", "learn", "runs")
 NOW = time.time()
@@ -91,6 +93,28 @@ def test_what_is_otherwise_than_asked_for_stands_on_the_runs_page(place: Library
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"notes": [note]}), encoding="utf-8")
     assert note in texts(opened("train", run="lab/vae"))
     assert text("refusal.note.batch", "fr", batch=60, asked=128) in texts(opened("train", run="lab/vae", lang="fr"))
+
+
+@pytest.mark.parametrize(("family", "priors"), [("ae", ["standard", "gmm"]), ("vae", ["standard", "gmm", "fitted"])])
+def test_a_vae_is_drawn_from_whatever_an_autoencoder_is(place, monkeypatch, family, priors):
+    """An AE's standard is its fitted Gaussian."""
+    status(fake_run(place.runs / "lab" / "ae", "ae"))
+    asked = []
+
+    def draw(self, run, count, seed, prior="standard", truncation=None):
+        asked.append((prior, truncation))
+        return np.zeros((count, 16, 16, 1), np.uint8)
+
+    monkeypatch.setattr(Sampler, "draw", draw)
+    monkeypatch.setattr(Sampler, "warm", lambda self: None)
+    at = opened("generate", run=f"lab/{family}")
+    control = at.get("button_group")[0]
+    said = {"standard": "standard normal" if family == "vae" else "Gaussian", "gmm": "mixture", "fitted": "Gaussian"}
+    assert [option.split(" fitted")[0] for option in control.options] == [said[prior] for prior in priors]
+    control.set_value(priors[-1])
+    at.toggle(key="generate:truncate").set_value(True) if priors[-1] == "fitted" else None
+    whole(at.run())
+    assert asked[-1] == (priors[-1], 1.0 if priors[-1] == "fitted" else None)
 
 
 # Damage.

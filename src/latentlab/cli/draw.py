@@ -13,12 +13,13 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.files import check_writable
 from latentlab.cli import say
 from latentlab.cli.parser import Parser, add_place, add_split, add_value
+from latentlab.models.sampling import Prior
 from latentlab.runs.folder import open_folder
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ def command_sample(arguments: list[str]) -> int:
     add_value(parser, "--count", int, "how many (64)", 64, minimum=1, maximum=1_000_000)
     add_value(parser, "--seed", int, "seed of z (0)", 0, "S", minimum=0, maximum=2**31 - 1)
     add_value(parser, "--label", int, argparse.SUPPRESS, metavar="K", minimum=0)  # shown when there are conditional runs
-    add_value(parser, "--prior", Literal["standard", "gmm"], "gmm: a mixture fitted to held-out codes (standard)", "standard")
+    priors = "fitted: a Gaussian fitted to codes, a VAE's of held-out images, an AE's of training images; gmm: a mixture fitted to held-out"
+    add_value(parser, "--prior", Prior, f"{priors} codes (standard)", "standard")
     typical = "bring each component of z into [-T, T]: more typical images, less varied"
     add_value(parser, "--truncation", float, typical, metavar="T", above=0)
     _add_scale(parser)

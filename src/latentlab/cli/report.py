@@ -255,10 +255,11 @@ def prompt(name: str, lang: str) -> list[str]:
 
 
 def verdicts(card: Card, lang: str) -> list[str]:
-    """What came true of what could be predicted, then each claim with its verdict and what was measured."""
+    """What came true of what could be predicted, how claims are judged, then each claim as the page tells it."""
     each = options_in_words(card.question, card.outcome, lang)
     lines = [text("card.outcome", lang, each=each) if card.outcome else text("card.outcome.none", lang)]
+    lines.append(card.judged.say(lang))
     for claim in card.claims:
-        said = text(f"question.{card.question}.claim.{claim.name}", lang)
-        lines.append(f"{text(f'card.verdict.{claim.verdict}', lang)}: {said} {claim.measured(card.question).say(lang)}")
+        said = " ".join(phrase.say(lang) for phrase in (claim.said(card.question), *claim.told(card.question)))
+        lines.append(f"{text(f'card.verdict.{claim.verdict}', lang)}: {said}")
     return lines

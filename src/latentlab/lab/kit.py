@@ -223,7 +223,8 @@ def range_line(name: Phrase, x: Sequence[float], values: Sequence[Values] | Doub
 class Painter:
     """The panels of a question. The texts of the panel "course." are question.NAME.panel.course.title, .summary and so on.
 
-    Axes, groups, captions and levels are told by their own keys; `told` fills in the summary.
+    Axes, groups, captions and levels are told by their own keys; `told` fills in the summary, which ends with what the bands are:
+    `card.spread.SPREAD`, for a panel that has some.
     """
 
     question: str
@@ -232,14 +233,19 @@ class Painter:
         """A text of the question's panels."""
         return Phrase(f"question.{self.question}.panel.{key}", values)
 
-    def lines(self, panel: str, x: str, y: str, series: Iterable[Series], told: Mapping[str, Any], **options: Any) -> Lines:
+    def lines(
+        self, panel: str, x: str, y: str, series: Sequence[Series], told: Mapping[str, Any], spread: str = "interval", **options: Any
+    ) -> Lines:
         """Lines over an axis; `options` are those of `Lines`."""
-        title, summary = self._told(panel, told)
+        title, summary = self._told(panel, told, series, spread)
         return Lines(title, self.say(x), self.say(y), tuple(series), summary, **options)
 
-    def bars(self, panel: str, y: str, groups: Iterable[Phrase], series: Iterable[Series], told: Mapping[str, Any], **options: Any) -> Bars:
+    def bars(
+        self, panel: str, y: str, groups: Iterable[Phrase], series: Sequence[Series], told: Mapping[str, Any], spread: str = "interval",
+        **options: Any,
+    ) -> Bars:  # fmt: skip
         """Groups of bars; `options` are those of `Bars`."""
-        title, summary = self._told(panel, told)
+        title, summary = self._told(panel, told, series, spread)
         return Bars(title, self.say(y), tuple(groups), tuple(series), summary, **options)
 
     def pictures(self, panel: str, items: Iterable[tuple[Phrase, bytes]], told: Mapping[str, Any]) -> Pictures:
@@ -247,5 +253,8 @@ class Painter:
         title, summary = self._told(panel, told)
         return Pictures(title, tuple(items), summary)
 
-    def _told(self, panel: str, told: Mapping[str, Any]) -> tuple[Phrase, Phrase]:
-        return self.say(f"{panel}title"), self.say(f"{panel}summary", **told)
+    def _told(self, panel: str, told: Mapping[str, Any], series: Sequence[Series] = (), spread: str = "") -> tuple[Phrase, Phrase]:
+        summary = self.say(f"{panel}summary", **told)
+        if any(end is not None for one in series for end in one.low):
+            summary = Phrase(f"card.spread.{spread}", {"summary": summary})
+        return self.say(f"{panel}title"), summary

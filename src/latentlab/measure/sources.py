@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentlab.base.seeding import numpy_generator
+from latentlab.models.sampling import gaussian_codes
 
 SOURCES = ("reconstructions", "posterior", "fitted")  # besides the prior
 Floats = NDArray[np.float32]
 
 
 def codes_by_source(mean: NDArray[Any], deviation: NDArray[Any] | None, count: int, seed: int) -> dict[str, Floats]:
-    """`count` codes [count, Z] from each source, by its name, of the posteriors [N, Z] of training images, N ≥ 2.
+    """`count` codes [count, Z] from each source, by its name, of the posteriors [N, Z] of training images.
 
     Without deviations, an AE's codes, there are reconstructions alone: it has no posterior, and its own samples are those of
     the fitted Gaussian. The images are drawn without a repeat as far as they reach. The Gaussian has the mean and the
@@ -31,6 +32,5 @@ def codes_by_source(mean: NDArray[Any], deviation: NDArray[Any] | None, count: i
     found = {"reconstructions": mean[chosen]}
     if deviation is not None:
         found["posterior"] = mean[chosen] + deviation[chosen] * random.standard_normal((count, mean.shape[1]))
-        covariance = np.cov(mean.astype(np.float64), rowvar=False) + np.diag(np.square(deviation, dtype=np.float64).mean(0))
-        found["fitted"] = random.multivariate_normal(mean.mean(0, dtype=np.float64), covariance, count, method="eigh")
+        found["fitted"] = gaussian_codes(random.standard_normal((count, mean.shape[1])), mean, deviation)
     return {name: codes.astype(np.float32) for name, codes in found.items()}

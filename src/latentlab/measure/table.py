@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from latentlab.base.texts import Phrase, catalogue, text
+from latentlab.base.texts import Phrase, catalogue, number, significant, text
 from latentlab.measure.metrics import Estimate
 
 
@@ -154,6 +154,15 @@ def unit_words(unit: str, lang: str) -> str:
 def note_words(note: str, lang: str) -> str:
     """What was noted at a score, in a language; what another version or program noted as it is written."""
     return _said(note, NOTES, lang)
+
+
+def sampled_words(score: Mapping[str, Any], lang: str) -> str | None:
+    """How an NLL was sampled, and how far that can be trusted; None for a score of anything else."""
+    sizes, tails = score.get("effective_samples"), score.get("pareto_k")
+    if not sizes or not tails or None in sizes.values():
+        return None
+    told = {name: significant(size, lang, 2) for name, size in sizes.items()} | {"threshold": number(tails["threshold"], lang, 1)}
+    return text("measure.nll_nats.sampled", lang, k=number(score["k"], lang), above=number(100 * tails["above"], lang), **told)
 
 
 def _said(written: str, wordings: Iterable[Wording], lang: str) -> str:

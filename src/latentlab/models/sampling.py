@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from latentlab.base.errors import refusal
 from latentlab.base.seeding import numpy_generator
 
 Floats = NDArray[np.float32]
+Prior = Literal["standard", "gmm", "fitted"]
 
 
 def _floats(values: NDArray[Any]) -> Floats:
@@ -99,6 +100,17 @@ def truncated(z: Floats, bound: float) -> Floats:
     edge = np.float32(bound)
     edge = edge if float(edge) <= bound else np.nextafter(edge, np.float32(0))  # the nearest float32 that is not outside
     return _floats(np.copysign(np.minimum(moved, edge), z))
+
+
+def gaussian_codes(z: NDArray[Any], means: NDArray[Any], deviations: NDArray[Any]) -> Floats:
+    """Standard normal z [N, Z] as draws of a Gaussian with the mean and covariance of the aggregate posterior: [N, Z].
+
+    Those of the posteriors' means [M, Z], and the mean of their variances [M, Z] (Ghosh et al. 2020).
+    """
+    centred = means.astype(np.float64) - means.mean(0, dtype=np.float64)
+    covariance = centred.T @ centred / max(len(means) - 1, 1) + np.diag(np.square(deviations, dtype=np.float64).mean(0))
+    values, vectors = np.linalg.eigh(covariance)  # the symmetric root: that of vectors whose signs are left open would be another
+    return _floats(means.mean(0, dtype=np.float64) + z @ (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T)
 
 
 def mixture_codes(means: Floats, count: int, seed: int, components: int = 10) -> Floats:

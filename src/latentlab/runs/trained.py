@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,7 @@ SAMPLED = {
     for field in (
         Field("count", int, minimum=1),
         Field("seed", int, minimum=0, maximum=2**31 - 1),
-        Field("prior", Literal["standard", "gmm"]),
+        Field("prior", sampling.Prior),
         Field("truncation", float | None, above=0),
     )
 }
@@ -121,32 +121,35 @@ class Trained:
         count: int,
         seed: int = 0,
         label: int | None = None,
-        prior: Literal["standard", "gmm"] = "standard",
+        prior: sampling.Prior = "standard",
         truncation: float | None = None,
     ) -> Images:
         """`count` new images uint8 [count, H, W, C]; image i depends on (seed, i) alone.
 
-        A VAE and a GAN draw z ~ N(0, I); an autoencoder draws from the Gaussian fitted to its codes. "gmm" draws from a
-        mixture fitted to the codes of held-out images. `truncation` T brings every component of that z into [−T, T]
-        (`sampling.truncated`): the smaller, the more typical the images and the less varied; an autoencoder's z is
-        truncated before it becomes a code.
+        A VAE and a GAN draw z ~ N(0, I); an autoencoder draws from the Gaussian fitted to its codes of training images.
+        "fitted" is that for an autoencoder, and for a VAE a Gaussian fitted to its posteriors of held-out images; "gmm" draws
+        from a mixture fitted to the codes of held-out images. `truncation` T brings every component of that z into [−T, T]
+        (`sampling.truncated`): the smaller, the more typical the images and the less varied; z is truncated before it
+        becomes a code.
         """
         given = {"count": count, "seed": seed, "prior": prior, "truncation": truncation}
         for name, field in SAMPLED.items():
             field.check(plain(given[name]))
         if label is not None:
             raise refusal("label", "left out: this run is not conditional on a class", label)
-        size = self.config.model.latent_dim
-        if prior == "standard":
-            z = latents(count, size, seed)
-            return self.decode(self._opened.prior(z if truncation is None else sampling.truncated(z, truncation)))
-        if truncation is not None:
+        if prior == "gmm" and truncation is not None:
             raise refusal("truncation", "left out with the prior gmm, whose draws have no standard normal z", truncation)
-        if self.config.family == "gan":
+        if prior != "standard" and self.config.family == "gan":
             raise refusal("prior", "standard for a GAN, which has no encoder", prior)
+        z = latents(count, self.config.model.latent_dim, seed)
+        z = z if truncation is None else sampling.truncated(z, truncation)
+        if prior == "standard" or (prior == "fitted" and self.config.family == "ae"):
+            return self.decode(self._opened.prior(z))
         if (codes := read_latents(self.path)) is None:
             path = self.path / "latents.npz"
-            raise LabError(f"the prior gmm is fitted to {path}, written when a run finishes. `latentlab resume {self.path}` first.")
+            raise LabError(f"the prior {prior} is fitted to {path}, written when a run finishes. `latentlab resume {self.path}` first.")
+        if prior == "fitted":
+            return self.decode(sampling.gaussian_codes(z, codes["mean"], codes["std"]))
         return self.decode(sampling.mixture_codes(codes["mean"].astype(np.float32), count, seed))
 
     def encode(self, images: Images) -> Latents:

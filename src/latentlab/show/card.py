@@ -14,6 +14,7 @@ card.json alone:
     question.NAME.claim.X         a claim that the experiment tests
     question.NAME.measured.X      what was measured about it, with the claim's values filled in
     question.NAME.against.X       the control arm and the null that it is judged against
+    question.NAME.judged.X        by which interval, over how many repeats, where not as `card.judged` says
     question.NAME.next.N          what to try next
     question.NAME.source.N        where it comes from
 """
@@ -104,8 +105,10 @@ class Claim:
         return Phrase("card.against", {"against": Phrase(f"question.{question}.against.{self.name}")})
 
     def told(self, question: str) -> tuple[Phrase, ...]:
-        """What was measured, against what, and where it held when it was repeated, if not in both data sets."""
-        return (self.measured(question), self.against(question), *where_it_held(question, self.name))
+        """What was measured, against what, by which interval if not the card's, and where it held when it was repeated, if not in both."""
+        interval = f"question.{question}.judged.{self.name}"
+        own = (Phrase(interval, self.values),) if interval in catalogue("en") else ()
+        return (self.measured(question), self.against(question), *own, *where_it_held(question, self.name))
 
 
 @functools.cache
@@ -160,6 +163,11 @@ class Card:
     def seeds(self) -> int:
         """How many seeds each arm was trained with."""
         return int(self.settings.get("seeds", 1))
+
+    @property
+    def judged(self) -> Phrase:
+        """How its claims are judged, but those that say otherwise."""
+        return Phrase("card.judged", {"seeds": self.seeds})
 
     def claim(self, name: str) -> Claim:
         """A claim by its name."""

@@ -28,6 +28,8 @@ from latentlab.measure.likelihood import marginal, posterior
 from latentlab.measure.metrics.classes import active_units, entropy_nats, knn_accuracy, shares
 from latentlab.measure.metrics.features import frechet_distance, kernel_distance, kid, kid_estimate, moments
 from latentlab.measure.metrics.manifold import manifold
+from latentlab.measure.metrics.pareto import TRUSTED
+from latentlab.measure.sources import codes_by_source
 from latentlab.measure.table import extractor_words
 from latentlab.models.objectives import bernoulli_nats_of_one
 from latentlab.models.vae import VAELearner
@@ -147,6 +149,7 @@ NEEDED = 1.01  # a unit is needed if reconstructions without it err by more than
 
 def measure_coder(run: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Everything about one run: {"train", "test"} losses, units, codes against the prior, samples, with `nll_samples` the NLL.
+    With `fitted`, for a VAE, its samples from a Gaussian fitted to its codes, as an AE's are drawn.
 
     The test split and the classifier of the experiment's data are the yardstick, whatever part of the training images the run
     itself has seen.
@@ -163,11 +166,15 @@ def measure_coder(run: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
         measured["active_units"] = active_units(mean)
         measured |= aggregate(mean, deviation, run.config.train.seed)
     if settings.get("nll_samples"):
-        measured["nll_nats"] = nll(run, unseen, settings["nll_samples"], settings["nll_images"])
+        measured["nll"] = nll(run, unseen, settings["nll_samples"], settings["nll_images"])
     if samples := settings.get("samples", SAMPLES):
-        fakes = looking.extractor(run.sample(samples, seed=run.config.train.seed + 1)).features
+        seed = run.config.train.seed + 1
+        fakes = looking.extractor(run.sample(samples, seed=seed)).features
         real = looking.seen.features
         measured |= {"kid": looking.kid(fakes), "frechet": frechet_distance(moments(fakes), moments(real))}
+        if settings.get("fitted"):
+            fitted = run.decode(codes_by_source(mean, deviation, samples, seed)["fitted"])
+            measured["kid_fitted"] = looking.kid(looking.extractor(fitted).features)
     return measured
 
 
@@ -229,8 +236,11 @@ def gaussian_kl_nats(mean: Doubles, covariance: Doubles) -> float:
     return float(0.5 * (np.trace(covariance) + mean @ mean - len(mean) - log_determinant))
 
 
-def nll(run: Run, images: ImageSet, samples: int, most: int) -> float:
-    """−log p(x) in nats per image by importance sampling (Burda et al. 2016), over the first `most` images; infinity for an AE."""
+def nll(run: Run, images: ImageSet, samples: int, most: int) -> dict[str, float]:
+    """−log p(x) in "nats" per image by importance sampling (Burda et al. 2016), over the first `most` images.
+
+    With the mean "effective" sample size, and the share of images "above" the Pareto k up to which a mean can be trusted.
+    """
     learner = cast(VAELearner, run.learner)
     seed, decoder = run.config.train.seed, run.networks()["decoder"]
     batch = torch.from_numpy(images.images[:most].copy())
@@ -239,4 +249,6 @@ def nll(run: Run, images: ImageSet, samples: int, most: int) -> float:
     def log_likelihood(z: torch.Tensor, i: int) -> torch.Tensor:
         return -bernoulli_nats_of_one(decoder(z), x[i])
 
-    return float(marginal(posterior(learner, batch, seed, 0), log_likelihood, samples, seed).nll_nats.mean())
+    found = marginal(posterior(learner, batch, seed, 0), log_likelihood, samples, seed)
+    means = {"nats": found.nll_nats, "effective": found.effective, "above": found.pareto_k > TRUSTED}
+    return {name: float(values.mean()) for name, values in means.items()}

@@ -152,6 +152,11 @@ def over_seeds(scores: Sequence[Mapping[str, Any]], better: str | None = None) -
     floors = [score["floor"] for score in scores if score.get("floor") is not None]
     summary |= {"floor": statistics.fmean(floors)} if floors else {}
     summary |= {key: scores[0][key] for key in ("unit", "extractor", "note", "n", "k") if key in scores[0]}
+    sizes, tails = ([score[key] for score in scores if key in score] for key in ("effective_samples", "pareto_k"))
+    if len(sizes) == len(tails) == len(values) and not any(None in size.values() for size in sizes):
+        told = {"mean": statistics.fmean(size["mean"] for size in sizes), "least": min(size["least"] for size in sizes)}
+        above = statistics.fmean(tail["above"] for tail in tails)
+        summary |= {"effective_samples": told, "pareto_k": {"threshold": tails[0]["threshold"], "above": above}}
     return summary | ({"better": better} if better else {})
 
 

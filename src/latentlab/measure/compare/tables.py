@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from latentlab.base.texts import catalogue, duration, number, significant, text
-from latentlab.measure.table import COSTS, extractor_words, note_words, present, title, unit_words
+from latentlab.measure.table import COSTS, extractor_words, note_words, present, sampled_words, title, unit_words
 
 COLUMNS = (
     ("run", "run"),
@@ -39,6 +39,7 @@ def table(compared: Mapping[str, Any]) -> str:
     lines.insert(1, "  ".join("─" * w for w in widths))
     by = {score["extractor"] for entry in compared["runs"].values() for name, score in entry["scores"].items() if name == "kid"}
     notes = [f"Frechet and KID: seen by {extractor_words(one).say('en')}" for one in sorted(by)]
+    notes += [f"{measure}: {said}" for measure, said in _sampled(compared["runs"], "en")]
     return "\n".join(lines + [f"({note})" for note in notes + _notes(compared["runs"])])
 
 
@@ -62,6 +63,12 @@ def _cell(key: str, name: str, entry: Mapping[str, Any]) -> str:
 
 def _notes(parts: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return sorted({score["note"] for part in parts.values() for score in part["scores"].values() if score.get("note")})
+
+
+def _sampled(parts: Mapping[str, Mapping[str, Any]], lang: str) -> list[tuple[str, str]]:
+    """How the NLL of each run or group was sampled."""
+    found = {name: sampled_words(part["scores"].get("nll_nats", {}), lang) for name, part in parts.items()}
+    return [(f"{title('nll_nats', lang)}, {name}", said) for name, said in found.items() if said]
 
 
 def markdown(compared: Mapping[str, Any], lang: str = "en", labels: Mapping[str, str] | None = None) -> str:
@@ -184,6 +191,7 @@ def explained(compared: Mapping[str, Any], lang: str) -> list[str]:
         notes.append(
             text("compare.noted", lang, measures=", ".join(title(measure, lang) for measure in measures), note=note_words(note, lang))
         )
+    notes += [text("compare.noted", lang, measures=measure, note=said) for measure, said in _sampled(groups, lang)]
     for name, entry in compared["runs"].items():
         if entry.get("trained_on_to") is not None:
             notes.append(text("compare.note.stale", lang, run=name, step=entry["steps"], now=entry["trained_on_to"]))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from latentlab.base.texts import catalogue, duration, measured
 from latentlab.measure.metrics.classes import ACTIVE_VARIANCE
+from latentlab.measure.table import extractor_words
 from latentlab.runs.diagnosis import in_words
 from latentlab.show.charts.payload import capital
 from latentlab.show.report.context import Context, Facts, Verdict, verdict
@@ -102,10 +103,10 @@ def _item(c: Context, claim: str, *evidence: str | None) -> str:
     return " ".join([tag("strong", c.say(claim)), *(tag("span", said, class_="evidence") for said in evidence if said)])
 
 
-def _compared(c: Context, key: str, kind: str, other: str, score: str) -> str | None:
+def _compared(c: Context, key: str, kind: str, other: str, score: str, **told: str) -> str | None:
     """Evidence from one score of the runs of two kinds: the text key.lower, key.higher or key.unclear."""
     outcome = _against(c, kind, other, score)
-    return None if outcome is None else c.say(f"{key}.{outcome}", this=_score(c, kind, score), other=_score(c, other, score))
+    return None if outcome is None else c.say(f"{key}.{outcome}", this=_score(c, kind, score), other=_score(c, other, score), **told)
 
 
 def _score(c: Context, kind: str, score: str) -> str:
@@ -125,12 +126,14 @@ def _autoencoder(c: Context, facts: Facts) -> tuple[list[str], list[str]]:
         _item(c, "family.ae.copies", evidence),
         _item(c, "family.ae.simple", c.say("family.cost", seconds=duration(facts.seconds, c.lang), steps=c.number(facts.steps))),
     ]
+    seen = facts.score("kid_fitted")
+    by = extractor_words(seen.extractor).say(c.lang) if seen else ""
     limits = [
         _item(
             c,
             "family.ae.holes",
             c.say("family.ae.holes.how"),
-            _compared(c, "family.ae.holes.here", "ae", "vae", "class_reverse_kl_nats"),
+            _compared(c, "family.ae.holes.here", "ae", "vae", "kid_fitted", by=by),
         ),
         _item(c, "family.ae.no_likelihood"),
     ]

@@ -92,7 +92,7 @@ def _claims(c: Context, name: str, card: Card) -> str:
         verdict = tag("span", SIGNS[claim.verdict] + " " + c.say(f"card.verdict.{claim.verdict}"), class_=f"verdict {claim.verdict}")
         numbers = tag("span", escape(" ".join(phrase.say(c.lang) for phrase in claim.told(name))), class_="evidence")
         items.append(tag("li", tag("strong", c.say(f"question.{name}.claim.{claim.name}")), " ", verdict, " ", numbers))
-    return tag("h4", c.say("card.claims")) + tag("p", c.say("card.judged"), class_="small") + tag("ul", *items, class_="claims")
+    return tag("h4", c.say("card.claims")) + tag("p", escape(card.judged.say(c.lang)), class_="small") + tag("ul", *items, class_="claims")
 
 
 def _code(c: Context, name: str, formula: int) -> str:

@@ -13,7 +13,7 @@ from latentlab.base.texts import Phrase, clauses, duration, text
 from latentlab.config.field import ROLES, written
 from latentlab.config.presets import fitted_preset
 from latentlab.config.schema import Config
-from latentlab.measure.table import GROUPS, MEASURES, better, seen_by
+from latentlab.measure.table import GROUPS, MEASURES, better, sampled_words, seen_by
 from latentlab.show.answers.record import MACHINE, RUNS
 from latentlab.show.report.context import Context, Facts, Score
 from latentlab.show.report.markup import data_uri, escape, table, tag
@@ -56,21 +56,12 @@ def _row(c: Context, score: str) -> list[str]:
         notes.append(c.say("measure.few" if score == "frechet" else "measure.grey"))
     if floors:
         notes.append(c.say(f"measure.{score}.floor", floor=_floor(c, floors[0])))
-    notes += [said for value in values if (said := _importance(c, value.importance))]
+    notes += [said for value in values if (said := sampled_words(value.importance, c.lang))]
     if score == EDGES and c.real_edges:
         notes.append(c.say("measure.edge_step.real", real=c.figures(c.real_edges.value, 3)))
     if notes:
         label += tag("small", " · ".join(notes))
     return [label, *(_cell(c, name, score, name in best) for name in c.runs)]
-
-
-def _importance(c: Context, nll: Mapping[str, Any]) -> str | None:
-    """How an NLL was sampled, and how far that can be trusted."""
-    sizes, tails = nll.get("effective_samples"), nll.get("pareto_k")
-    if not sizes or not tails or None in sizes.values():
-        return None
-    told = {"mean": c.figures(sizes["mean"], 2), "least": c.figures(sizes["least"], 2), "threshold": c.number(tails["threshold"], 1)}
-    return c.say("measure.nll_nats.sampled", k=c.number(nll["k"]), above=c.percent(tails["above"]), **told)
 
 
 def _floor(c: Context, score: Score) -> str:

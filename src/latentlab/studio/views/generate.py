@@ -11,7 +11,7 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 import streamlit as st
@@ -20,6 +20,7 @@ from latentlab.base.errors import LabError
 from latentlab.base.images import Images, grid, to_pil
 from latentlab.base.texts import number
 from latentlab.lab.pool import spawn
+from latentlab.models.sampling import Prior
 from latentlab.runs.checkpoints import stamp
 from latentlab.studio.overview import Overview
 from latentlab.studio.state import asked, chosen, lang, plain, say, told
@@ -31,8 +32,6 @@ PIXELS = 1000  # so wide the grid is shown, enlarged by whole pixels
 SEED = "seed"  # of the address
 DEADLINE_SECONDS = 300.0  # of one question to the sampler: others wait for it
 IDLE_SECONDS = 600.0  # then its process is ended; the next question starts another
-
-Prior = Literal["standard", "gmm"]
 
 
 def draw() -> None:
@@ -68,14 +67,14 @@ def _settings(run: Overview) -> tuple[int, int, Prior, float | None]:
         st.button(say("studio.generate.next"), icon=":material/casino:", key="generate:next", on_click=_next_seed)
     prior: Prior = "standard"
     if run.config is not None and run.config.family != "gan" and (run.path / "latents.npz").is_file():
-        names: tuple[Prior, ...] = ("standard", "gmm")
+        names: tuple[Prior, ...] = ("standard", "gmm") if run.config.family == "ae" else get_args(Prior)
         prior = st.segmented_control(
             say("studio.generate.prior"), names, default="standard", required=True, key="generate:prior",
             format_func=lambda name: say(f"studio.generate.prior.{name}.{'ae' if run.config and run.config.family == 'ae' else 'vae'}"),
             help=say("studio.generate.prior.help"),
         )  # fmt: skip
     truncation = None
-    if prior == "standard":
+    if prior != "gmm":
         with st.container(horizontal=True, vertical_alignment="center"):
             cut = st.toggle(say("studio.generate.truncate"), key="generate:truncate", help=say("studio.generate.truncate.help"))
             if cut:

@@ -180,7 +180,7 @@ def _result(name: str, card: Card, chosen: tuple[str, ...]) -> None:
             for index in indices:
                 parts.chart(card.panels[index], key=f"learn-{name}-{index}")
     st.subheader(say("card.claims"), anchor=False)
-    st.caption(plain(say("card.judged")))
+    st.caption(plain(card.judged.say(lang())))
     for claim in card.claims:
         icon, color = VERDICTS[claim.verdict]
         with st.container(key=f"learn-claim-{claim.name}"):

@@ -5,7 +5,8 @@ Axes: N images, Z latent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -70,16 +71,20 @@ def judge(measured: Measured) -> tuple[Claim, ...]:
     """What each family is better at than another."""
     ae, vae = measured["ae"], measured["vae"]
     kid = {family: column(seeds, "samples", "kid") for family, seeds in measured.items()}
-    mse = {family: column(seeds, "mse", scale=1000) for family, seeds in measured.items()}
     fitted, posterior = column(vae, "fitted", "kid"), column(vae, "posterior", "kid")
     claims = [
-        claim("ae-copies", mse["vae"], mse["ae"]),
+        claim("ae-copies", column(vae, "mse", scale=1000), column(ae, "mse", scale=1000)),
         ratio_claim("prior", column(ae, "standard", "kid"), kid["vae"]),
         ratio_claim("mismatch", kid["vae"], posterior, reconstructions=mean(vae, "reconstructions", "kid"), fitted=float(np.mean(fitted))),
         ratio_claim("fitted", fitted, kid["ae"]),
         ratio_claim("gan-draws", kid["vae"], kid["gan"]),
         ratio_claim("ways", column(vae, "midpoints", "kid"), column(ae, "midpoints", "kid")),
-        claim("way-back", mse["gan"], column(vae, "searched", scale=1000), encoded=float(np.mean(mse["vae"]))),
+        claim(
+            "way-back",
+            *(column(measured[family], "given_back", "search", scale=1000) for family in ("gan", "vae")),
+            ae=mean(ae, "given_back", "search", scale=1000),
+            encoded=mean(vae, "given_back", "encoder", scale=1000),
+        ),
     ]
     if "knn_accuracy" in vae[0]:
         claims.append(claim("organised", *(column(seeds, "knn_accuracy", scale=100) for seeds in (vae, ae))))
@@ -122,11 +127,11 @@ def distances(measured: Measured, told_of_kid: Phrase) -> Bars:
 
 
 def errors(measured: Measured) -> Bars:
-    """Squared error of the images that each family gives back, and of those that a search finds."""
-    ways = {"ae": ("ae", "mse"), "vae": ("vae", "mse"), "vae_searched": ("vae", "searched"), "gan": ("gan", "mse")}
-    series = bars(paint.say("mse"), [column(measured[family], error) for family, error in ways.values()], "", 1000)
-    told = {way: mean(measured[family], error, scale=1000) for way, (family, error) in ways.items()}
-    return paint.bars("errors.", "mse", [paint.say(f"errors.{way}") for way in ways], [series], told)
+    """Squared error of the same images as each encoder gives them back, and as a search for z does in each decoder."""
+    ways = {(family, way): column(measured[family], "given_back", way) for family in PRESETS for way in measured[family][0]["given_back"]}
+    groups = [paint.say(f"errors.{way}", family=name(family)) for family, way in ways]
+    told = {f"{family}_{way}": 1000 * float(np.mean(values)) for (family, way), values in ways.items()}
+    return paint.bars("errors.", "mse", groups, [bars(paint.say("mse"), ways.values(), "", 1000)], told | {"images": SEARCHED})
 
 
 def virtues(measured: Measured) -> Bars:
@@ -159,21 +164,27 @@ def measure_family(run: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Everything about one run: "samples", "midpoints", "mse", "edges" and, with an encoder, "knn_accuracy".
 
     "standard": with z ~ N(0, I), for an AE too, as if its codes were what a VAE's are. With an encoder what `measure.sources`
-    names. A VAE is "searched" too: its decoder as if it had no encoder, as a GAN's generator has none.
+    names. "given_back": the error of the first images by "search", also of an AE and a VAE as if they had no encoder, as a GAN
+    has none, and through their "encoder".
     """
     looking, seed = view(settings), run.config.train.seed + 1
     samples = run.sample(SAMPLES, seed=seed)
-    given = looking.held_out[:SEARCHED] if run.config.family == "gan" else looking.held_out
+    few = looking.held_out[:SEARCHED]
+    ways: dict[str, Callable[[Images], Images]] = {"encoder": run.reconstruct, "search": partial(search, run)}
+    if run.config.family == "gan":
+        del ways["encoder"]
+    given_back = {way: float(mean_squared_error(few, give(few)).mean()) for way, give in ways.items()}
     measured: dict[str, Any] = {
         "samples": looking.quality(samples),
         "midpoints": looking.quality(run.decode(midpoints(run, looking))),
-        "mse": float(mean_squared_error(given, copies(run, given)).mean()),
+        "given_back": given_back,
         "edges": float(edge_steps(samples).mean()),
         "real_edges": float(edge_steps(looking.held_out).mean()),
         "seconds": float(run.metrics()[-1]["seconds"]),
     }
     measured["standard"] = measured["samples"]  # drawn from N(0, I)
     if run.config.family != "gan":
+        measured["mse"] = float(mean_squared_error(looking.held_out, run.reconstruct(looking.held_out)).mean())
         codes = run.encode(first(looking.data.train, FITTED).images)
         measured |= {name: looking.quality(run.decode(z)) for name, z in codes_by_source(*codes, SAMPLES, seed).items()}
         if run.config.family == "ae":
@@ -181,9 +192,6 @@ def measure_family(run: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
             measured["standard"] = looking.quality(run.decode(latents(SAMPLES, run.config.model.latent_dim, seed)))
         if looking.labels is not None:
             measured["knn_accuracy"] = organisation(run, looking)
-    if run.config.family == "vae":
-        given = looking.held_out[:SEARCHED]
-        measured["searched"] = float(mean_squared_error(given, search(run, given)).mean())
     return measured
 
 
@@ -204,16 +212,20 @@ def copies(run: Run, images: Images) -> Images:
 
 
 def search(run: Run, images: Images) -> Images:
-    """The nearest images that a generator was found to make: z by Adam on the squared error, from z = 0 (Creswell & Bharath 2019)."""
-    generator = run.networks()["generator" if run.config.family == "gan" else "decoder"].requires_grad_(False)
+    """The nearest images that a generator was found to make: z by Adam on the squared error, from z = 0 (Creswell & Bharath 2019).
+
+    z is in standard deviations of what the model draws from, an AE's fitted Gaussian too: else steps of one length would be
+    short in its wider space.
+    """
+    learner, generator = run.learner, run.networks()["generator" if run.config.family == "gan" else "decoder"].requires_grad_(False)
     x = to_unit(torch.from_numpy(np.ascontiguousarray(images)))  # [N, C, H, W]
     z = torch.zeros(len(x), run.config.model.latent_dim, requires_grad=True)
     adam = torch.optim.Adam([z], SEARCH_RATE)
     for _ in range(SEARCH_STEPS):
         adam.zero_grad()
-        (torch.sigmoid(generator(z)) - x).square().sum().backward()  # type: ignore[no-untyped-call]
+        (torch.sigmoid(generator(learner.code_from_normal(z))) - x).square().sum().backward()  # type: ignore[no-untyped-call]
         adam.step()
-    return run.decode(z.detach().numpy())
+    return run.decode(learner.code_from_normal(z.detach()))
 
 
 def organisation(run: Run, looking: View) -> float:

@@ -122,7 +122,7 @@ def course(curves: Mapping[str, Curves], told_of_kid: Phrase) -> Lines:
     for name, point in (("end", -1), ("early", early)):
         told |= {f"{arm}_{name}": float(kid[arm][:, point].mean()) for arm in kid if arm != "frozen"}
     marks = ((float(FROZEN_STEPS * BATCH), paint.say("released")),)
-    return paint.lines("course.", "images", "kid", series, told, log_y=True, marks=marks)
+    return paint.lines("course.", "images", "kid", series, told, "range", log_y=True, marks=marks)
 
 
 def faces(bench: Bench, runs: Mapping[str, Run]) -> Pictures:
@@ -151,7 +151,7 @@ def variety(curves: Mapping[str, Curves]) -> Lines:
     recall = {arm: of_arm.values["recall"] for arm, of_arm in curves.items()}
     series = [range_line(paint.say(f"arm.{arm}"), x, values.tolist(), KINDS[arm]) for arm, values in recall.items()]
     ends = {arm: float(values[:, -1].mean()) for arm, values in recall.items() if arm != "frozen"}
-    return paint.lines("variety.", "images", "recall", series, {"start": float(recall["warm"][:, 0].mean()), **ends})
+    return paint.lines("variety.", "images", "recall", series, {"start": float(recall["warm"][:, 0].mean()), **ends}, "range")
 
 
 # What became of a decoder's weights when a GAN went on training them.

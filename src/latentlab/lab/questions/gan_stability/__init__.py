@@ -100,7 +100,7 @@ def ablation(measured: Measured, told_of_kid: Phrase) -> Bars:
     """KID of every arm."""
     series = range_bars(paint.say("kid"), [column(measured[arm], "kid") for arm in ARMS], "gan")
     told = {arm: mean(measured[arm], "kid") for arm in ARMS} | {"kid": told_of_kid}
-    return paint.bars("ablation.", "kid", arms(), [series], told, log_y=True)
+    return paint.bars("ablation.", "kid", arms(), [series], told, "range", log_y=True)
 
 
 def faces(runs: Mapping[str, Run]) -> Pictures:
@@ -116,7 +116,7 @@ def dominance(measured: Measured) -> Lines:
         for arm, name in zip(ARMS, arms(), strict=True)
     ]
     return paint.lines(
-        "dominance.", "updates", "gap", series, {arm: mean(measured[arm], "logit_gap") for arm in ("all", "spectral", "none")}
+        "dominance.", "updates", "gap", series, {arm: mean(measured[arm], "logit_gap") for arm in ("all", "spectral", "none")}, "range"
     )
 
 
@@ -124,7 +124,7 @@ def gradients(measured: Measured) -> Bars:
     """The norm of the generator's gradient in the second half of training."""
     series = range_bars(paint.say("norm"), [column(measured[arm], "gradient_norm") for arm in ARMS], "gan")
     ends = {arm: mean(measured[arm], "gradient_norm") for arm in ("all", "none")}
-    return paint.bars("gradients.", "norm", arms(), [series], ends, log_y=True)
+    return paint.bars("gradients.", "norm", arms(), [series], ends, "range", log_y=True)
 
 
 def arms() -> list[Phrase]:

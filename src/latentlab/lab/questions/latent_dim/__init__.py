@@ -23,7 +23,8 @@ PRESETS = {"vae": "mlp-vae", "ae": "mlp-ae"}
 SEEDS = 3
 SHOWN = 8  # images in a row of a picture
 DRAWN_SIZES = (1, 2, 8, 64)
-MEASURES = Task("vae-measures", {"nll_samples": 100, "nll_images": 100})
+NLL_SAMPLES = 100
+MEASURES = Task("vae-measures", {"nll_samples": NLL_SAMPLES, "nll_images": 100, "fitted": True})
 SETTINGS: dict[str, Any] = {
     "model.hidden": [128],
     "model.initialization": "default",
@@ -38,11 +39,13 @@ TABLES = {
     "train_reconstruction_mse": ("train", "mse"),
 } | {name: (name,) for name in ("needed_units", "knn_accuracy", "kid", "frechet")}
 VAE_TABLES = {
-    "nll_nats": ("nll_nats",),
+    "nll_nats": ("nll", "nats"),
+    "nll_effective": ("nll", "effective"),
+    "nll_above": ("nll", "above"),
     "negative_elbo_nats": ("test", "loss_nats"),
     "train_negative_elbo_nats": ("train", "loss_nats"),
     "kl_nats": ("test", "kl_nats"),
-} | {name: (name,) for name in ("active_units", "aggregate_kl_nats", "aggregate_kl_floor", "aggregate_mmd")}
+} | {name: (name,) for name in ("kid_fitted", "active_units", "aggregate_kl_nats", "aggregate_kl_floor", "aggregate_mmd")}
 
 Tables = Mapping[str, Mapping[str, Doubles]]  # family → name → [size, seed]
 paint = Painter("latent-dim")
@@ -133,6 +136,7 @@ def claims(tables: Tables) -> tuple[Claim, ...]:
         larger(
             "samples", [(at(vae["kid"], 1), at(vae["kid"], 16))],
             one=mean(vae["kid"], 1), sixteen=mean(vae["kid"], 16), last=mean(vae["kid"], 64), ae=mean(ae["kid"], 64),
+            fitted=mean(vae["kid_fitted"], 64),
         ),
     ]  # fmt: skip
     if "knn_accuracy" in vae:
@@ -164,7 +168,10 @@ def panels(tables: Tables, drawn: list[bytes], told_of_kid: Phrase) -> tuple[Pan
         return {family: scale * float(tables[family][name][-1].mean()) for family in families}
 
     given = Series(paint.say("needed.given"), tuple(map(float, SIZES)), tuple(map(float, SIZES)))
-    nll = vae["nll_nats"].mean(1)
+    nll, effective, above = (vae[f"nll_{name}"].mean(1) for name in ("nats", "effective", "above"))
+    best, least = int(np.argmin(nll)), int(np.argmin(effective))
+    sampled = {"k": NLL_SAMPLES, "effective": float(effective[best]), "above": 100 * float(above[best])}
+    sampled |= {"least": SIZES[least], "least_effective": float(effective[least]), "least_above": 100 * float(above[least])}
     errors = [
         series(paint.say(f"error.{split}", family=names[family]), SIZES, tables[family][name], family if split == "test" else "")
         for family in FAMILIES
@@ -180,13 +187,14 @@ def panels(tables: Tables, drawn: list[bytes], told_of_kid: Phrase) -> tuple[Pan
         paint.lines(
             "nll.", "size", "nll.nats",
             [series(paint.say("nll.nll"), SIZES, vae["nll_nats"], "vae"), series(paint.say("nll.bound"), SIZES, vae["negative_elbo_nats"])],
-            {"best": SIZES[int(np.argmin(nll))], "nll": float(nll.min())}, log_x=True,
+            {"best": SIZES[best], "nll": float(nll[best])} | sampled, log_x=True,
         ),
         paint.lines(
             "error.", "size", "error.mse", errors, last("reconstruction_mse", ("ae", "vae")) | {"size": most}, log_x=True, log_y=True,
         ),
         paint.lines(
-            "samples.", "size", "samples.kid", both("kid"), {**last("kid", ("ae", "vae")), "size": most, "kid": told_of_kid}, log_x=True,
+            "samples.", "size", "samples.kid", [*both("kid"), series(paint.say("samples.fitted"), SIZES, vae["kid_fitted"])],
+            last("kid") | {"size": most, "fitted": float(vae["kid_fitted"][-1].mean()), "kid": told_of_kid}, log_x=True,
         ),
         paint.lines(
             "prior.", "size", "prior.nats",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from latentlab.lab.kit import Doubles, Painter, larger, listed, series, together
+from latentlab.lab.kit import Doubles, Painter, larger, listed, plain, series, together
 from latentlab.lab.questions import Findings
 from latentlab.lab.questions.bench import QUIET, Bench, Plan, Task
 from latentlab.lab.questions.reparameterization.estimators import ESTIMATORS
@@ -106,7 +106,7 @@ def claims(
     return (
         Claim(
             "unbiased", together([unbiased(estimators[name]) for name in both]),
-            {"draws": bias["draws"]}
+            {"draws": bias["draws"], "tolerance": plain(100 * TOLERANCE)}
             | {name: 100 * estimators[name]["distance"] for name in both}
             | {f"{name}_{part}": estimators[name]["excess"][part] for name in both for part in ("ratio", "usual")},
         ),
@@ -117,11 +117,11 @@ def claims(
         ),
         Claim(
             "variance", judged(*(float(np.log(value)) for value in (ratio, low, high))),
-            {"ratio": ratio, "low": low, "high": high, "before": ratios["before"]["score"][0]},
+            {"ratio": ratio, "low": low, "high": high, "before": ratios["before"]["score"][0], "batches": len(after["score"])},
         ),
         Claim(
             "baseline", together([judged(*helped), judged(*(float(np.log(value)) for value in own))]),
-            {"score": ratio, "batch": batch, "own": own[0]},
+            {"score": ratio, "batch": batch, "own": own[0], "batches": len(after["score"])},
         ),
         larger("training", [(ends["score"], ends["pathwise"])], pathwise=end["pathwise"], score=end["score"], steps=STEPS, seeds=SEEDS),
         larger(
@@ -151,7 +151,7 @@ def panels(
     variances = paint.bars(
         "variance.", "variance.ratio", [paint.say(f"variance.{stage}") for stage in stages], bars,
         {"ratio": ratios["after"]["score"][0], "own": ratios["after"]["score-own-mean"][0]},
-        log_y=True, lines=((1.0, names["pathwise"]),),
+        "batches", log_y=True, lines=((1.0, names["pathwise"]),),
     )  # fmt: skip
     ends = {name: float(curves[name][-1].mean()) for name in ("pathwise", "score", "blocked")}
     training = paint.lines(
