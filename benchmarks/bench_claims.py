@@ -4,8 +4,8 @@ Each question's experiment is run for each set and first seed (its arms have tha
 how many seeds an arm they came, are written to src/latentlab/show/claims.json, where cards find them, and as a table to
 benchmarks/claims.md. About an hour on two cores, not part of `make bench`.
 
-Run: python benchmarks/bench_claims.py [--seeds 100 200 300] [--runs DIR]
-Cards in DIR that are there are read, not run again.
+Run: python benchmarks/bench_claims.py [--seeds 100 200 300] [--runs DIR] [--questions NAME …]
+Cards in DIR that are there are read, not run again. With --questions what was found of the others stays.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from latentlab import questions
-from latentlab.base.files import replace_json, replace_text
+from latentlab.base.files import read_json, replace_json, replace_text
 from latentlab.show.card import NAMES
 
 SETS = ("digits", "mnist")
@@ -37,11 +37,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[100, 200, 300])
     parser.add_argument("--runs", type=Path, default=None)
+    parser.add_argument("--questions", nargs="+", choices=NAMES, default=NAMES)
     options = parser.parse_args()
-    found: dict[str, dict[str, dict[str, list[str]]]] = {}
+    found: dict[str, dict[str, dict[str, list[str]]]] = {key: {} for key in NAMES}  # in their order
     seeds: dict[str, int] = {}  # of each arm
+    if set(options.questions) < set(NAMES):
+        before = read_json(RESULT)
+        if before["first_seeds"] != options.seeds:
+            raise SystemExit(f"{RESULT} is of the first seeds {before['first_seeds']}. Give those, or run all questions.")
+        found |= {name: claims for name, claims in before["claims"].items() if name not in options.questions}
+        seeds |= {name: count for name, count in before["seeds"].items() if name not in options.questions}
+    found |= {name: {} for name in options.questions}
     with tempfile.TemporaryDirectory() as scratch:
-        for name in NAMES:
+        for name in options.questions:
             for data in SETS:
                 for seed in options.seeds:
                     folder = (options.runs or Path(scratch)) / f"{data}-{seed}" / name
@@ -50,7 +58,7 @@ def main() -> None:
                     if seeds.setdefault(name, card.seeds) != card.seeds:
                         raise SystemExit(f"{folder} has {card.seeds} seeds an arm, other cards of {name} have {seeds[name]}. Remove it.")
                     for claim in card.claims:
-                        found.setdefault(name, {}).setdefault(claim.name, {}).setdefault(data, []).append(claim.verdict)
+                        found[name].setdefault(claim.name, {}).setdefault(data, []).append(claim.verdict)
                     print(name, data, seed, json.dumps({claim.name: SIGNS[claim.verdict] for claim in card.claims}, ensure_ascii=False))
     replace_json(RESULT, {"first_seeds": options.seeds, "seeds": seeds, "claims": found})
     rows = [
