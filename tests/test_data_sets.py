@@ -42,7 +42,7 @@ def test_anything_else_is_refused_in_one_line_that_lists_what_is_valid(spec: str
         load_data(spec)
     assert "\n" not in str(caught.value)
     assert repr(spec) in str(caught.value)
-    assert spec.startswith("folder:") or f"{', '.join(NAMED)} or folder:PATH" in str(caught.value)
+    assert spec.startswith("folder:") or f"{', '.join(NAMED)}, folder:PATH or npz:FILE" in str(caught.value)
 
 
 def test_a_bare_folder_is_told_how_to_be_one(tmp_path: Path) -> None:

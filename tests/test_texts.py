@@ -88,7 +88,7 @@ def test_every_field_of_a_configuration_is_described():
 
 def test_every_preset_and_every_source_has_its_words():
     wanted = {f"studio.preset.{name}{part}" for name in PRESETS for part in ("", ".about")} | {
-        f"studio.data.{name}" for name in SOURCES if name != "folder"
+        f"studio.data.{name}" for name, source in SOURCES.items() if not source.placed
     }
     assert wanted == {key for key in catalogue("en") if key.startswith(("studio.preset.", "studio.data."))}
 

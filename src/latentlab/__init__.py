@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from latentlab.data import ImageSet as ImageSet
     from latentlab.data import load_data as load_data
     from latentlab.lab import questions as questions
+    from latentlab.lab.python import compare as compare
+    from latentlab.lab.python import measure as measure
+    from latentlab.lab.python import report as report
+    from latentlab.lab.python import runs as runs
+    from latentlab.lab.python import sweep as sweep
     from latentlab.runs.trained import Latents as Latents
     from latentlab.train import Run as Run
     from latentlab.train import open_run as open_run
@@ -35,11 +40,16 @@ _HOMES = {
     "LabError": "latentlab.base.errors",
     "Latents": "latentlab.runs.trained",
     "Run": "latentlab.train",
+    "compare": "latentlab.lab.python",
     "load_data": "latentlab.data",
+    "measure": "latentlab.lab.python",
     "open_run": "latentlab.train",
     "preset": "latentlab.config.presets",
+    "report": "latentlab.lab.python",
     "resume": "latentlab.train",
+    "runs": "latentlab.lab.python",
     "steps": "latentlab.train.start",
+    "sweep": "latentlab.lab.python",
     "train": "latentlab.train",
 }
 

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
+from types import ModuleType
+from typing import Any
 
 __version__ = "0.1.0"
+
+
+def callable_room(room: str, home: str) -> None:
+    """Make a room also the public function of its name, which a module is the home of: `latentlab.train("mlp-vae")`, loaded or not."""
+    name = room.rpartition(".")[2]
+
+    class Room(ModuleType):
+        def __call__(self, *given: Any, **named: Any) -> Any:
+            return getattr(importlib.import_module(home), name)(*given, **named)
+
+    sys.modules[room].__class__ = Room
 
 
 def core_count() -> int:

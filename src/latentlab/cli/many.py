@@ -21,9 +21,9 @@ from latentlab.cli.parser import (
     config_alternatives,
     preset_of,
 )
-from latentlab.cli.show import run_paths
 from latentlab.config.sources import valid
 from latentlab.config.variations import variation
+from latentlab.runs.folder import run_paths
 
 if TYPE_CHECKING:
     from latentlab.lab.farm import Failure

@@ -70,7 +70,7 @@ def nearest(word: str, known: Sequence[str]) -> str | None:
 def named_spec(text: str) -> str:
     """A SPEC that names a source there is, in the source's own spelling. Raises LabError."""
     source = parse(text).source
-    return text.strip() if source.kind == "folder" else source.name
+    return text.strip() if source.placed else source.name
 
 
 def add_value(

@@ -17,9 +17,7 @@ from latentlab.base.signals import Interrupted
 from latentlab.base.texts import Phrase, text
 from latentlab.cli import say
 from latentlab.cli.parser import Parser, add_data, add_data_root, add_lang, add_value
-from latentlab.cli.show import run_paths
 from latentlab.config.sources import valid
-from latentlab.runs.folder import RunFolder, open_folder
 from latentlab.show.card import FOLDER, NAMES, found_cards, options_in_words
 from latentlab.show.card import options as options_of
 
@@ -53,10 +51,10 @@ def command_report(arguments: list[str]) -> int:
     from latentlab.measure.compare import comparison_of
     from latentlab.show.answers import read_answers, with_kept
     from latentlab.show.answers.prediction import all_kept, told
-    from latentlab.show.report import write_page
+    from latentlab.show.report import report_file, shown_runs, write_page
 
     out = report_file(options.out)
-    folders = opened_runs(options.runs)
+    folders = shown_runs(options.runs)
     cards = question_cards(options.questions)
     answers = read_answers(Path(options.answers)) if options.answers is not None else None
     if answers is not None:
@@ -80,40 +78,6 @@ def command_report(arguments: list[str]) -> int:
     print(f"{len(folders)} {'runs' if len(folders) > 1 else 'run'}, {size:.2f} MB")
     print(out)
     return 0
-
-
-def report_file(name: str) -> Path:
-    """Where the report goes. Raises LabError unless it is a new .html file or an earlier report."""
-    from latentlab.show.answers.record import is_report
-
-    out = Path(name)
-    if out.suffix.lower() not in (".html", ".htm"):
-        raise refusal("--out", "a file that ends in .html", name)
-    check_writable(out)
-    if out.exists() and not is_report(out):
-        raise refusal("--out", "a new file or an earlier report, which is then replaced", name, "Name another file: nothing is lost here.")
-    return out
-
-
-def opened_runs(paths: Sequence[str]) -> dict[str, RunFolder]:
-    """The runs to show by name: each folder that is a run, and the runs directly in one that is none, the lab's first.
-
-    Raises LabError for none at all, a folder without a run, and one that is named twice.
-    """
-    from latentlab.measure.compare import distinct_names
-    from latentlab.show.answers.record import RUNS
-
-    if not paths:
-        raise LabError("there must be at least one run to report. Got none. Try `latentlab report runs/lab --out lab.html`.")
-    folders: list[Path] = []
-    for path in map(Path, paths):
-        inner = run_paths(path)
-        if not (inner[0] / "config.json").is_file():
-            raise refusal(
-                "a run", "a run folder (with a config.json), or a folder that holds some", str(path), "`latentlab runs` lists them."
-            )
-        folders += sorted(inner, key=lambda run: RUNS.index(run.name) if run.name in RUNS else len(RUNS))
-    return {name: open_folder(path) for name, path in zip(distinct_names(folders), folders, strict=True)}
 
 
 def question_cards(name: str | None) -> dict[str, Card]:

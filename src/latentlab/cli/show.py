@@ -6,7 +6,6 @@ import json
 import time
 import unicodedata
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from latentlab.base.errors import LabError, printable, refusal
@@ -16,7 +15,7 @@ from latentlab.config.presets import PRESETS, about, preset
 from latentlab.config.sources import valid
 from latentlab.runs.diagnosis import diagnose, line
 from latentlab.runs.diagnosis.sight import facts_of
-from latentlab.runs.folder import RunFolder, list_runs, open_folder
+from latentlab.runs.folder import RunFolder, list_runs, open_folder, run_paths
 
 STOP_SECONDS = 60.0
 SHORT = {"loss_nats": "loss", "kl_nats": "KL", "mse": "mse", "discriminator_loss": "D", "generator_loss": "G"}  # of losses, in a line
@@ -39,12 +38,6 @@ def _table(rows: list[list[str]]) -> str:
 def _columns(text: str) -> int:
     """How many columns of a terminal a text takes: two for a wide letter, none for a mark upon one."""
     return sum(0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
-
-
-def run_paths(path: str | Path) -> list[Path]:
-    """The run folder itself, or the runs directly in a folder that is none; at least itself."""
-    inner = [] if (Path(path) / "config.json").is_file() else sorted(config.parent for config in Path(path).glob("*/config.json"))
-    return inner or [Path(path)]
 
 
 def command_runs(arguments: list[str]) -> int:

@@ -14,7 +14,7 @@ from latentlab.base.errors import LabError, refusal
 from latentlab.base.texts import reason
 from latentlab.cli import say
 from latentlab.cli.parser import Parser, add_config_options, add_fields, add_place, add_preset, add_value, config_changes, preset_of
-from latentlab.cli.show import headline, run_paths
+from latentlab.cli.show import headline
 from latentlab.config.parts import every_field
 from latentlab.runs.diagnosis import Finding, line
 from latentlab.train.events import Diagnosed, Ended, Event, Logged, Paced, Started, Stepped, Warned
@@ -57,7 +57,7 @@ def command_resume(arguments: list[str]) -> int:
     add_value(parser, "--from-step", int, "go back to the checkpoint of this step: later ones are removed", metavar="N", minimum=0)
     add_fields({"train": parser}, [field for field in every_field().values() if field.live])
     options = parser.parse(arguments)
-    from latentlab.runs.folder import open_folder
+    from latentlab.runs.folder import open_folder, run_paths
 
     if (inner := run_paths(options.run)) != [Path(options.run)]:
         going_on = f"Name one, as {inner[0]}; `latentlab lab` and `latentlab sweep` go on with all of theirs."

@@ -1,6 +1,6 @@
 """The sources of images: one table, from which SPECs, help, choices and downloads are drawn. `latentlab.data` loads them.
 
-A SPEC is the text that names a source: its name, and of a folder folder:PATH.
+A SPEC is the text that names a source: its name, and of what lies somewhere NAME:PATH, as folder:PATH.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Literal
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.texts import reason
 
-Kind = Literal["embedded", "published", "folder"]
+Kind = Literal["embedded", "published", "folder", "arrays"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Source:
     """Where images come from.
 
     `kind` says how they are had and cut: "embedded" in a package, split by content; "published" in files that are
-    downloaded, cut as they were published; "folder" of the user's, split by content.
+    downloaded, cut as they were published; "folder" and "arrays" in a file, of the user's, split by content.
     """
 
     name: str
@@ -49,7 +49,12 @@ class Source:
     @property
     def spelling(self) -> str:
         """What a user types for it."""
-        return f"{self.name}:PATH" if self.kind == "folder" else self.name
+        return f"{self.name}:{'PATH' if self.kind == 'folder' else 'FILE'}" if self.placed else self.name
+
+    @property
+    def placed(self) -> bool:
+        """Whether it lies at a path that the SPEC names."""
+        return self.kind in ("folder", "arrays")
 
     @property
     def download_bytes(self) -> int:
@@ -116,6 +121,7 @@ _SOURCES = (
         ),
     ),
     Source("folder", "folder", size=64),
+    Source("npz", "arrays"),
 )
 SOURCES: dict[str, Source] = {source.name: source for source in _SOURCES}
 PUBLISHED = tuple(source.name for source in _SOURCES if source.kind == "published")
@@ -132,7 +138,7 @@ def valid(*kinds: Kind, default: str = "") -> str:
 
 @dataclass(frozen=True)
 class Spec:
-    """What a SPEC means. `path` is absolute, and only a folder has one."""
+    """What a SPEC means. `path` is absolute, of what lies at one."""
 
     source: Source
     path: Path | None = None
@@ -145,7 +151,7 @@ def parse(spec: str) -> Spec:
     """The meaning of a SPEC. Raises LabError, listing what is valid. Whether a folder exists is asked when it is read."""
     name, colon, path = spec.partition(":")
     source = SOURCES.get(name.strip().lower())
-    if source is None or (colon == ":") != (source.kind == "folder"):
+    if source is None or (colon == ":") != source.placed:
         raise _unknown(spec)
     if not colon:
         return Spec(source)

@@ -13,29 +13,27 @@ from latentlab.base.errors import refusal
 from latentlab.config.field import declared, plain
 from latentlab.config.parts import DataConfig, check_part
 from latentlab.config.sources import canonical, parse
+from latentlab.data.arrays import load_npz, spec_of
 from latentlab.data.decoded import load_folder
 from latentlab.data.named import fetch, is_at_hand, load_digits, load_published
 from latentlab.data.sets import Data, ImageSet, batch_indices, entropy_floor_nats, is_binary
 
 __all__ = [
     "Data", "ImageSet", "batch_indices", "canonical", "entropy_floor_nats", "fetch", "is_at_hand", "is_binary", "load_data", "parse",
+    "spec_of",
 ]  # fmt: skip
 
 
-def load_data(
-    spec_or_config: str | DataConfig = "digits", *, root: str | Path | None = None, offline: bool | None = None, **changes: Any
-) -> Data:
-    """The data set of a SPEC or of a configuration, cut into train, val and test.
+def load_data(spec_or_config: Any = "digits", *, root: str | Path | None = None, offline: bool | None = None, **changes: Any) -> Data:
+    """The data set of a SPEC, of a configuration or of what `spec_of` takes, such as arrays; cut into train, val and test.
 
     `root` is the data root, `offline` forbids downloads; other keywords are fields of DataConfig (`image_size=32`).
     Writes nothing on stdout. Raises LabError for a wrong SPEC or value, and whatever the source raises.
     """
     if isinstance(spec_or_config, DataConfig):
         config = spec_or_config
-    elif isinstance(spec_or_config, str):
-        config = DataConfig(spec=spec_or_config)
     else:
-        raise refusal("the data set", "a SPEC or a DataConfig", spec_or_config)
+        config = DataConfig(spec=spec_of(spec_or_config))
     names = [field.leaf for field in declared("data", DataConfig).values()]
     if unknown := [name for name in changes if name not in names]:
         raise refusal("a keyword of load_data", f"one of {', '.join(names)}", unknown[0])
@@ -54,3 +52,5 @@ def load_data(
             return load_published(config)
         case "folder":
             return load_folder(config)
+        case "arrays":
+            return load_npz(config)

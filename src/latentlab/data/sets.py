@@ -29,6 +29,9 @@ class ImageSet:
     indices: NDArray[np.int64]  # [N], rows of the source: each image's stable number
     labels: NDArray[np.int64] | None = None  # [N]
 
+    def __repr__(self) -> str:
+        return f"ImageSet({len(self):,} images of {' x '.join(map(str, self.shape))}, {'un' if self.labels is None else ''}labelled)"
+
     def __len__(self) -> int:
         return len(self.indices)
 
@@ -73,6 +76,11 @@ class Data:
     fingerprint: str
     skipped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{name} {len(getattr(self, name)):,}" for name in ("train", "val", "test"))
+        classes = f", {len(self.class_names)} classes" if self.class_names else ""
+        return f"Data({self.spec!r}: {counts} images of {' x '.join(map(str, self.shape))}{classes})"
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -8,8 +8,6 @@ uint8 images, in float64, nothing resized.
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from latentlab.base.errors import LabError, refusal
 from latentlab.base.images import Images, check
 from latentlab.base.seeding import numpy_generator
 from latentlab.data import Data, ImageSet
+from latentlab.data.arrays import read_npz
 from latentlab.data.decode import FORMATS, Undecodable, decode
 from latentlab.data.folder import walk
 from latentlab.measure import Watcher
@@ -218,14 +217,7 @@ def read_images(path: str | Path, shape: tuple[int, int, int]) -> Images:
 
 
 def _from_npz(path: Path, shape: tuple[int, int, int]) -> Images:
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            images: Any = arrays["images"] if "images" in arrays.files else None
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise LabError(f"--images {path} cannot be read ({type(error).__name__}). Write it with numpy.savez(file, images=…).") from None
-    if images is None:
-        raise refusal("--images", "an .npz file with an array `images`, uint8 [N, H, W, C]", str(path))
-    return check(images, f"images in {path}", shape)
+    return check(read_npz(path, f"--images {path}")["images"], f"images in {path}", shape)
 
 
 def _one(path: Path, shape: tuple[int, int, int]) -> Images:

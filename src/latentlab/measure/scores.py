@@ -42,7 +42,7 @@ RATE_DISTORTION = (("rate", "kl_nats"), ("distortion", "reconstruction_nats"))  
 def evaluate_run(
     run: Trained,
     split: Split = "test",
-    data: Data | str | None = None,
+    data: Any = None,
     *,
     samples: int | None = None,
     nll_samples: int = NLL_SAMPLES,

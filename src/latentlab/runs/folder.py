@@ -80,19 +80,20 @@ class RunFolder:
         except FileNotFoundError:
             raise Damaged(f"{self.path / 'environment.json'} is missing. Restore it from a copy of the run.") from None
 
-    def data(self, spec: str | None = None) -> Data:
-        """The images that the run was made with, loaded anew; `spec` says where they lie now, if elsewhere.
+    def data(self, given: Any = None) -> Data:
+        """The images that the run was made with, loaded anew; where they lie now, if elsewhere, is `given` as `spec_of` takes it.
 
         Raises LabError where they are not to be found, or are others.
         """
-        from latentlab.data import load_data, parse
+        from latentlab.data import load_data, parse, spec_of
 
         config = self.config().data
+        spec = None if given is None else spec_of(given)
         if spec is not None and parse(spec).source != parse(config.spec).source:
             raise refusal("data", f"where the {config.spec} of {self.path} is now", spec, "Leave it out.")
-        place = config.spec.removeprefix("folder:")
-        if spec is None and place != config.spec and not Path(place).is_dir():
-            raise refusal(f"the images of {self.path}", reason("must.there"), place, reason("remedy.where"))
+        place = parse(config.spec).path
+        if spec is None and place is not None and not place.exists():
+            raise refusal(f"the images of {self.path}", reason("must.there"), str(place), reason("remedy.where"))
         return self.same_images(load_data(config if spec is None else replace(config, spec=spec)))
 
     def same_images(self, data: Data) -> Data:
@@ -284,10 +285,16 @@ def new_folder(path: str | Path) -> Iterator[RunFolder]:
 
 def next_folder(preset: str, spec: str, under: Path = Path("runs")) -> Path:
     """The default folder of a new run: runs/PRESET-DATA-NNN with the first free number."""
-    slug = re.sub(r"[^A-Za-z0-9]+", "-", Path(spec.partition(":")[2]).name or spec).strip("-").lower() or "data"
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", Path(spec.partition(":")[2]).name.removesuffix(".npz") or spec).strip("-").lower() or "data"
     stem = f"{preset}-{slug}-"
     taken = [int(p.name[len(stem) :]) for p in under.glob(stem + "*") if p.name[len(stem) :].isdigit()]
     return under / f"{stem}{max(taken, default=0) + 1:03d}"
+
+
+def run_paths(path: str | Path) -> list[Path]:
+    """The run folder itself, or the runs directly in a folder that is none; at least itself."""
+    inner = [] if (Path(path) / "config.json").is_file() else sorted(config.parent for config in Path(path).glob("*/config.json"))
+    return inner or [Path(path)]
 
 
 def list_runs(under: str | Path) -> list[RunFolder]:

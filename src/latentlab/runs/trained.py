@@ -16,6 +16,7 @@ from latentlab.base.images import Images, check
 from latentlab.base.seeding import latents
 from latentlab.config.field import Field, plain
 from latentlab.config.schema import Config
+from latentlab.config.sources import named
 from latentlab.models import sampling
 from latentlab.runs import checkpoints
 from latentlab.runs.diagnosis import Finding, diagnose
@@ -60,7 +61,15 @@ class Trained:
         self.folder = folder
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self.folder.path)!r})"
+        return f"{type(self).__name__}({str(self.folder.path)!r}: {self.in_words()})"
+
+    def in_words(self) -> str:
+        """What it is and how far it is: "conv-vae on digits, finished at step 450"."""
+        try:
+            config, status = self.config, self.status()
+            return f"{config.preset} on {named(config.data.spec)}, {status.get('state', 'empty')} at step {status.get('step', 0)}"
+        except LabError as error:
+            return str(error)
 
     @property
     def path(self) -> Path:
@@ -216,9 +225,9 @@ class Trained:
         walks = sampling.traverse(shifted[0], dims, scales.astype(np.float32), reach, steps)
         return self.decode(walks.reshape(-1, size))
 
-    def data(self, spec: str | None = None) -> Data:
-        """The images that this run was made with, loaded anew, from `spec` if they lie elsewhere now. LabError for others."""
-        return self.folder.data(spec)
+    def data(self, given: Any = None) -> Data:
+        """The images that this run was made with, loaded anew, from what is given if they lie elsewhere now. LabError for others."""
+        return self.folder.data(given)
 
     def need_encoder(self, purpose: str) -> None:
         """Raise LabError for a GAN, which has no encoder."""

@@ -46,7 +46,7 @@ class Preview:
 
 def choices(root: str | None) -> list[str]:
     """The sets by the names that a browser uses: those that have one, folder:NAME for each folder of images below the data root."""
-    named = [name for name, source in SOURCES.items() if source.kind != "folder"]
+    named = [name for name, source in SOURCES.items() if not source.placed]
     return named + [FOLDER + name for name in folders(root)]
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import sys
+from base64 import b64encode
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
-from latentlab.base.errors import refusal
+from latentlab.base import callable_room
+from latentlab.base.errors import LabError, refusal
 from latentlab.base.signals import StopFlag
 from latentlab.config.schema import Config
 from latentlab.runs.folder import open_folder
@@ -36,6 +38,41 @@ class Run(Trained):
             raise refusal("an option of evaluate", f"one of {', '.join(known)}", unknown[0])
         return evaluate_run(self, split, **options)
 
+    def resume(self, epochs: float | None = None, steps: int | None = None, data: Any = None) -> Run:
+        """Go on, bit for bit, to a new total of epochs or steps, or as far as it was meant to go; see `latentlab.resume`."""
+        return resume(self.path, epochs, steps, data)
+
+    def finetune(self, out: str | Path | None = None, *, epochs: float | None = None, steps: int | None = None, **settings: float) -> Run:
+        """Train a copy of the run on, with settings that may change while a run trains: `run.finetune(learning_rate=1e-4)`.
+
+        `epochs` or `steps` is the copy's new total; without, it trains half as long again. The run itself stays as it is. Raises LabError.
+        """
+        from latentlab.train.start import copied, reopen
+
+        changes = {".".join(self.config.locate(name)): value for name, value in settings.items()}
+        path, total = copied(self.folder, out, changes), epochs
+        if epochs is None and steps is None:
+            total = 1.5 * max(row["epoch"] for row in self.metrics())
+        session = reopen(path, total, steps, settings=changes)
+        run_to_end(session, _warn)
+        return Run(session.folder)
+
+    def frame(self) -> Any:
+        """Every line of metrics as a pandas frame. Raises LabError without pandas."""
+        try:
+            from pandas import DataFrame
+        except ImportError:
+            raise LabError("run.frame() needs pandas, which is not installed: pip install pandas. run.metrics() needs nothing.") from None
+        return DataFrame(self.metrics())
+
+    def _repr_html_(self) -> str:
+        """What it is, its curves and its samples, for notebooks: styles inline and pictures inside, so that they stay anywhere."""
+        found = [path for name in ("loss", "samples") if (path := self.folder.figures / f"{name}.png").is_file()]
+        alt = escape(self.in_words())
+        shown = 'style="max-width:48%;margin:4px" src="data:image/png;base64,'
+        pictures = (f'<img alt="{alt}: {path.stem}" {shown}{b64encode(path.read_bytes()).decode()}">' for path in found)
+        return f"<div><p><code>{escape(str(self.path))}</code> {alt}</p>{''.join(pictures)}</div>"
+
 
 def open_run(path: str | Path) -> Run:
     """A run that exists. Raises LabError when the folder holds none."""
@@ -55,7 +92,7 @@ def train(what: str | Config, out: str | Path | None = None, **changes: Any) -> 
     return Run(session.folder)
 
 
-def resume(path: str | Path, epochs: float | None = None, steps: int | None = None, data: str | None = None) -> Run:
+def resume(path: str | Path, epochs: float | None = None, steps: int | None = None, data: Any = None) -> Run:
     """Continue a stopped or finished run, bit for bit; `epochs` or `steps` is its new total, `data` where its images lie now."""
     from latentlab.train.start import reopen
 
@@ -80,11 +117,4 @@ def _warn(event: Event) -> None:
         print(f"latentlab: {event.message}", file=sys.stderr)
 
 
-class _Room(ModuleType):
-    """This room is also the public function of its name: `latentlab.train("mlp-vae")`, imported or not."""
-
-    def __call__(self, what: str | Config, out: str | Path | None = None, **changes: Any) -> Run:
-        return train(what, out, **changes)
-
-
-sys.modules[__name__].__class__ = _Room
+callable_room(__name__, __name__)

@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import math
 import os
+import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -18,10 +19,10 @@ from latentlab.base.files import is_full, replace_json, replace_text
 from latentlab.base.machine import environment, fastest_threads, pick_bf16, pick_device
 from latentlab.base.texts import reason
 from latentlab.config.layers import BatchNorm, fit_model, networks, parameter_count
-from latentlab.config.parts import GANModel, GANTrain
+from latentlab.config.parts import DataConfig, GANModel, GANTrain
 from latentlab.config.presets import DECODER_FORM, DECODERS_DATA, preset
 from latentlab.config.schema import Config
-from latentlab.data import canonical, load_data, parse
+from latentlab.data import canonical, load_data, parse, spec_of
 from latentlab.measure.metrics.pixels import mean_pair_distance
 from latentlab.models import build
 from latentlab.models.learner import Learner
@@ -153,11 +154,22 @@ def start_generator(learner: Learner, source: str, shape: tuple[int, int, int]) 
         network.load_state_dict(decoder)
 
 
+def copied(folder: RunFolder, out: str | Path | None, settings: Mapping[str, float]) -> Path:
+    """A copy of a run that may be trained on with other live settings. Raises LabError, before anything is copied."""
+    config = folder.config()
+    if settings:
+        live_settings(config, dict(settings))
+    place = Path(out).expanduser() if out is not None else next_folder(f"{folder.path.name}-tuned", config.data.spec, folder.path.parent)
+    with new_folder(place) as beside:
+        shutil.copytree(folder.path, beside.path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("lock", "control.*", "scores.json"))
+    return place
+
+
 def reopen(
     path: str | Path,
     epochs: float | None = None,
     steps: int | None = None,
-    data: str | None = None,
+    data: Any = None,
     settings: Mapping[str, float] | None = None,
     from_step: int | None = None,
 ) -> Session:
@@ -215,6 +227,8 @@ def as_config(what: str | Config, **changes: Any) -> Config:
     if not isinstance(what, str | Config):
         raise refusal("what to train", "a preset's name or a Config", what)
     base = preset(what) if isinstance(what, str) else what
+    if not isinstance(changes.get("data"), DataConfig | None):
+        changes["data"] = spec_of(changes["data"])
     return base.replace(**changes) if changes else base
 
 
