@@ -19,7 +19,7 @@ from latentlab.data import ImageSet, canonical, entropy_floor_nats, is_binary, l
 from latentlab.data import named as digits
 from latentlab.data.sets import fingerprint
 
-NAMED = [name for name in SOURCES if name != "folder"]
+NAMED = [name for name, source in SOURCES.items() if not source.placed]
 
 
 @pytest.mark.parametrize("spec", NAMED)
@@ -55,8 +55,8 @@ def test_keywords_are_fields_and_are_checked() -> None:
         load_data("digits", size=3)
     with pytest.raises(LabError, match=r"data\.image_size.*Got 4"):
         load_data("digits", image_size=4)
-    with pytest.raises(LabError, match="a SPEC or a DataConfig"):
-        load_data(Path("x"))  # type: ignore[arg-type]
+    with pytest.raises(LabError, match="data must be a SPEC, a path, an array"):
+        load_data(5)
 
 
 def test_digits() -> None:

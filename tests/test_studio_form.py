@@ -123,7 +123,7 @@ def test_folders_below_the_data_root_are_choices_and_nothing_else_is(tmp_path: P
     (tmp_path / "empty").mkdir()
     (tmp_path / "text").mkdir()
     (tmp_path / "text" / "readme.txt").write_text("x")
-    assert sources.choices(str(tmp_path)) == [*(name for name in SOURCES if name != "folder"), "folder:art", "folder:cats"]
+    assert sources.choices(str(tmp_path)) == [*(name for name, source in SOURCES.items() if not source.placed), "folder:art", "folder:cats"]
     spec = sources.spec_of("folder:cats", str(tmp_path))
     assert spec == f"folder:{tmp_path / 'cats'}"
     assert sources.choice_of(spec, str(tmp_path)) == "folder:cats"
