@@ -119,8 +119,13 @@ def quick_lab(common: Path) -> Path:
 def tiny() -> Callable[..., object]:
     """A small configuration of a family's preset: `tiny("sn-gan", **{"train.steps": 5})`."""
     from latentlab.config.presets import preset
+    from latentlab.config.schema import Config
 
-    return lambda name, **changes: preset(name, **TINY | FAMILIES[name] | {"train.epochs": 3.0} | changes)
+    def made(name: str, **changes: object) -> Config:
+        length = {} if {"train.steps", "steps"} & changes.keys() else {"train.epochs": 3.0}
+        return preset(name, **TINY | FAMILIES[name] | length | changes)
+
+    return made
 
 
 @pytest.fixture(scope="session")

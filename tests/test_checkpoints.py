@@ -90,7 +90,7 @@ def test_a_whole_manifest_around_other_files_is_no_whole_checkpoint(tmp_path: Pa
 def test_none_left_is_one_sentence(tmp_path: Path) -> None:
     save(tmp_path / "checkpoints", 3)
     (tmp_path / "checkpoints" / "step-00000003" / checkpoints.MANIFEST).write_text("{}")
-    with pytest.raises(LabError, match="must have a whole checkpoint, but all 1 are damaged"):
+    with pytest.raises(LabError, match="must have a whole checkpoint, but has none \\(1 damaged\\)"):
         checkpoints.newest(tmp_path / "checkpoints", lambda _: None)
 
 

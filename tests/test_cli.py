@@ -79,7 +79,7 @@ def test_the_run_folder_is_as_the_contract_says(trained) -> None:
     assert rows[-1]["images_seen"] == 12 * 16
     assert rows[-1]["epoch"] == 2.0
     latents = np.load(path / "latents.npz")
-    assert latents["mean"].shape == latents["std"].shape == (180, 3)
+    assert latents["mean"].shape == latents["std"].shape == (180, 2)
     assert latents["label"].shape == latents["index"].shape == (180,)
     manifest = json.loads((path / "checkpoints" / "step-00000012" / "MANIFEST.json").read_text())
     assert list(manifest)[-1] == "sha256"
@@ -109,7 +109,7 @@ def test_pictures_and_codes(trained, tmp_path: Path) -> None:
         ["reconstruct", vae, "--split", "val", "--count", 6],
         ["interpolate", vae, "--indices", "0,3", "--steps", 5],
         ["interpolate", gan, "--seeds", "2,9"],
-        ["traverse", vae, "--dims", "0,2", "--range", "3", "--scale", "3"],
+        ["traverse", vae, "--dims", "0,1", "--range", "3", "--scale", "3"],
         ["traverse", gan],
         ["traverse", trained["conv-ae"]],
     ):
@@ -118,7 +118,7 @@ def test_pictures_and_codes(trained, tmp_path: Path) -> None:
         assert picture(out).std() > 5
     run("encode", vae, "--split", "test", "--out", tmp_path / "e.npz")
     codes = np.load(tmp_path / "e.npz")
-    assert codes["mean"].shape == codes["std"].shape == (180, 3)
+    assert codes["mean"].shape == codes["std"].shape == (180, 2)
     assert codes["labels"].shape == (180,)
     np.testing.assert_allclose(codes["mean"], np.load(vae / "latents.npz")["mean"], atol=1e-5)
     run("encode", trained["conv-ae"], "--split", "val", "--out", tmp_path / "a.npz")
@@ -257,7 +257,7 @@ def test_wrong_input_is_one_line_that_names_it(arguments: list[str], parts: list
         (["interpolate", "RUN", "--seeds", "1", "--out", "a.png"], ["--seeds", "2 integers"]),
         (["interpolate", "RUN", "--seeds", "1,2", "--indices", "1,2", "--out", "a.png"], ["--indices", "not allowed with"]),
         (["interpolate", "RUN", "--steps", "1", "--out", "a.png"], ["--steps", "'1'"]),
-        (["traverse", "RUN", "--dims", "3", "--out", "a.png"], ["--dims", "0 to 2"]),
+        (["traverse", "RUN", "--dims", "3", "--out", "a.png"], ["--dims", "0 to 1"]),
         (["traverse", "RUN", "--range", "-1", "--out", "a.png"], ["--range", "'-1'"]),
         (["encode", "GAN", "--out", "a.npz"], ["no encoder"]),
         (["encode", "RUN", "--out", "a.png"], [".npz"]),

@@ -451,7 +451,7 @@ def test_every_verb_that_reads_the_images_of_a_run_wants_those_it_was_made_with(
     [scores] = {ll.open_run(run.path).evaluate(data=f"folder:{moved}", extractors="random-convolutions", nll_samples=0)["data"]}
     assert scores
     with pytest.raises(LabError, match="must hold the images"):  # a lab whose runs are measured draws them anew on what it loaded
-        finish(tmp_path, [Cell("run", run.path, run.config, {})], other, "en", print, QUICK)
+        finish(tmp_path, [Cell("run", run.path, run.config, {})], other, "en", print, QUICK, {})
 
 
 # Fuzzing.

@@ -163,7 +163,9 @@ def add_fields(groups: Mapping[str, argparse._ActionsContainer], fields: Iterabl
 
 def config_changes(options: argparse.Namespace, config: Config) -> dict[str, Any]:
     """The fields that were given, as values for `Config.replace`. Raises LabError for what the preset does not have."""
-    return {field.name: field.read(text, field.option) for field, text in _given(options, config)}
+    changes = {field.name: field.read(text, field.option) for field, text in _given(options, config)}
+    one_length(changes)
+    return changes
 
 
 def config_alternatives(options: argparse.Namespace, config: Config) -> dict[str, list[Any]]:

@@ -12,7 +12,7 @@ from latentlab.base.errors import refusal
 from latentlab.config.field import written
 from latentlab.config.layers import fit_model
 from latentlab.config.parts import AutoencoderModel, AutoencoderTrain, GANModel, GANTrain, VAEModel, VAETrain
-from latentlab.config.schema import Config
+from latentlab.config.schema import Config, one_length
 
 
 def mlp_ae() -> Config:
@@ -184,6 +184,7 @@ def preset(name: str, **changes: Any) -> Config:
     """The configuration of that name, with fields changed as by `Config.replace`. Raises LabError for an unknown name."""
     if name not in PRESETS:
         raise refusal("a preset", "one of " + ", ".join(PRESETS), name, "`latentlab presets` describes them.")
+    one_length(changes)
     config = PRESETS[name]()
     return config.replace(**changes) if changes else config
 

@@ -83,7 +83,6 @@ class Config:
 
         A name without a dot is looked for in all three parts. Raises LabError for a name that the family does not have.
         """
-        one_length(changes)
         if isinstance(changes.get("data"), str):
             changes["data.spec"] = changes.pop("data")
         whole: dict[str, Any] = {name: changes.pop(name) for name in ("preset", "data", "model", "train") if name in changes}
@@ -93,7 +92,7 @@ class Config:
             fields.setdefault(part, {})[leaf] = plain(value)
         for part, values in fields.items():
             if values.get("epochs") is not None:
-                values = {"steps": None} | values  # which would override them
+                values = {"steps": None} | values  # those there were would override them
             whole[part] = dataclasses.replace(whole.get(part, getattr(self, part)), **values)
         return dataclasses.replace(self, **whole)
 

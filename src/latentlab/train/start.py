@@ -21,7 +21,7 @@ from latentlab.base.texts import reason
 from latentlab.config.layers import BatchNorm, fit_model, networks, parameter_count
 from latentlab.config.parts import DataConfig, GANModel, GANTrain
 from latentlab.config.presets import DECODER_FORM, DECODERS_DATA, preset
-from latentlab.config.schema import Config
+from latentlab.config.schema import Config, one_length
 from latentlab.data import canonical, load_data, parse, spec_of
 from latentlab.measure.metrics.pixels import mean_pair_distance
 from latentlab.models import build
@@ -185,6 +185,7 @@ def reopen(
         folder.forget_requests()  # what was asked of an earlier process
         config = folder.config()
         if epochs is not None or steps is not None:
+            one_length({"epochs": epochs, "steps": steps})
             length = {"train.epochs": epochs, "train.steps": steps}
             config = config.replace(**{name: value for name, value in length.items() if value is not None})
         images, facts = folder.data(data), folder.environment()
@@ -226,6 +227,7 @@ def as_config(what: str | Config, **changes: Any) -> Config:
     """A preset's name or a configuration, with fields changed by name."""
     if not isinstance(what, str | Config):
         raise refusal("what to train", "a preset's name or a Config", what)
+    one_length(changes)
     base = preset(what) if isinstance(what, str) else what
     if not isinstance(changes.get("data"), DataConfig | None):
         changes["data"] = spec_of(changes["data"])
