@@ -70,6 +70,15 @@ def refusal(*arguments: object, **options: object) -> str:
     return lines[0]
 
 
+def run_here(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """What a command that must exit with 0 prints, in this process, which has torch loaded already: for the same verb again."""
+    from latentlab.cli import main
+
+    capsys.readouterr()
+    assert main(list(map(str, arguments))) == 0
+    return capsys.readouterr().out
+
+
 def refusal_here(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     """`refusal` in this process, which has torch loaded already: for long lists of wrong input."""
     from latentlab.cli import main

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import TINY, refusal, refusal_here, run
+from commands import TINY, refusal, refusal_here, run, run_here
 from PIL import Image
 
 from latentlab.cli import COMMANDS
@@ -87,23 +87,23 @@ def test_the_run_folder_is_as_the_contract_says(trained) -> None:
     assert {"generator_loss", "discriminator_loss", "real_logit", "fake_logit", "gradient_norm"} <= gan
 
 
-def test_sample_draws_a_grid_or_arrays_and_the_same_seed_draws_the_same(trained, tmp_path: Path) -> None:
+def test_sample_draws_a_grid_or_arrays_and_the_same_seed_draws_the_same(trained, tmp_path: Path, capsys) -> None:
     for name in ("conv-ae", "sn-gan"):
         run("sample", trained[name], "--count", 5, "--seed", 3, "--out", tmp_path / "a.npz")
-        run("sample", trained[name], "--count", 9, "--seed", 3, "--out", tmp_path / "b.npz")
-        run("sample", trained[name], "--count", 5, "--seed", 4, "--out", tmp_path / "c.npz")
+        run_here(capsys, "sample", trained[name], "--count", 9, "--seed", 3, "--out", tmp_path / "b.npz")
+        run_here(capsys, "sample", trained[name], "--count", 5, "--seed", 4, "--out", tmp_path / "c.npz")
         a, b, c = (np.load(tmp_path / f"{n}.npz")["images"] for n in "abc")
         assert a.dtype == np.uint8
         assert a.shape == (5, 28, 28, 1)
         assert np.array_equal(a, b[:5])
         assert not np.array_equal(a, c)
     for prior in ("gmm", "fitted"):
-        run("sample", trained["conv-vae"], "--count", 5, "--prior", prior, "--out", tmp_path / f"{prior}.png")
+        run_here(capsys, "sample", trained["conv-vae"], "--count", 5, "--prior", prior, "--out", tmp_path / f"{prior}.png")
         assert picture(tmp_path / f"{prior}.png").ndim == 2
     assert not np.array_equal(picture(tmp_path / "gmm.png"), picture(tmp_path / "fitted.png"))
 
 
-def test_pictures_and_codes(trained, tmp_path: Path) -> None:
+def test_pictures_and_codes(trained, tmp_path: Path, capsys) -> None:
     vae, gan = trained["conv-vae"], trained["sn-gan"]
     for command in (
         ["reconstruct", vae, "--split", "val", "--count", 6],
@@ -114,14 +114,14 @@ def test_pictures_and_codes(trained, tmp_path: Path) -> None:
         ["traverse", trained["conv-ae"]],
     ):
         out = tmp_path / f"{command[0]}.png"
-        assert run(*command, "--out", out).stdout == f"{out}\n"
+        assert run_here(capsys, *command, "--out", out) == f"{out}\n"
         assert picture(out).std() > 5
     run("encode", vae, "--split", "test", "--out", tmp_path / "e.npz")
     codes = np.load(tmp_path / "e.npz")
     assert codes["mean"].shape == codes["std"].shape == (180, 2)
     assert codes["labels"].shape == (180,)
     np.testing.assert_allclose(codes["mean"], np.load(vae / "latents.npz")["mean"], atol=1e-5)
-    run("encode", trained["conv-ae"], "--split", "val", "--out", tmp_path / "a.npz")
+    run_here(capsys, "encode", trained["conv-ae"], "--split", "val", "--out", tmp_path / "a.npz")
     assert "std" not in np.load(tmp_path / "a.npz")
 
 

@@ -110,6 +110,7 @@ def test_an_interrupted_lab_is_resumed_by_the_same_command(lab: Path, tmp_path: 
         assert final_sha256(out / name) == final_sha256(lab / name)
 
 
+@pytest.mark.slow
 def test_a_students_lab_holds_the_number_and_no_model_answer(lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And so does a report of its runs; a lab of nobody's holds the answers."""
     out = tmp_path / "lab"
