@@ -284,7 +284,7 @@ def judged_cards() -> list[tuple[str, tuple[Claim, ...], tuple[str, ...], list[P
     return [
         ("decoder-as-generator", d.judge(kid, weights), (d.outcome(kid),), [d.course(kid, KID_TOLD), d.weights(weights), d.variety(kid)]),
         ("encoder-vs-discriminator", e.judge(nets), e.outcome(e.judge(nets)), [e.verdicts(nets), e.knowledge(nets), e.logits(nets)]),
-        ("ae-vs-vae-vs-gan", a.judge(three), a.outcome(three), [a.distances(three, KID_TOLD), a.errors(three), a.virtues(three)]),
+        ("ae-vs-vae-vs-gan", a.judge(three, 180), a.outcome(three), [a.distances(three, KID_TOLD), a.errors(three), a.virtues(three)]),
         ("gan-stability", said, g.outcome(said, arms), [g.ablation(arms, KID_TOLD), g.dominance(arms), g.gradients(arms)]),
     ]
 
@@ -362,7 +362,7 @@ def test_who_draws_best_follows_the_numbers():
         run["samples"]["kid"] = (480.0, 700.0, 500.0)[seed]  # below the GAN's 500, 501, 502 with one seed, above it on average
     assert ae_vs_vae_vs_gan.outcome(one) == ("vae", "gan")
     one = families(False)
-    first, second = (verdicts(ae_vs_vae_vs_gan.judge(found)) for found in (one, other))
+    first, second = (verdicts(ae_vs_vae_vs_gan.judge(found, 180)) for found in (one, other))
     assert (first["gan-draws"], second["gan-draws"]) == ("holds", "contradicted")
     assert (first["mismatch"], second["mismatch"]) == ("holds", "contradicted")  # 2,000 and 500 from the prior, 900 from posteriors
     assert first["ae-copies"] == first["prior"] == first["fitted"] == first["way-back"] == first["organised"] == "holds"
@@ -374,7 +374,7 @@ def test_each_way_back_is_shown_for_every_family_that_has_it():
     panel = ae_vs_vae_vs_gan.errors(families(False))
     assert [group.say("en") for group in panel.groups] == ["AE, encoder", "AE, search", "VAE, encoder", "VAE, search", "GAN, search"]
     assert panel.series[0].y == pytest.approx([5.1, 3.0, 7.1, 3.0, 12.12])
-    back = next(c for c in ae_vs_vae_vs_gan.judge(families(False)) if c.name == "way-back")
+    back = next(c for c in ae_vs_vae_vs_gan.judge(families(False), 180) if c.name == "way-back")
     assert {key: back.values[key] for key in ("first", "second", "ae", "encoded")} == pytest.approx(
         {"first": 12.12, "second": 3.0, "ae": 3.0, "encoded": 7.1}
     )

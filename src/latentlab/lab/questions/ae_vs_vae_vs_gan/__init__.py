@@ -49,11 +49,11 @@ def experiment(bench: Bench) -> Findings:
     """Train one of each family with each seed and measure all of them alike."""
     runs = bench.train([plan(family, seed, bench) for seed in range(SEEDS) for family in ("gan", "vae", "ae")])
     measured = {family: bench.results(family, SEEDS) for family in PRESETS}
-    told = view({"shared": bench.shared}).kid_told()
-    panels: tuple[Panel, ...] = (faces(bench, runs), distances(measured, told), errors(measured), virtues(measured))
+    looking = view({"shared": bench.shared})
+    panels: tuple[Panel, ...] = (faces(bench, runs), distances(measured, looking.kid_told()), errors(measured), virtues(measured))
     settings = {"seeds": SEEDS, "steps": STEPS, "batch_size": BATCH, "latent_dim": LATENT_DIM, "images": STEPS * BATCH}
     numbers = {family: table({".".join(path): column(seeds, *path) for path in paths(seeds[0])}) for family, seeds in measured.items()}
-    return Findings(settings, outcome(measured), judge(measured), panels, dict(numbers))
+    return Findings(settings, outcome(measured), judge(measured, len(looking.held_out)), panels, dict(numbers))
 
 
 def plan(family: str, seed: int, bench: Bench) -> Plan:
@@ -67,13 +67,13 @@ def paths(measured: Mapping[str, Any]) -> list[list[str]]:
     return [path for name, inner in measured.items() for path in ([[name, key] for key in inner] if isinstance(inner, dict) else [[name]])]
 
 
-def judge(measured: Measured) -> tuple[Claim, ...]:
-    """What each family is better at than another."""
+def judge(measured: Measured, held_out: int) -> tuple[Claim, ...]:
+    """What each family is better at than another, on so many held-out images."""
     ae, vae = measured["ae"], measured["vae"]
     kid = {family: column(seeds, "samples", "kid") for family, seeds in measured.items()}
     fitted, posterior = column(vae, "fitted", "kid"), column(vae, "posterior", "kid")
     claims = [
-        claim("ae-copies", column(vae, "mse", scale=1000), column(ae, "mse", scale=1000)),
+        claim("ae-copies", column(vae, "mse", scale=1000), column(ae, "mse", scale=1000), images=held_out),
         ratio_claim("prior", column(ae, "standard", "kid"), kid["vae"]),
         ratio_claim("mismatch", kid["vae"], posterior, reconstructions=mean(vae, "reconstructions", "kid"), fitted=float(np.mean(fitted))),
         ratio_claim("fitted", fitted, kid["ae"]),
