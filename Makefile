@@ -12,7 +12,7 @@ endif
 # Two processes of one thread each: files side by side, the tests of one file in order.
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help lab studio test test-all check bench screenshots clean
+.PHONY: help lab studio test test-all check bench options screenshots clean
 
 help:
 	@echo "make lab       train AE, VAE, GAN and VAE -> GAN on the embedded digits into runs/lab (at most 3 minutes on 2 cores)"
@@ -21,6 +21,7 @@ help:
 	@echo "make test-all  the slow proofs too (about half an hour)"
 	@echo "make check     lint, types and import contract (about 1 minute)"
 	@echo "make bench     the programs under benchmarks/ that show speed and quality (half an hour)"
+	@echo "make options   write src/latentlab/config/options.py anew, after a change of the configuration's fields"
 	@echo "make screenshots  pictures of every page of the studio, in both languages and themes, into screenshots/"
 	@echo "make clean     remove .venv and caches; runs/ stays"
 
@@ -71,6 +72,10 @@ check: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	@echo "measuring speed and quality on MNIST: about half an hour; leave the machine alone …"
 	@for program in benchmarks/bench_*.py; do $(BIN)/python $$program || exit 1; done; $(BIN)/python benchmarks/summarize.py
+
+options: $(VENV)/.installed
+	@$(BIN)/python -c "from latentlab.config.parts import options_source; print(options_source(), end='')" > src/latentlab/config/options.py.new
+	@mv src/latentlab/config/options.py.new src/latentlab/config/options.py
 
 screenshots: $(VENV)/.installed-dev
 	@echo "drawing every page of the studio into screenshots/: some minutes …"

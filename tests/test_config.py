@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import latentlab
 from latentlab.base.errors import LabError
+from latentlab.config import options
+from latentlab.config.parts import by_leaf, options_source
 from latentlab.config.presets import PRESETS, about, preset
 from latentlab.config.schema import Config
 
@@ -105,3 +110,17 @@ def test_none_on_the_command_line_is_nothing_where_nothing_is_allowed() -> None:
     assert fields["data.image_size"].read("none", "--data.image-size") is None
     with pytest.raises(LabError, match=r"--data must be|--data\.fit must be"):
         fields["data.fit"].read("none", "--data.fit")
+
+
+def test_the_typed_options_are_those_of_the_fields() -> None:
+    """Else: make options."""
+    assert Path(options.__file__).read_text(encoding="utf-8") == options_source()
+    assert options.Options.__annotations__.keys() == {"data", *by_leaf()}
+    assert "channels" not in by_leaf()  # of the data, and of the model
+
+
+def test_editors_are_told_every_option() -> None:
+    names = list(inspect.signature(latentlab.train).parameters)
+    assert names[:3] == ["what", "out", "data"]
+    assert {"epochs", "latent_dim", "beta", "generator_updates"} < set(names)
+    assert inspect.signature(latentlab.train.train) == inspect.signature(latentlab.train)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
 from types import ModuleType
@@ -16,6 +17,10 @@ def callable_room(room: str, home: str) -> None:
     name = room.rpartition(".")[2]
 
     class Room(ModuleType):
+        @property
+        def __signature__(self) -> inspect.Signature:
+            return inspect.signature(getattr(importlib.import_module(home), name))
+
         def __call__(self, *given: Any, **named: Any) -> Any:
             return getattr(importlib.import_module(home), name)(*given, **named)
 

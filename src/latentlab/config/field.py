@@ -61,6 +61,12 @@ class Field:
         """Its option: the short one where there is one, else its dotted name."""
         return self.short or f"--{self.name.replace('_', '-')}"
 
+    @property
+    def annotation(self) -> str:
+        """Its type as source has it."""
+        words = [each.__name__ if isinstance(each, type) and get_origin(each) is None else str(each) for each in self.alternatives]
+        return " | ".join(word.replace("typing.", "").replace("NoneType", "None").replace("'", '"') for word in words)
+
     @functools.cached_property
     def alternatives(self) -> tuple[Any, ...]:
         """The types that a value may have."""

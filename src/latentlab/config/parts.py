@@ -196,6 +196,22 @@ def check_part(name: str, part: Any) -> None:
         field.check(getattr(part, field.leaf))
 
 
+def by_leaf() -> dict[str, Field]:
+    """The fields that can be named without their part, of all families: those whose leaf no other part has."""
+    fields = list(every_field().values())
+    parts = {leaf: {field.part for field in fields if field.leaf == leaf} for leaf in (field.leaf for field in fields)}
+    return {field.leaf: field for field in fields if len(parts[field.leaf]) == 1}
+
+
+def options_source() -> str:
+    """The source of options.py."""
+    about = '"""The fields of a configuration as typed keyword arguments, which editors complete. Written by `make options`."""'
+    head = f"{about}\n\nfrom __future__ import annotations\n\nfrom typing import Any, Literal, TypedDict\n\n\n"
+    lines = [f"    {leaf}: {field.annotation}\n" for leaf, field in by_leaf().items()]
+    told = '    """What `latentlab.train` takes; `data` is whatever `latentlab.data.spec_of` takes."""\n\n    data: Any\n'
+    return f"{head}class Options(TypedDict, total=False):\n{told}{''.join(lines)}"
+
+
 def every_field() -> dict[str, Field]:
     """The fields of all families by dotted name, in the order of their declaration."""
     models, trains = zip(*PARTS.values(), strict=True)

@@ -8,11 +8,13 @@ from base64 import b64encode
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from latentlab.base import callable_room
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.signals import StopFlag
+from latentlab.config.options import Options
+from latentlab.config.parts import by_leaf
 from latentlab.config.schema import Config
 from latentlab.runs.folder import open_folder
 from latentlab.runs.trained import Trained
@@ -79,7 +81,7 @@ def open_run(path: str | Path) -> Run:
     return Run(open_folder(Path(path).expanduser()))
 
 
-def train(what: str | Config, out: str | Path | None = None, **changes: Any) -> Run:
+def train(what: str | Config, out: str | Path | None = None, **changes: Unpack[Options]) -> Run:
     """Train a preset or a configuration to its end and return the run.
 
     `changes` are fields by name: `train("mlp-vae", data="mnist", latent_dim=2, epochs=5)`. Ctrl-C saves and returns.
@@ -90,6 +92,20 @@ def train(what: str | Config, out: str | Path | None = None, **changes: Any) -> 
     session = create(as_config(what, **changes), out)
     run_to_end(session, _warn)
     return Run(session.folder)
+
+
+def _completed(function: Callable[..., Any]) -> None:
+    """Tell every option by its name, for editors that look at what runs (IPython), which know nothing of `Unpack`."""
+    told = inspect.signature(function)
+    fixed = [one for one in told.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    options = [
+        inspect.Parameter(leaf, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=field.type) for leaf, field in by_leaf().items()
+    ]
+    data = inspect.Parameter("data", inspect.Parameter.KEYWORD_ONLY, default=None)
+    function.__signature__ = told.replace(parameters=[*fixed, data, *options])  # type: ignore[attr-defined]
+
+
+_completed(train)
 
 
 def resume(path: str | Path, epochs: float | None = None, steps: int | None = None, data: Any = None) -> Run:
