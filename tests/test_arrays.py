@@ -82,7 +82,7 @@ class Items:
 
 
 def test_everything_that_holds_the_same_images_is_the_same_data(pictures, cache, tmp_path: Path) -> None:
-    labels = np.arange(40) % 3
+    labels = np.arange(40) % 12
     tensors = [(torch.from_numpy(image / np.float32(255))[None], int(label)) for image, label in zip(pictures, labels, strict=True)]
     pil = [(Image.fromarray(image), label) for image, label in zip(pictures, labels, strict=True)]
     np.savez(tmp_path / "own.npz", images=pictures, labels=labels)
@@ -101,7 +101,8 @@ def test_everything_that_holds_the_same_images_is_the_same_data(pictures, cache,
     ]
     for data in given:
         assert ll.load_data(data).fingerprint == whole.fingerprint
-    assert repr(whole).endswith(": train 32, val 4, test 4 images of 12 x 12 x 1, 3 classes)")
+    assert repr(whole).endswith(": train 32, val 4, test 4 images of 12 x 12 x 1, 12 classes)")
+    assert whole.class_names == tuple(map(str, range(12)))
     assert repr(whole.val) == "ImageSet(4 images of 12 x 12 x 1, labelled)"
     assert ll.load_data(pictures).fingerprint != whole.fingerprint
     assert ll.load_data(pictures).class_names is None

@@ -112,8 +112,11 @@ def spec_of(data: Any) -> str:
 
 
 def _kept(images: Images, labels: Any) -> str:
-    numbers, names = classes(labels, len(images))
-    arrays = {"images": images} | ({} if numbers is None or names is None else {"labels": np.array(names)[numbers]})
+    arrays: dict[str, Any] = {"images": images}
+    if labels is not None:
+        classes(labels, len(images))
+        own = np.asarray(labels.detach().cpu() if hasattr(labels, "detach") else labels)
+        arrays["labels"] = own.astype(np.int64 if own.dtype.kind in "iu" else str)
     digest = hashlib.sha256(repr([(key, value.dtype.str, value.shape) for key, value in arrays.items()]).encode())
     for value in arrays.values():
         digest.update(np.ascontiguousarray(value).tobytes())
