@@ -9,7 +9,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -145,27 +145,32 @@ def read_json_or_nothing(path: Path, shape: Any = dict) -> dict[str, Any]:
 
 
 @contextmanager
-def lock(path: Path, patience: float, busy: str, shared: bool = False) -> Iterator[None]:
+def lock(path: Path, patience: float, busy: str, shared: bool = False, without: bool = False) -> Iterator[None]:
     """Hold the lock on a file that stays where it is; the system frees it when the process dies, however it dies.
 
     It keeps out other processes, and other threads of this one. Raises Busy with the text `busy` when another holds it for
     longer than `patience` seconds. Any number may hold it `shared` while nobody holds it alone (on Windows, which has no such
-    lock here, each holds it alone); for that the file must exist, and only be readable.
+    lock here, each holds it alone); for that the file must exist, and only be readable. With `without`, nobody is kept out where
+    the file system has no locks.
     """
     with open(path, "rb" if shared else "a+b") as file:
         until = time.monotonic() + patience
-        while not (taken := try_lock(file, shared)) and time.monotonic() < until:
+        while not (taken := try_lock(file, shared, without)) and time.monotonic() < until:
             time.sleep(PAUSE_SECONDS)
         if not taken:
             raise Busy(busy)
         try:
             yield
         finally:
-            _unlock(file)
+            with suppress(OSError):  # there are none, or it is closed, which frees it too
+                _unlock(file)
 
 
-def try_lock(file: IO[bytes], shared: bool = False) -> bool:
-    """Lock an open file until it is closed; False where another holds it, or the file system has no locks."""
+NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)  # what a file system without them says
+
+
+def try_lock(file: IO[bytes], shared: bool = False, without: bool = False) -> bool:
+    """Lock an open file until it is closed; False where another holds it. Where the file system has no locks: `without`."""
     try:
         if os.name == "nt":
             import msvcrt
@@ -176,8 +181,8 @@ def try_lock(file: IO[bytes], shared: bool = False) -> bool:
             import fcntl
 
             fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:
+        return without and error.errno in NO_LOCKS
     return True
 
 

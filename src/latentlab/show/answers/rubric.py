@@ -80,8 +80,9 @@ class Rubric:
 
 
 def alone(points: Path) -> AbstractContextManager[None]:
-    """While the teacher's files are read and written again, another who grades waits."""
-    return lock(points.with_name(".grade.lock"), PATIENCE_SECONDS, f"{points} must be free, but another process writes it. Try again.")
+    """While the teacher's files are read and written again, another who grades waits, where the file system has locks."""
+    busy = f"{points} must be free, but another process writes it. Try again."
+    return lock(points.with_name(".grade.lock"), PATIENCE_SECONDS, busy, without=True)
 
 
 def comment_column(section: str) -> str:
