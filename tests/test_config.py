@@ -119,6 +119,12 @@ def test_the_typed_options_are_those_of_the_fields() -> None:
     assert "channels" not in by_leaf()  # of the data, and of the model
 
 
+def test_a_name_that_two_parts_have_is_given_with_its_part() -> None:
+    with pytest.raises(LabError, match=r"a field must be named with its part. Got 'channels'. There are data.channels and model.channels"):
+        preset("conv-vae", channels=(4, 8))
+    assert preset("conv-vae", **{"model.channels": (4, 8)}).model.channels == (4, 8)
+
+
 def test_editors_are_told_every_option() -> None:
     names = list(inspect.signature(latentlab.train).parameters)
     assert names[:3] == ["what", "out", "data"]

@@ -105,9 +105,11 @@ class Config:
     def locate(self, name: str) -> tuple[str, str]:
         """The part and the field of a name, dotted or not."""
         prefix, _, leaf = name.rpartition(".")
-        for field in self.fields().values():
-            if field.leaf == leaf and prefix in ("", field.part):
-                return field.part, leaf
+        found = [field for field in self.fields().values() if field.leaf == leaf and prefix in ("", field.part)]
+        if len(found) > 1:
+            raise refusal("a field", "named with its part", name, f"There are {' and '.join(field.name for field in found)}.")
+        if found:
+            return found[0].part, leaf
         raise refusal("a field", f"one that {self.preset} ({self.family}) has", name, f"It has {', '.join(self.fields())}.")
 
     def fields(self) -> dict[str, Field]:
