@@ -98,8 +98,9 @@ def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_cache(common: Path) -> None:
-    os.environ["LATENTLAB_CACHE"] = str(common / "cache")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Each process has its own: a classifier that another one trained meanwhile would look at a run's second half."""
+    os.environ["LATENTLAB_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")
