@@ -18,7 +18,7 @@ from handins import PAGE, card, handed_in, short_questions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import latentlab.show.report
+import latentlab.show.report.asked
 from latentlab.base.texts import Phrase
 from latentlab.cli import main
 from latentlab.runs.folder import RunFolder
@@ -68,7 +68,7 @@ def written(monkeypatch) -> list[dict[str, Any]]:
         Path(out).write_text(seal(PAGE, record(runs, comparison, {}, answers, lang)), encoding="utf-8")
         return Path(out)
 
-    monkeypatch.setattr(latentlab.show.report, "write_page", write_page)
+    monkeypatch.setattr(latentlab.show.report.asked, "write_page", write_page)
     return calls
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from conftest import TINY
 
 import latentlab as ll
-from latentlab.base.files import read_json
+from latentlab.base.files import read_json, replace_json
+from latentlab.base.texts import catalogue
 from latentlab.cli import main
 
 SMALL = TINY | {"hidden": (8,), "latent_dim": 2, "epochs": 1}
@@ -52,6 +54,15 @@ def test_report_writes_the_page(made: Path, tmp_path: Path) -> None:
         ll.report(made, out=tmp_path / "r.txt")
 
 
+def test_a_students_report_from_python_holds_no_model_answer(made: Path, tmp_path: Path) -> None:
+    """As the command writes it: the number that stands beside the runs makes it something that is handed in."""
+    answer = catalogue("en")["question.kl.answer.2"][:80]
+    shutil.copytree(made, tmp_path / "lab")
+    assert answer in ll.report(tmp_path / "lab", out=tmp_path / "a.html").read_text(encoding="utf-8")
+    replace_json(tmp_path / "lab" / "comparison.json", {"student": "4711"})
+    assert answer not in ll.report(tmp_path / "lab", out=tmp_path / "b.html").read_text(encoding="utf-8")
+
+
 def test_measure_is_the_measure_of_the_command(made: Path, tmp_path: Path) -> None:
     images = ll.open_run(made / "v").sample(40)
     found = ll.measure(images / 255, "digits", extractors="random-convolutions")
@@ -84,9 +95,14 @@ def test_a_run_goes_on_and_a_copy_learns_at_another_rate(made: Path, tmp_path: P
     moved, as_before = (abs(one.learner.networks["decoder"].layers[0].weight - first).max() for one in (tuned, plain))
     assert moved < as_before / 10
     assert run.resume(epochs=1.5).step == 9
-    for settings, says in (({"latent_dim": 5}, "latent_dim"), ({"learning_rate": -1.0}, "learning_rate must be")):
+    for settings, says in (
+        ({"latent_dim": 5}, "latent_dim"), ({"learning_rate": -1.0}, "learning_rate must be"), ({"epochs": 1}, "must be longer to go on"),
+    ):  # fmt: skip
         with pytest.raises(ll.LabError, match=says):
             run.finetune(tmp_path / "no", **settings)
+        assert not (tmp_path / "no").exists()
+    with run.folder.locked(), pytest.raises(ll.LabError, match="is being trained by another process"):
+        run.finetune(tmp_path / "no")
     assert not (tmp_path / "no").exists()
 
 

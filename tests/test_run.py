@@ -142,6 +142,7 @@ def test_a_traversal_moves_one_unit(runs) -> None:
         (lambda r: r.traverse([]), "dims must be latent units"),
         (lambda r: r.traverse([0], seed="x"), "seed must be"),
         (lambda r: r.evaluate(extractors="vgg"), "extractors must be some of classifier"),
+        (lambda r: r.evaluate(extractors=["random-convolutions", "vgg"]), "extractors must be some of classifier"),
         (lambda r: r.evaluate(data="mnist"), "data must be where the digits of"),
         (lambda r: ll.train(None), "what to train must be a preset's name or a Config. Got None"),
     ],

@@ -19,6 +19,11 @@ from latentlab.base.files import replace_with
 Images = NDArray[np.uint8]
 
 
+def as_array(values: Any) -> NDArray[Any]:
+    """An array, a list, or a tensor of any device with or without a gradient, as a NumPy array."""
+    return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+
+
 def check(images: Any, name: str = "images", shape: tuple[int, int, int] | None = None) -> Images:
     """`images` as a uint8 [N, H, W, C] array, or a LabError that says what it is instead.
 

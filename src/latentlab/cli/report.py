@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from latentlab.base.errors import LabError, refusal
-from latentlab.base.files import check_writable, read_json_or_nothing
+from latentlab.base.files import check_writable
 from latentlab.base.signals import Interrupted
-from latentlab.base.texts import Phrase, text
+from latentlab.base.texts import text
 from latentlab.cli import say
 from latentlab.cli.parser import Parser, add_data, add_data_root, add_lang, add_value
 from latentlab.config.sources import valid
-from latentlab.show.card import FOLDER, NAMES, found_cards, options_in_words
+from latentlab.show.card import FOLDER, NAMES, options_in_words
 from latentlab.show.card import options as options_of
 
 if TYPE_CHECKING:
@@ -48,49 +48,17 @@ def command_report(arguments: list[str]) -> int:
     parser.add_argument("--reader", default="", help=SUPPRESS)  # whose predictions, in a studio that several read
     add_lang(parser, "language in which it opens")
     options = parser.parse(arguments)
-    from latentlab.measure.compare import comparison_of
-    from latentlab.show.answers import read_answers, with_kept
-    from latentlab.show.answers.prediction import all_kept, told
-    from latentlab.show.report import report_file, shown_runs, write_page
+    from latentlab.show.report.asked import write_report
 
-    out = report_file(options.out)
-    folders = shown_runs(options.runs)
-    cards = question_cards(options.questions)
-    answers = read_answers(Path(options.answers)) if options.answers is not None else None
-    if answers is not None:
-        kept = all_kept(Path(options.questions) if options.questions is not None else FOLDER, say, options.reader)
-        for name, prediction in kept.items():
-            if (written := answers.parts[name].predicted if name in answers.parts else ()) and prediction.chosen not in ((), written):
-                say(f"{options.answers} predicts {','.join(written)} of {name}; {told(prediction)} was kept before, and stays.")
-        answers = with_kept(answers, kept)
-    labs = (read_json_or_nothing(folder.path.parent / "comparison.json").get("student") for folder in folders.values())
-    compared = comparison_of(folders) | {"student": ", ".join(sorted({str(number) for number in labs if number}))}
-    for remark in compared.get("remarks", []):
-        say(Phrase.from_json(remark).say("en"))
-    if answers is not None and not answers.name:
-        say(f"{options.answers} names nobody: its line `name:` is empty.")
-    out.parent.mkdir(parents=True, exist_ok=True)
     chosen = False if options.no_answers else options.model_answers or None
-    write_page(out, folders, compared, options.lang, answers=answers, cards=cards, precision=options.weights, model_answers=chosen)
+    asked = {"answers": options.answers, "questions": options.questions, "reader": options.reader, "model_answers": chosen}
+    out, folders = write_report(options.runs, options.out, options.lang, say, precision=options.weights, **asked)
     size = out.stat().st_size / 1e6
     if size > LARGE_MB:
         say(f"{out} has {size:.1f} MB, more than some mail programs take. Fewer runs or `--weights int8` make it smaller.")
     print(f"{len(folders)} {'runs' if len(folders) > 1 else 'run'}, {size:.2f} MB")
     print(out)
     return 0
-
-
-def question_cards(name: str | None) -> dict[str, Card]:
-    """The cards of questions that were run.
-
-    Raises LabError for a folder that is named and holds none, or a card that cannot be shown; in the default folder such
-    a card is said and left out.
-    """
-    if name is None:
-        return found_cards(FOLDER, say=say)
-    if cards := found_cards(Path(name)):
-        return cards
-    raise refusal("--questions", "a folder of questions that were run", name, "`latentlab question NAME` runs one.")
 
 
 def command_question(arguments: list[str]) -> int:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Literal
 
 from latentlab.base.errors import LabError, refusal
-from latentlab.base.texts import reason
 
 Kind = Literal["embedded", "published", "folder", "arrays"]
 
@@ -151,12 +150,10 @@ def parse(spec: str) -> Spec:
     """The meaning of a SPEC. Raises LabError, listing what is valid. Whether a folder exists is asked when it is read."""
     name, colon, path = spec.partition(":")
     source = SOURCES.get(name.strip().lower())
-    if source is None or (colon == ":") != source.placed:
+    if source is None or bool(colon) != source.placed or (colon and not path.strip()):
         raise _unknown(spec)
-    if not colon:
+    if not source.placed:
         return Spec(source)
-    if not path.strip():
-        raise refusal("data.spec", reason("must.folder"), spec)
     return Spec(source, Path(os.path.abspath(os.path.expanduser(path))))
 
 

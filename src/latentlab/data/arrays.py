@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentlab.base.errors import LabError, refusal
-from latentlab.base.files import cache_folder, write_durably
-from latentlab.base.images import Images
+from latentlab.base.files import cache_folder, replace_bytes
+from latentlab.base.images import Images, as_array
+from latentlab.config.field import declared
 from latentlab.config.parts import DataConfig
 from latentlab.config.sources import parse
 from latentlab.data.sets import Data, ImageSet, cut_by_content
@@ -34,6 +35,10 @@ def load_npz(config: DataConfig) -> Data:
         raise refusal("data.image_size and data.channels", "left out with arrays, which are taken as they are", config.spec)
     arrays = read_npz(path, f"data {path}")
     images = as_bytes(arrays["images"], f"images in {path}")
+    sides = declared("data", DataConfig)["data.image_size"]
+    if images.shape[1] != images.shape[2] or not sides.fits(images.shape[1]):
+        must_be = f"square, of {sides.minimum} to {sides.maximum} pixels a side"
+        raise refusal(f"images in {path}", must_be, list(images.shape), "Resize them.")
     labels, names = classes(arrays.get("labels"), len(images), f"labels in {path}")
     digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
     known = "" if labels is None else hashlib.sha256(labels.tobytes()).hexdigest()
@@ -56,7 +61,7 @@ def read_npz(path: Path, name: str) -> dict[str, NDArray[Any]]:
 
 def as_bytes(images: Any, name: str = "images") -> Images:
     """Images uint8, or floats in [0, 1], [N, H, W] or [N, H, W, C], as uint8 [N, H, W, C]. Raises LabError, naming the mending."""
-    array = np.asarray(images.detach().cpu() if hasattr(images, "detach") else images)
+    array = as_array(images)
     must_be = "uint8, or floats from 0 to 1, of shape [N, H, W] or [N, H, W, C] with C = 1 or 3"
     got = f"{array.dtype} {list(array.shape)}"
     if array.ndim == 4 and array.shape[1] in (1, 3) and array.shape[3] not in (1, 3):
@@ -84,7 +89,7 @@ def classes(labels: Any, count: int, name: str = "labels") -> tuple[NDArray[np.i
     """Labels [N], integers or words, as numbers from 0 and the names of the classes in their order. Raises LabError."""
     if labels is None:
         return None, None
-    array = np.asarray(labels.detach().cpu() if hasattr(labels, "detach") else labels)
+    array = as_array(labels)
     if array.shape != (count,) or array.dtype.kind not in "iuU":
         raise refusal(name, f"integers or words, one for each of the {count} images", f"{array.dtype} {list(array.shape)}")
     names, numbers = np.unique(array, return_inverse=True)
@@ -115,7 +120,7 @@ def _kept(images: Images, labels: Any) -> str:
     arrays: dict[str, Any] = {"images": images}
     if labels is not None:
         classes(labels, len(images))
-        own = np.asarray(labels.detach().cpu() if hasattr(labels, "detach") else labels)
+        own = as_array(labels)
         arrays["labels"] = own.astype(np.int64 if own.dtype.kind in "iu" else str)
     digest = hashlib.sha256(repr([(key, value.dtype.str, value.shape) for key, value in arrays.items()]).encode())
     for value in arrays.values():
@@ -124,10 +129,7 @@ def _kept(images: Images, labels: Any) -> str:
     if not path.is_file():
         content = io.BytesIO()
         np.savez(content, **arrays)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{id(content)}")
-        write_durably(beside, content.getvalue())
-        beside.replace(path)
+        replace_bytes(path, content.getvalue())
     return f"npz:{path}"
 
 
@@ -149,6 +151,6 @@ def _read_through(data: Any) -> tuple[Images, list[Any] | None]:
 def _image(item: Any) -> NDArray[Any]:
     """The image of an item, [H, W] or [H, W, C]; a tensor's channels come first there, as torchvision has them."""
     image = item[0] if isinstance(item, tuple | list) else item
-    array = np.asarray(image.detach().cpu() if hasattr(image, "detach") else image)
+    array = as_array(image)
     is_tensor = hasattr(image, "detach") and array.ndim == 3 and array.shape[0] in (1, 3)
     return array.transpose(1, 2, 0) if is_tensor else array

@@ -59,17 +59,24 @@ def load_folder(config: DataConfig) -> Data:
     path = parse(config.spec).path
     assert path is not None, config.spec  # noqa: S101 - a fault of ours, not the user's
     decoded = open_decoded(path, Settings(config.image_size or SOURCES["folder"].size, config.fit, config.channels))
-    skipped = [f"{printable(name)}: {reason}" for name, reason in decoded.skipped]
-    named = some([f"{printable(name)} ({reason})" for name, reason in decoded.skipped])
-    told = {"unread": len(skipped), "count": len(skipped) + len(decoded.paths), "named": named}
-    if len(skipped) > len(decoded.paths):
-        raise LabError(reason("folder.mostly", spec=config.spec, **told))
+    unread, read = decoded.skipped, len(decoded.paths)
+    if len(unread) > read:
+        raise LabError(reason("folder.mostly", spec=config.spec, **_unread(unread, read)))
     labels, class_names, beside = classes(decoded.paths)
     data = cut_by_content(config, decoded.images, labels, class_names, decoded.digests, f"folder {decoded.key}")
-    notes = [reason("note.files", **told)] if skipped else []
-    if beside:
-        notes.append(reason("note.classes", count=len(beside), named=some(beside)))
-    return replace(data, skipped=tuple(skipped), notes=(*data.notes, *notes))
+    skipped = tuple(f"{printable(name)}: {why}" for name, why in unread)
+    return replace(data, skipped=skipped, notes=(*data.notes, *folder_notes(unread, read, beside)))
+
+
+def folder_notes(unread: Sequence[tuple[str, str]], read: int, beside: Sequence[str]) -> list[str]:
+    """What is to be said of a folder: the files that are not read, each with its reason, and images beside class folders."""
+    notes = [reason("note.files", **_unread(unread, read))] if unread else []
+    return [*notes, reason("note.classes", count=len(beside), named=some(beside))] if beside else notes
+
+
+def _unread(unread: Sequence[tuple[str, str]], read: int) -> dict[str, Any]:
+    named = some([f"{printable(name)} ({why})" for name, why in unread])
+    return {"unread": len(unread), "count": len(unread) + read, "named": named}
 
 
 def some(names: Sequence[str]) -> str:
@@ -136,7 +143,7 @@ def _read(target: Path) -> Decoded | None:
         index = read_json(target / "index.json")
         images = np.load(target / "images.npy", mmap_mode="r", allow_pickle=False)
         paths, digests = zip(*index["rows"], strict=True)
-        skipped = tuple((path, reason) for path, reason in index["skipped"])
+        skipped = tuple((path, why) for path, why in index["skipped"])
         whole = list(images.shape) == index["shape"] and len(images) == len(paths) and images.dtype == np.uint8
         with open(target / "images.npy", "rb") as file:
             whole = whole and hashlib.file_digest(file, "sha256").hexdigest() == index["sha256"]
@@ -226,7 +233,7 @@ def _decode_all(root: Path, digests: list[tuple[str, str]], settings: Settings, 
                 append(result)
                 rows.append(item)
     if not rows:
-        named = "; ".join(f"{path} ({reason})" for path, reason in skipped[:3]) or f"no file in it is called {', '.join(SUFFIXES)}"
+        named = "; ".join(f"{path} ({why})" for path, why in skipped[:3]) or f"no file in it is called {', '.join(SUFFIXES)}"
         raise LabError(reason("folder.none", root=root, named=named))
     if grey and settings.channels == "auto":
         depth = _to_one_channel(file)

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from latentlab.base.errors import LabError
-from latentlab.base.texts import Phrase
 from latentlab.config.presets import preset
 from latentlab.data import load_data
 from latentlab.data.arrays import as_bytes
 from latentlab.lab.grid import run_sweep
-from latentlab.measure.compare import comparison, comparison_of, opened
+from latentlab.measure.compare import comparison, opened
 from latentlab.measure.compare.tables import markdown, table
 from latentlab.measure.scores import evaluate_images
 from latentlab.runs.folder import list_runs, run_paths
 from latentlab.runs.trained import Trained
-from latentlab.show.answers import read_answers, with_kept
-from latentlab.show.answers.prediction import all_kept
-from latentlab.show.card import FOLDER, found_cards
 from latentlab.show.figures.comparison import write_comparison
-from latentlab.show.report import report_file, shown_runs, write_page
+from latentlab.show.report.asked import write_report
 from latentlab.train import Run
 
 
@@ -45,7 +42,7 @@ def compare(*some: str | Path | Trained, out: str | Path | None = None, lang: st
 
     Each is a run, its path, or a folder of runs. Raises LabError for runs that were not measured alike.
     """
-    folders = opened([path for one in some for path in run_paths(one.path if isinstance(one, Trained) else one)])
+    folders = opened([path for one in _paths(some) for path in run_paths(one)])
     return Comparison(comparison(folders) if out is None else write_comparison(out, folders, lang))
 
 
@@ -81,12 +78,7 @@ def sweep(
 
 def report(*some: str | Path | Trained, out: str | Path, lang: str = "en", answers: str | Path | None = None) -> Path:
     """Write one HTML file that shows runs, with the questions that were run; returns its path. Raises LabError."""
-    file, folders = report_file(out), shown_runs([one.path if isinstance(one, Trained) else one for one in some])
-    compared = comparison_of(folders)
-    for remark in compared.get("remarks", []):
-        _say(Phrase.from_json(remark).say("en"))
-    written = None if answers is None else with_kept(read_answers(Path(answers)), all_kept(FOLDER, _say))
-    return write_page(file, folders, compared, lang, answers=written, cards=found_cards(FOLDER, say=_say))
+    return write_report(_paths(some), out, lang, _say, answers=answers)[0]
 
 
 def measure(images: Any, data: Any = "digits", split: str = "test", **options: Any) -> dict[str, Any]:
@@ -95,6 +87,10 @@ def measure(images: Any, data: Any = "digits", split: str = "test", **options: A
     `options` are `extractors` and `out`, see `measure.scores.evaluate_images`. Raises LabError.
     """
     return evaluate_images(as_bytes(images), load_data(data), split, **options)  # type: ignore[arg-type]
+
+
+def _paths(some: Iterable[str | Path | Trained]) -> list[str | Path]:
+    return [one.path if isinstance(one, Trained) else one for one in some]
 
 
 def _say(words: str) -> None:

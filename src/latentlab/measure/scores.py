@@ -138,9 +138,8 @@ def evaluate_images(
 
 
 def _lookers(asked: str | Sequence[str | Extractor] | None, data: Data) -> list[Extractor]:
-    asked = [asked] if isinstance(asked, str) else asked or ()
-    names = [one for one in asked if not isinstance(one, Extractor)]
-    return [*(one for one in asked if isinstance(one, Extractor)), *(extractors_for(data, names or None) if names or not asked else ())]
+    chosen = [asked] if isinstance(asked, str) else asked or ()
+    return [one if isinstance(one, Extractor) else extractors_for(data, [one])[0] for one in chosen] or extractors_for(data)
 
 
 def check_split(split: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentlab.base.errors import LabError, memory_for, refusal
-from latentlab.base.images import Images, check
+from latentlab.base.images import Images, as_array, check
 from latentlab.base.seeding import latents
 from latentlab.config.field import Field, plain
 from latentlab.config.schema import Config
@@ -172,7 +172,7 @@ class Trained:
         """Codes [N, Z] to images uint8 [N, H, W, C]."""
         size = self.config.model.latent_dim
         try:
-            codes = np.asarray(z.detach().cpu() if hasattr(z, "detach") else z, np.float32)
+            codes = as_array(z).astype(np.float32)
         except (TypeError, ValueError):
             raise refusal("z", f"finite numbers of shape [N, {size}]", z) from None
         if codes.ndim != 2 or codes.shape[1] != size or not np.isfinite(codes).all():

@@ -12,15 +12,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from latentlab.base.errors import printable, refusal
+from latentlab.base.errors import refusal
 from latentlab.base.files import data_root
 from latentlab.base.images import Images
-from latentlab.base.texts import reason
 from latentlab.config.parts import DataConfig
 from latentlab.config.sources import PUBLISHED, SOURCES, parse
 from latentlab.data import is_at_hand, load_data
 from latentlab.data.decode import Undecodable, decode
-from latentlab.data.decoded import some
+from latentlab.data.decoded import folder_notes
 from latentlab.data.folder import SUFFIXES, classes, walk
 
 FOLDER = "folder:"
@@ -134,9 +133,7 @@ def _folder_preview(config: DataConfig) -> Preview:
     root, size = Path(config.spec.removeprefix(FOLDER)), config.image_size or SOURCES["folder"].size
     entries, odd = walk(root)
     labels, names, beside = classes(tuple(entry.path for entry in entries))
-    left_out = some([f"{printable(name)} ({why})" for name, why in odd])
-    notes = [reason("note.files", unread=len(odd), count=len(odd) + len(entries), named=left_out)] if odd else []
-    notes += [reason("note.classes", count=len(beside), named=some(beside))] if beside else []
+    notes = folder_notes(odd, len(entries), beside)
     rows = np.unique(np.linspace(0, len(entries) - 1, min(SHOWN, len(entries))).astype(np.int64)) if entries else np.zeros(0, np.int64)
     decoded, kept = [], []
     for row in rows:

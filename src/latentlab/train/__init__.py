@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 import sys
 from base64 import b64encode
 from collections.abc import Callable
@@ -52,10 +53,14 @@ class Run(Trained):
         from latentlab.train.start import copied, reopen
 
         changes = {".".join(self.config.locate(name)): value for name, value in settings.items()}
-        path, total = copied(self.folder, out, changes), epochs
         if epochs is None and steps is None:
-            total = 1.5 * max(row["epoch"] for row in self.metrics())
-        session = reopen(path, total, steps, settings=changes)
+            epochs = 1.5 * max((row["epoch"] for row in self.metrics()), default=0.0)
+        path = copied(self.folder, out)
+        try:
+            session = reopen(path, epochs, steps, settings=changes)
+        except LabError:
+            shutil.rmtree(path)
+            raise
         run_to_end(session, _warn)
         return Run(session.folder)
 

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latentlab.base.errors import Damaged, LabError, OutOfSpace, refusal
+from latentlab.base.errors import Busy, Damaged, LabError, OutOfSpace, refusal
 from latentlab.base.files import is_full, replace_json, replace_text
 from latentlab.base.machine import environment, fastest_threads, pick_bf16, pick_device
 from latentlab.base.texts import reason
@@ -154,12 +154,12 @@ def start_generator(learner: Learner, source: str, shape: tuple[int, int, int]) 
         network.load_state_dict(decoder)
 
 
-def copied(folder: RunFolder, out: str | Path | None, settings: Mapping[str, float]) -> Path:
-    """A copy of a run that may be trained on with other live settings. Raises LabError, before anything is copied."""
-    config = folder.config()
-    if settings:
-        live_settings(config, dict(settings))
-    place = Path(out).expanduser() if out is not None else next_folder(f"{folder.path.name}-tuned", config.data.spec, folder.path.parent)
+def copied(folder: RunFolder, out: str | Path | None) -> Path:
+    """A copy of a run, to be trained on otherwise. Raises Busy for one that is being trained, LabError for a place that is taken."""
+    if folder.is_locked():
+        raise Busy(reason("busy", path=folder.path))
+    spec = folder.config().data.spec
+    place = Path(out).expanduser() if out is not None else next_folder(f"{folder.path.name}-tuned", spec, folder.path.parent)
     with new_folder(place) as beside:
         shutil.copytree(folder.path, beside.path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("lock", "control.*", "scores.json"))
     return place

@@ -12,14 +12,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from latentlab.base.errors import LabError, refusal
-from latentlab.base.files import check_writable, replace_text
+from latentlab.base.files import replace_text
 from latentlab.base.texts import catalogue, duration, languages
-from latentlab.measure.compare import distinct_names
-from latentlab.runs.folder import RunFolder, open_folder, run_paths
+from latentlab.runs.folder import RunFolder
 from latentlab.show import bundle, charts, explorer
 from latentlab.show.answers import Answers
-from latentlab.show.answers.record import RUNS, is_report, record, seal
+from latentlab.show.answers.record import record, seal
 from latentlab.show.card import Card
 from latentlab.show.explorer import Precision
 from latentlab.show.explorer.content import explorer_content
@@ -35,35 +33,6 @@ POLICY = (
     "base-uri 'none'; form-action 'none'"
 )
 Tree = tuple[str, str]  # the page's title and its element, in one language
-
-
-def report_file(name: str | Path) -> Path:
-    """Where a report goes. Raises LabError unless it is a new .html file or an earlier report."""
-    out = Path(name)
-    if out.suffix.lower() not in (".html", ".htm"):
-        raise refusal("out", "a file that ends in .html", str(name))
-    check_writable(out)
-    if out.exists() and not is_report(out):
-        must_be = "a new file or an earlier report, which is then replaced"
-        raise refusal("out", must_be, str(name), "Name another file: nothing is lost here.")
-    return out
-
-
-def shown_runs(paths: Sequence[str | Path]) -> dict[str, RunFolder]:
-    """The runs to show by name: each folder that is a run, and the runs directly in one that is none, the lab's first.
-
-    Raises LabError for none at all, a folder without a run, and one that is named twice.
-    """
-    if not paths:
-        raise LabError("there must be at least one run to report. Got none. Try `latentlab report runs/lab --out lab.html`.")
-    folders: list[Path] = []
-    for path in paths:
-        inner = run_paths(path)
-        if not (inner[0] / "config.json").is_file():
-            must_be = "a run folder (with a config.json), or a folder that holds some"
-            raise refusal("a run", must_be, str(path), "`latentlab runs` lists them.")
-        folders += sorted(inner, key=lambda run: RUNS.index(run.name) if run.name in RUNS else len(RUNS))
-    return {name: open_folder(path) for name, path in zip(distinct_names(folders), folders, strict=True)}
 
 
 def write_page(
