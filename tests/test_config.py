@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import latentlab
 from latentlab.base.errors import LabError
 from latentlab.config import options
-from latentlab.config.parts import by_leaf, options_source
+from latentlab.config.parts import OWN, by_leaf, options_source
 from latentlab.config.presets import PRESETS, about, preset
 from latentlab.config.schema import Config
 
@@ -115,7 +115,8 @@ def test_none_on_the_command_line_is_nothing_where_nothing_is_allowed() -> None:
 def test_the_typed_options_are_those_of_the_fields() -> None:
     """Else: make options."""
     assert Path(options.__file__).read_text(encoding="utf-8") == options_source()
-    assert options.Options.__annotations__.keys() == {"data", *by_leaf()}
+    own = {part for parts in OWN.values() for part in parts}
+    assert options.Options.__annotations__.keys() == {"data", *by_leaf(), *own}
     assert "channels" not in by_leaf()  # of the data, and of the model
 
 
@@ -128,5 +129,5 @@ def test_a_name_that_two_parts_have_is_given_with_its_part() -> None:
 def test_editors_are_told_every_option() -> None:
     names = list(inspect.signature(latentlab.train).parameters)
     assert names[:3] == ["what", "out", "data"]
-    assert {"epochs", "latent_dim", "beta", "generator_updates"} < set(names)
+    assert {"epochs", "latent_dim", "beta", "generator_updates", "encoder", "loss", "step"} < set(names)
     assert inspect.signature(latentlab.train.train) == inspect.signature(latentlab.train)

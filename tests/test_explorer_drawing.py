@@ -25,7 +25,7 @@ from latentlab.show.bundle import joined
 from latentlab.show.explorer import embed, folder, pack_network, read_tensors
 from latentlab.show.explorer.codes import dequantized
 from latentlab.show.explorer.content import explorer_content, explorer_words
-from latentlab.show.explorer.network import Affine, folded
+from latentlab.show.explorer.network import Affine, folded, named
 
 INNER = dict.fromkeys(("Sheet", "boundsOf", "habitOf", "massCentre", "strokeWidth"), "sheet.js")
 INNER |= dict.fromkeys(("posterior", "unitNats", "majority"), "reading.js") | {"open": "network.js"}
@@ -89,7 +89,7 @@ def deviations(run: ll.Run, images: torch.Tensor) -> np.ndarray:
     tensors = read_tensors(checkpoints.newest(run.folder.checkpoints, print), "encoder")
     x, off = images.double(), torch.zeros_like(images.double())
     act = {"relu": functional.relu, "elu": functional.elu, "tanh": torch.tanh}
-    for part in folded(layers, tensors.__getitem__):
+    for part in folded(named(layers), tensors.__getitem__):
         if not isinstance(part, Affine):
             if part["layer"] == "flatten":
                 x, off = x.flatten(1), off.flatten(1)

@@ -16,7 +16,7 @@ from latentlab.base.errors import LabError
 from latentlab.config.layers import Activation, BatchNorm, Convolution, Dense, Flatten, Layers, Reshape, TransposedConvolution
 from latentlab.models.nets import Decoder
 from latentlab.show.explorer import base85_decoded, base85_encoded, pack
-from latentlab.show.explorer.network import Affine, Part, folded, forward, sensitivities
+from latentlab.show.explorer.network import Affine, Part, folded, forward, named, sensitivities
 from latentlab.show.explorer.rounding import compensated, nearest
 
 
@@ -79,7 +79,7 @@ def test_folded_batch_norm_equals_the_unfolded_in_double_precision(case: str) ->
                 for values in (module.weight, module.bias, module.running_mean):
                     values.normal_()
                 module.running_var.uniform_(0.1, 3)
-    parts = folded(layers, {name: value.numpy() for name, value in network.state_dict().items()}.__getitem__)
+    parts = folded(named(layers), {name: value.numpy() for name, value in network.state_dict().items()}.__getitem__)
     assert [part.kind if isinstance(part, Affine) else part["layer"] for part in parts] == kinds
     x = torch.randn(6, *shape, dtype=torch.float64)
     with torch.no_grad():
@@ -148,7 +148,7 @@ def test_sensitivities_are_the_mean_squares_of_automatic_gradients() -> None:
     )
     torch.manual_seed(0)
     network = Decoder(layers)
-    parts = folded(layers, {name: value.numpy() for name, value in network.state_dict().items()}.__getitem__)
+    parts = folded(named(layers), {name: value.numpy() for name, value in network.state_dict().items()}.__getitem__)
     codes = torch.randn(5, 3)
     with torch.no_grad():
         np.testing.assert_allclose(forward(parts, codes.numpy())[-1], network(codes).numpy(), atol=1e-5)

@@ -13,7 +13,7 @@ import pytest
 import latentlab
 from latentlab.base.errors import LabError
 from latentlab.base.texts import catalogue, duration, languages, measured, number, reason, reworded, significant, text
-from latentlab.config.parts import PARTS, DataConfig
+from latentlab.config.parts import OWN, PARTS, DataConfig
 from latentlab.config.presets import PRESETS
 from latentlab.config.sources import SOURCES
 from latentlab.measure.metrics.classes import ACTIVE_VARIANCE
@@ -83,6 +83,7 @@ def test_every_text_is_used_and_every_used_text_exists():
 def test_every_field_of_a_configuration_is_described():
     parts = {"data": {DataConfig}, "model": {m for m, _ in PARTS.values()}, "train": {t for _, t in PARTS.values()}}
     wanted = {f"field.{part}.{item.name}" for part, kinds in parts.items() for kind in kinds for item in dataclasses.fields(kind)}
+    wanted |= {f"field.own.{name}" for names in OWN.values() for name in names}
     assert wanted == {key for key in catalogue("en") if key.startswith("field.")}
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.files import check_writable
 from latentlab.cli import say
-from latentlab.cli.parser import Parser, add_place, add_split, add_value
+from latentlab.cli.parser import Parser, add_place, add_split, add_trust, add_value
 from latentlab.models.sampling import Prior
 from latentlab.runs.folder import open_folder
 
@@ -29,10 +29,15 @@ if TYPE_CHECKING:
 KEPT = 4  # runs in memory, of those that are drawn from for the studio
 
 
-def _open(path: str) -> Run:
+def _open(options: argparse.Namespace) -> Run:
     from latentlab.train import open_run
 
-    return open_run(path)
+    return open_run(options.run, trust=options.trust)
+
+
+def _add_run(parser: Parser) -> None:
+    parser.add_argument("run", metavar="RUN")
+    add_trust(parser)
 
 
 def _need_out(parser: Parser, metavar: str, help: str) -> None:
@@ -84,7 +89,7 @@ def _add_scale(parser: Parser) -> None:
 def command_sample(arguments: list[str]) -> int:
     """New images."""
     parser = Parser("sample", "Draw new images. Image i depends on (seed, i) alone. An AE draws from a Gaussian fitted to its codes.")
-    parser.add_argument("run", metavar="RUN")
+    _add_run(parser)
     add_value(parser, "--count", int, "how many (64)", 64, minimum=1, maximum=1_000_000)
     add_value(parser, "--seed", int, "seed of z (0)", 0, "S", minimum=0, maximum=2**31 - 1)
     add_value(parser, "--label", int, argparse.SUPPRESS, metavar="K", minimum=0)  # shown when there are conditional runs
@@ -98,7 +103,7 @@ def command_sample(arguments: list[str]) -> int:
     out = _target(options, ".png", ".npz")
     if out.suffix.lower() == ".png" and options.count > 10_000:
         raise refusal("--count", "at most 10000 in a .png", options.count, "Use --out FILE.npz for more.")
-    images = _open(options.run).sample(options.count, options.seed, options.label, options.prior, options.truncation)
+    images = _open(options).sample(options.count, options.seed, options.label, options.prior, options.truncation)
     if out.suffix.lower() == ".npz":
         _save_arrays(out, {"images": images})
     else:
@@ -114,7 +119,7 @@ def _picture(parser: Parser, arguments: list[str], draw: Callable[[Run, argparse
     _need_out(parser, "FILE.png", "where the picture goes")
     options = parser.parse(arguments)
     out = _target(options, ".png")
-    match draw(_open(options.run), options):
+    match draw(_open(options), options):
         case images, columns:
             _save_picture(out, images, options.scale, columns)
         case images, rows, columns:
@@ -127,7 +132,7 @@ def _picture(parser: Parser, arguments: list[str], draw: Callable[[Run, argparse
 def command_reconstruct(arguments: list[str]) -> int:
     """Held-out images above their reconstructions."""
     parser = Parser("reconstruct", "Images above their reconstructions (AE, VAE).")
-    parser.add_argument("run", metavar="RUN")
+    _add_run(parser)
     add_split(parser)
     add_place(parser)
     add_value(parser, "--count", int, "how many images (32)", 32, minimum=1, maximum=10_000)
@@ -155,7 +160,7 @@ def _split(run: Run, split: str, data: str | None) -> Any:
 def command_interpolate(arguments: list[str]) -> int:
     """The way between two codes."""
     parser = Parser("interpolate", "Images on the way between two z (from seeds), or between two test images (AE, VAE).")
-    parser.add_argument("run", metavar="RUN")
+    _add_run(parser)
     ends = parser.add_mutually_exclusive_group()
     ends.add_argument("--seeds", metavar="A,B", help="two seeds of z (0,1)")
     ends.add_argument("--indices", metavar="I,J", help="two images of the test split")
@@ -192,7 +197,7 @@ def _integers(text: str, name: str, count: int | None = None) -> list[int]:
 def command_traverse(arguments: list[str]) -> int:
     """Each latent unit moved alone."""
     parser = Parser("traverse", "One row for each latent unit, moved alone around the prior's mean (a GAN: around the z of seed 0).")
-    parser.add_argument("run", metavar="RUN")
+    _add_run(parser)
     parser.add_argument("--dims", metavar="I,J,…", help="latent units; default the first ten")
     add_value(parser, "--range", float, "how far, in standard deviations (2.5)", 2.5, above=0)
     add_value(parser, "--steps", int, "images in a row (9)", 9, minimum=2, maximum=1000)
@@ -209,13 +214,13 @@ def command_traverse(arguments: list[str]) -> int:
 def command_encode(arguments: list[str]) -> int:
     """Codes of a split."""
     parser = Parser("encode", "Write mean [N, Z], std [N, Z] (VAE) and labels [N] of a split as .npz.")
-    parser.add_argument("run", metavar="RUN")
+    _add_run(parser)
     add_split(parser)
     add_place(parser)
     _need_out(parser, "FILE.npz", "where the codes go")
     options = parser.parse(arguments)
     out = _target(options, ".npz")
-    run = _open(options.run)
+    run = _open(options)
     images = _split(run, options.split, options.data)
     codes = run.encode(images.images)
     arrays = {"mean": codes.mean}

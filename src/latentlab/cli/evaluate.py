@@ -12,7 +12,7 @@ from tqdm import tqdm
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.files import check_writable
 from latentlab.cli import say
-from latentlab.cli.parser import Parser, add_place, add_protocol, add_split, add_value
+from latentlab.cli.parser import Parser, add_place, add_protocol, add_split, add_trust, add_value
 from latentlab.cli.show import score_lines
 
 
@@ -28,6 +28,7 @@ def command_evaluate(arguments: list[str]) -> int:
     )
     add_value(parser, "--nll-images", int, "images of the split that the NLL is measured on (1000)", minimum=1)
     parser.add_argument("--images", metavar="DIR", help="measure the images in this folder (or .npz) instead of a run; needs --data")
+    add_trust(parser)
     add_place(parser, "; with --images: the data set that they imitate")
     parser.add_argument("--data-root", metavar="DIR", help="with --images: where named sets lie")
     add_value(parser, "--image-size", int, "with --images: the size that a folder of --data is brought to", minimum=8, maximum=128)
@@ -60,7 +61,8 @@ def _run(options: argparse.Namespace, bars: Bars) -> int:
     from latentlab.measure.scores import evaluate_run
     from latentlab.train import Run
 
-    run = Run(folder)
+    run = Run(folder, trust=options.trust)
+    assert run.step >= 0  # noqa: S101 - opens its networks: what cannot be used is said before images are read
     data = run.data(options.data)
     with _threads(options.threads):
         counts = {"samples": options.count, "nll_samples": options.nll_samples, "nll_images": options.nll_images}

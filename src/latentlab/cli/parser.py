@@ -121,6 +121,11 @@ def add_place(parser: Parser, also: str = "") -> None:
     add_data(parser, "where the run's own images lie now, if they were moved" + also)
 
 
+def add_trust(parser: Parser) -> None:
+    """`--trust`, of a run that has code of somebody's own."""
+    parser.add_argument("--trust", action="store_true", help="run the code in RUN/own, of networks that are somebody's own: read it first")
+
+
 def add_protocol(parser: Parser, count: str, nll_samples: str) -> None:
     """How an evaluation measures: `--count` samples and `--nll-samples`, with a help for each; None without."""
     add_value(parser, "--count", int, count, minimum=20, maximum=50_000)
@@ -130,6 +135,12 @@ def add_protocol(parser: Parser, count: str, nll_samples: str) -> None:
 def add_preset(parser: Parser) -> None:
     """The preset that a command begins with, see `preset_of`."""
     parser.add_argument("preset", nargs="?", metavar="PRESET", help="one of " + ", ".join(PRESETS))
+
+
+def add_preset_or_file(parser: Parser) -> None:
+    """The same, or a file of one's own networks."""
+    help = f"one of {', '.join(PRESETS)}, or FILE.py that defines encoder, decoder, loss, generator, discriminator or step"
+    parser.add_argument("preset", nargs="?", metavar="PRESET|FILE.py", help=help)
 
 
 def preset_of(parser: Parser, options: argparse.Namespace, example: str) -> Config:

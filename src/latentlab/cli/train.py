@@ -13,14 +13,27 @@ from tqdm import tqdm
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.texts import reason
 from latentlab.cli import say
-from latentlab.cli.parser import Parser, add_config_options, add_fields, add_place, add_preset, add_value, config_changes, preset_of
+from latentlab.cli.parser import (
+    Parser,
+    add_config_options,
+    add_fields,
+    add_place,
+    add_preset_or_file,
+    add_trust,
+    add_value,
+    config_changes,
+    preset_of,
+)
 from latentlab.cli.show import headline
-from latentlab.config.parts import every_field
+from latentlab.config.parts import OWN, by_leaf, every_field
+from latentlab.config.schema import Config
 from latentlab.runs.diagnosis import Finding, line
 from latentlab.train.events import Diagnosed, Ended, Event, Logged, Paced, Started, Stepped, Warned
 
 if TYPE_CHECKING:
     from latentlab.train.session import Session
+
+PLAIN = (bool, int, float, str, tuple, list)  # what a file's settings are
 
 
 def command_train(arguments: list[str]) -> int:
@@ -28,17 +41,38 @@ def command_train(arguments: list[str]) -> int:
     parser = Parser(
         "train", "Train one run. Every field of the configuration is an option; `latentlab presets NAME` shows a preset's values."
     )
-    add_preset(parser)
+    add_preset_or_file(parser)
+    add_trust(parser)
     parser.add_argument("--out", metavar="DIR", help="run folder, new or empty; default runs/PRESET-DATA-NNN")
     add_config_options(parser)
     options = parser.parse(arguments)
-    config = preset_of(parser, options, "mlp-vae")
+    config, given = defined_by(Path(options.preset)) if str(options.preset).endswith(".py") else (preset_of(parser, options, "mlp-vae"), {})
     config = config.replace(**config_changes(options, config))
     if config.preset == "gan-from-vae" and getattr(config.train, "generator_from", None) is None:
         raise LabError(reason("decoder"))
     from latentlab.train.start import create
 
-    return follow(create(config, options.out))
+    return follow(create(config, options.out, given, options.trust))
+
+
+def defined_by(path: Path) -> tuple[Config, dict[str, Any]]:
+    """The configuration and the parts that a file defines: `preset`, `encoder`, `loss` …, `data`, and fields by their name.
+
+    Raises LabError for a file that cannot be read, or defines no part.
+    """
+    from latentlab.runs.code import definitions
+    from latentlab.train.start import as_config
+
+    found = definitions(path)
+    parts = list(dict.fromkeys(part for parts in OWN.values() for part in parts))
+    plain = {name: value for name, value in found.items() if name in by_leaf() and isinstance(value, PLAIN)}
+    given = {name: found[name] for name in parts if name in found and name not in plain}
+    if not given:
+        raise refusal(str(path), f"a file that defines {', '.join(parts[:-1])} or {parts[-1]}", sorted(found)[:8], "See docs/own.md.")
+    is_gan = not {"generator", "discriminator", "step"}.isdisjoint(given)
+    if "data" in found:
+        plain["data"] = found["data"]
+    return as_config(found.get("preset", "sn-gan" if is_gan else "conv-vae"), **plain), given
 
 
 def command_resume(arguments: list[str]) -> int:
@@ -54,6 +88,7 @@ def command_resume(arguments: list[str]) -> int:
         field = every_field()[f"train.{unit}"]
         add_value(length, field.short, field.kind, f"new total in {unit}", metavar="N", **(field.bounds | {"maximum": field.maximum}))
     add_place(parser)
+    add_trust(parser)
     add_value(parser, "--from-step", int, "go back to the checkpoint of this step: later ones are removed", metavar="N", minimum=0)
     add_fields({"train": parser}, [field for field in every_field().values() if field.live])
     options = parser.parse(arguments)
@@ -65,7 +100,7 @@ def command_resume(arguments: list[str]) -> int:
     settings = config_changes(options, open_folder(options.run).config())
     from latentlab.train.start import reopen
 
-    return follow(reopen(options.run, options.epochs, options.steps, options.data, settings, options.from_step))
+    return follow(reopen(options.run, options.epochs, options.steps, options.data, settings, options.from_step, trust=options.trust))
 
 
 def follow(session: Session, quiet_path: bool = False) -> int:

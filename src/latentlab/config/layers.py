@@ -237,7 +237,7 @@ def networks(model: AutoencoderModel | VAEModel | GANModel, shape: Shape) -> dic
             assert_never(model)
 
 
-def parameter_count(layers: Layers) -> int:
+def parameter_count(layers: Sequence[Layer]) -> int:
     """How many numbers the layers learn."""
     total = 0
     for layer in layers:

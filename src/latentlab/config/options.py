@@ -6,7 +6,7 @@ from typing import Any, Literal, TypedDict
 
 
 class Options(TypedDict, total=False):
-    """What `latentlab.train` takes; `data` is whatever `latentlab.data.spec_of` takes."""
+    """What `latentlab.train` takes; `data` as `latentlab.data.spec_of` has it, parts of one's own as `latentlab.models.own`."""
 
     data: Any
     spec: str
@@ -50,7 +50,7 @@ class Options(TypedDict, total=False):
     learning_rate: float
     beta: float
     beta_warmup_steps: int
-    loss: Literal["non-saturating", "hinge"]
+    loss: Any
     generator_learning_rate: float
     discriminator_learning_rate: float
     rate_halflife_images: int
@@ -63,3 +63,8 @@ class Options(TypedDict, total=False):
     generator_from: str | None
     generator_frozen_images: int
     measure_samples: int
+    encoder: Any
+    decoder: Any
+    generator: Any
+    discriminator: Any
+    step: Any

@@ -180,6 +180,12 @@ class GANTrain(TrainConfig):
     )
 
 
+OWN: dict[str, tuple[str, ...]] = {  # what of a family can be somebody's own: networks, and a function last
+    "ae": ("encoder", "decoder", "loss"),
+    "vae": ("encoder", "decoder", "loss"),
+    "gan": ("generator", "discriminator", "step"),
+}
+
 ModelConfig = AutoencoderModel | VAEModel | GANModel
 AnyTrain = AutoencoderTrain | VAETrain | GANTrain
 
@@ -207,8 +213,11 @@ def options_source() -> str:
     """The source of options.py."""
     about = '"""The fields of a configuration as typed keyword arguments, which editors complete. Written by `make options`."""'
     head = f"{about}\n\nfrom __future__ import annotations\n\nfrom typing import Any, Literal, TypedDict\n\n\n"
-    lines = [f"    {leaf}: {field.annotation}\n" for leaf, field in by_leaf().items()]
-    told = '    """What `latentlab.train` takes; `data` is whatever `latentlab.data.spec_of` takes."""\n\n    data: Any\n'
+    own = dict.fromkeys(part for parts in OWN.values() for part in parts)
+    lines = [f"    {leaf}: {'Any' if leaf in own else field.annotation}\n" for leaf, field in by_leaf().items()]
+    lines += [f"    {part}: Any\n" for part in own if part not in by_leaf()]
+    what = "`data` as `latentlab.data.spec_of` has it, parts of one's own as `latentlab.models.own`."
+    told = f'    """What `latentlab.train` takes; {what}"""\n\n    data: Any\n'
     return f"{head}class Options(TypedDict, total=False):\n{told}{''.join(lines)}"
 
 

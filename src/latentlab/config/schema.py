@@ -15,7 +15,7 @@ from latentlab.base.shapes import parse
 from latentlab.base.texts import reason
 from latentlab.config import GAMES, Likelihood, Loss, Reconstruction
 from latentlab.config.field import ROLES, Field, Role, declared, plain
-from latentlab.config.parts import PARTS, AnyTrain, AutoencoderModel, DataConfig, GANModel, GANTrain, ModelConfig, VAEModel, check_part
+from latentlab.config.parts import OWN, PARTS, AnyTrain, AutoencoderModel, DataConfig, GANModel, GANTrain, ModelConfig, VAEModel, check_part
 from latentlab.config.sources import named
 
 Family = Literal["ae", "vae", "gan"]
@@ -30,8 +30,12 @@ class Config:
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     model: ModelConfig
     train: AnyTrain
+    own: tuple[tuple[str, str], ...] = ()  # what is somebody's own: part and "its name (digest)"; see `latentlab.runs.own`
 
     def __post_init__(self) -> None:
+        for part, told in self.own:
+            if part not in OWN[self.family] or not isinstance(told, str):
+                raise refusal("own", f"of {', '.join(OWN[self.family])}", part)
         for name, part in self.parts():
             check_part(name, part)
         if type(self.train) is not PARTS[self.family][1]:
@@ -85,7 +89,7 @@ class Config:
         """
         if isinstance(changes.get("data"), str):
             changes["data.spec"] = changes.pop("data")
-        whole: dict[str, Any] = {name: changes.pop(name) for name in ("preset", "data", "model", "train") if name in changes}
+        whole: dict[str, Any] = {name: changes.pop(name) for name in ("preset", "data", "model", "train", "own") if name in changes}
         fields: dict[str, dict[str, Any]] = {}
         for name, value in changes.items():
             part, leaf = self.locate(name)
@@ -123,12 +127,16 @@ class Config:
 
     def differs(self, other: Config, roles: Collection[Role] = ROLES) -> dict[str, tuple[Any, Any]]:
         """In what it is another run than `other`, by dotted name ("preset" too): its value, and the other's, None where it has none."""
-        its, others = ({"preset": each.preset} | each.values(roles) for each in (self, other))
+        both = (self, other)
+        its, others = ({"preset": each.preset} | {f"own.{part}": told for part, told in each.own} | each.values(roles) for each in both)
+        its |= {name: None for name in others if name.startswith("own.") and name not in its}
         return {name: (value, others.get(name)) for name, value in its.items() if value != others.get(name)}
 
     def to_dict(self, roles: Collection[Role] = ROLES) -> dict[str, Any]:
         """Plain values, as config.json holds them."""
         values: dict[str, Any] = {"preset": self.preset, "family": self.family} | {part: {} for part, _ in self.parts()}
+        if self.own:
+            values["own"] = dict(self.own)
         for name, value in self.values(roles).items():
             part, _, leaf = name.partition(".")
             values[part][leaf] = value
@@ -148,15 +156,15 @@ class Config:
         if not isinstance(values, dict):
             raise refusal(source, "a JSON object", type(values).__name__)
         expected = {"preset", "family", "data", "model", "train"}
-        if set(values) != expected:
-            odd = sorted(set(values) ^ expected)
+        if set(values) - {"own"} != expected or not isinstance(values.get("own", {}), dict):
+            odd = sorted(set(values) - {"own"} ^ expected) or ["own"]
             raise refusal(f"the keys of {source}", ", ".join(sorted(expected)), odd, "Restore the file from a copy.")
         if not isinstance(values["family"], str) or values["family"] not in PARTS:
             raise refusal(f"family in {source}", "one of ae, vae, gan", values["family"])
         model, train = PARTS[values["family"]]
         kinds: dict[str, type[Any]] = {"data": DataConfig, "model": model, "train": train}
         parts = {name: _strict(kind, values[name], f"{name} in {source}") for name, kind in kinds.items()}
-        return Config(preset=str(values["preset"]), **parts)
+        return Config(preset=str(values["preset"]), own=tuple(values.get("own", {}).items()), **parts)
 
     @staticmethod
     def from_json(text: str, source: str = "config.json") -> Config:

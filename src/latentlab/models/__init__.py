@@ -13,10 +13,25 @@ if TYPE_CHECKING:
     import torch
 
     from latentlab.models.learner import Learner
+    from latentlab.models.own import Own
 
 
-def build(config: Config, shape: Shape, device: torch.device, bf16: bool) -> Learner:
-    """The learner of a configuration for images of `shape` (H, W, C), with its first weights drawn from the seed."""
+def build(config: Config, shape: Shape, device: torch.device, bf16: bool, own: Own | None = None) -> Learner:
+    """The learner of a configuration for images of `shape` (H, W, C), with its first weights drawn from the seed.
+
+    `own` are the parts that are somebody's own; their networks are copied.
+    """
+    from latentlab.models.own import Own, seeded
+
+    given = Own() if own is None else own.copied()
+    learner = _built(config, shape, device, bf16, given)
+    if own is not None and own.parts:  # which may draw from torch's own generator
+        for name in ("run_phase", "after_phase"):
+            setattr(learner, name, seeded(getattr(learner, name), config.train.seed, learner.phases))
+    return learner
+
+
+def _built(config: Config, shape: Shape, device: torch.device, bf16: bool, own: Own) -> Learner:
     import torch
 
     layers = networks(config.model, shape)
@@ -26,14 +41,14 @@ def build(config: Config, shape: Shape, device: torch.device, bf16: bool) -> Lea
             case AutoencoderModel() as model, AutoencoderTrain() as train:
                 from latentlab.models.autoencoder import AutoencoderLearner
 
-                return AutoencoderLearner(model, train, layers, device, bf16)
+                return AutoencoderLearner(model, train, layers, device, bf16, own)
             case VAEModel() as model, VAETrain() as train:
                 from latentlab.models.vae import VAELearner
 
-                return VAELearner(model, train, layers, device, bf16)
+                return VAELearner(model, train, layers, device, bf16, own)
             case GANModel() as model, GANTrain() as train:
                 from latentlab.models.gan import GANLearner
 
-                return GANLearner(model, train, layers, device, bf16)
+                return GANLearner(model, train, layers, device, bf16, own)
             case _:
                 raise AssertionError(f"{config.family} with {type(config.train).__name__}")  # Config refuses it

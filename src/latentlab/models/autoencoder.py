@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from latentlab.config.layers import Layers
 from latentlab.config.parts import AutoencoderModel, AutoencoderTrain, NetworkConfig, VAETrain
 from latentlab.models.learner import Losses, Moment, Parts, buffers_held, descend
-from latentlab.models.nets import Chain, Decoder, Encoder, initialized, to_bytes
+from latentlab.models.nets import Chain, Decoder, Encoder, drawn, to_bytes
 from latentlab.models.objectives import LIKELIHOODS, Likelihood
 from latentlab.models.optimiser import STRIDE, Adam, Average, Compute
+from latentlab.models.own import Own, per_image
 
 
 class EncoderDecoder(ABC):
@@ -24,19 +25,22 @@ class EncoderDecoder(ABC):
 
     def __init__(
         self,
-        encoder: Chain,
+        encoder: type[Chain],
         likelihood: Likelihood,
         model: NetworkConfig,
         train: AutoencoderTrain | VAETrain,
         layers: Mapping[str, Layers],
         device: torch.device,
         bf16: bool,
+        own: Own,
     ) -> None:
         self.images_per_step, self.device, self.likelihood = train.batch_size, device, likelihood
-        encoder = initialized(encoder, model.initialization).to(device)
-        decoder = initialized(Decoder(layers["decoder"]), model.initialization).to(device)
-        self.networks: dict[str, nn.Module] = {"encoder": encoder, "decoder": decoder}
-        self.computes = Compute(encoder, bf16), Compute(decoder, bf16)
+        kinds: dict[str, type[Chain]] = {"encoder": encoder, "decoder": Decoder}
+        self.own_loss = own.loss
+        self.networks: dict[str, nn.Module] = {
+            name: drawn(kind, layers[name], model.initialization, own.networks.get(name)).to(device) for name, kind in kinds.items()
+        }
+        self.computes = [Compute(network, bf16) for network in self.networks.values()]
         self.averages = {name: Average(network, train.ema_halflife_images, every=STRIDE) for name, network in self.networks.items()}
         self.averaged = {name: average.network for name, average in self.averages.items()}
         named = [(f"{n}.{k}", p) for n, network in self.networks.items() for k, p in network.named_parameters()]
@@ -84,9 +88,9 @@ class AutoencoderLearner(EncoderDecoder):
     minimised = "reconstruction"
 
     def __init__(
-        self, model: AutoencoderModel, train: AutoencoderTrain, layers: Mapping[str, Layers], device: torch.device, bf16: bool
+        self, model: AutoencoderModel, train: AutoencoderTrain, layers: Mapping[str, Layers], device: torch.device, bf16: bool, own: Own
     ) -> None:
-        super().__init__(Encoder(layers["encoder"]), LIKELIHOODS[model.reconstruction], model, train, layers, device, bf16)
+        super().__init__(Encoder, LIKELIHOODS[model.reconstruction], model, train, layers, device, bf16, own)
         self.prior = self.parts.extra = {
             "prior_mean": torch.zeros(model.latent_dim, device=device),
             "prior_scale": torch.eye(model.latent_dim, device=device),
@@ -95,8 +99,13 @@ class AutoencoderLearner(EncoderDecoder):
     def _losses(self, images: Tensor, moment: Moment) -> Losses:
         encode, decode = (compute.begin() for compute in self.computes)
         x = self.likelihood.target(images)  # [N, C, H, W]
-        logits = decode(encode(x)).float()  # [N, C, H, W]
-        return {"loss_nats": self.likelihood.nats(logits, x).mean(), "mse": self.likelihood.squared_error(logits.detach(), x).mean()}
+        codes = encode(x)  # [N, Z]
+        logits = decode(codes).float()  # [N, C, H, W]
+        return {"loss_nats": self._nats(x, logits, codes).mean(), "mse": self.likelihood.squared_error(logits.detach(), x).mean()}
+
+    def _nats(self, x: Tensor, logits: Tensor, codes: Tensor) -> Tensor:
+        """What is minimised, for each image: [N]."""
+        return self.likelihood.nats(logits, x) if self.own_loss is None else per_image(self.own_loss, x, logits, codes.float(), None)
 
     @torch.no_grad()
     def prepare_sampling(self, images: Tensor) -> None:
@@ -115,8 +124,9 @@ class AutoencoderLearner(EncoderDecoder):
     def held_out(self, images: Tensor, seed: int, first: int) -> dict[str, Tensor]:
         x = self.likelihood.target(images)
         encoder, decoder = self.averages["encoder"].sampler(), self.averages["decoder"].sampler()
-        logits = decoder(encoder(x))
-        return {"loss_nats": self.likelihood.nats(logits, x), "mse": self.likelihood.squared_error(logits, x)}
+        codes = encoder(x)
+        logits = decoder(codes)
+        return {"loss_nats": self._nats(x, logits, codes), "mse": self.likelihood.squared_error(logits, x)}
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:

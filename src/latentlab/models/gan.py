@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from contextlib import nullcontext
 
@@ -13,9 +14,10 @@ from latentlab.base.seeding import torch_generator
 from latentlab.config.layers import Layers
 from latentlab.config.parts import GANModel, GANTrain
 from latentlab.models.learner import Losses, Moment, Parts, buffers_held, descend, frozen
-from latentlab.models.nets import Decoder, Discriminator, initialized, shifted_and_mirrored, to_bytes, to_unit
+from latentlab.models.nets import Decoder, Discriminator, drawn, shifted_and_mirrored, to_bytes, to_unit
 from latentlab.models.objectives import ADVERSARIAL, r1_penalty
 from latentlab.models.optimiser import Adam, Average
+from latentlab.models.own import Optimizer, Own, given_losses
 
 
 class GANLearner:
@@ -23,15 +25,18 @@ class GANLearner:
 
     phases: tuple[str, ...] = ("discriminator", "generator")
 
-    def __init__(self, model: GANModel, train: GANTrain, layers: Mapping[str, Layers], device: torch.device, bf16: bool) -> None:
+    def __init__(self, model: GANModel, train: GANTrain, layers: Mapping[str, Layers], device: torch.device, bf16: bool, own: Own) -> None:
         self.batch, self.bf16, self.device, self.seed = train.batch_size, bf16, device, train.seed
         self.latent_dim, self.game, self.real_target = model.latent_dim, ADVERSARIAL[train.loss], train.label_smoothing
         self.generator_updates, self.discriminator_updates = train.generator_updates, train.discriminator_updates
         self.frozen_images, self.rate_halflife_images = train.generator_frozen_images, train.rate_halflife_images
         self.r1_weight, self.r1_steps, self.augmented = train.r1_weight, train.r1_steps, train.augmentation != "none"
         self.spectral = model.discriminator_normalization == "spectral"
-        generator = initialized(Decoder(layers["generator"]), model.initialization).to(device)
-        discriminator = initialized(Discriminator(layers["discriminator"]), model.initialization).to(device)
+        self.own_step = own.step
+        if own.step is not None:
+            self.phases = ("step",)
+        generator = drawn(Decoder, layers["generator"], model.initialization, own.networks.get("generator")).to(device)
+        discriminator = drawn(Discriminator, layers["discriminator"], model.initialization, own.networks.get("discriminator")).to(device)
         self.networks: dict[str, nn.Module] = {"generator": generator, "discriminator": discriminator}
         self.average = Average(generator, train.ema_halflife_images)
         self.averaged = {"generator": self.average.network, "discriminator": discriminator}
@@ -48,7 +53,10 @@ class GANLearner:
         return self.batch * self.discriminator_updates
 
     def update(self, images: Tensor, moment: Moment) -> Losses:
-        return self.run_phase("discriminator", images, moment) | self.run_phase("generator", images, moment)
+        losses: Losses = {}
+        for phase in self.phases:
+            losses |= self.run_phase(phase, images, moment)
+        return losses
 
     def run_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
         for network in self.networks.values():
@@ -60,9 +68,12 @@ class GANLearner:
             for number, batch in enumerate(torch.split(images, self.batch)):
                 losses = self._update_discriminator(batch, moment, number)
             return losses
-        hold = moment.images_seen < self.frozen_images
-        for number in range(1 if hold else self.generator_updates):
-            losses = self._update_generator(moment, number, hold)
+        if phase == "step":
+            losses = self._take_own_step(images, moment)
+        else:
+            hold = moment.images_seen < self.frozen_images
+            for number in range(1 if hold else self.generator_updates):
+                losses = self._update_generator(moment, number, hold)
         self.average.update(moment.step + 1, self.images_per_step, moment.images_seen + self.images_per_step)
         return losses
 
@@ -118,9 +129,31 @@ class GANLearner:
             norm = descend(loss, self.generator_adam, moment.step, "generator", hold=hold)
         return {"generator_loss": loss.detach(), "gradient_norm": norm}
 
+    def _take_own_step(self, images: Tensor, moment: Moment) -> Losses:
+        """A step of somebody's own, on all the images; and the logits as they are after it."""
+        assert self.own_step is not None  # noqa: S101 - that there is one makes the phase
+        calls = itertools.count()
+
+        def noise(count: int = self.batch) -> Tensor:
+            source = torch_generator(self.device, self.seed, "step", moment.step, next(calls))
+            return torch.randn(count, self.latent_dim, generator=source, device=self.device)  # [count, Z]
+
+        optimizers = [
+            Optimizer(adam, moment.step, name)
+            for name, adam in (("generator", self.generator_adam), ("discriminator", self.discriminator_adam))
+        ]
+        networks = self.networks["generator"], self.networks["discriminator"]
+        losses = given_losses(self.own_step(*networks, to_unit(images), noise, *optimizers), optimizers)
+        for network in networks:
+            network.requires_grad_(True)
+        return self.after_phase("step", images, moment) | losses
+
     @torch.no_grad()
     def after_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
         with buffers_held(self.networks["discriminator"]), buffers_held(self.networks["generator"]):
+            if phase == "step":
+                _, real_logit, fake_logit = self._judge(images[: self.batch], moment, 0)
+                return {"real_logit": real_logit.mean(), "fake_logit": fake_logit.mean()}
             if phase == "discriminator":
                 batches = torch.split(images, self.batch)
                 return _judged(*self._judge(batches[-1], moment, len(batches) - 1))

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList
 
-from latentlab.base.errors import NonFinite
+from latentlab.base.errors import LabError, NonFinite
 from latentlab.base.images import Images
 from latentlab.base.seeding import latents
 from latentlab.base.texts import reason
-from latentlab.models.optimiser import Adam, Average, Compute
+from latentlab.models.optimiser import Adam, Average, Compute, apart, put_back
 
 Losses = dict[str, Tensor]
 
@@ -94,17 +94,25 @@ def descend(loss: Tensor, adam: Adam, step: int, what: str, computes: Sequence[C
     loss.backward()  # type: ignore[no-untyped-call]
     for compute in computes:
         compute.collect()
-    gradients = [p.grad.view(-1) for _, p in adam.named if p.grad is not None]
+    return moved(adam, step, what, loss.detach(), hold)
+
+
+def moved(adam: Adam, step: int, what: str, loss: Tensor | None = None, hold: bool = False) -> Tensor:
+    """One update by the gradients that there are; their norm. Raises NonFinite, LabError for a weight that has none."""
+    gradients = [p.grad.reshape(-1) for _, p in adam.named if p.grad is not None]
+    if len(gradients) < len(adam.named):
+        name = next(name for name, p in adam.named if p.grad is None)
+        remedy = "Use it in forward, leave it out, or freeze it with requires_grad_(False)."
+        raise LabError(f"{name} must have a gradient to learn from. It never gets one: the {what}'s loss does not depend on it. {remedy}")
     norm = torch.stack([torch.dot(g, g) for g in gradients]).sum().sqrt()  # half the time of the library's norm
-    if not math.isfinite((norm + loss.detach()).item()):
-        raise NonFinite(_explain(loss, norm, adam, step, what))
+    if not math.isfinite((norm if loss is None else norm + loss).item()):
+        raise NonFinite(_explain(norm if loss is None else loss, norm, adam, step, what))
     if not hold:
         adam.step()
     return norm
 
 
 def _explain(loss: Tensor, norm: Tensor, adam: Adam, step: int, what: str) -> str:
-    loss = loss.detach()
     rate = adam.learning_rate
     bad = [name for name, p in adam.named if not bool(torch.isfinite(p).all())]
     if bad:
@@ -127,7 +135,7 @@ def buffers_held(network: nn.Module) -> Iterator[None]:
     So fakes made for the discriminator do not move the generator, and the generator's update does not move the
     discriminator.
     """
-    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) and m.track_running_stats]
     statistics = [(norm.running_mean, norm.running_var) for norm in norms]
     spectra = [m for m in network.modules() if isinstance(m, ParametrizationList)]
     for norm in norms:
@@ -168,9 +176,9 @@ class Parts:
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor by name: NETWORK.…, average.NETWORK.…, adam.OPTIMISER.PARAMETER.FIELD and extra ones."""
-        tensors = {f"{name}.{key}": value for name, network in self.networks.items() for key, value in network.state_dict().items()}
+        tensors = {f"{name}.{key}": value for name, network in self.networks.items() for key, value in apart(network).items()}
         for name, average in self.averages.items():
-            tensors |= {f"average.{name}.{key}": value for key, value in average.network.state_dict().items()}
+            tensors |= {f"average.{name}.{key}": value for key, value in apart(average.network).items()}
         for name, adam in self.adams.items():
             tensors |= {f"adam.{name}.{key}": value for key, value in adam.tensors().items()}
         return tensors | {f"extra.{name}": value for name, value in self.extra.items()}
@@ -183,9 +191,9 @@ class Parts:
         if sum(map(len, groups.values())) != len(tensors):
             raise ValueError(f"foreign tensors: {sorted(set(tensors) - {f'{g}.{k}' for g, keys in groups.items() for k in keys})[:3]}")
         for name, network in self.networks.items():
-            network.load_state_dict(groups[name])
+            put_back(network, groups[name])
         for name, average in self.averages.items():
-            average.network.load_state_dict(groups[f"average.{name}"])
+            put_back(average.network, groups[f"average.{name}"])
         for name, adam in self.adams.items():
             for key, value in adam.tensors().items():
                 value.copy_(groups[f"adam.{name}"][key])

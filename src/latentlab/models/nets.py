@@ -5,6 +5,7 @@ Axes: N images, C channels, H height, W width, Z latent. Images inside a network
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar, assert_never
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
+from latentlab.base.errors import LabError
 from latentlab.config.layers import (
     Activation,
     BatchDeviation,
@@ -91,11 +93,12 @@ class Posterior(NamedTuple):
 
 
 class Chain(nn.Module):
-    """Layers one after the other, by their descriptions."""
+    """Layers one after the other, by their descriptions, or a module of somebody's own that takes and gives the same."""
 
-    def __init__(self, layers: Layers) -> None:
+    def __init__(self, layers: Layers | nn.Module) -> None:
         super().__init__()
-        self.layers = nn.Sequential(*map(module, layers))
+        self.is_own = isinstance(layers, nn.Module)
+        self.layers: Any = layers if isinstance(layers, nn.Module) else nn.Sequential(*map(module, layers))
 
     def forward(self, x: Tensor) -> Any:
         return self.layers(x)
@@ -109,8 +112,9 @@ class GaussianEncoder(Chain):
     """Images [N, C, H, W] in [0, 1] to the posterior's mean [N, Z] and log-variance [N, Z]."""
 
     def forward(self, x: Tensor) -> Posterior:  # [N, C, H, W]
-        mean, log_var = self.layers(x).float().chunk(2, dim=1)  # [N, 2Z] → 2 × [N, Z]
-        return Posterior(mean, log_var)
+        out = self.layers(x)  # [N, 2Z], or of somebody's own a pair of [N, Z]
+        mean, log_var = out if isinstance(out, tuple | list) else out.float().chunk(2, dim=1)
+        return Posterior(mean.float(), log_var.float())
 
 
 class Decoder(Chain):
@@ -120,20 +124,35 @@ class Decoder(Chain):
 class Discriminator(Chain):
     """Images [N, C, H, W] in [0, 1] to one logit each [N], large for real.
 
-    It brings them to its own range, [-1, 1]: with black as 0 the first layer would hardly learn from the background.
+    It brings them to its own range, [-1, 1]: with black as 0 the first layer would hardly learn from the background. One of
+    somebody's own takes them as they are.
     """
 
     def forward(self, x: Tensor) -> Tensor:  # [N, C, H, W]
-        logit: Tensor = self.layers(2 * x - 1)  # [N, 1]
-        return logit.float().squeeze(1)  # [N]
+        logit: Tensor = self.layers(x if self.is_own else 2 * x - 1)  # [N, 1]
+        return logit.float().reshape(len(x))  # [N]
 
     def features(self, x: Tensor) -> Tensor:
-        """What the last layer makes its logit of: [N, C, H, W] to [N, F]."""
-        hidden: Tensor = self.layers[:-1](2 * x - 1)
-        return hidden.float().flatten(1)  # [N, F]
+        """What the last linear layer makes its logit of: [N, C, H, W] to [N, F]. LabError where it is not one such layer's."""
+        seen: list[Tensor] = []
+        last = [layer for layer in self.modules() if isinstance(layer, nn.Linear | nn.Conv2d)][-1:]
+        if not last:
+            raise LabError("a discriminator must have a linear layer, before whose last one its features are looked at.")
+        with last[0].register_forward_pre_hook(lambda layer, inputs: seen.append(inputs[0])):
+            self(x)
+        return seen[-1].float().flatten(1)  # [N, F]
 
 
-Network = TypeVar("Network", bound=nn.Module)
+Network = TypeVar("Network", bound="Chain")
+
+
+def drawn(kind: Callable[[Any], Network], layers: Layers, how: str, own: nn.Module | None) -> Network:
+    """A network of some kind with its first weights, or round a module of somebody's own, which has its own.
+
+    The former is drawn in either case, so that one half of a preset starts alike whether or not the other one is replaced.
+    """
+    network = initialized(kind(layers), how)
+    return network if own is None else kind(own).train()  # it, and what is inside
 
 
 def initialized(network: Network, how: str) -> Network:

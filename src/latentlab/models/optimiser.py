@@ -7,7 +7,7 @@ long as the kernel itself on a small network.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +58,22 @@ class Adam:
 
 # The exponential moving average of a network's weights, from which everything is sampled.
 
+
+def apart(network: nn.Module) -> dict[str, Tensor]:
+    """The state of a network, tied weights once."""
+    first: dict[int, str] = {}
+    state = network.state_dict(keep_vars=True)  # else each is a new object
+    return {name: value.detach() for name, value in state.items() if first.setdefault(id(value), name) == name}
+
+
+def put_back(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """The reverse of `apart`. Raises what `load_state_dict` raises for other names and shapes."""
+    first: dict[int, str] = {}
+    tied = {name: first.setdefault(id(value), name) for name, value in network.state_dict(keep_vars=True).items()}
+    again = {name: tensors[as_] for name, as_ in tied.items() if as_ != name and as_ in tensors}
+    network.load_state_dict({**tensors, **again})
+
+
 STRIDE = 4  # steps between two averagings of a small network: each costs as much as one of its layers
 RAMP = 0.1  # the half-life is at most this share of the images seen, so that the first weights are soon forgotten
 
@@ -87,7 +103,7 @@ class Average:
         if not self.active or steps % self.every:
             return
         if self._pairs is None:  # state_dict() costs more than the arithmetic, and its tensors stay the same objects
-            mine, theirs = self.network.state_dict(), self.source.state_dict()
+            mine, theirs = apart(self.network), apart(self.source)
             floats = [name for name, value in mine.items() if value.is_floating_point()]
             self._pairs = [mine[name] for name in floats], [theirs[name] for name in floats]
         halflife = min(float(self.halflife_images), RAMP * images_seen)
@@ -142,6 +158,8 @@ class Compute:
                 self.network.set_submodule(name, Typed(mine))
             elif isinstance(mine, nn.BatchNorm1d | nn.BatchNorm2d):
                 self.network.set_submodule(name, theirs)
+            else:  # somebody's own layer
+                mine._parameters, mine._buffers = theirs._parameters, theirs._buffers
         self._masters = [master for master, _ in self._pairs]
         self._copies = [mine for _, mine in self._pairs]
         self._gradients: list[Tensor] = []

@@ -14,6 +14,7 @@ from latentlab.models.autoencoder import EncoderDecoder
 from latentlab.models.learner import Losses, Moment
 from latentlab.models.nets import GaussianEncoder, Posterior
 from latentlab.models.objectives import LIKELIHOODS, kl_to_standard_normal
+from latentlab.models.own import Own, per_image
 
 
 class VAELearner(EncoderDecoder):
@@ -22,8 +23,8 @@ class VAELearner(EncoderDecoder):
     phases: tuple[str, ...] = ("elbo",)
     minimised = "VAE"
 
-    def __init__(self, model: VAEModel, train: VAETrain, layers: Mapping[str, Layers], device: torch.device, bf16: bool) -> None:
-        super().__init__(GaussianEncoder(layers["encoder"]), LIKELIHOODS[model.likelihood], model, train, layers, device, bf16)
+    def __init__(self, model: VAEModel, train: VAETrain, layers: Mapping[str, Layers], device: torch.device, bf16: bool, own: Own) -> None:
+        super().__init__(GaussianEncoder, LIKELIHOODS[model.likelihood], model, train, layers, device, bf16, own)
         self.seed, self.beta, self.warmup_steps = train.seed, train.beta, train.beta_warmup_steps
         self.binarized = model.binarization == "dynamic"
 
@@ -44,7 +45,10 @@ class VAELearner(EncoderDecoder):
         logits = decode(z).float()  # [N, C, H, W]
         reconstruction = self.likelihood.nats(logits, x).mean()
         kl = kl_to_standard_normal(q.mean, q.log_var).sum(1).mean()
-        return {"loss_nats": reconstruction + self.beta_at(moment.step) * kl, "reconstruction_nats": reconstruction, "kl_nats": kl}
+        loss = reconstruction + self.beta_at(moment.step) * kl
+        if self.own_loss is not None:
+            loss = per_image(self.own_loss, x, logits, q.mean, q.log_var).mean()
+        return {"loss_nats": loss, "reconstruction_nats": reconstruction, "kl_nats": kl}
 
     def set(self, name: str, value: float) -> None:
         if name == "beta":
@@ -78,10 +82,12 @@ class VAELearner(EncoderDecoder):
         draws = [numpy_generator(seed, "held-out-posterior", first + i).standard_normal(size, "float32") for i in range(count)]
         epsilon = torch.stack([torch.from_numpy(d) for d in draws]).to(x.device)  # [N, Z]
         decoder = self.averages["decoder"].sampler()
-        reconstruction = self.likelihood.nats(decoder(q.mean + (0.5 * q.log_var).exp() * epsilon), x)
+        logits = decoder(q.mean + (0.5 * q.log_var).exp() * epsilon)
+        reconstruction = self.likelihood.nats(logits, x)
         kl = kl_to_standard_normal(q.mean, q.log_var).sum(1)
+        own = self.own_loss
         return {
-            "loss_nats": reconstruction + kl,
+            "loss_nats": reconstruction + kl if own is None else per_image(own, x, logits, q.mean, q.log_var),
             "reconstruction_nats": reconstruction,
             "kl_nats": kl,
             "mse": self.likelihood.squared_error(decoder(q.mean), x),

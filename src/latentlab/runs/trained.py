@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -57,8 +57,9 @@ class Latents(NamedTuple):
 class Trained:
     """A trained (or training) run. Its networks are loaded from the newest whole checkpoint when first asked for."""
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, given: Mapping[str, Any] | None = None, trust: bool = False) -> None:
         self.folder = folder
+        self.given, self.trust = given or {}, trust  # what of it is somebody's own: see `latentlab.runs.own`
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.folder.path)!r}: {self.in_words()})"
@@ -100,7 +101,7 @@ class Trained:
 
     @cached_property
     def _opened(self) -> _Opened:
-        return _Opened(self.folder)
+        return _Opened(self.folder, self.given, self.trust)
 
     @property
     def learner(self) -> Learner:
@@ -238,13 +239,16 @@ class Trained:
 class _Opened:
     """The learner of a run on the CPU, from its newest whole checkpoint, and its functions of arrays; no data is needed."""
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, given: Mapping[str, Any], trust: bool) -> None:
         import torch
 
         from latentlab.models import build
         from latentlab.models.learner import decode, encode, prior_codes
+        from latentlab.runs.own import own_of
 
         config, cpu = folder.config(), torch.device("cpu")
+
+        own = own_of(folder, config, folder.environment()["image_shape"], given, trust) if given or config.own else None
 
         def use(path: Path) -> None:
             tensors, state = checkpoints.load(path)
@@ -253,7 +257,7 @@ class _Opened:
                     raise checkpoints.foreign(path)
                 self.shape: tuple[int, int, int] = tuple(state["image_shape"])
                 self.step: int = state["step"]
-                self.learner = build(config, self.shape, cpu, bf16=False)
+                self.learner = build(config, self.shape, cpu, False, own)
                 self.learner.load_tensors({k: v for k, v in tensors.items() if not k.startswith("window.")})
 
         checkpoints.newest(folder.checkpoints, lambda text: print(f"latentlab: {text}", file=sys.stderr), use)

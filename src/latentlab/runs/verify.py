@@ -12,6 +12,7 @@ from latentlab.base.errors import LabError
 from latentlab.base.images import open_png
 from latentlab.runs import checkpoints
 from latentlab.runs.checkpoints import folder_name
+from latentlab.runs.code import FOLDER, PLANE, RECORD, kept
 from latentlab.runs.folder import RunFolder
 from latentlab.runs.forms import read_latents, read_record
 
@@ -34,6 +35,8 @@ def check_run(folder: RunFolder) -> Iterator[tuple[Path, str | None]]:
     checks |= {path: _picture if path.suffix == ".png" else _codes for path in _expected(folder)}
     checks |= {path: _picture for path in sorted(run.rglob("*.png")) if not path.name.startswith(".")}
     checks |= {path: _codes for path in [run / "latents.npz"] if path.exists()}
+    checks |= {path: _arrays for path in [run / PLANE] if path.exists()}
+    checks |= {run / FOLDER / RECORD: lambda path: kept(run)} if _has_own(folder) else {}
     for path, check in checks.items():
         try:
             check(path)
@@ -101,6 +104,20 @@ def _codes(path: Path) -> None:
         raise FileNotFoundError
     if not np.isfinite(arrays["mean"]).all():
         raise ValueError("its codes are not finite")
+
+
+def _has_own(folder: RunFolder) -> bool:
+    """Whether something of the run is somebody's own, which it must keep."""
+    try:
+        return bool(folder.config().own)
+    except LabError:  # told of that file
+        return False
+
+
+def _arrays(path: Path) -> None:
+    with np.load(path, allow_pickle=False) as file:
+        for name in file.files:
+            file[name]
 
 
 def _picture(path: Path) -> None:

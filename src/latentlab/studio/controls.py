@@ -16,7 +16,7 @@ from latentlab.studio.library import here
 from latentlab.studio.overview import Overview
 from latentlab.studio.state import attempt, lang, plain, say, say_refused, shown, spoken, told
 
-PHASES = ("discriminator", "generator", "elbo", "reconstruction")  # of a step, or what a whole one is called
+PHASES = ("discriminator", "generator", "elbo", "reconstruction", "step")  # of a step, or what a whole one is called
 
 
 def controls(run: Overview) -> None:

@@ -15,7 +15,7 @@ from latentlab.base import callable_room
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.signals import StopFlag
 from latentlab.config.options import Options
-from latentlab.config.parts import by_leaf
+from latentlab.config.parts import OWN, by_leaf
 from latentlab.config.schema import Config
 from latentlab.runs.folder import open_folder
 from latentlab.runs.trained import Trained
@@ -43,7 +43,7 @@ class Run(Trained):
 
     def resume(self, epochs: float | None = None, steps: int | None = None, data: Any = None) -> Run:
         """Go on, bit for bit, to a new total of epochs or steps, or as far as it was meant to go; see `latentlab.resume`."""
-        return resume(self.path, epochs, steps, data)
+        return resume(self.path, epochs, steps, data, trust=self.trust, **self.given)
 
     def finetune(self, out: str | Path | None = None, *, epochs: float | None = None, steps: int | None = None, **settings: float) -> Run:
         """Train a copy of the run on, with settings that may change while a run trains: `run.finetune(learning_rate=1e-4)`.
@@ -57,12 +57,12 @@ class Run(Trained):
             epochs = 1.5 * max((row["epoch"] for row in self.metrics()), default=0.0)
         path = copied(self.folder, out)
         try:
-            session = reopen(path, epochs, steps, settings=changes)
+            session = reopen(path, epochs, steps, settings=changes, given=self.given, trust=self.trust)
         except LabError:
             shutil.rmtree(path)
             raise
         run_to_end(session, _warn)
-        return Run(session.folder)
+        return Run(session.folder, self.given, self.trust)
 
     def frame(self) -> Any:
         """Every line of metrics as a pandas frame. Raises LabError without pandas."""
@@ -81,22 +81,28 @@ class Run(Trained):
         return f"<div><p><code>{escape(str(self.path))}</code> {alt}</p>{''.join(pictures)}</div>"
 
 
-def open_run(path: str | Path) -> Run:
-    """A run that exists. Raises LabError when the folder holds none."""
-    return Run(open_folder(Path(path).expanduser()))
+def open_run(path: str | Path, *, trust: bool = False, **own: Any) -> Run:
+    """A run that exists. Raises LabError when the folder holds none.
+
+    What of it is somebody's own is given again (`encoder=…`), or made anew from the folder, whose code is run with `trust` only.
+    """
+    return Run(open_folder(Path(path).expanduser()), own, trust)
 
 
 def train(what: str | Config, out: str | Path | None = None, **changes: Unpack[Options]) -> Run:
     """Train a preset or a configuration to its end and return the run.
 
     `changes` are fields by name: `train("mlp-vae", data="mnist", latent_dim=2, epochs=5)`. Ctrl-C saves and returns.
-    Raises LabError for wrong input and NonFinite when a loss is not finite.
+    Networks, a loss or a GAN's step of one's own stand among them: `train("conv-vae", encoder=…, decoder=…)`; what they take
+    and give stands in `latentlab.models.own`. Raises LabError for wrong input and NonFinite when a loss is not finite.
     """
-    from latentlab.train.start import as_config, create
+    from latentlab.train.start import as_config, create, parts_in
 
-    session = create(as_config(what, **changes), out)
+    asked: dict[str, Any] = {**changes}
+    given = parts_in(asked)
+    session = create(as_config(what, **asked), out, given)
     run_to_end(session, _warn)
-    return Run(session.folder)
+    return Run(session.folder, given)
 
 
 def _completed(function: Callable[..., Any]) -> None:
@@ -106,20 +112,26 @@ def _completed(function: Callable[..., Any]) -> None:
     options = [
         inspect.Parameter(leaf, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=field.type) for leaf, field in by_leaf().items()
     ]
-    data = inspect.Parameter("data", inspect.Parameter.KEYWORD_ONLY, default=None)
-    function.__signature__ = told.replace(parameters=[*fixed, data, *options])  # type: ignore[attr-defined]
+    others = dict.fromkeys(["data", *(part for parts in OWN.values() for part in parts)])
+    more = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in others if name not in by_leaf()]
+    function.__signature__ = told.replace(parameters=[*fixed, *more, *options])  # type: ignore[attr-defined]
 
 
 _completed(train)
 
 
-def resume(path: str | Path, epochs: float | None = None, steps: int | None = None, data: Any = None) -> Run:
-    """Continue a stopped or finished run, bit for bit; `epochs` or `steps` is its new total, `data` where its images lie now."""
+def resume(
+    path: str | Path, epochs: float | None = None, steps: int | None = None, data: Any = None, *, trust: bool = False, **own: Any
+) -> Run:
+    """Continue a stopped or finished run, bit for bit; `epochs` or `steps` is its new total, `data` where its images lie now.
+
+    `trust` and parts of one's own as `open_run` has them.
+    """
     from latentlab.train.start import reopen
 
-    session = reopen(path, epochs, steps, data)
+    session = reopen(path, epochs, steps, data, given=own, trust=trust)
     run_to_end(session, _warn)
-    return Run(session.folder)
+    return Run(session.folder, own, trust)
 
 
 def run_to_end(session: Session, show: Callable[[Event], None]) -> int | None:

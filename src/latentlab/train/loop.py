@@ -11,11 +11,12 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 
-from latentlab.base.errors import NonFinite, OutOfMemory, OutOfSpace, is_out_of_memory
+from latentlab.base.errors import LabError, NonFinite, OutOfMemory, OutOfSpace, is_out_of_memory
 from latentlab.base.machine import keep_freed_memory, threads
 from latentlab.base.signals import Interrupted
 from latentlab.base.texts import reason
 from latentlab.models.learner import Losses
+from latentlab.models.own import blamed
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
 from latentlab.train.events import Diagnosed, Ended, Event, Logged, Paced, Phased, Pictured, Saved, Started, Stepped, Warned
@@ -66,7 +67,10 @@ def events(
             raise
         except BaseException as error:
             if not is_out_of_memory(error):
-                session.write_status("failed", f"{type(error).__name__}: {error}")
+                theirs = blamed(error) if session.own is not None and isinstance(error, Exception) else None
+                session.write_status("failed", theirs or f"{type(error).__name__}: {error}")
+                if theirs:
+                    raise LabError(theirs) from error
                 raise
             traceback.clear_frames(error.__traceback__)  # they hold what was computed so far
             size = session.fitting_batch()
@@ -196,6 +200,8 @@ def finish(session: Session, state: str, draw: Callable[[RunFolder], object]) ->
         yield Saved(p.step)
     if state == "finished" and session.config.family != "gan":
         session.recorder.latents(session.data, session.monitor.encode)
+    if state == "finished" and session.needs_plane():
+        session.recorder.plane(session.monitor.decode, session.plane())
     session.recorder.close()
     if state == "finished":
         session.recorder.attempt("the figures", lambda: draw(folder))

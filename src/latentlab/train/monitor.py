@@ -55,6 +55,10 @@ class Monitor:
         """Images uint8 [N, H, W, C] to mean and standard deviation of their codes [N, Z]."""
         return encode(self.learner, images, self.device)
 
+    def decode(self, codes: Floats) -> Images:
+        """Codes [N, Z] to images uint8 [N, H, W, C]."""
+        return decode(self.learner, codes, self.device)
+
     def reconstructions(self) -> tuple[Images, Images]:
         """The same held-out images at every step, and what becomes of them: uint8 [N, H, W, C]."""
         shown = self.data.val.take(slice(SHOWN))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from latentlab.base.errors import OutOfSpace
 from latentlab.base.files import is_full, replace_with
@@ -20,7 +21,9 @@ from latentlab.base.images import Images, grid, interleave, save_png
 from latentlab.base.jsonl import lines
 from latentlab.data import Data
 from latentlab.runs import checkpoints
+from latentlab.runs.code import PLANE
 from latentlab.runs.folder import RunFolder
+from latentlab.show.explorer.own import SIDE
 
 LATENTS = 10_000  # held-out images in latents.npz
 COLUMNS = 8
@@ -100,6 +103,18 @@ class Recorder:
         """A last attempt at what is pending. Raises OutOfSpace when it cannot be kept."""
         if self.pending and not self.attempt("metrics", self._append_pending):
             raise OutOfSpace(f"{self.folder.path}: the disk is full and the last {len(self.pending)} metric lines are lost.")
+
+    def plane(self, decode: Callable[[NDArray[np.float32]], Images], arrays: dict[str, NDArray[Any]]) -> None:
+        """Write plane.npz: images of a square of codes, row by row from the top, for pages that cannot run the network itself."""
+        ends = np.linspace(-1, 1, SIDE)
+        places = np.array([(along, up) for up in ends[::-1] for along in ends])  # [SIDE², 2]
+        codes = (arrays["origin"] + places @ arrays["axes"]).astype(np.float32)
+
+        def write(path: Path) -> None:
+            with open(path, "wb") as file:
+                np.savez(file, images=decode(codes), **arrays)  # type: ignore[arg-type]
+
+        self.attempt(PLANE, lambda: replace_with(self.folder.path / PLANE, write))
 
     def latents(self, data: Data, encode: Callable[[Images], tuple[Any, Any]]) -> None:
         """Write latents.npz (mean, std, label, index of up to 10,000 test images) and their thumbnails, one sheet."""

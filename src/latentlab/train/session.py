@@ -12,14 +12,21 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from latentlab.base.errors import is_out_of_memory
+from latentlab.base.errors import LabError, is_out_of_memory
+from latentlab.base.seeding import latents
 from latentlab.config.schema import Config
 from latentlab.data import Data, batch_indices
 from latentlab.models import build
-from latentlab.models.learner import Learner, Moment
+from latentlab.models.learner import Learner, Moment, prior_codes
+from latentlab.models.own import DRAWING, Own
 from latentlab.runs import checkpoints
+from latentlab.runs.code import kept
 from latentlab.runs.folder import RunFolder
+from latentlab.runs.forms import read_latents
+from latentlab.show.explorer.codes import class_plane, widest_plane
+from latentlab.show.explorer.own import REACH, layers_of
 from latentlab.train.monitor import Monitor
 from latentlab.train.position import Position, Step
 from latentlab.train.recorder import Recorder
@@ -31,8 +38,10 @@ PRIOR_IMAGES = 2_000  # training images to which an autoencoder's prior is fitte
 class Session:
     """One run, opened for training. Learner and position are what its checkpoints hold."""
 
-    def __init__(self, folder: RunFolder, config: Config, data: Data, learner: Learner, device: torch.device) -> None:
-        self.folder, self.config, self.data, self.learner, self.device = folder, config, data, learner, device
+    def __init__(
+        self, folder: RunFolder, config: Config, data: Data, learner: Learner, device: torch.device, own: Own | None = None
+    ) -> None:
+        self.folder, self.config, self.data, self.learner, self.device, self.own = folder, config, data, learner, device, own
         self.lock = ExitStack()  # holds the run's lock once it is opened
         self.position = Position()
         self.feed = feed(data, config.train.seed, device)
@@ -78,7 +87,7 @@ class Session:
         while size:
             try:
                 vars(self).pop("learner", None)  # also one that was not finished
-                self.learner = build(self.config.replace(**{"train.batch_size": size}), shape, self.device, bf16)
+                self.learner = build(self.config.replace(**{"train.batch_size": size}), shape, self.device, bf16, self.own)
                 self.learner.update(self.feed(0, self.learner.images_per_step), Moment(0, 0))
                 return size
             except (MemoryError, RuntimeError) as error:
@@ -174,6 +183,38 @@ class Session:
             "refused": refused or None,
         }
         self.write_status("paused" if mode == "paused" else "running", why, live)
+
+    # What pages are given of a network that they cannot run.
+
+    def needs_plane(self) -> bool:
+        """Whether what draws the images is somebody's own, of layers that no page has."""
+        name = next((name for name, _ in self.config.own if name in DRAWING), None)
+        if name is None:
+            return False
+        try:
+            layers_of(kept(self.folder.path)[name])
+        except LabError:
+            return True
+        return False
+
+    def plane(self) -> dict[str, NDArray[Any]]:
+        """The square of codes that is drawn: where held-out codes or their classes spread most; a GAN's at the distance of typical z.
+
+        It reaches to REACH standard deviations of the prior.
+        """
+        size = self.config.model.latent_dim
+        z = np.concatenate([np.zeros((1, size), np.float32), np.eye(size, dtype=np.float32)])
+        mean, *moved = prior_codes(self.learner, z, self.device)
+        origin, scale, codes = mean, np.stack(moved) - mean, read_latents(self.folder.path)
+        if codes is not None:
+            by_class = class_plane(codes["mean"], codes["label"]) if "label" in codes else None  # as the map begins
+            axes = widest_plane(codes["mean"]) if by_class is None else by_class
+        else:
+            draws = latents(3, size, self.config.train.seed).astype(np.float64)
+            axes = np.linalg.qr(draws[:2].T)[0].T if size > 1 else np.eye(2, 1)
+            origin = draws[2] - (draws[2] @ axes.T) @ axes
+        spread = np.linalg.norm(scale @ axes.T, axis=0)[:, None]
+        return {"origin": origin, "axes": REACH * spread * axes, "prior_mean": mean, "prior_scale": scale}
 
     # What is asked of it.
 

@@ -7,6 +7,7 @@ import errno
 import math
 import os
 import shutil
+import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -14,21 +15,27 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from latentlab.base.errors import Busy, Damaged, LabError, OutOfSpace, refusal
 from latentlab.base.files import is_full, replace_json, replace_text
-from latentlab.base.machine import environment, fastest_threads, pick_bf16, pick_device
+from latentlab.base.machine import environment, fastest_threads, pick_bf16, pick_device, threads
 from latentlab.base.texts import reason
 from latentlab.config.layers import BatchNorm, fit_model, networks, parameter_count
-from latentlab.config.parts import DataConfig, GANModel, GANTrain
+from latentlab.config.parts import OWN, DataConfig, GANModel, GANTrain
 from latentlab.config.presets import DECODER_FORM, DECODERS_DATA, preset
 from latentlab.config.schema import Config, one_length
 from latentlab.data import canonical, load_data, parse, spec_of
 from latentlab.measure.metrics.pixels import mean_pair_distance
 from latentlab.models import build
 from latentlab.models.learner import Learner
+from latentlab.models.optimiser import apart, put_back
+from latentlab.models.own import EXAMPLES, check, computes_narrow, taken
 from latentlab.runs import checkpoints
+from latentlab.runs.code import Keeper, refuse_while_rebuilding, save
 from latentlab.runs.folder import RunFolder, new_folder, next_folder, open_folder
-from latentlab.runs.trained import Trained
+from latentlab.runs.own import decoder_of, own_of, rehearse, tell
+from latentlab.show.explorer import read_tensors
 from latentlab.train.events import Event
 from latentlab.train.loop import events
 from latentlab.train.monitor import extractor_for, pin
@@ -80,18 +87,35 @@ def adopt_decoder(config: Config) -> Config:
     return config.replace(**form, **{"train.generator_from": str(folder.path.resolve())})
 
 
-def create(config: Config, out: str | Path | None = None) -> Session:
-    """A new run folder, whole up to the checkpoint of step 0, opened for training. Raises LabError; then nothing is left."""
+def create(config: Config, out: str | Path | None = None, given: Mapping[str, Any] | None = None, trust: bool = False) -> Session:
+    """A new run folder, whole up to the checkpoint of step 0, opened for training. Raises LabError; then nothing is left.
+
+    `given` are parts of somebody's own, by name (`latentlab.models.own`). `trust` lets a decoder of such code be made again from
+    the run that the generator starts from.
+    """
+    refuse_while_rebuilding()
     config = adopt_decoder(config)
+    given = dict(given or {})
+    if source := getattr(config.train, "generator_from", None):
+        given = given if "generator" in given else decoder_of(open_folder(source), trust) | given
+    if missing := sorted(set(dict(config.own)) - set(given)):
+        raise refusal(missing[0], f"given: the configuration was one of somebody's own, {dict(config.own)[missing[0]]}", "none")
     device = pick_device(config.train.device)
     data = load_data(config.data)
     asked, config = config.train.batch_size, settle(config, data)
     bf16 = pick_bf16(config.train.precision, device)
+    own, forms, keeper = taken(config, data.shape, given), {}, Keeper()
+    if given:
+        with threads(int(config.train.threads)):
+            forms = check(config, data.shape, own, torch.from_numpy(data.train.take(slice(EXAMPLES))), keeper.refer)
+        config = config.replace(own=tuple((name, tell(form)) for name, form in forms.items()))
+        bf16 = bf16 and computes_narrow(config, data.shape, own)
     counts = {name: parameter_count(layers) for name, layers in networks(config.model, data.shape).items()}
     if sum(counts.values()) > MOST_PARAMETERS:
         most = reason("must.parameters", most=f"{MOST_PARAMETERS:,}")
         raise refusal(reason("networks"), most, sum(counts.values()), reason("remedy.parameters"))
-    learner = build(config, data.shape, device, bf16)
+    learner = build(config, data.shape, device, bf16, own)
+    counts |= {name: sum(p.numel() for p in learner.networks[name].parameters()) for name in own.networks}
     if isinstance(config.train, GANTrain) and config.train.generator_from:
         start_generator(learner, config.train.generator_from, data.shape)
     facts = environment(device, int(config.train.threads), bf16) | {
@@ -117,9 +141,13 @@ def create(config: Config, out: str | Path | None = None) -> Session:
                 replace_text(folder.path / "config.json", config.to_json())
                 replace_json(folder.path / "environment.json", facts)
                 folder.write_status("starting", 0)
-                session = Session(folder, config, data, learner, device)
+                if forms:
+                    save(folder.path, forms, keeper)
+                session = Session(folder, config, data, learner, device, own)
                 if not session.save():
                     raise OSError(errno.ENOSPC, "the checkpoint of step 0 could not be kept")
+                if forms:
+                    rehearse(folder, given)
                 if os.name == "nt":
                     lock.close()  # a folder with an open file does not move there
         except OSError as error:
@@ -146,12 +174,14 @@ def notes(config: Config, asked: int, images_per_step: int, images: int) -> Iter
 
 def start_generator(learner: Learner, source: str, shape: tuple[int, int, int]) -> None:
     """Copy a decoder's averaged weights into the generator and its average. Raises LabError for images of another size."""
-    decoder = Trained(open_folder(source)).networks()["decoder"].state_dict()
+    folder = open_folder(source)
+    checkpoint = checkpoints.newest(folder.checkpoints, lambda words: print(f"latentlab: {words}", file=sys.stderr))
+    decoder = {name: torch.from_numpy(values) for name, values in read_tensors(checkpoint, "decoder").items() if "prior_" not in name}
     for network in (learner.networks["generator"], learner.averaged["generator"]):
-        if {k: v.shape for k, v in network.state_dict().items()} != {k: v.shape for k, v in decoder.items()}:
+        if {k: v.shape for k, v in apart(network).items()} != {k: v.shape for k, v in decoder.items()}:
             must_be = reason("must.same_images", shape=" x ".join(map(str, shape)))
             raise refusal("train.generator_from", must_be, source, reason("remedy.same_images"))
-        network.load_state_dict(decoder)
+        put_back(network, decoder)
 
 
 def copied(folder: RunFolder, out: str | Path | None) -> Path:
@@ -172,13 +202,18 @@ def reopen(
     data: Any = None,
     settings: Mapping[str, float] | None = None,
     from_step: int | None = None,
+    given: Mapping[str, Any] | None = None,
+    trust: bool = False,
 ) -> Session:
     """A run folder opened to go on from its newest whole checkpoint, to a new total if one is given.
+
+    Parts that are somebody's own are `given` again, or made anew from the run folder, which is told to `trust` their code.
 
     `data` is the SPEC under which its images are found now. `settings` are changed from there on, as by a request to a run
     that trains: a line of metrics tells it. `from_step` goes back to an older checkpoint; what came after it is forgotten.
     Raises LabError.
     """
+    refuse_while_rebuilding()
     folder = open_folder(path)
     with ExitStack() as lock:
         lock.enter_context(folder.locked())
@@ -195,9 +230,11 @@ def reopen(
         except Damaged as error:
             raise Damaged(f"{error} Or move it away: the checkpoints are whole without it, the curves then begin anew.") from None
         warnings: list[str] = []
+        own = own_of(folder, config, images.shape, given or {}, trust)
         device = pick_device(config.train.device)
         precision = facts.get("precision", config.train.precision)  # what "auto" meant on the first machine
-        session = Session(folder, config, images, build(config, images.shape, device, pick_bf16(precision, device)), device)
+        learner = build(config, images.shape, device, pick_bf16(precision, device), own)
+        session = Session(folder, config, images, learner, device, own)
         checkpoints.newest(folder.checkpoints, warnings.append, partial(session.restore, rows), from_step)
         session.warnings += warnings
         if epochs is not None:
@@ -234,6 +271,13 @@ def as_config(what: str | Config, **changes: Any) -> Config:
     return base.replace(**changes) if changes else base
 
 
+def parts_in(changes: dict[str, Any]) -> dict[str, Any]:
+    """The parts of somebody's own among the changes of a configuration, which are left without them."""
+    names = {part for parts in OWN.values() for part in parts}
+    return {name: changes.pop(name) for name in list(changes) if name in names and not isinstance(changes[name], str)}
+
+
 def steps(what: str | Config, out: str | Path | None = None, **changes: Any) -> Iterator[Event]:
     """The training loop itself, one event at a time: `for event in ll.steps(config): …`."""
-    yield from events(create(as_config(what, **changes), out))
+    given = parts_in(changes)
+    yield from events(create(as_config(what, **changes), out, given))

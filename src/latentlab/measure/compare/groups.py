@@ -35,7 +35,8 @@ def settings(folder: RunFolder) -> dict[str, Any]:
     if is_foreign(folder):
         return {"path": str(folder.path.resolve())}
     config = folder.config()
-    shared = {"preset": config.preset} | config.values(ROLES - WHERE - {"seed"}) | {"data.spec": named(config.data.spec)}
+    shared: dict[str, Any] = {"preset": config.preset} | {f"own.{name}": told for name, told in config.own}
+    shared |= config.values(ROLES - WHERE - {"seed"}) | {"data.spec": named(config.data.spec)}
     if shared.get("train.generator_from") is not None:
         shared["train.generator_from"] = _source(shared["train.generator_from"])
     shared["step"] = folder.scores().get("step")

@@ -47,11 +47,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentlab.base.errors import LabError, refusal
-from latentlab.config.layers import networks, parameter_count, shape_after
+from latentlab.config.layers import Convolution, Dense, TransposedConvolution, networks, parameter_count, shape_after
 from latentlab.runs import checkpoints
+from latentlab.runs.code import kept
 from latentlab.runs.folder import RunFolder
 from latentlab.show import bundle
-from latentlab.show.explorer.network import Affine, Part, affine_parts, folded, signed_range
+from latentlab.show.explorer.network import Affine, Part, affine_parts, folded, is_followed, named, signed_range
+from latentlab.show.explorer.own import layers_of
 from latentlab.show.explorer.rounding import NARROW, Rounded, for_images, nearest
 
 Precision = Literal["int8", "fp16", "fp32"]
@@ -89,19 +91,23 @@ def pack_network(folder: RunFolder, name: str | None = None, precision: Precisio
     name = name or next(known for known in described if known in DRAWING)
     if name not in described:
         raise refusal("a network", "one of " + ", ".join(described), name, f"{folder.path} has no other.")
-    tensors = read_tensors(checkpoint, name)
+    tensors, own = read_tensors(checkpoint, name), name in dict(config.own)
+    layers = layers_of(kept(folder.path)[name]) if own else named(described[name])
+    for prefix, layer in layers if own else ():
+        if isinstance(layer, Dense | Convolution | TransposedConvolution):
+            tensors.setdefault(f"{prefix}bias", np.zeros(layer.outputs, np.float32))
     try:
-        parts = folded(described[name], tensors.__getitem__)
+        parts = folded(layers, tensors.__getitem__)
     except (KeyError, ValueError):
         raise LabError(
             f"{checkpoint} was written under another configuration than {folder.path / 'config.json'}. Restore that file."
         ) from None
-    if name == "discriminator":
+    if name == "discriminator" and not own:
         parts.insert(0, signed_range(channels))
     prior = {key: tensors[f"prior_{key}"] for key in ("mean", "scale")} if config.family == "ae" and name in DRAWING else {}
     shape: tuple[int, ...] = (config.model.latent_dim,) if name in DRAWING else (channels, height, width)
-    head: dict[str, Any] = {"network": name, "parameters": parameter_count(described[name]), "input": list(shape)}
-    for layer in described[name]:
+    head: dict[str, Any] = {"network": name, "parameters": parameter_count([layer for _, layer in layers]), "input": list(shape)}
+    for _, layer in layers:
         shape = shape_after(layer, shape)
     return pack(head | {"output": list(shape)}, parts, prior, precision)
 
@@ -118,7 +124,7 @@ def pack(head: dict[str, Any], parts: Sequence[Part], prior: Tensors, precision:
         raise LabError("every weight must be a finite number. The run's are not: `latentlab show` says what went wrong in training.")
     writer = Writer(precision)
     rounded: dict[int, Rounded] = {}
-    if precision == "int8" and head["network"] in DRAWING:
+    if precision == "int8" and head["network"] in DRAWING and all(map(is_followed, parts)):
         rounded = for_images(parts, typical_codes(head["input"][0], prior))
     elif precision == "int8":
         rounded = {index: nearest(part) for index, part in affine_parts(parts) if part.kind != "scale"}

@@ -168,7 +168,7 @@ def read_thumbnails(folder: RunFolder, codes: HeldOut, index: Whole, shape: tupl
     return images
 
 
-def sprite(images: Images) -> dict[str, str | int]:
+def sprite(images: Images, shades: int = SHADES) -> dict[str, str | int]:
     """One picture of all the images, row by row without gaps: {"src": a data URI, "columns"}.
 
     Grey images in 16 shades, which is as fine as a thumbnail needs at a third of the bytes; colours as JPEG.
@@ -177,10 +177,10 @@ def sprite(images: Images) -> dict[str, str | int]:
     sheet = grid(images, columns, gap=0)
     buffer = io.BytesIO()
     if images.shape[3] == 1:
-        last = SHADES - 1
-        shades = Image.fromarray(np.round(sheet[:, :, 0] * (last / 255)).astype(np.uint8)).convert("P")
-        shades.putpalette([round(shade * 255 / last) for shade in range(SHADES) for _ in range(3)])
-        shades.save(buffer, "PNG", bits=4, optimize=True)
+        last = shades - 1
+        picture = Image.fromarray(np.round(sheet[:, :, 0] * (last / 255)).astype(np.uint8)).convert("P")
+        picture.putpalette([round(shade * 255 / last) for shade in range(shades) for _ in range(3)])
+        picture.save(buffer, "PNG", bits=4 if shades <= SHADES else 8, optimize=True)
         kind = "png"
     else:
         to_pil(sheet).save(buffer, "JPEG", quality=QUALITY)

@@ -41,6 +41,7 @@ from latentlab.show.explorer.codes import (
     widest_plane,
     written,
 )
+from latentlab.show.explorer.own import read_plane
 from latentlab.show.figures.records import class_names, image_shape
 
 MOST_IMAGES = 1_000
@@ -100,14 +101,28 @@ def _networks(folders: Mapping[str, RunFolder], precision: Precision, say: Say, 
     networks: dict[str, dict[str, Any]] = {}
     for name, folder in folders.items():
         try:
-            packed = {"network": embed(pack_network(folder, precision=precision))}
+            packed = {"network": _drawing(folder, precision)}
+        except LabError as error:
+            say(f"{name} is not among the live models: {error}")
+            continue
+        networks[name] = packed
+        try:
             if encoders and folder.config().family != "gan":
                 packed["encoder"] = embed(pack_network(folder, "encoder", precision=precision))
         except LabError as error:
-            say(f"{name} is not among the live models: {error}")
-        else:
-            networks[name] = packed
+            say(f"{name} reads no drawing: {error}")
     return networks
+
+
+def _drawing(folder: RunFolder, precision: Precision) -> dict[str, Any]:
+    """A run's decoder or generator; of one of somebody's own that no page can run, the images that were drawn beforehand."""
+    try:
+        return embed(pack_network(folder, precision=precision))
+    except LabError:
+        plane = read_plane(folder.path) if folder.config().own else None
+        if plane is None:
+            raise
+    return {"plane": plane | sprite(plane.pop("images"), shades=256)}
 
 
 def _codes(folders: Mapping[str, RunFolder], say: Say) -> dict[str, HeldOut]:

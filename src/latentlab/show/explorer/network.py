@@ -75,16 +75,22 @@ def along_outputs(values: Doubles, weight: NDArray[Any]) -> Doubles:
     return values.reshape(-1, *[1] * (weight.ndim - 1))
 
 
-def folded(layers: Sequence[Layer], find: Find) -> list[Part]:
-    """The layers with their weights. A batch norm that no linear layer precedes directly stays, as a "scale".
+def named(layers: Sequence[Layer]) -> list[tuple[str, Layer]]:
+    """The layers of latentlab's own networks, each behind what its tensors' names begin with."""
+    return [(f"layers.{index}.", layer) for index, layer in enumerate(layers)]
+
+
+def folded(layers: Sequence[tuple[str, Layer]], find: Find) -> list[Part]:
+    """The layers, each behind what its tensors' names begin with, with their weights.
+
+    A batch norm that no linear layer precedes directly stays, as a "scale".
 
     Raises ValueError for a weight of another shape than its layer's, LabError for a layer that no single image goes through, and what
     `find` raises.
     """
     parts: list[Part] = []
     last: int | None = None  # the linear layer whose output nothing but a change of shape has touched
-    for index, layer in enumerate(layers):
-        prefix = f"layers.{index}."
+    for prefix, layer in layers:
         match layer:
             case Dense() | Convolution() | TransposedConvolution():
                 last = len(parts)
@@ -158,6 +164,11 @@ def normalization(prefix: str, find: Find) -> tuple[Doubles, Doubles]:
 def signed_range(channels: int) -> Affine:
     """x in [0, 1] to 2x − 1, as a discriminator takes it. (Its first layer cannot hold this: it pads with zeros afterwards.)"""
     return Affine({"layer": "scale"}, np.full(channels, 2.0), np.full(channels, -1.0))
+
+
+def is_followed(part: Part) -> bool:
+    """Whether the passes below know a part: those of latentlab's own decoders."""
+    return part.kind in ("dense", "transposed_convolution") if isinstance(part, Affine) else part["layer"] in ("activation", "reshape")
 
 
 def forward(parts: Sequence[Part], x: Floats, rows: int | None = None) -> list[Floats]:

@@ -162,6 +162,9 @@ def hyperparameters(c: Context) -> str:
     for part in ("data", "model", "train"):
         rows = [[_label(c, name), *(_shown(c, each, name) for each in values)] for name, field in fields.items() if field.part == part]
         groups.append((c.say(f"settings.part.{part}"), rows))
+    own = {name: dict(config.own) for name, config in zip(c.runs, configs, strict=True)}
+    for part in dict.fromkeys(part for parts in own.values() for part in parts):
+        groups[1][1].append([_label(c, f"own.{part}"), *(_shown(c, each, part) for each in own.values())])
     head = [tag("span", c.say("settings.field"), class_="hidden"), *(c.label(name) for name in c.runs)]
     presets = [c.say("settings.preset"), *(tag("code", escape(config.preset)) for config in configs)]
     return tag("div", table(head, [("", [presets]), *groups], c.say("settings.caption")), class_="scores wide settings")
@@ -222,6 +225,7 @@ def commands(c: Context) -> str:
     lines.append(c.paragraph("commands.each"))
     trained = {name: train_command(c, folder.config(), name) for name, folder in c.runs.items()}
     lines += [_command(command) for command in trained.values() if command is not None]
+    lines += [c.paragraph("commands.own", run=c.name(name)) for name, folder in c.runs.items() if folder.config().own]
     return "".join(lines)
 
 
@@ -246,12 +250,12 @@ def _command(words: list[str]) -> str:
 
 
 def train_command(c: Context, config: Config, name: str) -> list[str] | None:
-    """`latentlab train` with every field that differs from the preset, but where files lie; None for one that has no preset."""
+    """`latentlab train` with every field that differs from the preset, but where files lie; None for one that no command makes."""
     try:
         base = fitted_preset(config.preset, c.runs[name].environment().get("image_shape"))
     except LabError:
         return None
-    if base.family != config.family:
+    if base.family != config.family or config.own:
         return None
     words = ["latentlab", "train", config.preset]
     origin = getattr(config.train, "generator_from", None)

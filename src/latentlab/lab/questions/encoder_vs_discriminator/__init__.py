@@ -247,7 +247,7 @@ def last(network: nn.Module, images: Images) -> Floats:
 def _body(network: nn.Module) -> nn.Module:
     if not isinstance(network, GaussianEncoder):
         raise TypeError(type(network))
-    return network.layers[:-1]
+    return nn.Sequential(*network.layers[:-1])
 
 
 @torch.no_grad()

@@ -1,7 +1,7 @@
 // The explorer in a place of a page.
 import { Desk } from "./desk.js";
 import { DrawPart } from "./drawpart.js";
-import { make } from "./elements.js";
+import { make, titled } from "./elements.js";
 import { planeOf, pointAt } from "./plane.js";
 import { PlanePart } from "./planepart.js";
 import { sceneOf } from "./scene.js";
@@ -34,7 +34,10 @@ export async function explore(root, content, words, { lang = "en" } = {}) {
   const plane = new PlanePart(desk);
   const walk = new WalkPart(desk);
   const sum = scene.count ? new SumPart(desk) : null;
-  frame.replaceChildren(...[plane, drawn, walk, sum].filter(Boolean).map((part) => part.node));
+  const before = scene.models.filter((model) => model.net.drawnBefore);
+  const told = ({ net }) => desk.say("drawn_before", { count: net.drawnBefore });
+  const notes = before.map((model) => make("p", { class: "explorer-note" }, titled(desk, model), " ", told(model)));
+  frame.replaceChildren(...notes, ...[plane, drawn, walk, sum].filter(Boolean).map((part) => part.node));
   const forget = watchPage(desk);
   const state = () => {
     const { code, z } = pointAt(scene, desk.state, planeOf(scene, desk.state), desk.state.at);

@@ -30,10 +30,44 @@ function mapOf(entry) {
   };
 }
 
+/**
+ * Images that were drawn beforehand on a plane of codes, as a network: of a code, the one whose place is nearest.
+ * It stands for a network of layers that a page cannot run.
+ */
+async function drawnBefore({ src, columns, side, shape, ...numbers }) {
+  const [, height, width] = shape;
+  const [origin, axes, mean, scale] = ["origin", "axes", "prior_mean", "prior_scale"].map((name) => floatsOf(numbers[name]));
+  const units = origin.length;
+  const sheet = new Image();
+  sheet.src = src;
+  await sheet.decode();
+  const canvas = Object.assign(document.createElement("canvas"), { width: sheet.width, height: sheet.height });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(sheet, 0, 0);
+  const code = (z) => mean.map((start, to) => z.reduce((sum, value, from) => sum + value * scale[from * units + to], start));
+  const cell = (vector, axis) => {
+    const along = axes.subarray(axis * units, (axis + 1) * units);
+    const [inner, square] = along.reduce(([a, b], value, k) => [a + value * (vector[k] - origin[k]), b + value * value], [0, 0]);
+    const place = square ? inner / square : 0; // -1 to 1 from edge to edge
+    return Math.max(0, Math.min(side - 1, Math.round(((place + 1) / 2) * (side - 1))));
+  };
+  return {
+    shape,
+    latentDim: units,
+    drawnBefore: side * side,
+    code,
+    image(z, { code: isCode = false } = {}) {
+      const vector = isCode ? z : code(z);
+      const at = (side - 1 - cell(vector, 1)) * side + cell(vector, 0); // the second axis points up, as on the map
+      return context.getImageData((at % columns) * width, Math.floor(at / columns) * height, width, height).data;
+    },
+  };
+}
+
 /** Everything in the content ready to draw with; the page's two languages share it. */
 async function readScene(content) {
   const maps = mapped(content.maps, mapOf);
-  const opened = (packed) => (packed ? open(packed) : null);
+  const opened = (packed) => (packed?.plane ? drawnBefore(packed.plane) : packed ? open(packed) : null);
   const nets = await Promise.all(content.models.map((model) => opened(model.network)));
   const encoders = await Promise.all(content.models.map((model) => opened(model.encoder)));
   const models = content.models.map((model, k) => ({

@@ -1,0 +1,102 @@
+"""A network of somebody's own as a page can show it: as layers that the page runs, else as images of one plane of codes. No torch."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from latentlab.base.errors import LabError
+from latentlab.base.images import Images
+from latentlab.config.layers import Activation, BatchNorm, Convolution, Dense, Flatten, Layer, Reshape, TransposedConvolution
+from latentlab.runs.code import PLANE, Form
+from latentlab.runs.forms import damaged
+from latentlab.show.explorer.network import BATCH_NORM_EPSILON, LEAKY_SLOPE
+
+SIDE = 17  # images in a row of the plane that is drawn beforehand
+REACH = 2.5  # of it to either side, in standard deviations of the codes
+CHAINS = ("Sequential", "Chain", "Encoder", "GaussianEncoder", "Decoder")
+NOTHING = ("Identity", "Dropout", "Dropout1d", "Dropout2d", "AlphaDropout")  # in evaluation mode
+
+Named = list[tuple[str, Layer]]  # with what the names of its tensors begin with
+
+
+def layers_of(form: Form, prefix: str = "layers.") -> Named:
+    """A kept network as layers that a page runs. Raises LabError for one that has others, naming the first."""
+    kind, attributes = form.get("class", {}), {key: _plain(value) for key, value in form.get("attributes", {}).items()}
+    module, name = str(kind.get("module")), str(kind.get("name"))
+    if "same" in form or not (module.startswith("torch.nn.modules.") or module == "latentlab.models.nets"):
+        raise LabError(f"a page cannot run {name or 'a layer that is used twice'}.")
+    if name in CHAINS:
+        return [layer for key, child in form["modules"].items() for layer in layers_of(child, f"{prefix}{key}.")]
+    if name in NOTHING:
+        return []
+    made = _layer(name, attributes, form)
+    if made is None or any("same" in (tensor or {}) for tensor in form["parameters"].values()):
+        raise LabError(f"a page cannot run {name} as it is set here.")
+    return [(prefix, made)]
+
+
+def _layer(name: str, a: dict[str, Any], form: Form) -> Layer | None:
+    """The description of a layer; None for one that the page has not, or has otherwise."""
+    by = [one["class"]["name"] for each in form.get("parametrized", {}).values() for one in each["by"]]
+    square = all(len(set(a[key])) == 1 for key in ("kernel_size", "stride", "padding") if isinstance(a.get(key), tuple))
+    plain = square and (a.get("groups", 1), a.get("padding_mode", "zeros"), set(a.get("dilation", (1,)))) == (1, "zeros", {1})
+    spectral = by == ["_SpectralNorm"]
+    sizes = {} if "kernel_size" not in a or isinstance(a["padding"], str) else {
+        "kernel": a["kernel_size"][0], "stride": a["stride"][0], "padding": a["padding"][0],
+    }  # fmt: skip
+    match name:
+        case "Linear" if not by or spectral:
+            return Dense(a["in_features"], a["out_features"], spectral=spectral)
+        case "Conv2d" if plain and sizes and (not by or spectral):
+            return Convolution(a["in_channels"], a["out_channels"], **sizes, spectral=spectral)
+        case "ConvTranspose2d" if plain and sizes and by in ([], ["Blurred"]):
+            boxes = sum(one["attributes"]["boxes"] for each in form.get("parametrized", {}).values() for one in each["by"])
+            return TransposedConvolution(a["in_channels"], a["out_channels"], **sizes, output_padding=a["output_padding"], smooth=boxes)
+        case "BatchNorm1d" | "BatchNorm2d" if a["affine"] and a["track_running_stats"] and a["eps"] == BATCH_NORM_EPSILON:
+            return BatchNorm(a["num_features"], spatial=name == "BatchNorm2d")
+        case "ReLU" | "Tanh":
+            return Activation(name.lower())
+        case "LeakyReLU" if a["negative_slope"] == LEAKY_SLOPE:
+            return Activation("leaky_relu")
+        case "ELU" if a["alpha"] == 1:
+            return Activation("elu")
+        case "Flatten" if (a["start_dim"], a["end_dim"]) == (1, -1):
+            return Flatten()
+        case "Unflatten" if a["dim"] == 1 and len(a["unflattened_size"]) == 3:
+            return Reshape(tuple(a["unflattened_size"]))
+    return None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in ("tuple", "list", "size"):
+        return tuple(map(_plain, next(iter(value.values()))))
+    return value
+
+
+def read_plane(folder: Path) -> dict[str, Any] | None:
+    """The images that a run has drawn beforehand on a plane of its codes, as a page takes them; None where it has none.
+
+    Raises Damaged for a file that is not of that form.
+    """
+    path = folder / PLANE
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        images: Images = arrays["images"]
+        size = len(arrays["origin"])
+        whole = images.dtype == np.uint8 and images.ndim == 4 and len(images) == SIDE**2 and arrays["axes"].shape == (2, size)
+        whole = whole and arrays["prior_mean"].shape == (size,) and arrays["prior_scale"].shape == (size, size)
+    except Exception as error:  # what no whole .npz is, or one of something else, can raise anything
+        raise damaged(path, type(error).__name__) from None
+    if not whole:
+        raise damaged(path, "its arrays are of other shapes")
+    written = {
+        name: base64.b64encode(arrays[name].astype("<f4").tobytes()).decode() for name in ("origin", "axes", "prior_mean", "prior_scale")
+    }
+    return written | {"images": images, "side": SIDE, "shape": [images.shape[3], *images.shape[1:3]]}
