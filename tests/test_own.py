@@ -117,6 +117,8 @@ def from_a_package(folder: Path) -> nn.Module:
 def imported(folder: Path, name: str) -> nn.Module:
     import importlib
 
+    for known in [known for known in sys.modules if known.startswith("own_")]:
+        del sys.modules[known]
     sys.path.insert(0, str(folder))
     importlib.invalidate_caches()
     try:
@@ -335,6 +337,22 @@ def test_a_decoder_of_ones_own_becomes_a_generator(tmp_path: Path, cache) -> Non
         main(["train", "gan-from-vae", "--generator-from", str(coded.path), "--steps", "1", "--out", str(tmp_path / "told"), "--trust"])
         == 0
     )
+
+
+def test_a_generator_is_made_of_a_kept_file_and_what_that_imports(tmp_path: Path, cache) -> None:
+    """Twice over: from the VAE's folder into the GAN's, and from there by itself."""
+    text = FILE.format(beside="own_half").replace("nn.Flatten(), nn.Linear(64, 6)", f"nn.Linear({Z}, 64), nn.Unflatten(1, (1, 8, 8))")
+    (tmp_path / "own_net.py").write_text(text)
+    (tmp_path / "own_half.py").write_text("def half(x):\n    return x / 2\n")
+    vae = ll.train("conv-vae", out=tmp_path / "vae", **small(), decoder=imported(tmp_path, "own_net"))
+    for name in ("own_net", "own_half"):
+        del sys.modules[name]
+        (tmp_path / f"{name}.py").unlink()
+    asked = ["train", "gan-from-vae", "--generator-from", str(vae.path), "--steps", "1", "--out", str(tmp_path / "gan")]
+    assert main(asked) == 2
+    assert main([*asked, "--trust"]) == 0
+    shutil.rmtree(vae.path)
+    assert ll.open_run(tmp_path / "gan", trust=True).sample(2).shape == (2, SIZE, SIZE, 1)
 
 
 def plain_decoder() -> nn.Sequential:

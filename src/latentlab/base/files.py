@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
+import importlib.util
 import json
 import os
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +34,19 @@ def data_root(root: str | Path | None = None) -> Path:
     """The folder that holds `mnist/train-images-idx3-ubyte.gz` and so on: `root`, else LATENTLAB_DATA, else in the cache folder."""
     given = root or os.environ.get("LATENTLAB_DATA")
     return Path(given).expanduser().absolute() if given else cache_folder() / "data"
+
+
+@functools.cache
+def _installed() -> tuple[Path, ...]:
+    places = [sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    spec = importlib.util.find_spec("torch")  # whose place may be another one
+    beside = [Path(spec.origin).parents[1]] if spec and spec.origin else []
+    return (*(Path(place).resolve() for place in places), *beside, Path(__file__).resolve().parents[1])
+
+
+def is_installed(file: str) -> bool:
+    """Whether a source file is Python's, latentlab's or an installed package's: nobody's own."""
+    return file.startswith("<frozen") or any(map(Path(file).resolve().is_relative_to, _installed()))
 
 
 def is_full(error: OSError) -> bool:

@@ -20,8 +20,6 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -29,6 +27,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from latentlab.base.errors import LabError, refusal
+from latentlab.base.files import is_installed
 from latentlab.base.seeding import seed_for, torch_generator
 from latentlab.base.texts import reason
 from latentlab.config.layers import Shape
@@ -49,7 +48,6 @@ SQUASHED = {
     "ClampBackward1": "clamp",
 }
 RESHAPED = ("View", "UnsafeView", "Reshape", "Unflatten", "Squeeze", "Unsqueeze", "Permute", "Transpose", "Clone", "T")
-PACKAGE, TORCH = Path(__file__).resolve().parents[1], Path(torch.__file__).resolve().parent
 
 
 @dataclass(frozen=True)
@@ -123,14 +121,13 @@ def theirs(when: str) -> Iterator[None]:
     except LabError:
         raise
     except Exception as error:
-        raise LabError(f"{blamed(error) or 'latentlab'}, when {when}") from error
+        raise LabError(f"{blamed(error) or f'{type(error).__name__}: {error}'}, when {when}") from error
 
 
 def blamed(error: BaseException) -> str | None:
     """Where in somebody's own code an error arose, and what it says; None if none of it was running."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        file = Path(frame.filename)
-        if not frame.filename.startswith("<frozen") and not any(file.is_relative_to(library) for library in (PACKAGE, TORCH)):
+        if not is_installed(frame.filename):
             return f"{frame.filename}, line {frame.lineno}, in {frame.name}: {type(error).__name__}: {error}"
     return None
 
@@ -190,31 +187,25 @@ def _mixes(layer: nn.Module) -> bool:
 
 
 def _tried(name: str, network: nn.Module, given: Tensor) -> Any:
-    """What a network gives; an error that arises within torch is told with the layer in which it arose."""
-    inside: list[tuple[str, tuple[int, ...] | None]] = []
+    """What a network gives; an error is told with the layer in which it arose, and what that was given."""
+    inside: list[str] = []  # the layers that are computing, outermost first
 
-    def enter(layer: nn.Module, inputs: tuple[Any, ...], path: str) -> None:
-        inside.append((f"{name}.{path}" if path else name, tuple(inputs[0].shape) if inputs and isinstance(inputs[0], Tensor) else None))
+    def watch(layer: nn.Module, path: str) -> list[Any]:
+        def enter(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
+            inside.append(f"{name}.{path} was given {_sizes(inputs[0])}" if path and inputs else "")
 
-    def leave(layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        inside.pop()
+        return [layer.register_forward_pre_hook(enter), layer.register_forward_hook(lambda *_: (inside.pop(), None)[1])]
 
-    handles = []
-    for path, layer in network.named_modules():
-        handles += [layer.register_forward_pre_hook(partial(_without_result, enter, path=path)), layer.register_forward_hook(leave)]
+    handles = [handle for path, layer in network.named_modules() for handle in watch(layer, path)]
     try:
         with theirs(f"{name} was given {_sizes(given)}"):
             return network(given)
     except LabError as error:
-        place, shape = inside[-1] if inside else (name, None)
-        raise LabError(f"{error}" + (f" ({place} was given {list(shape)})" if shape and place != name else "")) from error.__cause__
+        at = inside[-1] if inside else ""
+        raise LabError(f"{error} ({at})" if at else str(error)) from error.__cause__
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _without_result(enter: Callable[..., None], layer: nn.Module, inputs: Any, path: str) -> None:
-    enter(layer, inputs, path)
 
 
 def _tensors(out: Any) -> list[Tensor]:

@@ -16,7 +16,6 @@ import inspect
 import json
 import linecache
 import sys
-import sysconfig
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from latentlab.base.errors import Damaged, LabError, refusal
-from latentlab.base.files import read_json, replace_json
+from latentlab.base.files import is_installed, read_json, replace_json
 from latentlab.base.texts import reason
 
 Form = dict[str, Any]
@@ -33,8 +32,6 @@ Form = dict[str, Any]
 FOLDER, RECORD, CELLS = "own", "own.json", "cells"
 PLANE = "plane.npz"  # images of a network that no page can run, see `latentlab.show.explorer.own`
 MOST_BYTES = 4_000_000  # of source in one run folder
-_INSTALLED = {sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-LIBRARIES = (*(Path(path).resolve() for path in _INSTALLED), Path(__file__).resolve().parents[1])
 
 
 class Rebuilding(BaseException):
@@ -58,7 +55,7 @@ def is_library(module: str) -> bool:
     if module == "__main__" or module not in sys.modules:
         return False
     file = getattr(sys.modules[module], "__file__", None)
-    return file is None or any(Path(file).resolve().is_relative_to(library) for library in LIBRARIES)
+    return file is None or is_installed(file)
 
 
 class Keeper:
@@ -108,8 +105,10 @@ class Keeper:
         root = Path(file).resolve().parents[module.count(".") + (Path(file).name == "__init__.py")]
         if module in sys.modules:
             self._collect(name, sys.modules[module], root)
-        else:  # loaded by hand
-            self.files[f"{name}.py"] = Path(file).read_text(encoding="utf-8")
+        else:  # loaded by hand, or from another run's folder
+            kept_in = next((folder for folder in Path(file).parents if (folder / RECORD).is_file()), None)
+            beside = {str(path.relative_to(kept_in)): path for path in kept_in.rglob("*.py")} if kept_in else {f"{name}.py": Path(file)}
+            self.files |= {place: path.read_text(encoding="utf-8") for place, path in beside.items()}
         if sum(map(len, self.files.values())) > MOST_BYTES:
             raise LabError(f"the code beside {file} is more than {MOST_BYTES / 1e6:.0f} MB. Define the networks in a folder of their own.")
         return name
