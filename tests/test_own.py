@@ -145,17 +145,20 @@ def within_a_function(folder: Path) -> nn.Module:
 def from_a_notebook(folder: Path) -> nn.Module:
     from IPython.core.interactiveshell import InteractiveShell
 
+    (folder / "own_beside.py").write_text("def twice(x):\n    return 2 * x\n")
+    sys.path.insert(0, str(folder))  # as a notebook's folder is
     shell = InteractiveShell.instance()
     for cell in (
-        "import torch\nfrom torch import nn\nWIDTH = 5",
+        "import torch\nfrom own_beside import twice\nfrom torch import nn\nWIDTH = 5",
         "%timeit -n1 -r1 1 + 1\nno_such_name",
-        "WIDTH = 12\ndef act(x):\n    return torch.relu(x)",
+        "WIDTH = 12\ndef act(x):\n    return twice(torch.relu(x))",
         "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.a, self.act = nn.Linear(64, WIDTH), act\n"
         "        self.b = nn.Linear(WIDTH, 6)\n"
         "    def forward(self, x):\n        return self.b(self.act(self.a(x.flatten(1))))",
         "net = Net()",
     ):  # fmt: skip
         shell.run_cell(cell, store_history=True, silent=False)
+    sys.path.remove(str(folder))
     return shell.user_ns["net"]  # type: ignore[no-any-return]
 
 

@@ -17,8 +17,8 @@ import json
 import linecache
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -100,6 +100,7 @@ class Keeper:
         """Keep a module's file, and of what it imports all that lies below the same folder; the name under which it is found."""
         if module == "__main__" and not Path(file).is_file():
             self.files[f"{CELLS}.py"] = "\n\n".join(f"# %% [{n}]\n{cell}" for n, cell in enumerate(cells(), 1)) + "\n"
+            self._beside(homes(sys.modules["__main__"]), Path.cwd())
             return CELLS
         name = Path(file).stem if module == "__main__" else module
         root = Path(file).resolve().parents[module.count(".") + (Path(file).name == "__init__.py")]
@@ -116,16 +117,26 @@ class Keeper:
     def _collect(self, name: str, module: ModuleType, root: Path) -> None:
         file = Path(str(module.__file__)).resolve()
         place = name.replace(".", "/") + ("/__init__.py" if file.name == "__init__.py" else ".py")
-        if place in self.files:
-            return
-        self.files[place] = file.read_text(encoding="utf-8")
-        parents = [name.rsplit(".", up)[0] for up in range(1, name.count(".") + 1)]
-        used = [getattr(value, "__name__" if isinstance(value, ModuleType) else "__module__", None) for value in vars(module).values()]
-        for other in {*parents, *filter(None, used)}:
-            beside = sys.modules.get(other) if isinstance(other, str) and other != "__main__" and not is_library(other) else None
-            at = getattr(beside, "__file__", None)
-            if beside is not None and at and Path(at).suffix == ".py" and Path(at).resolve().is_relative_to(root):
-                self._collect(other, beside, root)
+        if place not in self.files:
+            self.files[place] = file.read_text(encoding="utf-8")
+            parents = [name.rsplit(".", up)[0] for up in range(1, name.count(".") + 1)]
+            self._beside([*parents, *homes(module)], root)
+
+    def _beside(self, names: Iterable[str], root: Path) -> None:
+        """Keep those of these modules that are somebody's own and lie below a folder."""
+        for name in dict.fromkeys(names):
+            file = None if name == "__main__" or is_library(name) else getattr(sys.modules.get(name), "__file__", None)
+            if file and Path(file).suffix == ".py" and Path(file).resolve().is_relative_to(root):
+                self._collect(name, sys.modules[name], root)
+
+
+def homes(module: ModuleType) -> list[str]:
+    """The modules that define what a module knows: what it imports, among them."""
+    found = []
+    for value in vars(module).values():
+        with suppress(Exception):  # whatever an object makes of being asked
+            found.append(value.__name__ if isinstance(value, ModuleType) else value.__module__)
+    return [name for name in found if isinstance(name, str)]
 
 
 def free(thing: Any) -> dict[str, Any]:
