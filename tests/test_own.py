@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import enum
+import functools
+import math
+import random
 import shutil
 import subprocess
 import sys
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -14,7 +21,7 @@ import torch
 from test_explorer_view import Reader, write_page
 from torch import nn
 from torch.nn import functional as F
-from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 import latentlab as ll
 from latentlab.base.files import read_json
@@ -65,6 +72,43 @@ class Tied(nn.Module):
         back = F.linear(torch.tanh(self.first(x.flatten(1))), self.first.weight.T, self.bias)
         hidden = torch.tanh(self.first(self.scale * back))
         return self.last(hidden) + self.same(hidden.square())
+
+
+class Way(enum.Enum):
+    SHORT = 1
+    LONG = 2
+
+
+class Pair(NamedTuple):
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    width: int
+    path: Path
+
+
+class Held(Plain):
+    """Attributes of many kinds, each of which decides what it computes; noise of three generators."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.way, self.pair, self.sizes = Way.LONG, Pair(-2.0, math.inf), Sizes(12, Path("a/b"))
+        self.order, self.part, self.device = OrderedDict([("b", 2), ("a", 1)]), slice(0, 12), torch.device("cpu")
+        self.many, self.method, self.power = {3, 4}, self.scaled, functools.partial(pow, exp=2)
+        self.body = weight_norm(self.body)
+
+    def scaled(self, x: torch.Tensor) -> torch.Tensor:
+        return x * len(self.order) * (2 if self.way is Way.LONG else 1)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x = self.method(x.to(self.device))[:, :, :, self.part]
+        if self.training:
+            x = x + random.random() + np.random.rand() + torch.rand(1)  # noqa: NPY002
+        mean, log_var = super().forward(x)
+        return mean.clamp(self.pair.low, self.pair.high) / self.sizes.width, self.power(log_var) / max(self.many)
 
 
 class Nested(nn.Module):
@@ -165,6 +209,7 @@ def from_a_notebook(folder: Path) -> nn.Module:
 KINDS = {
     "functional": lambda folder: Plain(),
     "nested": lambda folder: Nested(),
+    "attributes": lambda folder: Held(),
     "dropout": lambda folder: chain(nn.ReLU(), nn.Dropout(0.3)),
     "batch norm": lambda folder: chain(nn.BatchNorm1d(12), nn.LeakyReLU()),
     "tied": lambda folder: Tied(),
@@ -417,6 +462,37 @@ class Constant(Plain):
         self.scale = torch.ones(3)
 
 
+class Array(Plain):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = np.ones(3)
+
+
+class Cyclic(Plain):
+    def __init__(self) -> None:
+        super().__init__()
+        self.ring: list[Any] = []
+        self.ring.append(self.ring)
+
+
+COUNT = [0]
+
+
+class Counting(Plain):
+    """Its state lies in a global variable."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        COUNT[0] += self.training
+        mean, log_var = super().forward(x)
+        return mean * (1 + 0.1 * COUNT[0]), log_var
+
+
+class Opened(Plain):
+    def __init__(self) -> None:
+        super().__init__()
+        self.file = memoryview(b"")
+
+
 class Lambda(Plain):
     def __init__(self) -> None:
         super().__init__(act=lambda x: x)
@@ -444,6 +520,29 @@ class Fixed(Plain):
 
 def noisy(out: torch.Tensor) -> torch.Tensor:
     return F.dropout(out, 0.5)
+
+
+def two_arguments(images, logits):
+    return images
+
+
+def repeated(images, logits, mean, log_var):
+    return own_loss(images, logits, mean, log_var).mean().expand(len(images))
+
+
+def halved(out: torch.Tensor) -> torch.Tensor:
+    return (torch.tanh(out) + 1) / 2
+
+
+def of_gradients(images, logits, mean, log_var):
+    (slope,) = torch.autograd.grad(logits.sum(), mean, create_graph=True)
+    return own_loss(images, logits, mean, log_var) + slope.square().sum(1)
+
+
+def half_frozen() -> nn.Module:
+    network = dense(64, 6)
+    network[1] = spectral_norm(network[1]).requires_grad_(False)
+    return network
 
 
 def one_number(images, logits, mean, log_var):
@@ -476,13 +575,23 @@ WRONG = {
     "sigmoid": ("mlp-vae", {"decoder": lambda: Wide(torch.sigmoid)}, "decoder must give logits, of both signs.* from a sigmoid at its end"),
     "relu": ("sn-gan", {"generator": lambda: nn.Sequential(Wide(), nn.ReLU())}, "generator must give logits, of both signs.*ReLU"),
     "judge": ("sn-gan", {"discriminator": nn.Sequential(nn.Flatten(), nn.Linear(64, 1), nn.Sigmoid())}, "discriminator must give logits"),
-    "layer": ("mlp-vae", {"encoder": nn.Sequential(nn.Flatten(), nn.Linear(63, 6))}, r"encoder.*\(encoder.1 was given \[2, 64\]\)"),
+    "layer": ("mlp-vae", {"encoder": dense(63, 6)}, r"RuntimeError: mat1 and mat2 .* 63x6.*\(encoder.1 was given \[2, 64\]\)"),
+    "arguments": ("mlp-vae", {"loss": two_arguments}, "TypeError: two_arguments.. takes 2 positional arguments but 4 were given"),
+    "repeated": ("mlp-vae", {"loss": repeated}, "loss must give one number for each image"),
+    "partial": ("mlp-vae", {"loss": functools.partial(own_loss)}, "loss must be a function, made with def. Got 'partial'"),
+    "affine": ("mlp-vae", {"decoder": lambda: Wide(halved)}, "decoder must give logits, of both signs.*from tanh at its end"),
+    "gradients": ("mlp-vae", {"loss": of_gradients}, "in of_gradients: RuntimeError: .*does not require grad"),
+    "half frozen": ("mlp-vae", {"encoder": half_frozen}, "encoder has a parametrized weight that is frozen.*remove_parametrizations"),
     "theirs": ("mlp-vae", {"encoder": Failing}, r"test_own.py, line \d+, in forward: KeyError: 'no such layer', when encoder was given"),
     "batch": ("mlp-vae", {"encoder": Fixed}, "test_own.py, line .*shape .* is invalid for input of size"),
     "state": ("mlp-vae", {"encoder": Remembering}, "encoder.calls changes in forward, outside the buffers"),
-    "unused": ("mlp-vae", {"encoder": Unused}, "encoder.layers.spare.weight must have a gradient to learn from. It never gets one"),
+    "unused": ("mlp-vae", {"encoder": Unused}, "encoder.spare.weight must have a gradient to learn from. It never gets one"),
     "list": ("mlp-vae", {"encoder": Listed}, "encoder has layers in more, .*nn.ModuleList"),
-    "tensor": ("mlp-vae", {"encoder": Constant}, "encoder keeps a tensor as scale, outside its buffers"),
+    "tensor": ("mlp-vae", {"encoder": Constant}, "encoder keeps numbers as scale, outside its buffers"),
+    "array": ("mlp-vae", {"encoder": Array}, "encoder keeps numbers as scale, outside its buffers"),
+    "ring": ("mlp-vae", {"encoder": Cyclic}, "encoder has ring, which holds itself"),
+    "global": ("mlp-vae", {"encoder": Counting}, "comes out otherwise when training is resumed: its update depends on something"),
+    "file": ("mlp-vae", {"encoder": Opened}, "encoder must be a module that can be copied. .*memoryview"),
     "lambda": ("mlp-vae", {"encoder": Lambda}, "encoder has act: a lambda cannot be found again"),
     "hook": ("mlp-vae", {"encoder": Hooked}, "encoder.body has a hook"),
     "noise": ("mlp-vae", {"decoder": lambda: Wide(noisy)}, "decoder gives two outputs for one input.*F.dropout needs training"),
@@ -558,8 +667,9 @@ def test_an_error_while_training_is_told_as_theirs(tmp_path: Path, cache) -> Non
 
 
 def test_no_code_of_a_run_folder_is_run_unless_it_is_trusted(tmp_path: Path, cache, capsys) -> None:
-    (tmp_path / "mine.py").write_text("from pathlib import Path\nPath(__file__).with_suffix('.ran').touch()\nfrom torch import nn\n"
-        "epochs, latent_dim, batch_size = 1, 3, 16\n\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    (tmp_path / "mine.py").write_text("from pathlib import Path\nMARK = Path(__file__).with_suffix('.ran').touch()\nfrom torch import nn\n"
+        "epochs, latent_dim, batch_size = 1, 3, 16\n\nclass Net(nn.Module):\n    mark = MARK\n"
+        "    def __init__(self):\n        super().__init__()\n"
         "        self.net = nn.Linear(784, 6)\n    def forward(self, x):\n        return self.net(x.flatten(1))\n\n"
         "encoder = Net\n")  # fmt: skip
     run = tmp_path / "run"
@@ -598,6 +708,8 @@ def test_no_code_of_a_run_folder_is_run_unless_it_is_trusted(tmp_path: Path, cac
         {"module": "subprocess", "name": "Popen"},
         {"module": "torch.hub", "name": "load"},
         {"module": "torch", "name": "load"},
+        {"module": "torch", "name": "from_file"},
+        {"module": "builtins", "name": "eval"},
         {"module": "torch.nn.modules.module", "name": "sys.exit"},
     ],
 )
@@ -605,7 +717,7 @@ def test_a_record_cannot_name_code_that_does_more_than_compute(kind: dict[str, s
     from latentlab.runs.code import found
 
     with pytest.raises(ll.LabError, match="somebody's own"):
-        found(tmp_path, trust=False)(kind)
+        found(tmp_path, False, {"encoder": kind})(kind)
 
 
 def test_other_networks_than_a_runs_own_are_refused(tmp_path: Path, cache) -> None:
@@ -613,8 +725,114 @@ def test_other_networks_than_a_runs_own_are_refused(tmp_path: Path, cache) -> No
     assert ll.open_run(tmp_path / "run", encoder=Plain()).sample(2).shape == (2, SIZE, SIZE, 1)
     with pytest.raises(ll.LabError, match=r"encoder must be what the run was made with, Plain \(\w+\). Got 'Plain \(\w+\)'"):
         ll.open_run(tmp_path / "run", encoder=Plain(torch.tanh)).sample(2)
-    with pytest.raises(ll.LabError, match="decoder must be left out"):
+    with pytest.raises(ll.LabError, match=r"must be a part of .* that is somebody's own: encoder. Got 'decoder'"):
         ll.open_run(tmp_path / "run", encoder=Plain(), decoder=plain_decoder()).sample(2)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"{", b"[]", b"\xff\xfe", b"{}", b'{"parts": {}, "files": {}}', b'{"parts": {"decoder": null}, "files": {}}',
+        b'{"parts": {"decoder": {"class": {"module": "torch.nn.modules.linear", "name": "Linear"}}}, "files": {}}',
+        b'{"parts": {"decoder": {"class": {"module": "x", "name": "y"}, "modules": {}}}, "files": {"../../x": "0"}}',
+    ],
+)  # fmt: skip
+def test_a_damaged_record_is_one_line(damage: bytes, torch_only: Path, tmp_path: Path, cache, capsys) -> None:
+    run = Path(shutil.copytree(torch_only, tmp_path / "run"))
+    (run / FOLDER / "own.json").write_bytes(damage)
+    for command in (
+        ["sample", str(run), "--count", "2", "--out", str(tmp_path / "s.png"), "--trust"],
+        ["resume", str(run), "--steps", "9"],
+    ):
+        assert main(command) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1, said
+        assert "own" in said, said
+        assert "checkpoint" not in said, said
+    said_of: list[str] = []
+    assert explorer_content({"run": ll.open_run(run).folder}, say=said_of.append)["models"] == []
+    assert len(said_of) == 1
+
+
+@pytest.fixture(scope="module")
+def torch_only(tmp_path_factory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LATENTLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return ll.train("conv-vae", out=tmp_path_factory.mktemp("own") / "run", **small(), decoder=plain_decoder()).path
+
+
+def test_layers_of_torchs_with_a_parametrization_are_opened_without_trust(tmp_path: Path, cache) -> None:
+    shared, turned = nn.ELU(), nn.utils.parametrizations.orthogonal(nn.Linear(12, 12))
+    encoder = nn.Sequential(nn.Flatten(), weight_norm(nn.Linear(64, 12)), shared, turned, shared, nn.Linear(12, 6))
+    run = ll.train("mlp-vae", out=tmp_path / "run", **small(), encoder=encoder)
+    images = IMAGES[:, :, :, None]
+    assert np.array_equal(ll.open_run(run.path).encode(images).mean, run.encode(images).mean)
+
+
+def test_what_a_definition_uses_of_its_file_belongs_to_it(tmp_path: Path, cache, monkeypatch) -> None:
+    """A loss whose global changed is another loss."""
+    ll.train("mlp-vae", out=tmp_path / "run", **small(), loss=weighted)
+    monkeypatch.setitem(weighted.__globals__, "BETA", 4.0)
+    with pytest.raises(ll.LabError, match="loss must be what the run was made with"):
+        ll.resume(tmp_path / "run", epochs=3, loss=weighted)
+
+
+BETA = 2.0
+
+
+def weighted(images, logits, mean, log_var):
+    return bernoulli_nats(logits, images) + BETA * kl_to_standard_normal(mean, log_var).sum(1)
+
+
+def test_a_layer_reached_by_a_list_computes_in_fp32(tmp_path: Path, cache) -> None:
+    listed = ll.train("mlp-vae", out=tmp_path / "bf16", **small(precision="bf16"), encoder=ByList())
+    plain = ll.train("mlp-vae", out=tmp_path / "fp32", **small(precision="fp32"), encoder=ByList())
+    assert any("compute in fp32, not in bf16" in note for note in listed.folder.environment()["notes"])
+    assert np.array_equal(listed.sample(3), plain.sample(3))
+    assert float(listed.networks()["encoder"].layers.norm.running_mean.abs().sum()) > 0
+
+
+class ByList(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.first, self.norm, self.last = nn.Linear(64, 600), nn.BatchNorm1d(600, affine=False), nn.Linear(600, 6)
+        self.order = [self.first, self.norm, self.last]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.flatten(1)
+        for layer in self.order:
+            x = layer(x)
+        return x
+
+
+# A notebook.
+
+
+def shell_of(cells: Sequence[str]) -> dict[str, Any]:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell.instance()
+    for cell in cells:
+        shell.run_cell(cell, store_history=True)
+    return shell.user_ns
+
+
+NET = (
+    "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.a = nn.Linear(64, 6)\n"
+    "    def forward(self, x):\n        return {}self.a(x.flatten(1))\n"
+)
+
+
+def test_a_class_that_was_defined_again_stays_what_it_was(tmp_path: Path, cache) -> None:
+    """And cells that did something else than define do not do it again."""
+    mark = tmp_path / "mark"
+    note = f"with open({str(mark)!r}, 'a') as file:\n    file.write('x')"
+    cells = ["from torch import nn", NET.format("2 * "), "net = Net()", note, NET.format("9 * "), "print(net)"]
+    space = shell_of([*cells, "for _ in range(3):\n    " + note.replace("\n", "\n    ")])
+    run = ll.train("mlp-vae", out=tmp_path / "run", **small(), encoder=space["net"])
+    assert mark.read_text() == "xxxx"
+    assert np.array_equal(ll.open_run(run.path, trust=True).sample(3), run.sample(3))
 
 
 # A file that defines them.
@@ -626,6 +844,8 @@ def test_other_networks_than_a_runs_own_are_refused(tmp_path: Path, cache) -> No
         ("encoder = 1 +", "mine.py, line 1: invalid syntax"),
         ("import torch\n\nnet = torch.no_such_name", "mine.py, line 3: AttributeError"),
         ("import latentlab as ll\nll.train('mlp-vae')", "trains by itself: run it with `python"),
+        ("import no_such_module\nencoder = print", "mine.py, line 1: ModuleNotFoundError"),
+        ("latent_dim = {}\nencoder = print", "latent_dim must be an integer"),
         ("weights = 3", "must be a file that defines encoder, decoder, loss, generator, discriminator or step. Got"),
         ("preset = 'no'\nencoder = print", "preset must be"),
     ],
@@ -637,6 +857,38 @@ def test_a_file_that_cannot_be_trained_is_said_in_one_line(text: str, says: str,
     assert says in said
     assert said.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_what_a_file_imports_anywhere_is_kept(tmp_path: Path, cache, monkeypatch) -> None:
+    """A constant, and a module within a function; the process that tries it does not find them where they were."""
+    for name, text in (("own_sizes", "WIDTH = 6\n"), ("own_late", "def half(x):\n    return x / 2\n")):
+        (tmp_path / f"{name}.py").write_text(text)
+    (tmp_path / "own_net.py").write_text(
+        "from torch import nn\nfrom own_sizes import WIDTH\n\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.a = nn.Linear(64, WIDTH)\n    def forward(self, x):\n        from own_late import half\n"
+        "        return half(self.a(x.flatten(1)))\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    run = ll.train("mlp-vae", out=tmp_path / "run", **small(), encoder=imported(tmp_path, "own_net"))
+    assert sorted(path.name for path in (run.path / FOLDER).glob("*.py")) == ["own_late.py", "own_net.py", "own_sizes.py"]
+
+
+def test_a_step_that_needs_its_scripts_arguments_is_refused_at_once(tmp_path: Path, cache) -> None:
+    (tmp_path / "script.py").write_text(
+        "import argparse\nimport sys\nimport numpy as np\nimport latentlab as ll\n"
+        "parser = argparse.ArgumentParser()\nparser.add_argument('--scale', type=float, required=True)\nargs = parser.parse_args()\n\n"
+        "def loss(images, logits, mean, log_var):\n    return args.scale * (logits - images).square().flatten(1).sum(1)\n\n"
+        "try:\n"
+        f"    ll.train('mlp-ae', out='run', data=np.zeros((60, 8, 8), np.uint8), loss=loss, **{SMALL!r})\n"
+        "except ll.LabError as error:\n    sys.exit(str(error))\n"
+    )
+    asked = [sys.executable, "script.py", "--scale", "2"]
+    told = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert told.returncode == 1
+    assert not (tmp_path / "run").exists()
+    assert "must be found again" in told.stderr
+    assert "SystemExit" in told.stderr
 
 
 def test_a_script_is_made_again_without_training_anew(tmp_path: Path, cache) -> None:

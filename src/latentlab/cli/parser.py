@@ -121,9 +121,9 @@ def add_place(parser: Parser, also: str = "") -> None:
     add_data(parser, "where the run's own images lie now, if they were moved" + also)
 
 
-def add_trust(parser: Parser) -> None:
-    """`--trust`, of a run that has code of somebody's own."""
-    parser.add_argument("--trust", action="store_true", help="run the code in RUN/own, of networks that are somebody's own: read it first")
+def add_trust(parser: Parser, where: str = "RUN/own") -> None:
+    """`--trust`, of runs that have code of somebody's own."""
+    parser.add_argument("--trust", action="store_true", help=f"run the code in {where}, of networks that are somebody's own: read it first")
 
 
 def add_protocol(parser: Parser, count: str, nll_samples: str) -> None:

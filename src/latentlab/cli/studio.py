@@ -7,6 +7,7 @@ instead of the command itself, so that the end of a process that nobody waits fo
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import sys
 from pathlib import Path
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.signals import Interrupted
 from latentlab.cli import main, say
-from latentlab.cli.parser import Parser, add_value
+from latentlab.cli.parser import Parser, add_trust, add_value
+from latentlab.runs.code import TRUST
 
 if TYPE_CHECKING:
     from latentlab.studio.library import Library
@@ -38,7 +40,10 @@ def command_studio(arguments: list[str]) -> int:
         "--expose", metavar="ADDRESS", help="listen on this address or name of the machine for others too; a token is asked for"
     )
     parser.add_argument("--token-file", metavar="FILE", help="file with the token that --expose asks for; default a new one each time")
+    add_trust(parser, "DIR/…/own")
     options = parser.parse(arguments)
+    if options.trust:
+        os.environ[TRUST] = "1"  # for the processes that it starts
     token = read_token(options.token_file, options.expose)
     runs = Path(options.runs).expanduser().absolute()
     nearest = next(path for path in (runs, *runs.parents) if path.exists())

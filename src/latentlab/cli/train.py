@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
+from difflib import get_close_matches
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -27,13 +29,12 @@ from latentlab.cli.parser import (
 from latentlab.cli.show import headline
 from latentlab.config.parts import OWN, by_leaf, every_field
 from latentlab.config.schema import Config
+from latentlab.runs.code import FOLDER as OWN_FOLDER
 from latentlab.runs.diagnosis import Finding, line
 from latentlab.train.events import Diagnosed, Ended, Event, Logged, Paced, Started, Stepped, Warned
 
 if TYPE_CHECKING:
     from latentlab.train.session import Session
-
-PLAIN = (bool, int, float, str, tuple, list)  # what a file's settings are
 
 
 def command_train(arguments: list[str]) -> int:
@@ -50,9 +51,11 @@ def command_train(arguments: list[str]) -> int:
     config = config.replace(**config_changes(options, config))
     if config.preset == "gan-from-vae" and getattr(config.train, "generator_from", None) is None:
         raise LabError(reason("decoder"))
+    from latentlab.runs.folder import next_folder
     from latentlab.train.start import create
 
-    return follow(create(config, options.out, given, options.trust))
+    out = options.out or (next_folder(Path(options.preset).stem, config.data.spec) if given else None)
+    return follow(create(config, out, given, options.trust))
 
 
 def defined_by(path: Path) -> tuple[Config, dict[str, Any]]:
@@ -65,14 +68,25 @@ def defined_by(path: Path) -> tuple[Config, dict[str, Any]]:
 
     found = definitions(path)
     parts = list(dict.fromkeys(part for parts in OWN.values() for part in parts))
-    plain = {name: value for name, value in found.items() if name in by_leaf() and isinstance(value, PLAIN)}
-    given = {name: found[name] for name in parts if name in found and name not in plain}
+    given = {name: found[name] for name in parts if callable(found.get(name))}
+    settings = {name: found[name] for name in by_leaf() if name in found}
+    plain = {name: value for name, value in settings.items() if not callable(value) and not isinstance(value, ModuleType)}
     if not given:
-        raise refusal(str(path), f"a file that defines {', '.join(parts[:-1])} or {parts[-1]}", sorted(found)[:8], "See docs/own.md.")
+        meant = [f"{name} = {other}" for other in found for name in parts if callable(found[other]) and other.lower() == name]
+        remedy = f"Did you mean {meant[0]}?" if meant else "See docs/own.md."
+        raise refusal(str(path), f"a file that defines {', '.join(parts[:-1])} or {parts[-1]}", sorted(found)[:8], remedy)
     is_gan = not {"generator", "discriminator", "step"}.isdisjoint(given)
     if "data" in found:
         plain["data"] = found["data"]
-    return as_config(found.get("preset", "sn-gan" if is_gan else "conv-vae"), **plain), given
+    named = found.get("preset", "sn-gan" if is_gan else "conv-vae")
+    told = [name if name == "data" and not isinstance(value, str) else f"{name}={value}" for name, value in plain.items()]
+    config = as_config(named, **plain)
+    say(f"{path}: {', '.join([config.preset, *given, *told])}.")
+    for name, value in found.items():
+        near = get_close_matches(name, by_leaf(), 1, 0.85) if isinstance(value, bool | int | float | str) and name not in by_leaf() else []
+        if near and name != "preset":
+            say(f"{path}: {name} is no setting. Did you mean {near[0]}?")
+    return config, given
 
 
 def command_resume(arguments: list[str]) -> int:
@@ -114,7 +128,8 @@ def follow(session: Session, quiet_path: bool = False) -> int:
     finally:
         progress.close()
     if signal is not None and not session.is_done():
-        say(f"saved. Go on with `latentlab resume {folder.path}`.")
+        trust = " --trust" if any((folder.path / OWN_FOLDER).glob("**/*.py")) else ""
+        say(f"saved. Go on with `latentlab resume {folder.path}{trust}`.")
     if not quiet_path:
         print(folder.path)
     return 128 + signal if signal is not None else 0

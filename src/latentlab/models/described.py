@@ -5,14 +5,16 @@ its tensors wait to be loaded. What is known of code is a reference; whoever des
 
     layer       {class, attributes, parameters, buffers, modules, parametrized}
     tensor      {shape, dtype}, or {same: path} for one that an earlier layer has too
-    value       what JSON has, or one of {tuple, list, dict, set, size, dtype, float, tensor, module, code, partial, object}
+    value       what JSON has, or one of {tuple, list, dict, dtype, float, tensor, module, code}; of any other object what makes a
+                copy of it (`__reduce_ex__`): {made, of, state, items, pairs}
 """
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -43,6 +45,7 @@ class _Describer:
         tensors = [*network.named_parameters(remove_duplicate=False), *network.named_buffers(remove_duplicate=False)]
         self.tensors = {id(tensor): path for path, tensor in reversed(tensors)}
         self.layers = {id(layer): path for path, layer in network.named_modules()}
+        self.within: set[int] = set()  # values that are being described
 
     def layer(self, layer: nn.Module, path: str) -> Form:
         if id(layer) in self.seen:
@@ -89,48 +92,53 @@ class _Describer:
         def each(values: Any) -> list[Any]:
             return [self.value(one, path, key) for one in values]
 
+        if type(value) in (type(None), bool, int, str) or (type(value) is float and math.isfinite(value)):
+            return value
         match value:
-            case None | bool() | int() | str() if type(value) in (type(None), bool, int, str):
-                return value
-            case float():
-                return value if math.isfinite(value) else {"float": str(value)}
+            case list() | tuple() | dict() if type(value) in (list, tuple, dict):
+                with self.deeper(value, path, key):
+                    return {type(value).__name__: each(value.items() if isinstance(value, dict) else value)}
+            case float() if type(value) is float:
+                return {"float": str(value)}
             case np.generic():
                 return self.value(value.item(), path, key)
-            case torch.Size():
-                return {"size": list(value)}
-            case tuple() if type(value) is tuple:
-                return {"tuple": each(value)}
-            case list() if type(value) is list:
-                return {"list": each(value)}
-            case set() | frozenset():
-                return {"set": each(sorted(value, key=repr))}
-            case dict() if type(value) is dict:
-                return {"dict": [each(pair) for pair in value.items()]}
             case torch.dtype():
                 return {"dtype": str(value).removeprefix("torch.")}
             case nn.Module() if id(value) in self.layers:
                 return {"module": self.layers[id(value)]}
             case nn.Module():
-                raise LabError(
-                    f"{self.at(path)} has layers in {key}, where torch does not find their weights. Use nn.ModuleList or nn.ModuleDict."
-                )
+                remedy = "Use nn.ModuleList or nn.ModuleDict."
+                raise LabError(f"{self.at(path)} has layers in {key}, where torch does not find their weights. {remedy}")
             case Tensor() if id(value) in self.tensors:
                 return {"tensor": self.tensors[id(value)]}
-            case Tensor():
-                raise LabError(f"{self.at(path)} keeps a tensor as {key}, outside its buffers. Use self.register_buffer({key!r}, …).")
-            case functools.partial():
-                return {"partial": each((value.func, value.args, value.keywords))}
+            case Tensor() | np.ndarray():
+                raise LabError(f"{self.at(path)} keeps numbers as {key}, outside its buffers. Use self.register_buffer({key!r}, …).")
+        with self.deeper(value, path, key):
+            try:
+                if isinstance(value, type | FunctionType) or (
+                    isinstance(value, BuiltinFunctionType) and not isinstance(value.__self__, type)
+                ):
+                    return {"code": self.refer(value)}
+                made, *rest = value.__reduce_ex__(2)  # what a copy is made of
+                given, state, items, pairs = (*rest, None, None, None)[:4]
+                form = {"made": self.refer(made), "of": each(given), "state": self.value(state, path, key)}
+                return form | {"items": each(items or ()), "pairs": each(pairs or ())}
+            except LabError as error:
+                named = str(error) if str(error).startswith(self.name) else f"{self.at(path)} has {key}: {error}"
+                raise LabError(named) from None
+            except (TypeError, ValueError, AttributeError):
+                what = f"{self.at(path)} has {key}, a {type(value).__name__}, which no run folder can keep"
+                raise LabError(f"{what}. Plain values and objects of them, functions, buffers and layers can be.") from None
+
+    @contextmanager
+    def deeper(self, value: Any, path: str, key: str) -> Iterator[None]:
+        if id(value) in self.within:
+            raise LabError(f"{self.at(path)} has {key}, which holds itself: no run folder can keep that.")
+        self.within.add(id(value))
         try:
-            if callable(value) and hasattr(value, "__name__"):
-                return {"code": self.refer(value)}
-            if hasattr(value, "__dict__") and not hasattr(type(value), "__slots__"):
-                held = [[name, self.value(one, path, key)] for name, one in sorted(vars(value).items())]
-                return {"object": self.refer(type(value)), "holds": held}
-        except LabError as error:
-            raise LabError(f"{self.at(path)} has {key}: {error}") from None
-        raise LabError(
-            f"{self.at(path)} has {key}, a {type(value).__name__}, which no run folder can keep. Plain values, buffers and layers can be."
-        )
+            yield
+        finally:
+            self.within.discard(id(value))
 
     def at(self, path: str) -> str:
         """A layer as a message names it."""
@@ -151,10 +159,15 @@ class _Builder:
     def whole(self, form: Form) -> nn.Module:
         network = self.layer(form, "")
         for layer, attributes in self.due:  # which may mention any layer and tensor
-            vars(layer).update({key: self.value(value) for key, value in attributes.items()})
+            self.put(layer, attributes)
             if isinstance(layer, nn.RNNBase):
                 layer._init_flat_weights()
         return network
+
+    def put(self, layer: nn.Module, attributes: Form) -> None:
+        if hidden := [key for key in attributes if key in INNER]:
+            raise ValueError(f"{hidden[0]} is no attribute")
+        vars(layer).update({key: self.value(value) for key, value in attributes.items()})
 
     def layer(self, form: Form, path: str) -> nn.Module:
         if "same" in form:
@@ -175,6 +188,7 @@ class _Builder:
             place = _inner(path, f"parametrizations.{key}")
             for index, one in enumerate(parametrized["by"]):
                 by = self.layer(one, _inner(place, str(index)))
+                self.put(by, one["attributes"])  # what it computes now may depend on them
                 parametrize.register_parametrization(layer, key, by, unsafe=True)
         self.due.append((layer, form["attributes"]))
         return layer
@@ -192,35 +206,42 @@ class _Builder:
 
         if not isinstance(value, dict):
             return value
-        if "object" in value:
-            kind = self.find(value["object"])
-            thing = object.__new__(kind)
-            vars(thing).update({key: self.value(one) for key, one in value["holds"]})
-            return thing
+        if "made" in value:
+            thing = self.find(value["made"])(*each(value["of"]))
+            return _filled(thing, self.value(value["state"]), each(value["items"]), each(value["pairs"]))
         ((name, held),) = value.items()
         match name:
             case "float":
                 return float(held)
-            case "size":
-                return torch.Size(held)
             case "tuple":
                 return tuple(each(held))
             case "list":
                 return each(held)
-            case "set":
-                return set(each(held))
             case "dict":
-                return {self.value(key): self.value(one) for key, one in held}
+                return dict(each(held))
             case "dtype":
                 return getattr(torch, held)
             case "module" | "tensor":
                 return self.made[held]
             case "code":
                 return self.find(held)
-            case "partial":
-                function, given, named = each(held)
-                return functools.partial(function, *given, **named)
-        raise LabError(f"a value of a kept module must be one of those that latentlab writes. Got {name!r}.")
+        raise ValueError(f"no value is called {name!r}")
+
+
+def _filled(thing: Any, state: Any, items: list[Any], pairs: list[Any]) -> Any:
+    """A copy of an object with what its making left out, as `copy.copy` fills one."""
+    if hasattr(thing, "__setstate__") and state is not None:
+        thing.__setstate__(state)
+    elif state is not None:
+        plain, slots = state if isinstance(state, tuple) else (state, None)
+        vars(thing).update(plain or {})
+        for name, value in (slots or {}).items():
+            object.__setattr__(thing, name, value)
+    for item in items:
+        thing.append(item)
+    for key, value in pairs:
+        thing[key] = value
+    return thing
 
 
 def _inner(path: str, key: str) -> str:

@@ -134,7 +134,7 @@ class GANLearner:
         assert self.own_step is not None  # noqa: S101 - that there is one makes the phase
         calls = itertools.count()
 
-        def noise(count: int = self.batch) -> Tensor:
+        def noise(count: int = len(images)) -> Tensor:
             source = torch_generator(self.device, self.seed, "step", moment.step, next(calls))
             return torch.randn(count, self.latent_dim, generator=source, device=self.device)  # [count, Z]
 

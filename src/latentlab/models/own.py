@@ -16,15 +16,20 @@ then starts from the run's seed. It is copied: the one that was given stays as i
 from __future__ import annotations
 
 import copy
+import random
+import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
+from types import FunctionType, MethodType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import is_parametrized
+from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.files import is_installed
@@ -33,20 +38,25 @@ from latentlab.base.texts import reason
 from latentlab.config.layers import Shape
 from latentlab.config.parts import OWN
 from latentlab.config.schema import Config
-from latentlab.models.described import Form, Refer, described
-from latentlab.models.learner import Moment, moved
+from latentlab.models.described import INNER, Form, Refer, described
+from latentlab.models.learner import Learner, Moment, moved
 from latentlab.models.nets import to_unit
 from latentlab.models.optimiser import Adam, Compute
 
 DRAWING, FUNCTIONS = ("decoder", "generator"), ("loss", "step")
 EXAMPLES = 8  # images of the batch with which parts are tried
 SQUASHED = {
+    "HardsigmoidBackward0": "a hard sigmoid",
+    "SoftplusBackward0": "softplus",
+    "LogSigmoidBackward0": "the logarithm of a sigmoid",
+    "AbsBackward0": "an absolute value",
     "SigmoidBackward0": "a sigmoid",
     "TanhBackward0": "tanh",
     "ReluBackward0": "ReLU",
     "SoftmaxBackward0": "softmax",
     "ClampBackward1": "clamp",
 }
+SCALED = ("Mul", "Add", "Sub", "Div", "Neg", "Rsub")
 RESHAPED = ("View", "UnsafeView", "Reshape", "Unflatten", "Squeeze", "Unsqueeze", "Permute", "Transpose", "Clone", "T")
 
 
@@ -74,8 +84,10 @@ def taken(config: Config, shape: Shape, given: Mapping[str, Any]) -> Own:
     for name, part in given.items():
         if name not in known:
             raise refusal("a part of one's own", f"one that {config.preset} ({config.family}) has: {', '.join(known)}", name)
-        if not callable(part):
-            raise refusal(name, "a function" if name in FUNCTIONS else "a torch module, or a function that makes one", part)
+        if name in FUNCTIONS and not isinstance(part, FunctionType):
+            raise refusal(name, "a function, made with def", type(part).__name__)
+        if not callable(part) or isinstance(part, torch.jit.ScriptModule):
+            raise refusal(name, "a torch module that is not scripted, or a function that makes one", type(part).__name__)
     _check_apart({name: part for name, part in given.items() if isinstance(part, nn.Module)})
     networks = {}
     for name in [name for name in given if name not in FUNCTIONS]:
@@ -107,7 +119,10 @@ def _module(name: str, part: Any) -> nn.Module:
     for layer in network.modules():
         layer._non_persistent_buffers_set.clear()  # a checkpoint holds all that the next step depends on
         for key, parameter in list(layer._parameters.items()):
-            if parameter is not None and not parameter.requires_grad and not is_parametrized(layer):
+            if parameter is not None and not parameter.requires_grad:
+                if isinstance(layer, ParametrizationList):
+                    remedy = "Take the parametrization off first: torch.nn.utils.parametrize.remove_parametrizations."
+                    raise LabError(f"{name} has a parametrized weight that is frozen, which no run folder can keep. {remedy}")
                 del layer._parameters[key]
                 layer.register_buffer(key, parameter.data)
     return network
@@ -152,10 +167,27 @@ def check(config: Config, shape: Shape, own: Own, images: Tensor, refer: Refer) 
                 forms[name] = refer(function)
             except LabError as error:
                 raise LabError(f"{name}: {error}") from None
-    learner = build(config, shape, torch.device("cpu"), False, own)
     with theirs("an example batch was learned from"):
-        learner.update(images, Moment(0, 0))
+        try:
+            _check_course(partial(build, config, shape, torch.device("cpu"), False, own), images)
+        except LabError as error:
+            raise LabError(re.sub(rf"\b({'|'.join(own.networks) or '^'})\.layers\.", r"\1.", str(error))) from error.__cause__
     return forms
+
+
+def _check_course(begun: Callable[[], Learner], images: Tensor) -> None:
+    """Two updates, and the second one again from what a checkpoint holds after the first, come to the same."""
+    learner, later, size = begun(), begun(), len(images)
+    learner.update(images, Moment(0, 0))
+    kept = {name: value.clone() for name, value in learner.tensors().items()}
+    learner.update(images, Moment(1, size))
+    learner.held_out(images, 0, 0)  # which computes without gradients
+    later.load_tensors(kept)
+    later.update(images, Moment(1, size))
+    again = later.tensors()
+    if odd := [name for name, value in learner.tensors().items() if not torch.equal(value, again[name])]:
+        remedy = "Is there a global variable, a class attribute or a random generator of its own? A checkpoint holds weights and buffers."
+        raise LabError(f"{odd[0]} comes out otherwise when training is resumed: its update depends on something that is not kept. {remedy}")
 
 
 def _check_network(name: str, network: nn.Module, given: Tensor, config: Config, shape: Shape, refer: Refer) -> Form:
@@ -224,7 +256,7 @@ def _check_output(name: str, network: nn.Module, given: Tensor, out: Any, wanted
     good = (
         shapes == [(count, *wanted[0])] * 2
         if pair and len(wanted) == 2 and name == "encoder"
-        else not pair and shapes[0] in [(count, *one) for one in wanted]
+        else not pair and shapes[0] in [(count, *one) for one in (wanted[1:] if name == "encoder" and len(wanted) == 2 else wanted)]
     )
     if not good:
         must_be = " or ".join(str([count, *one]) for one in wanted)
@@ -243,11 +275,11 @@ def _check_output(name: str, network: nn.Module, given: Tensor, out: Any, wanted
 
 def _check_range(name: str, out: Tensor) -> None:
     """Logits have both signs: what squashes them last is told by its operation, whatever the values happen to be."""
-    made = out.grad_fn
-    while made is not None and made.name().removesuffix("Backward0").removeprefix("Aten").startswith(RESHAPED):
+    made, (low, high) = out.grad_fn, out.detach().aminmax()
+    passed = (*RESHAPED, *SCALED) if low >= 0 or high <= 0 else RESHAPED  # scaled on purpose, it has both signs
+    while made is not None and re.sub(r"Backward\d*$", "", made.name()) in passed:
         made = made.next_functions[0][0]
     if made is not None and made.name() in SQUASHED:
-        low, high = out.detach().aminmax()
         remedy = "Leave it out: the sigmoid is taken where the loss is." if "Sigmoid" in made.name() else "Leave it out."
         raise LabError(
             f"{name} must give logits, of both signs. Got {low:.3g} to {high:.3g}, from {SQUASHED[made.name()]} at its end. {remedy}"
@@ -287,12 +319,22 @@ def narrow(network: nn.Module, example: Tensor) -> bool:
     every, apart = (list(network.named_parameters(remove_duplicate=flag)) for flag in (False, True))
     if len(every) != len(apart) or any(map(is_parametrized, network.modules())):
         return False
+    held = [value for layer in network.modules() for key, value in vars(layer).items() if key not in INNER]
+    if any(map(_reaches, held)):
+        return False
     try:
-        with torch.no_grad():
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
             Compute(copy.deepcopy(network), bf16=True).begin()(example)
     except Exception:
         return False
     return True
+
+
+def _reaches(value: Any) -> bool:
+    """Whether an attribute leads to a layer by another way than the module's own."""
+    if isinstance(value, list | tuple | dict | set):
+        return any(map(_reaches, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, nn.Module | MethodType)
 
 
 # Their use.
@@ -301,8 +343,9 @@ def narrow(network: nn.Module, example: Tensor) -> bool:
 def per_image(loss: Callable[..., Tensor], x: Tensor, logits: Tensor, mean: Tensor, log_var: Tensor | None) -> Tensor:
     """Somebody's own loss in nats, [N]. Raises LabError for another shape."""
     nats = loss(x, logits, mean, log_var)
-    if not isinstance(nats, Tensor) or nats.shape != (len(x),):
+    if not isinstance(nats, Tensor) or nats.shape != (len(x),) or (len(x) > 1 and nats.stride(0) == 0):  # one number, repeated
         remedy = "Sum over pixels and latent units, and leave the mean over the images to latentlab."
+        remedy = remedy if isinstance(nats, Tensor) else "Does it return its result, as a tensor?"
         raise LabError(f"loss must give one number for each image, [{len(x)}]. Got {_sizes(nats)}. {remedy}")
     return nats.float()
 
@@ -321,6 +364,9 @@ class Optimizer:
 
     def step(self) -> None:
         """Move the weights. Raises LabError for a weight without a gradient, NonFinite."""
+        if bare := [name for name, parameter in self.adam.named if parameter.grad is None]:
+            remedy = "Call zero_grad() first, then backward() of its loss, then step(); and use each weight in forward."
+            raise LabError(f"{self.name}_optimizer.step() found no gradient of {bare[0]}. {remedy}")
         self.norm = moved(self.adam, self.at, self.name)
 
 
@@ -338,11 +384,19 @@ def given_losses(given: Any, optimizers: Sequence[Optimizer]) -> dict[str, Tenso
 
 
 def seeded(function: Callable[..., Any], seed: int, phases: Sequence[str]) -> Callable[..., Any]:
-    """A learner's `run_phase` or `after_phase`, whose random numbers of torch's own generator depend on its place in the run alone."""
+    """A learner's `run_phase` or `after_phase` with torch's, NumPy's and Python's own generators set by its place, then put back."""
 
     def run(phase: str, images: Tensor, moment: Moment) -> Any:
+        states = random.getstate(), np.random.get_state()  # noqa: NPY002 - whatever somebody's code draws from
         with torch.random.fork_rng(devices=[images.device] if images.device.type == "cuda" else []):
-            torch.manual_seed(seed_for(seed, "own", moment.step, phases.index(phase)))
-            return function(phase, images, moment)
+            number = seed_for(seed, "own", moment.step, phases.index(phase))
+            torch.manual_seed(number)
+            random.seed(number)
+            np.random.seed(number % 2**32)  # noqa: NPY002
+            try:
+                return function(phase, images, moment)
+            finally:
+                random.setstate(states[0])
+                np.random.set_state(states[1])  # noqa: NPY002
 
     return run

@@ -8,19 +8,24 @@ Code in a run folder is somebody's. Only what is torch's own is made again witho
 """
 
 from __future__ import annotations
+import __future__
 
 import ast
+import enum
+import functools
 import hashlib
 import importlib
+import importlib.util
 import inspect
 import json
 import linecache
+import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from latentlab.base.errors import Damaged, LabError, refusal
@@ -31,6 +36,7 @@ Form = dict[str, Any]
 
 FOLDER, RECORD, CELLS = "own", "own.json", "cells"
 PLANE = "plane.npz"  # images of a network that no page can run, see `latentlab.show.explorer.own`
+TRUST = "LATENTLAB_TRUST"  # set for the processes of a studio that was told to trust its folder
 MOST_BYTES = 4_000_000  # of source in one run folder
 
 
@@ -67,6 +73,8 @@ class Keeper:
     def refer(self, thing: Any) -> Form:
         """A class or a function by where it is defined. Raises LabError for one that could not be found again."""
         name, module = str(getattr(thing, "__qualname__", "")), getattr(thing, "__module__", None)
+        if not hasattr(thing, "__name__"):
+            raise LabError(f"it must be a function or a class, made with def or class. Got {type(thing).__name__}.")
         if module is None or is_library(module):
             for place in (module or "torch", "torch.nn.functional"):  # a builtin function does not always tell where it is
                 for known in (name, thing.__name__):
@@ -79,7 +87,9 @@ class Keeper:
         node = definition(source, thing)
         if node is None:
             raise LabError(f"the source of {name} cannot be found. Define it in a file or in a cell of a notebook.")
-        form: Form = {"module": self.keep(str(module), file), "name": name, "sha256": _digest(node), "own": True}
+        where, used = self.keep(str(module), file, source), json.dumps(uses(thing, {thing}), sort_keys=True)
+        form: Form = {"module": where, "name": name, "sha256": _digest(node), "own": True}
+        form["uses"] = hashlib.sha256(used.encode()).hexdigest()[:12]
         if "<locals>" in name:
             form["free"] = {key: self.value(value, name) for key, value in sorted(free(thing).items())}
         return form
@@ -96,47 +106,77 @@ class Keeper:
             return {"code": self.refer(value)}
         raise LabError(f"{name} uses a {type(value).__name__} of the function that it is defined in. Define it at the top of a file.")
 
-    def keep(self, module: str, file: str) -> str:
+    def keep(self, module: str, file: str, source: str) -> str:
         """Keep a module's file, and of what it imports all that lies below the same folder; the name under which it is found."""
         if module == "__main__" and not Path(file).is_file():
             self.files[f"{CELLS}.py"] = "\n\n".join(f"# %% [{n}]\n{cell}" for n, cell in enumerate(cells(), 1)) + "\n"
-            self._beside(homes(sys.modules["__main__"]), Path.cwd())
+            self._beside("\n".join(cells()), "", Path.cwd())
             return CELLS
         name = Path(file).stem if module == "__main__" else module
-        root = Path(file).resolve().parents[module.count(".") + (Path(file).name == "__init__.py")]
-        if module in sys.modules:
-            self._collect(name, sys.modules[module], root)
-        else:  # loaded by hand, or from another run's folder
-            kept_in = next((folder for folder in Path(file).parents if (folder / RECORD).is_file()), None)
-            beside = {str(path.relative_to(kept_in)): path for path in kept_in.rglob("*.py")} if kept_in else {f"{name}.py": Path(file)}
-            self.files |= {place: path.read_text(encoding="utf-8") for place, path in beside.items()}
+        kept_in = next((folder for folder in Path(file).parents if (folder / RECORD).is_file()), None)
+        if kept_in is not None:  # another run's folder, all of which belongs together
+            self.files |= {path.relative_to(kept_in).as_posix(): path.read_text(encoding="utf-8") for path in kept_in.rglob("*.py")}
+        else:
+            self._collect(name, Path(file).resolve(), Path(file).resolve().parents[name.count(".") + (Path(file).name == "__init__.py")])
         if sum(map(len, self.files.values())) > MOST_BYTES:
             raise LabError(f"the code beside {file} is more than {MOST_BYTES / 1e6:.0f} MB. Define the networks in a folder of their own.")
         return name
 
-    def _collect(self, name: str, module: ModuleType, root: Path) -> None:
-        file = Path(str(module.__file__)).resolve()
-        place = name.replace(".", "/") + ("/__init__.py" if file.name == "__init__.py" else ".py")
+    def _collect(self, name: str, file: Path, root: Path) -> None:
+        is_package = file.name == "__init__.py"
+        place = name.replace(".", "/") + ("/__init__.py" if is_package else ".py")
         if place not in self.files:
-            self.files[place] = file.read_text(encoding="utf-8")
-            parents = [name.rsplit(".", up)[0] for up in range(1, name.count(".") + 1)]
-            self._beside([*parents, *homes(module)], root)
+            self.files[place] = text = file.read_text(encoding="utf-8")
+            self._beside(text, name if is_package else name.rpartition(".")[0], root)
 
-    def _beside(self, names: Iterable[str], root: Path) -> None:
-        """Keep those of these modules that are somebody's own and lie below a folder."""
-        for name in dict.fromkeys(names):
-            file = None if name == "__main__" or is_library(name) else getattr(sys.modules.get(name), "__file__", None)
-            if file and Path(file).suffix == ".py" and Path(file).resolve().is_relative_to(root):
-                self._collect(name, sys.modules[name], root)
+    def _beside(self, text: str, package: str, root: Path) -> None:
+        """Keep what a text imports, anywhere in it, of somebody's own below a folder, and the packages that it is in."""
+        for name in dict.fromkeys(imports(text, package)):
+            if (file := _own_file(name)) is not None and file.is_relative_to(root):
+                self._collect(name, file, root)
 
 
-def homes(module: ModuleType) -> list[str]:
-    """The modules that define what a module knows: what it imports, among them."""
-    found = []
-    for value in vars(module).values():
-        with suppress(Exception):  # whatever an object makes of being asked
-            found.append(value.__name__ if isinstance(value, ModuleType) else value.__module__)
-    return [name for name in found if isinstance(name, str)]
+def imports(text: str, package: str) -> Iterator[str]:
+    """The modules that a text may import, each behind the packages that it is in."""
+    for node in ast.walk(ast.parse(text)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+        if isinstance(node, ast.ImportFrom):
+            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package) if node.level else str(node.module)
+            names = [base, *(f"{base}.{name}" for name in names)]
+        for name in [*names, package]:
+            yield from (name.rsplit(".", up)[0] for up in range(name.count("."), -1, -1))
+
+
+def _own_file(name: str) -> Path | None:
+    with suppress(Exception):  # whatever looking for it runs into: it is none
+        spec = getattr(sys.modules.get(name), "__spec__", None) or importlib.util.find_spec(name)
+        file = getattr(sys.modules.get(name), "__file__", None) or (spec.origin if spec else None)
+        if file and file.endswith(".py") and not is_installed(file):
+            return Path(file).resolve()
+    return None
+
+
+def uses(thing: Any, seen: set[Any]) -> list[Any]:
+    """What a definition uses of its file: plain values, and functions and classes with what they use, in their turn."""
+    found: list[Any] = []
+    for function in functions(thing):
+        names, codes = set[str](), [function.__code__]
+        while codes:
+            code = codes.pop()
+            names |= set(code.co_names)
+            codes += [each for each in code.co_consts if isinstance(each, CodeType)]
+        for name in sorted(names & set(function.__globals__)):
+            value = function.__globals__[name]
+            if isinstance(value, str | int | float | tuple) or value is None:
+                found.append([name, repr(value)])
+            elif isinstance(value, type | FunctionType) and value not in seen and (node := definition(source_of(value)[1], value)):
+                seen.add(value)
+                found.append([name, _digest(node), uses(value, seen)])
+    for base in thing.__bases__ if isinstance(thing, type) else ():
+        if base not in seen and (node := definition(source_of(base)[1], base)):
+            seen.add(base)
+            found.append([base.__name__, _digest(node), uses(base, seen)])
+    return found
 
 
 def free(thing: Any) -> dict[str, Any]:
@@ -154,7 +194,8 @@ def functions(thing: Any) -> list[FunctionType]:
     """The function itself, or the methods of a class, those whose source is known."""
     members = list(vars(thing).values()) if isinstance(thing, type) else [thing]
     inner = [inspect.unwrap(getattr(each, "__func__", getattr(each, "fget", None) or each)) for each in members]
-    return [each for each in inner if isinstance(each, FunctionType) and linecache.getlines(each.__code__.co_filename)]
+    files = ((each, each.__code__.co_filename) for each in inner if isinstance(each, FunctionType))
+    return [each for each, file in files if linecache.getlines(file) and not is_installed(file)]
 
 
 def source_of(thing: Any) -> tuple[str, str]:
@@ -209,22 +250,30 @@ def _resolved(module: Any, name: str) -> Any:
 # What is made of it again.
 
 
-def found(folder: Path, trust: bool) -> Callable[[Form], Any]:
-    """What a reference stands for. Without `trust` only layers and functions of torch's; raises LabError for others."""
+def found(folder: Path, trust: bool, forms: Mapping[str, Form]) -> Callable[[Form], Any]:
+    """What a reference in these forms stands for. Without `trust` only what is plain; raises LabError for others."""
+    trust = trust or bool(os.environ.get(TRUST))
     loaded: dict[str, ModuleType] = {}
+    every = list(references(forms))
+    parts = ", ".join(f"{name}=…" for name, form in forms.items() if any(not is_plain(each) for each in references(form)))
 
     def find(form: Form) -> Any:
         module, name = form["module"], form["name"]
+        if not trust and not is_plain(form):
+            raise LabError(reason("own", path=folder, name=name, folder=folder / FOLDER, parts=parts))
         if not form.get("own"):
-            if not trust and not is_plain(form):
-                raise untrusted(folder, f"{module}.{name}")
             thing = _resolved(importlib.import_module(module), name)
-        elif not trust:
-            raise untrusted(folder, name)
-        else:
-            if module not in loaded:
-                loaded.update(read_modules(folder / FOLDER, module))
-            thing = local(loaded[module], form, value) if "<locals>" in name else _resolved(loaded[module], name)
+            if thing is None:
+                raise LabError(f"{name} is not in {module} here. Another version of it may be installed than the run was made with.")
+            return thing
+        if module not in loaded:
+            loaded.update(read_modules(folder / FOLDER, module, [each for each in every if each["module"] == module]))
+        thing = None if "<locals>" in name else _resolved(loaded[module], name)
+        text = Path(str(loaded[module].__file__)).read_text(encoding="utf-8")
+        if thing is None or (node := definition(text, thing)) is None or _digest(node) != form["sha256"]:
+            thing = by_digest(loaded[module], text, form, value)  # within a function, or of a name that was given again later
+        if str(folder / FOLDER) not in sys.path:
+            sys.path.append(str(folder / FOLDER))  # for what is imported only when it computes
         if thing is None:
             raise LabError(f"{name} is not defined when {folder / FOLDER} is read anew. Define it at the top of a file.")
         return thing
@@ -241,76 +290,133 @@ def found(folder: Path, trust: bool) -> Callable[[Form], Any]:
     return find
 
 
+PLAIN = {  # what may be used of torch's and Python's without trust: it computes, and touches nothing else
+    "torch": {"relu", "sigmoid", "tanh", "Size", "device"},
+    "builtins": {"set", "frozenset", "slice", "range", "complex"},
+    "collections": {"OrderedDict"},
+}
+
+
 def is_plain(form: Form) -> bool:
-    """Whether a reference is to a layer or a function of torch's, which do nothing but compute."""
+    """Whether a reference is to one of torch's layers or activations, or to a kind of value."""
     module, name = str(form["module"]), str(form["name"])
     if form.get("own") or not name.isidentifier():
         return False
-    if module in ("torch", "torch.nn.functional"):
-        torch = importlib.import_module("torch")
-        return hasattr(torch._C._VariableFunctions, name) or getattr(_resolved(torch.nn.functional, name), "__module__", "") == module
+    if module == "torch.nn.functional":
+        return getattr(_resolved(importlib.import_module(module), name), "__module__", "") == module
     if module.startswith(("torch.nn.modules.", "torch.nn.utils.parametriz")) or module == "latentlab.models.nets":
         thing, layer = _resolved(importlib.import_module(module), name), importlib.import_module("torch.nn").Module
-        return isinstance(thing, type) and issubclass(thing, layer)
-    return False
+        return isinstance(thing, type) and issubclass(thing, (layer, enum.Enum))
+    return name in PLAIN.get(module, ())
 
 
-def untrusted(folder: Path, name: str) -> LabError:
-    """What is said of code that nobody told to trust."""
-    return LabError(reason("own", path=folder, name=name, folder=folder / FOLDER))
+def references(form: Any) -> Iterator[Form]:
+    """Every reference to code in forms."""
+    if isinstance(form, dict):
+        if isinstance(form.get("module"), str) and isinstance(form.get("name"), str):
+            yield form
+        form = list(form.values())
+    for each in form if isinstance(form, list) else ():
+        yield from references(each)
 
 
-def local(module: ModuleType, form: Form, value: Callable[[Any], Any]) -> Any:
-    """A definition from within a function, made without that function."""
-    source = Path(str(module.__file__)).read_text(encoding="utf-8")
-    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+def by_digest(module: ModuleType, text: str, form: Form, value: Callable[[Any], Any]) -> Any:
+    """The very definition that was kept, made by itself in a module; None where there is none."""
     name = form["name"].rpartition(".")[2]
-    space = vars(module) | {key: value(kept) for key, kept in form.get("free", {}).items()}
-    for node in nodes:
-        if node.name == name and _digest(node) == form["sha256"]:
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name and _digest(node) == form["sha256"]:
+            space = vars(module) | {key: value(kept) for key, kept in form.get("free", {}).items()}
             run(node, str(module.__file__), space)
             return space[name]
     return None
 
 
-def run(node: ast.stmt, file: str, space: dict[str, Any]) -> None:
+def run(node: ast.stmt, file: str, space: dict[str, Any], flags: int = 0) -> None:
     """Run one statement of a file."""
-    exec(compile(ast.Module([node], []), file, "exec"), space)
+    exec(compile(ast.Module([node], []), file, "exec", flags, dont_inherit=True), space)
 
 
-def read_modules(folder: Path, name: str) -> dict[str, ModuleType]:
-    """The kept module of that name and those that it imports, by name, apart from whatever else of these names is loaded here."""
+def read_modules(folder: Path, name: str, wanted: Iterable[Form]) -> dict[str, ModuleType]:
+    """The kept module of that name and those that it imports, by name, apart from whatever else of these names is loaded here.
+
+    Of the first one only the statements run that what is wanted needs. Raises LabError for one that fails.
+    """
     names = {".".join(path.relative_to(folder).with_suffix("").parts).removesuffix(".__init__") for path in folder.rglob("*.py")}
+    path = folder / (name.replace(".", "/") + ".py")
+    path = path if path.is_file() else folder / name.replace(".", "/") / "__init__.py"
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    asked = {form["sha256"]: form["name"].partition(".")[0] for form in wanted}
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef) and _digest(node) in asked]
     with _alone(names, folder):
         for part in range(name.count(".")):
             importlib.import_module(name.rsplit(".", name.count(".") - part)[0])
-        path = folder / (name.replace(".", "/") + ".py")
-        read_file(path if path.is_file() else folder / name.replace(".", "/") / "__init__.py", name)
+        read_file(path, name, needed(tree.body, set(asked.values()) | set().union(*map(_used, nodes))))
         return {each: sys.modules[each] for each in names if each in sys.modules}
 
 
-def read_file(path: Path, name: str, strict: bool = False) -> ModuleType:
-    """A file as a module, statement by statement: one that fails or would train is left out, unless `strict`.
+def needed(body: Sequence[ast.stmt], names: set[str]) -> list[ast.stmt]:
+    """The statements of a file that define these names or change them, and those that they need, in their order."""
+    imported = {name for node in body if isinstance(node, ast.Import | ast.ImportFrom) for name in _bound(node)}
+    chosen: set[int] = set()
+    foreign = [isinstance(node, ast.Expr) and bool(_bound(node) & (imported - {"sys"})) for node in body]  # plt.show()
+    while more := {
+        at for at, node in enumerate(body) if at not in chosen and _bound(node) & (names | {"*", "sys"}) and not foreign[at]
+    }:  # fmt: skip
+        chosen |= more
+        names = names.union(*(_used(body[at]) for at in more))
+    return [body[at] for at in sorted(chosen)]
 
-    A script goes on behind its definitions with what it made them for; of a notebook's cells some have failed before.
-    """
+
+def _bound(node: ast.AST) -> set[str]:
+    """The names that a statement gives a value, or whose value it changes."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+        return {node.name}
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    found = set[str]()
+    for each in ast.walk(node):
+        target = each.func if isinstance(each, ast.Call) and isinstance(node, ast.Expr) else each
+        stored = isinstance(getattr(target, "ctx", None), ast.Store) or isinstance(each, ast.Call)
+        while isinstance(target, ast.Attribute | ast.Subscript):
+            target = target.value
+        if isinstance(target, ast.Name) and stored:
+            found.add(target.id)
+        elif each is not node and isinstance(each, ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom):
+            found |= _bound(each)
+    return found
+
+
+def _used(node: ast.AST) -> set[str]:
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)}
+
+
+def read_file(path: Path, name: str, body: Sequence[ast.stmt] | None = None) -> ModuleType:
+    """A file as a module; with a `body`, those of its statements alone. LabError where one fails, but in a notebook, where some have."""
     module = ModuleType(name)
     module.__file__, module.__package__ = str(path), name.rpartition(".")[0] if path.name != "__init__.py" else name
     if path.name == "__init__.py":
         module.__path__ = [str(path.parent)]
-    sys.modules[name] = module
     linecache.checkcache(str(path))
-    for node in ast.parse(path.read_text(encoding="utf-8"), str(path)).body:
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    except SyntaxError as error:
+        raise LabError(f"{error.filename}, line {error.lineno}: {error.msg}: {(error.text or '').strip()}") from None
+    future = [alias.name for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__" for alias in node.names]
+    flags = functools.reduce(int.__or__, (getattr(__future__, feature).compiler_flag for feature in future), 0)
+    sys.modules[name] = module
+    for node in tree.body if body is None else body:
         try:
-            run(node, str(path), vars(module))
+            run(node, str(path), vars(module), flags)
         except Rebuilding:
-            if strict:
-                raise
+            if body is None:
+                raise LabError(f"{path} trains by itself: run it with `python {path}`, or leave its call of latentlab out.") from None
             if path.stem != CELLS:
                 break
-        except (Exception, SystemExit):
-            if strict:
-                raise
+        except (Exception, SystemExit) as error:
+            if path.stem != CELLS:
+                frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_installed(frame.filename)]
+                at = f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else f"{path}, line {node.lineno}"
+                raise LabError(f"{at}: {type(error).__name__}: {error}") from error
     return module
 
 
@@ -319,18 +425,8 @@ def definitions(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise refusal("a file of one's own networks", "there", str(path))
     sys.path.insert(0, str(path.resolve().parent))
-    try:
-        with _training_refused():
-            module = read_file(path.resolve(), path.stem, strict=True)
-    except Rebuilding:
-        raise LabError(f"{path} trains by itself: run it with `python {path}`, or leave its call of latentlab out.") from None
-    except SyntaxError as error:
-        raise LabError(f"{error.filename}, line {error.lineno}: {error.msg}: {(error.text or '').strip()}") from None
-    except (Exception, SystemExit) as error:
-        frame = next((each for each in reversed(traceback.extract_tb(error.__traceback__)) if Path(each.filename) == path.resolve()), None)
-        at = f", line {frame.lineno}" if frame else ""
-        raise LabError(f"{path}{at}: {type(error).__name__}: {error}") from error
-    return {name: value for name, value in vars(module).items() if not name.startswith("__")}
+    with _training_refused():
+        return {key: value for key, value in vars(read_file(path.resolve(), path.stem)).items() if not key.startswith("__")}
 
 
 @contextmanager
@@ -379,11 +475,13 @@ def save(path: Path, parts: Mapping[str, Form], keeper: Keeper) -> None:
 def kept(path: Path) -> dict[str, Form]:
     """The forms and references that a run folder keeps, by part. Raises Damaged for a record or a file that is not as written."""
     folder = path / FOLDER
-    record = read_json(folder / RECORD, {"parts": dict, "files": dict})
-    for name, digest in record["files"].items():
-        file = folder / name
-        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != digest:
-            raise Damaged(f"{file} is not as it was when {path} was made. Restore it, or give the networks again in Python.")
+    try:
+        record = read_json(folder / RECORD, {"parts": dict, "files": dict})
+        changed = [name for name, known in record["files"].items() if hashlib.sha256((folder / name).read_bytes()).hexdigest() != known]
+    except (OSError, ValueError, TypeError) as error:
+        raise Damaged(f"{folder} is damaged ({type(error).__name__}: {error}). Restore it from a copy of the run.") from None
+    if changed:
+        raise Damaged(f"{folder / changed[0]} is not as it was when {path} was made. Restore it, or give the networks again in Python.")
     return dict(record["parts"])
 
 

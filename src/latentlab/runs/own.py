@@ -16,6 +16,8 @@ from latentlab.models.described import Form, built, described
 from latentlab.models.own import FUNCTIONS, Own, taken
 from latentlab.runs.code import FOLDER, RECORD, Keeper, digest, found, kept
 
+PATIENCE_SECONDS = 300  # for reading somebody's code and one update
+
 if TYPE_CHECKING:
     from latentlab.config.layers import Shape
     from latentlab.runs.folder import RunFolder
@@ -29,8 +31,8 @@ def own_of(folder: RunFolder, config: Config, shape: Shape, given: Mapping[str, 
     told = dict(config.own)
     for name in given:
         if name not in told:
-            has = f"of its parts {', '.join(told)} are" if told else "nothing of it is"
-            raise refusal(name, f"left out: {folder.path} was made without, {has} somebody's own", "one")
+            has = ", ".join(told) if told else "none"
+            raise refusal("what is given again", f"a part of {folder.path} that is somebody's own: {has}", name, "Leave it out.")
     if not told:
         return None
     again = taken(config, shape, given)
@@ -45,11 +47,15 @@ def made(path: Path, names: list[str], trust: bool) -> dict[str, Any]:
     """Some parts of a run folder, made anew from what it keeps. Raises LabError."""
     if not names:
         return {}
-    forms, find = kept(path), found(path, trust)
+    forms = kept(path)
     try:
-        return {name: find(forms[name]) if name in FUNCTIONS else built(forms[name], find) for name in names}
-    except (LookupError, TypeError, ValueError, AttributeError, ImportError) as error:  # a form that is none
-        raise Damaged(f"{path / FOLDER / RECORD} is damaged or of other code ({type(error).__name__}: {error}). Restore it.") from error
+        wanted = {name: forms[name] for name in names}
+        find = found(path, trust, wanted)
+        return {name: find(form) if name in FUNCTIONS else built(form, find) for name, form in wanted.items()}
+    except LabError:
+        raise
+    except Exception as error:  # a form that is none can raise anything
+        raise Damaged(f"{path / FOLDER / RECORD} is damaged ({type(error).__name__}: {error}). Restore it from a copy.") from error
 
 
 def decoder_of(folder: RunFolder, trust: bool) -> dict[str, Any]:
@@ -70,15 +76,26 @@ def tell(form: Form) -> str:
 
 
 def rehearse(folder: RunFolder, given: Mapping[str, Any]) -> None:
-    """Open a new run in a process of its own, as anybody will later. LabError when that cannot be, or gives something else."""
+    """Open a new run as anybody will later, code in a process of its own. LabError when that cannot be, or does something else."""
     if not any((folder.path / FOLDER).rglob("*.py")):
-        return
-    code = "import sys; from latentlab.runs.own import judge; judge(sys.argv[1])"
-    quiet = os.environ | {"MPLBACKEND": "Agg", "PYTHONWARNINGS": "ignore"}
-    told = subprocess.run([sys.executable, "-P", "-c", code, str(folder.path)], capture_output=True, text=True, check=False, env=quiet)
-    if told.returncode or told.stdout.rpartition("outputs ")[2].strip() != outputs(folder, given):
-        why = told.stderr.strip().splitlines()[-1:] if told.returncode else ["its networks give something else there."]
-        raise LabError(f"what is somebody's own must be found again when the run is opened later. In a new process: {' '.join(why)}")
+        again = outputs(folder, {})
+    else:
+        code = "import sys; from latentlab.runs.own import judge; judge(sys.argv[1])"
+        home = str(Path(__file__).resolve().parents[2])  # nothing of what is somebody's own is found by another way
+        environment = os.environ | {"MPLBACKEND": "Agg", "PYTHONWARNINGS": "ignore", "PYTHONPATH": home}
+        asked = [sys.executable, "-P", "-c", code, str(folder.path)]
+        quiet: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "env": environment}
+        try:
+            told = subprocess.run(asked, check=False, timeout=PATIENCE_SECONDS, **quiet)
+        except subprocess.TimeoutExpired:
+            raise LabError(f"what is somebody's own must be read within {PATIENCE_SECONDS} s in a new process. It took longer.") from None
+        if told.returncode:
+            why = told.stderr.strip().splitlines()[-1:] or [f"exit status {told.returncode}"]
+            raise LabError(f"what is somebody's own must be found again when the run is opened later. In a new process: {why[0]}")
+        again = told.stdout.rpartition("outputs ")[2].strip()
+    if again != outputs(folder, given):
+        what = "what is somebody's own must compute the same when the run is opened later"
+        raise LabError(f"{what}. In a new process it does not: is a name defined twice, or something changed after it was defined?")
 
 
 def judge(path: str) -> None:
@@ -92,24 +109,27 @@ def judge(path: str) -> None:
 
 
 def outputs(folder: RunFolder, given: Mapping[str, Any], trust: bool = False) -> str:
-    """The sha256 of what a run's networks and its own loss give for a fixed input, on one thread."""
+    """The sha256 of what a run's networks give for a fixed input, and of all that one update leaves, on one thread of the CPU."""
     import torch
 
     from latentlab.base.machine import threads
     from latentlab.base.seeding import torch_generator
+    from latentlab.models.learner import Moment
+    from latentlab.models.own import DRAWING, EXAMPLES
     from latentlab.runs.trained import Trained
 
     run, found = Trained(folder, given, trust), hashlib.sha256()
     height, width, channels = run.image_shape
     source = torch_generator("cpu", 0, "rehearsal")
-    x = torch.rand(4, channels, height, width, generator=source)
-    z = torch.randn(4, run.config.model.latent_dim, generator=source)
-    with threads(1), torch.no_grad(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        for name, network in run.networks().items():
-            out = network(x if name in ("encoder", "discriminator") else z)
-            for tensor in out if isinstance(out, tuple) else (out,):
-                found.update(tensor.contiguous().numpy().tobytes())
-        if (loss := getattr(run.learner, "own_loss", None)) is not None:
-            found.update(loss(x, 4 * x - 2, z, None if run.config.family == "ae" else -(z**2)).numpy().tobytes())
+    images = torch.randint(0, 256, (EXAMPLES, height, width, channels), generator=source, dtype=torch.uint8)
+    x, z = images.permute(0, 3, 1, 2) / 255, torch.randn(EXAMPLES, run.config.model.latent_dim, generator=source)
+    with threads(1):
+        with torch.no_grad():
+            for name, network in run.networks().items():
+                out = network(z if name in DRAWING else x)
+                for tensor in out if isinstance(out, tuple) else (out,):
+                    found.update(tensor.contiguous().numpy().tobytes())
+        run.learner.update(images, Moment(0, 0))
+    for name, tensor in sorted(run.learner.tensors().items()):
+        found.update(name.encode() + tensor.contiguous().numpy().tobytes())
     return found.hexdigest()

@@ -68,7 +68,8 @@ class Trained:
         """What it is and how far it is: "conv-vae on digits, finished at step 450"."""
         try:
             config, status = self.config, self.status()
-            return f"{config.preset} on {named(config.data.spec)}, {status.get('state', 'empty')} at step {status.get('step', 0)}"
+            own = f" with its own {', '.join(name for name, _ in config.own)}" if config.own else ""
+            return f"{config.preset}{own} on {named(config.data.spec)}, {status.get('state', 'empty')} at step {status.get('step', 0)}"
         except LabError as error:
             return str(error)
 

@@ -22,11 +22,10 @@ from latentlab.models import build
 from latentlab.models.learner import Learner, Moment, prior_codes
 from latentlab.models.own import DRAWING, Own
 from latentlab.runs import checkpoints
-from latentlab.runs.code import kept
 from latentlab.runs.folder import RunFolder
 from latentlab.runs.forms import read_latents
 from latentlab.show.explorer.codes import class_plane, widest_plane
-from latentlab.show.explorer.own import REACH, layers_of
+from latentlab.show.explorer.own import REACH, network_layers
 from latentlab.train.monitor import Monitor
 from latentlab.train.position import Position, Step
 from latentlab.train.recorder import Recorder
@@ -192,7 +191,7 @@ class Session:
         if name is None:
             return False
         try:
-            layers_of(kept(self.folder.path)[name])
+            network_layers(self.folder.path, name)
         except LabError:
             return True
         return False

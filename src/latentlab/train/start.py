@@ -110,6 +110,7 @@ def create(config: Config, out: str | Path | None = None, given: Mapping[str, An
             forms = check(config, data.shape, own, torch.from_numpy(data.train.take(slice(EXAMPLES))), keeper.refer)
         config = config.replace(own=tuple((name, tell(form)) for name, form in forms.items()))
         bf16 = bf16 and computes_narrow(config, data.shape, own)
+    refused = [reason("note.precision")] if config.train.precision == "bf16" and not bf16 else []
     counts = {name: parameter_count(layers) for name, layers in networks(config.model, data.shape).items()}
     if sum(counts.values()) > MOST_PARAMETERS:
         most = reason("must.parameters", most=f"{MOST_PARAMETERS:,}")
@@ -126,7 +127,7 @@ def create(config: Config, out: str | Path | None = None, given: Mapping[str, An
         "parameters": counts,
         "pair_distance": mean_pair_distance(data.train.take(slice(PAIRED))) if len(data.train) > 1 else None,
         "skipped": list(data.skipped),
-        "notes": [*data.notes, *notes(config, asked, learner.images_per_step, len(data.train))],
+        "notes": [*data.notes, *refused, *notes(config, asked, learner.images_per_step, len(data.train))],
     }
     if config.family == "gan":
         facts["watched_by"] = pin(extractor_for(data))

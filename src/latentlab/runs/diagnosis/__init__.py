@@ -125,7 +125,7 @@ class Words(NamedTuple):
 
 def in_words(finding: Finding, lang: str, typed: bool = False) -> Words:
     """A finding in a language; `typed`: its remedy as the command line takes it."""
-    field = every_field()[CHANGED[finding.remedy]]
+    field = every_field()[CHANGED.get(finding.remedy, "train.epochs")]  # what is somebody's own is no field
     values = {name: _shown(name, value, lang, typed) for name, value in finding.evidence.items()}
     named = field.option if typed else text("diagnosis.setting", lang, name=text(f"field.{field.name}", lang))
     values |= {"since": number(finding.since_step, lang), "option": named}

@@ -27,12 +27,14 @@ class Facts:
     beta: float = setting(1.0, "train.beta")
     beta_warmup_steps: int = setting(0, "train.beta_warmup_steps")
     loss: str = setting("", "train.loss")  # a name in GAMES
+    label_smoothing: float = setting(1.0, "train.label_smoothing")  # the target of real images
     normalization: str = setting("", "model.discriminator_normalization")
     activation: str = setting("relu", "model.activation")
     generator_updates: int = setting(1, "train.generator_updates")
     discriminator_updates: int = setting(1, "train.discriminator_updates")
     generator_frozen_images: int = setting(0, "train.generator_frozen_images")
     train_limit: int | None = setting(None, "data.train_images")
+    own_loss: bool = False  # whether what is minimised is somebody's own
     train_images: int = 0  # how many are learned from; 0: unknown
     classes: int = 0
     pair_distance: float | None = None  # mean RMS pixel distance, in [0, 1], of pairs of training images
@@ -47,11 +49,13 @@ def facts_of(config: Config, environment: Mapping[str, Any]) -> Facts:
     """The facts of a run from its config.json and environment.json; what an old environment lacks is unknown."""
     data = Facts(
         family=config.family,
+        own_loss="loss" in dict(config.own),
         train_images=int((environment.get("images") or {}).get("train") or 0),
         classes=len(environment.get("class_names") or ()),
         pair_distance=environment.get("pair_distance"),
     )
-    return data.changed({f"{name}.{key}": value for name, part in config.parts() for key, value in vars(part).items()})
+    known = data.changed({f"{name}.{key}": value for name, part in config.parts() for key, value in vars(part).items()})
+    return dataclasses.replace(known, loss="") if "step" in dict(config.own) else known  # a game that nobody knows
 
 
 # What the rows of metrics so far show, in a few numbers: fed row by row, so that a long run costs no more at its end.

@@ -128,12 +128,15 @@ def discriminator_overshoots(sight: Sight) -> Symptom | None:
     """Its loss is near chance although real and generated images are far apart on average: it swings from side to side.
 
     At a steady gap of 2 its loss would be 0 (hinge) or 0.63 (non-saturating): whoever pays so much more is badly wrong in
-    between. Windows with that gap: healthy ≤ 0.61 of chance's loss (the first 20 steps), spoilt ≥ 0.79.
+    between. Windows with that gap: healthy ≤ 0.61 of chance's loss (the first 20 steps), spoilt ≥ 0.79. With smoothed labels
+    (Salimans et al. 2016) nobody pays less than their entropy, 0.33 for 0.9, which counts as nothing.
     """
     seen = _window_of_game(sight)
     if seen is None or not OVERSHOT_GAP < seen["gap"] <= GAMES[sight.facts.loss].won_gap:
         return None
-    return Symptom(seen) if seen["discriminator_loss"] > OVERSHOT_LOSS * seen["chance"] else None
+    target = sight.facts.label_smoothing
+    least = -target * math.log(target) - (1 - target) * math.log(1 - target) if target < 1 else 0.0
+    return Symptom(seen) if seen["discriminator_loss"] - least > OVERSHOT_LOSS * (seen["chance"] - least) else None
 
 
 def discriminator_loses(sight: Sight) -> Symptom | None:
@@ -231,6 +234,8 @@ Changes = dict[str, float | int]
 def remedy_of(key: str, sign: str, evidence: Mapping[str, float | int], facts: Facts) -> tuple[str, Changes]:
     """The name of a remedy, whose text is diagnosis.KEY.remedy.NAME, and `from` and `to` where it changes a number."""
     match key:
+        case "not_finite" | "posterior_collapse" | "dead_units" if facts.own_loss:
+            return "own_loss", {}
         case "not_finite" | "exploding_gradient":
             return _slower(facts)
         case "vanishing_gradient" if facts.learning_rate > HIGH_RATE or facts.discriminator_learning_rate > HIGH_RATE:

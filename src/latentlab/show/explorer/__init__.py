@@ -49,11 +49,10 @@ from numpy.typing import NDArray
 from latentlab.base.errors import LabError, refusal
 from latentlab.config.layers import Convolution, Dense, TransposedConvolution, networks, parameter_count, shape_after
 from latentlab.runs import checkpoints
-from latentlab.runs.code import kept
 from latentlab.runs.folder import RunFolder
 from latentlab.show import bundle
 from latentlab.show.explorer.network import Affine, Part, affine_parts, folded, is_followed, named, signed_range
-from latentlab.show.explorer.own import layers_of
+from latentlab.show.explorer.own import network_layers
 from latentlab.show.explorer.rounding import NARROW, Rounded, for_images, nearest
 
 Precision = Literal["int8", "fp16", "fp32"]
@@ -92,7 +91,7 @@ def pack_network(folder: RunFolder, name: str | None = None, precision: Precisio
     if name not in described:
         raise refusal("a network", "one of " + ", ".join(described), name, f"{folder.path} has no other.")
     tensors, own = read_tensors(checkpoint, name), name in dict(config.own)
-    layers = layers_of(kept(folder.path)[name]) if own else named(described[name])
+    layers = network_layers(folder.path, name) if own else named(described[name])
     for prefix, layer in layers if own else ():
         if isinstance(layer, Dense | Convolution | TransposedConvolution):
             tensors.setdefault(f"{prefix}bias", np.zeros(layer.outputs, np.float32))

@@ -110,7 +110,8 @@ def _networks(folders: Mapping[str, RunFolder], precision: Precision, say: Say, 
             if encoders and folder.config().family != "gan":
                 packed["encoder"] = embed(pack_network(folder, "encoder", precision=precision))
         except LabError as error:
-            say(f"{name} reads no drawing: {error}")
+            if not folder.config().own:  # no page need be able to run what is somebody's own
+                say(f"{name} reads no drawing: {error}")
     return networks
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from latentlab.base.errors import LabError
+from latentlab.base.errors import Damaged, LabError
 from latentlab.base.images import Images
 from latentlab.config.layers import Activation, BatchNorm, Convolution, Dense, Flatten, Layer, Reshape, TransposedConvolution
-from latentlab.runs.code import PLANE, Form
+from latentlab.runs.code import FOLDER, PLANE, RECORD, Form, kept
 from latentlab.runs.forms import damaged
 from latentlab.show.explorer.network import BATCH_NORM_EPSILON, LEAKY_SLOPE
 
@@ -23,14 +23,30 @@ NOTHING = ("Identity", "Dropout", "Dropout1d", "Dropout2d", "AlphaDropout")  # i
 Named = list[tuple[str, Layer]]  # with what the names of its tensors begin with
 
 
-def layers_of(form: Form, prefix: str = "layers.") -> Named:
-    """A kept network as layers that a page runs. Raises LabError for one that has others, naming the first."""
+def network_layers(folder: Path, name: str) -> Named:
+    """A kept network as layers that a page runs. Raises LabError for one that has others, naming the first, and Damaged."""
+    forms = kept(folder)
+    try:
+        form = forms[name]
+        return layers_of(form, form)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise Damaged(f"{folder / FOLDER / RECORD} is damaged ({type(error).__name__}: {error}). Restore it from a copy.") from None
+
+
+def layers_of(form: Form, whole: Form, prefix: str = "layers.") -> Named:
+    """The layers of a part of a form. Raises LabError for one that a page has not."""
+    if "same" in form:  # it stands in two places: what learns nothing may
+        for key in form["same"].split("."):
+            whole = whole["modules"][key]
+        if whole["parameters"] or whole["buffers"] or whole["modules"]:
+            raise LabError("a page cannot run a layer that is used twice.")
+        form = whole
     kind, attributes = form.get("class", {}), {key: _plain(value) for key, value in form.get("attributes", {}).items()}
     module, name = str(kind.get("module")), str(kind.get("name"))
-    if "same" in form or not (module.startswith("torch.nn.modules.") or module == "latentlab.models.nets"):
-        raise LabError(f"a page cannot run {name or 'a layer that is used twice'}.")
+    if not (module.startswith("torch.nn.modules.") or module == "latentlab.models.nets"):
+        raise LabError(f"a page cannot run {name}.")
     if name in CHAINS:
-        return [layer for key, child in form["modules"].items() for layer in layers_of(child, f"{prefix}{key}.")]
+        return [layer for key, child in form["modules"].items() for layer in layers_of(child, whole, f"{prefix}{key}.")]
     if name in NOTHING:
         return []
     made = _layer(name, attributes, form)

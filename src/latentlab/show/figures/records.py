@@ -110,6 +110,8 @@ def last_samples(folder: RunFolder) -> Images:
 def objective(folder: RunFolder) -> str:
     """What a run minimises, as the end of a text's key: its name, with "_grey" after one of BINARY that learned from grey pixels."""
     config = folder.config()
+    if not {"loss", "step"}.isdisjoint(dict(config.own)):
+        return "own"
     name = config.objective
     if name not in BINARY or getattr(config.model, "binarization", "none") != "none":
         return name

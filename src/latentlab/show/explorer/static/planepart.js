@@ -184,6 +184,7 @@ export class PlanePart extends Part {
   origin(model, point) {
     const { desk, plane } = this;
     const { state } = desk;
+    if (model.net.drawnBefore) return desk.say("card.drawn_before");
     if (model.latent !== plane.units) return desk.say("card.fitted", { count: desk.number(Math.min(plane.units, model.latent)) });
     const unmoved = point.at.every((value, axis) => Math.abs(value - point.from[axis]) < 1e-9);
     if (originOf(state, plane) && unmoved && model.codes_of === state.map) {

@@ -10,10 +10,13 @@ export class SumPart extends Part {
     const { scene } = desk;
     this.node.append(make("p", { class: "explorer-intro" }, desk.say(scene.labels ? "sum.intro" : "sum.intro.images")));
     this.slots = make("div", { class: "explorer-slots" });
-    this.rows = scene.models.filter((model) => model.codes).map((model) => this.makeRow(model));
+    this.rows = scene.models.filter((model) => model.codes && !model.net.drawnBefore).map((model) => this.makeRow(model));
     const without = scene.models
-      .filter((model) => !model.codes)
-      .map((model) => make("p", { class: "explorer-note" }, titled(desk, model), " ", desk.say(`sum.none.${model.without}`)));
+      .filter((model) => !model.codes || model.net.drawnBefore)
+      .map((model) => {
+        const why = model.net.drawnBefore ? "drawn_before.none" : `sum.none.${model.without}`;
+        return make("p", { class: "explorer-note" }, titled(desk, model), " ", desk.say(why));
+      });
     this.node.append(this.slots, make("div", { class: "explorer-sums" }, ...this.rows), ...without);
   }
 

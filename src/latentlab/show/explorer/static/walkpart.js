@@ -31,10 +31,13 @@ export class WalkPart extends Part {
       make("div", { class: "explorer-track" }, this.slider, this.output),
       make("div", { class: "explorer-actions" }, this.player, draws),
     );
-    this.rows = scene.models.map((model) => this.makeRow(model));
+    this.rows = scene.models.filter((model) => !model.net.drawnBefore).map((model) => this.makeRow(model));
+    const left = scene.models.filter((model) => model.net.drawnBefore);
+    const notes = left.map((model) => make("p", { class: "explorer-note" }, titled(desk, model), " ", desk.say("drawn_before.none")));
     this.node.append(
       make("div", { class: "explorer-ends" }, this.ends[0], time, this.ends[1]),
       make("div", { class: "explorer-walks" }, ...this.rows),
+      ...notes,
     );
     this.stop();
   }
