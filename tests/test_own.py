@@ -6,6 +6,7 @@ import enum
 import functools
 import math
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -985,3 +986,21 @@ def test_a_configuration_of_ones_own_asks_for_its_parts(tmp_path: Path, cache) -
         ll.train(run.config, out=tmp_path / "b")
     again = ll.train(run.config, out=tmp_path / "c", encoder=Plain())
     assert again.config.own == run.config.own
+
+
+# The documentation's own code.
+
+
+def blocks() -> list[str]:
+    text = (Path(__file__).parents[1] / "docs" / "own.md").read_text(encoding="utf-8")
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_documentations_file_trains_and_its_step_too(tmp_path: Path, cache) -> None:
+    file, step = next(each for each in blocks() if "my_vae.py" in each), next(each for each in blocks() if "def step" in each)
+    (tmp_path / "my_vae.py").write_text(file.replace('"mnist"', '"digits"'), encoding="utf-8")
+    (tmp_path / "my_step.py").write_text(f"import torch\nfrom torch.nn import functional as F\n\n{step}", encoding="utf-8")
+    for name in ("my_vae", "my_step"):
+        out = ["--out", str(tmp_path / name), "--data.train-images", "64", "--batch-size", "32", "--steps", "2"]
+        assert main(["train", str(tmp_path / f"{name}.py"), *out]) == 0
+        assert main(["sample", str(tmp_path / name), "--count", "2", "--out", str(tmp_path / "s.png"), "--trust"]) == 0
