@@ -33,7 +33,7 @@ COMMANDS = {
     "verify": ("show", "check every file of a run"),
     "stop": ("show", "stop a run that trains, wherever it does; it is saved first"),
     "presets": ("show", "list the presets, or print one in full"),
-    "data": ("show", "data fetch SPEC: download a data set"),
+    "data": ("show", "data fetch SPEC: download a data set; data make-art: draw abstract pictures"),
     "doctor": ("doctor", "what is installed, which device, what is wrong and how to mend it"),
 }
 

@@ -6,11 +6,14 @@ import json
 import time
 import unicodedata
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from tqdm import tqdm
 
 from latentlab.base.errors import LabError, printable, refusal
 from latentlab.cli import say
-from latentlab.cli.parser import Parser
+from latentlab.cli.parser import Parser, add_value
 from latentlab.config.presets import PRESETS, about, preset
 from latentlab.config.sources import valid
 from latentlab.runs.diagnosis import diagnose, line
@@ -177,19 +180,40 @@ def command_presets(arguments: list[str]) -> int:
 
 
 def command_data(arguments: list[str]) -> int:
-    """Data sets."""
-    parser = Parser("data", "Download a data set: `latentlab data fetch mnist`.")
-    parser.add_argument("action", metavar="fetch")
+    """Data sets: download one, or draw pictures."""
+    if arguments[:1] == ["make-art"]:
+        return _make_art(arguments[1:])
+    parser = Parser("data", "Download a data set: `latentlab data fetch mnist`. Draw pictures: `latentlab data make-art --out DIR`.")
+    parser.add_argument("action", metavar="fetch|make-art")
     parser.add_argument("spec", metavar="SPEC", help=valid("published"))
     parser.add_argument("--data-root", metavar="DIR", help="where it goes; default LATENTLAB_DATA, else the platform's cache folder")
     parser.add_argument("--from", dest="address", metavar="URL", help="another https address that holds the set's files")
     options = parser.parse(arguments)
     if options.action != "fetch":
-        raise refusal("the data action", "fetch", options.action, "`latentlab data fetch mnist` downloads MNIST.")
+        raise refusal("the data action", "fetch or make-art", options.action, "`latentlab data fetch mnist` downloads MNIST.")
     from latentlab.data import fetch
 
     addresses = [options.address.rstrip("/") + "/"] if options.address else None
     print(fetch(options.spec, options.data_root, addresses, report=say))
+    return 0
+
+
+def _make_art(arguments: list[str]) -> int:
+    from latentlab.data.drawn import LARGEST, MOST, SMALLEST, draw_pictures
+
+    parser = Parser(
+        "data make-art", "Draw abstract pictures into a folder, for who has none at hand. Picture i depends on (seed, i) alone."
+    )
+    add_value(parser, "--count", int, "how many (300)", 300, minimum=1, maximum=MOST)
+    add_value(parser, "--size", int, "height and width in pixels (128)", 128, minimum=SMALLEST, maximum=LARGEST)
+    add_value(parser, "--seed", int, "what they are drawn from (0)", 0, minimum=0, maximum=2**31 - 1)
+    parser.need(parser.add_argument("--out", metavar="DIR", help="a new or an empty folder"))
+    options = parser.parse(arguments)
+    if options.out is None:
+        raise LabError("--out must be a new or an empty folder. Got none. Name one, such as --out art.")
+    for _ in tqdm(draw_pictures(Path(options.out), options.count, options.size, options.seed), total=options.count, disable=None):
+        pass
+    print(options.out)
     return 0
 
 

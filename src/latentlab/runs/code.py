@@ -87,7 +87,7 @@ class Keeper:
         node = definition(source, thing)
         if node is None:
             raise LabError(f"the source of {name} cannot be found. Define it in a file or in a cell of a notebook.")
-        where, used = self.keep(str(module), file, source), json.dumps(uses(thing, {thing}), sort_keys=True)
+        where, used = self.keep(str(module), file), json.dumps(uses(thing, {thing}), sort_keys=True)
         form: Form = {"module": where, "name": name, "sha256": _digest(node), "own": True}
         form["uses"] = hashlib.sha256(used.encode()).hexdigest()[:12]
         if "<locals>" in name:
@@ -106,7 +106,7 @@ class Keeper:
             return {"code": self.refer(value)}
         raise LabError(f"{name} uses a {type(value).__name__} of the function that it is defined in. Define it at the top of a file.")
 
-    def keep(self, module: str, file: str, source: str) -> str:
+    def keep(self, module: str, file: str) -> str:
         """Keep a module's file, and of what it imports all that lies below the same folder; the name under which it is found."""
         if module == "__main__" and not Path(file).is_file():
             self.files[f"{CELLS}.py"] = "\n\n".join(f"# %% [{n}]\n{cell}" for n, cell in enumerate(cells(), 1)) + "\n"
@@ -148,11 +148,14 @@ def imports(text: str, package: str) -> Iterator[str]:
 
 
 def _own_file(name: str) -> Path | None:
+    """The file of a module that is somebody's own; what is installed is not loaded to be asked."""
     with suppress(Exception):  # whatever looking for it runs into: it is none
-        spec = getattr(sys.modules.get(name), "__spec__", None) or importlib.util.find_spec(name)
-        file = getattr(sys.modules.get(name), "__file__", None) or (spec.origin if spec else None)
-        if file and file.endswith(".py") and not is_installed(file):
-            return Path(file).resolve()
+        top = importlib.util.find_spec(name.partition(".")[0])
+        places = [] if top is None else [top.origin, *(top.submodule_search_locations or ())]
+        if any(place and not is_installed(place) for place in places):
+            spec = getattr(sys.modules.get(name), "__spec__", None) or importlib.util.find_spec(name)
+            file = getattr(sys.modules.get(name), "__file__", None) or (spec.origin if spec else None)
+            return Path(file).resolve() if file and file.endswith(".py") and not is_installed(file) else None
     return None
 
 
@@ -271,7 +274,9 @@ def found(folder: Path, trust: bool, forms: Mapping[str, Form]) -> Callable[[For
         thing = None if "<locals>" in name else _resolved(loaded[module], name)
         text = Path(str(loaded[module].__file__)).read_text(encoding="utf-8")
         if thing is None or (node := definition(text, thing)) is None or _digest(node) != form["sha256"]:
-            thing = by_digest(loaded[module], text, form, value)  # within a function, or of a name that was given again later
+            # Within a function, or of a name that was given again later; else it is another Python that writes it otherwise.
+            again = by_digest(loaded[module], text, form, value)
+            thing = thing if again is None else again
         if str(folder / FOLDER) not in sys.path:
             sys.path.append(str(folder / FOLDER))  # for what is imported only when it computes
         if thing is None:
