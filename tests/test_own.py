@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import functools
 import math
+import os
 import random
 import re
 import shutil
@@ -28,7 +29,7 @@ import latentlab as ll
 from latentlab.base.files import read_json
 from latentlab.cli import main
 from latentlab.models.objectives import bernoulli_nats, kl_to_standard_normal
-from latentlab.runs.code import FOLDER, kept
+from latentlab.runs.code import FOLDER, TRUST, kept
 from latentlab.show.explorer.content import explorer_content
 from latentlab.train import run_to_end
 from latentlab.train.start import reopen
@@ -719,6 +720,17 @@ def test_a_record_cannot_name_code_that_does_more_than_compute(kind: dict[str, s
 
     with pytest.raises(ll.LabError, match="somebody's own"):
         found(tmp_path, False, {"encoder": kind})(kind)
+
+
+def test_a_studio_that_trusts_its_folder_tells_its_processes(tmp_path: Path, cache, monkeypatch) -> None:
+    run = ll.train("mlp-vae", out=tmp_path / "run", **small(), encoder=Plain())
+    monkeypatch.setenv(TRUST, "")
+    told: list[str] = []
+    monkeypatch.setattr("latentlab.studio.server.serve", lambda *given: told.append(os.environ[TRUST]))
+    for options in ([], ["--trust"]):
+        assert main(["studio", "--runs", str(tmp_path), "--no-browser", *options]) == 0
+    assert told == ["", "1"]
+    assert np.array_equal(ll.open_run(run.path).sample(2), run.sample(2))
 
 
 def test_other_networks_than_a_runs_own_are_refused(tmp_path: Path, cache) -> None:
