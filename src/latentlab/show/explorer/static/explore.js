@@ -32,8 +32,9 @@ export async function explore(root, content, words, { lang = "en" } = {}) {
   const desk = new Desk(scene, words, lang);
   const drawn = scene.models.some((model) => model.encoder) ? new DrawPart(desk) : null; // first: the map shows what it reads
   const plane = new PlanePart(desk);
-  const walk = new WalkPart(desk);
-  const sum = scene.count ? new SumPart(desk) : null;
+  const live = scene.models.some((model) => !model.net.drawnBefore);
+  const walk = live ? new WalkPart(desk) : null;
+  const sum = live && scene.count ? new SumPart(desk) : null;
   const before = scene.models.filter((model) => model.net.drawnBefore);
   const told = ({ net }) => desk.say("drawn_before", { count: net.drawnBefore });
   const notes = before.map((model) => make("p", { class: "explorer-note" }, titled(desk, model), " ", told(model)));
