@@ -51,8 +51,9 @@ def command(images: Path, out: Path) -> list[object]:
 
 
 def told(out: Path) -> dict[str, Any]:
-    """comparison.json without what a clock says."""
+    """comparison.json without what a clock says, and without its seal, which covers that too."""
     found = json.loads((out / "comparison.json").read_text())
+    del found["checksum"]
     for entry in found["runs"].values():
         for key in ("seconds", "samples_per_second"):
             del entry[key]
