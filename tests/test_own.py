@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,7 +30,10 @@ from latentlab.base.files import read_json
 from latentlab.cli import main
 from latentlab.models.objectives import bernoulli_nats, kl_to_standard_normal
 from latentlab.runs.code import FOLDER, TRUST, kept
+from latentlab.runs.diagnosis.sight import facts_of
+from latentlab.runs.diagnosis.symptoms import remedy_of
 from latentlab.show.explorer.content import explorer_content
+from latentlab.show.figures.records import objective
 from latentlab.train import run_to_end
 from latentlab.train.start import reopen
 
@@ -321,6 +324,20 @@ def test_a_loss_equal_to_the_presets_trains_to_the_same_bits(tmp_path: Path, cac
     assert all(row["loss_nats"] == pytest.approx(row["mse"] * SIZE * SIZE, rel=1e-5) for row in rows)
 
 
+def test_a_part_given_as_none_is_not_given(tmp_path: Path, cache) -> None:
+    run = ll.train("mlp-vae", out=tmp_path / "run", **small(), encoder=None, loss=None)
+    assert run.config.own == ()
+    assert ll.resume(tmp_path / "run", epochs=3, encoder=None).config.own == ()
+
+
+def test_what_goes_wrong_with_a_loss_of_ones_own_is_not_blamed_on_a_setting(tmp_path: Path, cache) -> None:
+    run = ll.train("mlp-vae", out=tmp_path / "run", **small(epochs=1, beta=4.0), loss=own_loss)
+    facts = facts_of(run.config, run.folder.environment())
+    for key in ("not_finite", "posterior_collapse", "dead_units"):
+        assert remedy_of(key, "", {}, facts)[0] == "own_loss" != remedy_of(key, "", {}, replace(facts, own_loss=False))[0]
+    assert objective(run.folder) == "own"  # which titles its curves
+
+
 def squares(images: torch.Tensor, logits: torch.Tensor, mean: torch.Tensor, log_var: None) -> torch.Tensor:
     return (torch.sigmoid(logits) - images).square().flatten(1).sum(1)
 
@@ -344,7 +361,7 @@ def test_a_gans_step_of_ones_own_is_plain_torchs(tmp_path: Path, cache) -> None:
     """Two steps of it move the weights as `torch.optim.Adam` does, and it goes on in bits from a run folder that is trusted."""
     settings = small(generator_updates=1, discriminator_normalization="none", ema_halflife_images=0, measure_samples=0)
     settings.pop("epochs")
-    run = ll.train("sn-gan", out=tmp_path / "a", **settings, steps=2, step=gan_step)
+    run = ll.train("sn-gan", out=tmp_path / "a", **settings, steps=2, log_steps=1, step=gan_step)
     nets, ends = networks_of(run), ll.open_run(run.path, trust=True).networks()
     train = run.config.train
     betas = (train.adam_beta1, train.adam_beta2)
@@ -364,9 +381,10 @@ def test_a_gans_step_of_ones_own_is_plain_torchs(tmp_path: Path, cache) -> None:
     for name, network in nets.items():
         for mine, theirs in zip(ends[name].parameters(), network.parameters(), strict=True):
             torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
-    row = [row for row in run.metrics() if row["split"] == "train"][-1] if any(r["split"] == "train" for r in run.metrics()) else {}
-    assert not row or {"discriminator_loss", "generator_loss", "real_logit", "fake_logit", "gradient_norm"} <= row.keys()
-    whole = ll.train("sn-gan", out=tmp_path / "b", **settings, steps=5, step=gan_step)
+    row = [row for row in run.metrics() if row["split"] == "train"][-1]
+    assert {"discriminator_loss", "generator_loss", "real_logit", "fake_logit", "gradient_norm"} <= row.keys()
+    assert facts_of(run.config, run.folder.environment()).loss == ""  # whose rules are not known, so that none is judged by them
+    whole = ll.train("sn-gan", out=tmp_path / "b", **settings, steps=5, log_steps=1, step=gan_step)
     later = ll.resume(tmp_path / "a", steps=5, trust=True)
     assert all(np.array_equal(value, tensors(later)[name]) for name, value in tensors(whole).items())
 
@@ -572,6 +590,7 @@ WRONG = {
         "mlp-vae", {"encoder": dense(64, 5)},
         r"encoder must give mean and log-variance, \[8, 3\] each, or \[8, 6\] for \[8, 1, 8, 8\]. Got \[8, 5\]. Its last layer is 1",
     ),
+    "mean alone": ("mlp-vae", {"encoder": dense(64, Z)}, r"encoder must give mean and log-variance, .* Got \[8, 3\]"),
     "ae": ("mlp-ae", {"encoder": dense(64, 6)}, r"encoder must give \[8, 3\] .* Got \[8, 6\].*model.latent_dim is 3"),
     "flat": ("mlp-vae", {"decoder": nn.Linear(Z, 64)}, r"decoder must give \[8, 1, 8, 8\] for \[8, 3\]. Got \[8, 64\]"),
     "sigmoid": ("mlp-vae", {"decoder": lambda: Wide(torch.sigmoid)}, "decoder must give logits, of both signs.* from a sigmoid at its end"),
@@ -716,7 +735,7 @@ def test_no_code_of_a_run_folder_is_run_unless_it_is_trusted(tmp_path: Path, cac
     ],
 )
 def test_a_record_cannot_name_code_that_does_more_than_compute(kind: dict[str, str], tmp_path: Path, cache) -> None:
-    from latentlab.runs.code import found
+    from latentlab.runs.rebuilt import found
 
     with pytest.raises(ll.LabError, match="somebody's own"):
         found(tmp_path, False, {"encoder": kind})(kind)
@@ -791,10 +810,19 @@ def test_what_a_definition_uses_of_its_file_belongs_to_it(tmp_path: Path, cache,
 
 
 BETA = 2.0
+TERMS = (bernoulli_nats, kl_to_standard_normal)  # of which repr has an address
 
 
 def weighted(images, logits, mean, log_var):
-    return bernoulli_nats(logits, images) + BETA * kl_to_standard_normal(mean, log_var).sum(1)
+    reconstruction, kl = TERMS
+    return reconstruction(logits, images) + BETA * kl(mean, log_var).sum(1)
+
+
+def test_a_tuple_of_functions_is_the_same_in_another_process(tmp_path: Path, cache) -> None:
+    ll.train("mlp-vae", out=tmp_path / "run", **small(), loss=weighted)
+    told = "from test_own import weighted; import latentlab as ll, sys; ll.resume(sys.argv[1], epochs=3, loss=weighted)"
+    subprocess.run([sys.executable, "-c", told, str(tmp_path / "run")], cwd=Path(__file__).parent, check=True)
+    assert ll.open_run(tmp_path / "run").metrics()[-1]["epoch"] == pytest.approx(3, abs=0.1)
 
 
 def test_a_layer_reached_by_a_list_computes_in_fp32(tmp_path: Path, cache) -> None:

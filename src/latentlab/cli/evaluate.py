@@ -62,7 +62,7 @@ def _run(options: argparse.Namespace, bars: Bars) -> int:
     from latentlab.train import Run
 
     run = Run(folder, trust=options.trust)
-    assert run.step >= 0  # noqa: S101 - opens its networks: what cannot be used is said before images are read
+    run.networks()  # what cannot be opened is said before images are read
     data = run.data(options.data)
     with _threads(options.threads):
         counts = {"samples": options.count, "nll_samples": options.nll_samples, "nll_images": options.nll_images}

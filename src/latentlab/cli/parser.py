@@ -132,15 +132,9 @@ def add_protocol(parser: Parser, count: str, nll_samples: str) -> None:
     add_value(parser, "--nll-samples", int, nll_samples, metavar="K", minimum=0, maximum=10**6)
 
 
-def add_preset(parser: Parser) -> None:
-    """The preset that a command begins with, see `preset_of`."""
-    parser.add_argument("preset", nargs="?", metavar="PRESET", help="one of " + ", ".join(PRESETS))
-
-
-def add_preset_or_file(parser: Parser) -> None:
-    """The same, or a file of one's own networks."""
-    help = f"one of {', '.join(PRESETS)}, or FILE.py that defines encoder, decoder, loss, generator, discriminator or step"
-    parser.add_argument("preset", nargs="?", metavar="PRESET|FILE.py", help=help)
+def add_preset(parser: Parser, metavar: str = "PRESET", also: str = "") -> None:
+    """The preset that a command begins with, see `preset_of`; `also` what else it may be."""
+    parser.add_argument("preset", nargs="?", metavar=metavar, help=f"one of {', '.join(PRESETS)}{also}")
 
 
 def preset_of(parser: Parser, options: argparse.Namespace, example: str) -> Config:

@@ -20,7 +20,7 @@ from latentlab.cli.parser import (
     add_config_options,
     add_fields,
     add_place,
-    add_preset_or_file,
+    add_preset,
     add_trust,
     add_value,
     config_changes,
@@ -42,7 +42,8 @@ def command_train(arguments: list[str]) -> int:
     parser = Parser(
         "train", "Train one run. Every field of the configuration is an option; `latentlab presets NAME` shows a preset's values."
     )
-    add_preset_or_file(parser)
+    own = ", ".join(dict.fromkeys(part for parts in OWN.values() for part in parts))
+    add_preset(parser, "PRESET|FILE.py", f"; or a file that defines some of {own}")
     add_trust(parser)
     parser.add_argument("--out", metavar="DIR", help="run folder, new or empty; default runs/PRESET-DATA-NNN")
     add_config_options(parser)
@@ -63,7 +64,7 @@ def defined_by(path: Path) -> tuple[Config, dict[str, Any]]:
 
     Raises LabError for a file that cannot be read, or defines no part.
     """
-    from latentlab.runs.code import definitions
+    from latentlab.runs.rebuilt import definitions
     from latentlab.train.start import as_config
 
     found = definitions(path)

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypedDict
 
 
 class Options(TypedDict, total=False):
-    """What `latentlab.train` takes; `data` as `latentlab.data.spec_of` has it, parts of one's own as `latentlab.models.own`."""
+    """What `latentlab.train` takes; `data` as `latentlab.data.spec_of` has it, parts of one's own as docs/own.md."""
 
     data: Any
     spec: str

@@ -216,7 +216,7 @@ def options_source() -> str:
     own = dict.fromkeys(part for parts in OWN.values() for part in parts)
     lines = [f"    {leaf}: {'Any' if leaf in own else field.annotation}\n" for leaf, field in by_leaf().items()]
     lines += [f"    {part}: Any\n" for part in own if part not in by_leaf()]
-    what = "`data` as `latentlab.data.spec_of` has it, parts of one's own as `latentlab.models.own`."
+    what = "`data` as `latentlab.data.spec_of` has it, parts of one's own as docs/own.md."
     told = f'    """What `latentlab.train` takes; {what}"""\n\n    data: Any\n'
     return f"{head}class Options(TypedDict, total=False):\n{told}{''.join(lines)}"
 

@@ -14,7 +14,8 @@ from latentlab.base.errors import Damaged, LabError, refusal
 from latentlab.config.schema import Config
 from latentlab.models.described import Form, built, described
 from latentlab.models.own import FUNCTIONS, Own, taken
-from latentlab.runs.code import FOLDER, RECORD, Keeper, digest, found, kept
+from latentlab.runs.code import FOLDER, RECORD, Keeper, digest, kept
+from latentlab.runs.rebuilt import found
 
 PATIENCE_SECONDS = 300  # for reading somebody's code and one update
 
@@ -28,7 +29,7 @@ def own_of(folder: RunFolder, config: Config, shape: Shape, given: Mapping[str, 
 
     Without `trust` no code of the run folder is run. What is given must be what the run was made with.
     """
-    told = dict(config.own)
+    told, given = dict(config.own), {name: part for name, part in given.items() if part is not None}
     for name in given:
         if name not in told:
             has = ", ".join(told) if told else "none"

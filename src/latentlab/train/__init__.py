@@ -94,7 +94,7 @@ def train(what: str | Config, out: str | Path | None = None, **changes: Unpack[O
 
     `changes` are fields by name: `train("mlp-vae", data="mnist", latent_dim=2, epochs=5)`. Ctrl-C saves and returns.
     Networks, a loss or a GAN's step of one's own stand among them: `train("conv-vae", encoder=…, decoder=…)`; what they take
-    and give stands in `latentlab.models.own`. Raises LabError for wrong input and NonFinite when a loss is not finite.
+    and give stands in docs/own.md. Raises LabError for wrong input and NonFinite when a loss is not finite.
     """
     from latentlab.train.start import as_config, create, parts_in
 

@@ -200,8 +200,8 @@ def finish(session: Session, state: str, draw: Callable[[RunFolder], object]) ->
         yield Saved(p.step)
     if state == "finished" and session.config.family != "gan":
         session.recorder.latents(session.data, session.monitor.encode)
-    if state == "finished" and session.needs_plane():
-        session.recorder.plane(session.monitor.decode, session.plane())
+    if state == "finished" and (plane := session.plane()) is not None:
+        session.recorder.plane(session.monitor.decode, plane)
     session.recorder.close()
     if state == "finished":
         session.recorder.attempt("the figures", lambda: draw(folder))

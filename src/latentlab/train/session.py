@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 
 from latentlab.base.errors import LabError, is_out_of_memory
-from latentlab.base.seeding import latents
 from latentlab.config.schema import Config
 from latentlab.data import Data, batch_indices
 from latentlab.models import build
@@ -24,8 +23,7 @@ from latentlab.models.own import DRAWING, Own
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
 from latentlab.runs.forms import read_latents
-from latentlab.show.explorer.codes import class_plane, widest_plane
-from latentlab.show.explorer.own import REACH, network_layers
+from latentlab.show.explorer.own import network_layers, square
 from latentlab.train.monitor import Monitor
 from latentlab.train.position import Position, Step
 from latentlab.train.recorder import Recorder
@@ -183,37 +181,17 @@ class Session:
         }
         self.write_status("paused" if mode == "paused" else "running", why, live)
 
-    # What pages are given of a network that they cannot run.
-
-    def needs_plane(self) -> bool:
-        """Whether what draws the images is somebody's own, of layers that no page has."""
-        name = next((name for name, _ in self.config.own if name in DRAWING), None)
-        if name is None:
-            return False
+    def plane(self) -> dict[str, NDArray[Any]] | None:
+        """The codes of which images are drawn for pages, of a network of somebody's own that they cannot run; None for others."""
+        if (name := next((name for name, _ in self.config.own if name in DRAWING), None)) is None:
+            return None
         try:
             network_layers(self.folder.path, name)
         except LabError:
-            return True
-        return False
-
-    def plane(self) -> dict[str, NDArray[Any]]:
-        """The square of codes that is drawn: where held-out codes or their classes spread most; a GAN's at the distance of typical z.
-
-        It reaches to REACH standard deviations of the prior.
-        """
-        size = self.config.model.latent_dim
-        z = np.concatenate([np.zeros((1, size), np.float32), np.eye(size, dtype=np.float32)])
-        mean, *moved = prior_codes(self.learner, z, self.device)
-        origin, scale, codes = mean, np.stack(moved) - mean, read_latents(self.folder.path)
-        if codes is not None:
-            by_class = class_plane(codes["mean"], codes["label"]) if "label" in codes else None  # as the map begins
-            axes = widest_plane(codes["mean"]) if by_class is None else by_class
-        else:
-            draws = latents(3, size, self.config.train.seed).astype(np.float64)
-            axes = np.linalg.qr(draws[:2].T)[0].T if size > 1 else np.eye(2, 1)
-            origin = draws[2] - (draws[2] @ axes.T) @ axes
-        spread = np.linalg.norm(scale @ axes.T, axis=0)[:, None]
-        return {"origin": origin, "axes": REACH * spread * axes, "prior_mean": mean, "prior_scale": scale}
+            size = self.config.model.latent_dim
+            mean, *moved = prior_codes(self.learner, np.eye(size + 1, size, -1, np.float32), self.device)
+            return square(read_latents(self.folder.path), mean, np.stack(moved) - mean, self.config.train.seed)
+        return None
 
     # What is asked of it.
 

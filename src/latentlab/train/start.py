@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from latentlab.base.errors import Busy, Damaged, LabError, OutOfSpace, refusal
 from latentlab.base.files import is_full, replace_json, replace_text
 from latentlab.base.machine import environment, fastest_threads, pick_bf16, pick_device, threads
 from latentlab.base.texts import reason
-from latentlab.config.layers import BatchNorm, fit_model, networks, parameter_count
+from latentlab.config.layers import BatchNorm, Shape, fit_model, networks, parameter_count
 from latentlab.config.parts import OWN, DataConfig, GANModel, GANTrain
 from latentlab.config.presets import DECODER_FORM, DECODERS_DATA, preset
 from latentlab.config.schema import Config, one_length
@@ -30,11 +30,13 @@ from latentlab.measure.metrics.pixels import mean_pair_distance
 from latentlab.models import build
 from latentlab.models.learner import Learner
 from latentlab.models.optimiser import apart, put_back
-from latentlab.models.own import EXAMPLES, check, computes_narrow, taken
+from latentlab.models.own import EXAMPLES, taken
+from latentlab.models.tried import check, computes_narrow
 from latentlab.runs import checkpoints
-from latentlab.runs.code import Keeper, refuse_while_rebuilding, save
+from latentlab.runs.code import Keeper, save
 from latentlab.runs.folder import RunFolder, new_folder, next_folder, open_folder
 from latentlab.runs.own import decoder_of, own_of, rehearse, tell
+from latentlab.runs.rebuilt import refuse_while_rebuilding
 from latentlab.show.explorer import read_tensors
 from latentlab.train.events import Event
 from latentlab.train.loop import events
@@ -90,7 +92,7 @@ def adopt_decoder(config: Config) -> Config:
 def create(config: Config, out: str | Path | None = None, given: Mapping[str, Any] | None = None, trust: bool = False) -> Session:
     """A new run folder, whole up to the checkpoint of step 0, opened for training. Raises LabError; then nothing is left.
 
-    `given` are parts of somebody's own, by name (`latentlab.models.own`). `trust` lets a decoder of such code be made again from
+    `given` are parts of somebody's own, by name (docs/own.md). `trust` lets a decoder of such code be made again from
     the run that the generator starts from.
     """
     refuse_while_rebuilding()
@@ -110,45 +112,46 @@ def create(config: Config, out: str | Path | None = None, given: Mapping[str, An
             forms = check(config, data.shape, own, torch.from_numpy(data.train.take(slice(EXAMPLES))), keeper.refer)
         config = config.replace(own=tuple((name, tell(form)) for name, form in forms.items()))
         bf16 = bf16 and computes_narrow(config, data.shape, own)
-    refused = [reason("note.precision")] if config.train.precision == "bf16" and not bf16 else []
-    counts = {name: parameter_count(layers) for name, layers in networks(config.model, data.shape).items()}
-    if sum(counts.values()) > MOST_PARAMETERS:
-        most = reason("must.parameters", most=f"{MOST_PARAMETERS:,}")
-        raise refusal(reason("networks"), most, sum(counts.values()), reason("remedy.parameters"))
+    counts = parameter_counts(config, data.shape)
     learner = build(config, data.shape, device, bf16, own)
     counts |= {name: sum(p.numel() for p in learner.networks[name].parameters()) for name in own.networks}
     if isinstance(config.train, GANTrain) and config.train.generator_from:
         start_generator(learner, config.train.generator_from, data.shape)
-    facts = environment(device, int(config.train.threads), bf16) | {
-        "data_fingerprint": data.fingerprint,
-        "image_shape": list(data.shape),
-        "images": {"train": len(data.train), "val": len(data.val), "test": len(data.test)},
-        "class_names": list(data.class_names) if data.class_names else None,
-        "parameters": counts,
-        "pair_distance": mean_pair_distance(data.train.take(slice(PAIRED))) if len(data.train) > 1 else None,
-        "skipped": list(data.skipped),
-        "notes": [*data.notes, *refused, *notes(config, asked, learner.images_per_step, len(data.train))],
-    }
+    remarks = [*data.notes, *notes(config, asked, learner.images_per_step, len(data.train))]
+    if config.train.precision == "bf16" and not bf16:
+        remarks.append(reason("note.precision"))
+    facts = environment(device, int(config.train.threads), bf16) | about(data) | {"parameters": counts, "notes": remarks}
     if config.family == "gan":
         facts["watched_by"] = pin(extractor_for(data))
+
+    def fill(folder: RunFolder) -> Session:
+        replace_text(folder.path / "config.json", config.to_json())
+        replace_json(folder.path / "environment.json", facts)
+        folder.write_status("starting", 0)
+        if forms:
+            save(folder.path, forms, keeper)
+        session = Session(folder, config, data, learner, device, own)
+        if not session.save():
+            raise OSError(errno.ENOSPC, "the checkpoint of step 0 could not be kept")
+        if forms:
+            rehearse(folder, given)
+        session.warnings[:] = remarks
+        return session
+
     place = Path(out).expanduser() if out is not None else next_folder(config.preset, config.data.spec)
     pictures = parse(config.data.spec).path
     if pictures is not None and place.resolve().is_relative_to(pictures.resolve()):
         raise refusal("out", reason("must.outside", pictures=pictures), str(place), reason("remedy.folder"))
+    return placed(place, fill)
+
+
+def placed(place: Path, fill: Callable[[RunFolder], Session]) -> Session:
+    """The session that fills a folder, which comes to its place whole and locked. Raises OutOfSpace; then nothing is left."""
     with ExitStack() as lock:
         try:
             with new_folder(place) as folder:
                 lock.enter_context(folder.locked())  # and it stays locked when it moves
-                replace_text(folder.path / "config.json", config.to_json())
-                replace_json(folder.path / "environment.json", facts)
-                folder.write_status("starting", 0)
-                if forms:
-                    save(folder.path, forms, keeper)
-                session = Session(folder, config, data, learner, device, own)
-                if not session.save():
-                    raise OSError(errno.ENOSPC, "the checkpoint of step 0 could not be kept")
-                if forms:
-                    rehearse(folder, given)
+                session = fill(folder)
                 if os.name == "nt":
                     lock.close()  # a folder with an open file does not move there
         except OSError as error:
@@ -158,9 +161,29 @@ def create(config: Config, out: str | Path | None = None, given: Mapping[str, An
         session.moved(RunFolder(place))
         if os.name == "nt":
             lock.enter_context(session.folder.locked())
-        session.warnings[:] = facts["notes"]
         session.lock = lock.pop_all()
     return session
+
+
+def parameter_counts(config: Config, shape: Shape) -> dict[str, int]:
+    """How many numbers the configuration's networks learn, by name. Raises LabError for more than a machine holds."""
+    counts = {name: parameter_count(layers) for name, layers in networks(config.model, shape).items()}
+    if sum(counts.values()) > MOST_PARAMETERS:
+        most = reason("must.parameters", most=f"{MOST_PARAMETERS:,}")
+        raise refusal(reason("networks"), most, sum(counts.values()), reason("remedy.parameters"))
+    return counts
+
+
+def about(data: Data) -> dict[str, Any]:
+    """What environment.json says of the images."""
+    return {
+        "data_fingerprint": data.fingerprint,
+        "image_shape": list(data.shape),
+        "images": {"train": len(data.train), "val": len(data.val), "test": len(data.test)},
+        "class_names": list(data.class_names) if data.class_names else None,
+        "pair_distance": mean_pair_distance(data.train.take(slice(PAIRED))) if len(data.train) > 1 else None,
+        "skipped": list(data.skipped),
+    }
 
 
 def notes(config: Config, asked: int, images_per_step: int, images: int) -> Iterator[str]:
@@ -177,7 +200,7 @@ def start_generator(learner: Learner, source: str, shape: tuple[int, int, int]) 
     """Copy a decoder's averaged weights into the generator and its average. Raises LabError for images of another size."""
     folder = open_folder(source)
     checkpoint = checkpoints.newest(folder.checkpoints, lambda words: print(f"latentlab: {words}", file=sys.stderr))
-    decoder = {name: torch.from_numpy(values) for name, values in read_tensors(checkpoint, "decoder").items() if "prior_" not in name}
+    decoder = {name: torch.from_numpy(values) for name, values in read_tensors(checkpoint, "decoder").items() if name.startswith("layers.")}
     for network in (learner.networks["generator"], learner.averaged["generator"]):
         if {k: v.shape for k, v in apart(network).items()} != {k: v.shape for k, v in decoder.items()}:
             must_be = reason("must.same_images", shape=" x ".join(map(str, shape)))
@@ -275,7 +298,8 @@ def as_config(what: str | Config, **changes: Any) -> Config:
 def parts_in(changes: dict[str, Any]) -> dict[str, Any]:
     """The parts of somebody's own among the changes of a configuration, which are left without them."""
     names = {part for parts in OWN.values() for part in parts}
-    return {name: changes.pop(name) for name in list(changes) if name in names and not isinstance(changes[name], str)}
+    found = {name: changes.pop(name) for name in list(changes) if name in names and not isinstance(changes[name], str)}
+    return {name: part for name, part in found.items() if part is not None}
 
 
 def steps(what: str | Config, out: str | Path | None = None, **changes: Any) -> Iterator[Event]:

@@ -125,9 +125,11 @@ class Words(NamedTuple):
 
 def in_words(finding: Finding, lang: str, typed: bool = False) -> Words:
     """A finding in a language; `typed`: its remedy as the command line takes it."""
-    field = every_field()[CHANGED.get(finding.remedy, "train.epochs")]  # what is somebody's own is no field
+    changed = CHANGED.get(finding.remedy)  # none for what is somebody's own
     values = {name: _shown(name, value, lang, typed) for name, value in finding.evidence.items()}
-    named = field.option if typed else text("diagnosis.setting", lang, name=text(f"field.{field.name}", lang))
+    named = ""
+    if changed is not None:
+        named = every_field()[changed].option if typed else text("diagnosis.setting", lang, name=text(f"field.{changed}", lang))
     values |= {"since": number(finding.since_step, lang), "option": named}
     if finding.until_step is None:
         when = text("diagnosis.since", lang, step=values["since"])

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from latentlab.base.errors import Damaged, LabError
 from latentlab.base.images import Images
+from latentlab.base.seeding import latents
 from latentlab.config.layers import Activation, BatchNorm, Convolution, Dense, Flatten, Layer, Reshape, TransposedConvolution
 from latentlab.runs.code import FOLDER, PLANE, RECORD, Form, kept
 from latentlab.runs.forms import damaged
+from latentlab.show.explorer.codes import class_plane, widest_plane
 from latentlab.show.explorer.network import BATCH_NORM_EPSILON, LEAKY_SLOPE
 
 SIDE = 17  # images in a row of the plane that is drawn beforehand
@@ -20,6 +24,7 @@ REACH = 2.5  # of it to either side, in standard deviations of the codes
 CHAINS = ("Sequential", "Chain", "Encoder", "GaussianEncoder", "Decoder")
 NOTHING = ("Identity", "Dropout", "Dropout1d", "Dropout2d", "AlphaDropout")  # in evaluation mode
 
+Floats = NDArray[Any]
 Named = list[tuple[str, Layer]]  # with what the names of its tensors begin with
 
 
@@ -91,6 +96,24 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in ("tuple", "list", "size"):
         return tuple(map(_plain, next(iter(value.values()))))
     return value
+
+
+def square(codes: Mapping[str, NDArray[Any]] | None, mean: Floats, scale: Floats, seed: int) -> dict[str, NDArray[Any]]:
+    """The square of codes that is drawn beforehand: its middle [Z], and its two half-sides [2, Z], REACH standard deviations of the prior.
+
+    It lies where held-out codes or their classes spread most, as the map begins; without codes at the distance of typical z.
+    The prior is mean [Z] + z · scale [Z, Z].
+    """
+    middle, size = mean, len(mean)
+    if codes is not None:
+        by_class = class_plane(codes["mean"], codes["label"]) if "label" in codes else None
+        axes = widest_plane(codes["mean"]) if by_class is None else by_class
+    else:
+        draws = latents(3, size, seed).astype(np.float64)
+        axes = np.linalg.qr(draws[:2].T)[0].T if size > 1 else np.eye(2, 1)
+        middle = draws[2] - (draws[2] @ axes.T) @ axes
+    spread = np.linalg.norm(scale @ axes.T, axis=0)[:, None]
+    return {"origin": middle, "axes": REACH * spread * axes, "prior_mean": mean, "prior_scale": scale}
 
 
 def read_plane(folder: Path) -> dict[str, Any] | None:
