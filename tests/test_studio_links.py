@@ -105,6 +105,7 @@ def choose(page: Any) -> None:
                 return
     page.get_by_role("radio", name="Français").click()
     expect(page.locator("html")).to_have_attribute("lang", "fr")
+    page.wait_for_url(re.compile("lang=fr"))
 
 
 def at(tab: Tab, place: Place, title: str) -> None:
