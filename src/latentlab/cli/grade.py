@@ -21,7 +21,7 @@ from latentlab.cli import say
 from latentlab.cli.parser import Parser, add_lang
 from latentlab.cli.report import write_new
 from latentlab.show.answers.course import Grade, fill
-from latentlab.show.answers.gradebook import Entry, hidden, is_table, like_texts, named, table
+from latentlab.show.answers.gradebook import Entry, held, hidden, is_table, like_texts, named, table
 from latentlab.show.answers.record import HandedIn, open_report
 from latentlab.show.answers.rubric import HAND_IN, REPORT, Points, alone, comment_column, pseudonyms, read_rubric, template
 from latentlab.show.answers.table import read_text, write_csv
@@ -48,6 +48,9 @@ def command_grade(arguments: list[str]) -> int:
     parser.add_argument("--rubric", metavar="FILE", help="questions, criteria, points, comments (TOML)")
     parser.add_argument(
         "--mark", action="store_true", help="ask for the points that are missing, question by question, and keep each at once"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="run the checks of the exercises again: this runs what students wrote, each in a process"
     )
     parser.add_argument("--feedback", action="store_true", help="write STEM-feedback/, a page for each student")
     parser.add_argument("--gradebook", metavar="FILE.csv", help="Moodle's grading worksheet or Canvas's gradebook, written filled in")
@@ -96,11 +99,26 @@ def command_grade(arguments: list[str]) -> int:
         if options.gradebook is not None:
             written.append(gradebook(Path(options.gradebook), sheet.with_suffix(""), entries, points, options.column))
     texts = like_texts(shown)
-    rows = table(shown, options.lang, texts, points)
+    rows = table(shown, options.lang, texts, points, checked(shown) if options.check else None)
     write_csv(sheet, [rows[0], *(row.values() for row in rows)])
     write_html(page, shown, options.lang, texts, points)
     print("\n".join([summary(handed), *map(str, written)]))
     return 0
+
+
+def checked(entries: Sequence[Entry]) -> dict[str, str]:
+    """What the exercises of each report give when they are checked again; what differs from the report is said."""
+    from latentlab.lab.exercises import again
+
+    found: dict[str, str] = {}
+    for entry in entries:
+        anew: dict[str, dict[str, bool | None]] = {}
+        for each in entry.record.get("exercises", []):
+            anew |= again(each["source"])
+        if anew != entry.exercises:
+            say(f"{entry.file}: exercises: the report says {held(entry.exercises) or 'none'}, checked again {held(anew) or 'none'}.")
+        found[entry.file] = held(anew)
+    return found
 
 
 def folder_of(files: Sequence[Path]) -> Path:

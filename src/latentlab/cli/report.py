@@ -45,13 +45,25 @@ def command_report(arguments: list[str]) -> int:
     whose.add_argument("--model-answers", action="store_true", help="put them in (so otherwise)")
     parser.add_argument("--questions", metavar="DIR", help="folder of questions that were run (runs/questions, where there is one)")
     add_value(parser, "--weights", Literal["int8", "fp16"], "precision of the live decoders (int8); fp16 is twice as large", "int8")
+    parser.add_argument("--exercises", nargs="+", default=[], metavar="FILE.py", help="files of exercises, checked again for this page")
     parser.add_argument("--reader", default="", help=SUPPRESS)  # whose predictions, in a studio that several read
     add_lang(parser, "language in which it opens")
     options = parser.parse(arguments)
     from latentlab.show.report.asked import write_report
 
     chosen = False if options.no_answers else options.model_answers or None
-    asked = {"answers": options.answers, "questions": options.questions, "reader": options.reader, "model_answers": chosen}
+    exercises = []
+    if options.exercises:
+        from latentlab.lab.exercises import handed
+
+        exercises = [handed(Path(file)) for file in options.exercises]
+    asked = {
+        "exercises": exercises,
+        "answers": options.answers,
+        "questions": options.questions,
+        "reader": options.reader,
+        "model_answers": chosen,
+    }
     out, folders = write_report(options.runs, options.out, options.lang, say, precision=options.weights, **asked)
     size = out.stat().st_size / 1e6
     if size > LARGE_MB:

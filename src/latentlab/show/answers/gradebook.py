@@ -100,6 +100,11 @@ class Entry:
         missing = [f"∅ {name}" for name in RUNS if name not in there]
         return [*(f"{what} ({', '.join(names)})" if names else what for what, names in found.items()), *missing]
 
+    @property
+    def exercises(self) -> dict[str, dict[str, bool | None]]:
+        """exercise → check → passed, as the report's own checks gave it."""
+        return {name: checks for each in self.record.get("exercises", []) for name, checks in each["results"].items()}
+
     def counts(self) -> dict[str, int]:
         """How many questions were run, predictions made and kept before the result, answers written. Being right counts nothing."""
         return {
@@ -163,8 +168,12 @@ def _others(groups: Iterable[tuple[str, list[str]]], entries: Sequence[Entry]) -
     return others
 
 
-def table(entries: Sequence[Entry], lang: str, texts: Likeness, points: Points | None = None) -> list[dict[str, Cell]]:
+def table(
+    entries: Sequence[Entry], lang: str, texts: Likeness, points: Points | None = None, again: Mapping[str, str] | None = None
+) -> list[dict[str, Cell]]:
     """One row a file, every row with the same columns in the same order; None where a report says nothing. `texts`: `like_texts`.
+
+    `again`: file → what its exercises gave when they were checked anew.
 
     The reason of a state is in the language, every other cell is the same in all.
     """
@@ -172,6 +181,8 @@ def table(entries: Sequence[Entry], lang: str, texts: Likeness, points: Points |
     rows = []
     for entry in entries:
         row: dict[str, Cell] = _about(entry, lang)
+        if again is not None:
+            row["exercises.again"] = again.get(entry.file)
         if points is not None:
             row["points"] = points.total(entry.key)
             row |= {f"points.{one.column}": points.given(entry.key, one) for one in points.rubric.criteria}
@@ -206,7 +217,13 @@ def _about(entry: Entry, lang: str) -> dict[str, Cell]:
         "data": data_of(record),
         "runs": ", ".join(record["runs"]),
         **entry.counts(),
+        "exercises": held(entry.exercises) or None,
     }
+
+
+def held(exercises: Mapping[str, Mapping[str, bool | None]]) -> str:
+    """How many checks of each exercise hold: "encoder 10/10; vae-loss 8/10"."""
+    return "; ".join(f"{name} {sum(passed is True for passed in checks.values())}/{len(checks)}" for name, checks in exercises.items())
 
 
 def data_of(record: Mapping[str, Any]) -> str:

@@ -48,12 +48,17 @@ _RECORD = re.compile(rb'<script\b[^<>]{0,200}\bid="?latentlab-record\b[^<>]{0,20
 
 
 def record(
-    runs: Mapping[str, RunFolder], comparison: Mapping[str, Any], cards: Mapping[str, Card], answers: Answers | None, lang: str
+    runs: Mapping[str, RunFolder],
+    comparison: Mapping[str, Any],
+    cards: Mapping[str, Card],
+    answers: Answers | None,
+    lang: str,
+    exercises: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The record of a report. Strict JSON: what is not finite is null.
 
     {"format", "latentlab", "written" (UTC), "lang", "yardstick": {…}, "runs": {name: …}, "questions": {name: …}, "answers",
-    "student": the number of `lab --student`}
+    "student": the number of `lab --student`, "exercises": [{"file", "sha256", "source", "results": {exercise: {check: passed}}}]}
     """
     strict: dict[str, Any] = as_strict(
         {
@@ -66,6 +71,7 @@ def record(
             "questions": {name: card_record(card) for name, card in cards.items()},
             "answers": None if answers is None else answers.to_json(),
             "student": comparison.get("student", ""),
+            "exercises": [{key: each[key] for key in ("file", "sha256", "source", "results")} for each in exercises],
         }
     )
     return strict
@@ -162,6 +168,7 @@ _SHAPE = {
         None,
     ),
     "student?": str,
+    "exercises?": [{"file": str, "sha256": str, "source": str, "results": Each(Each((bool, None)))}],
 }  # fmt: skip
 
 

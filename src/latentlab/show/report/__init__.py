@@ -25,7 +25,7 @@ from latentlab.show.report import sections
 from latentlab.show.report.context import Context
 from latentlab.show.report.markup import Shared, document, escape, tag
 from latentlab.show.report.prose import background, families, summary
-from latentlab.show.report.questions import article, questions_section
+from latentlab.show.report.questions import article, exercises_section, questions_section
 
 # The page asks nobody. Its decoders' kernel is compiled from bytes that the page itself makes.
 POLICY = (
@@ -45,12 +45,14 @@ def write_page(
     cards: Mapping[str, Card] | None = None,
     precision: Precision = "int8",
     model_answers: bool | None = None,
+    exercises: Sequence[Mapping[str, Any]] = (),
 ) -> Path:
     """Write the report of some runs to `out` and return it; it opens in `lang` and holds both languages.
 
-    `runs` are folders by name, `comparison` is what comparison.json holds, `cards` those of the questions that were run,
-    `answers` a student's own; with them or a student's number in `comparison`, what is handed in, this program's answers are left
-    out of the file unless `model_answers` says otherwise. Raises LabError when a file of a run that the page needs is damaged.
+    `runs` are folders by name, `comparison` is what comparison.json holds, `cards` those of the questions that were run, `exercises`
+    files of a student's with what their checks gave, `answers` a student's own; with them or a student's number in `comparison`, what
+    is handed in, this program's answers are left out of the file unless `model_answers` says otherwise. Raises LabError when a file of
+    a run that the page needs is damaged.
     """
     out, cards = Path(out), cards or {}
     # A run without a whole checkpoint has no live decoder, which is said on stderr and on the page.
@@ -59,8 +61,8 @@ def write_page(
     shared = Shared()
     told = answers is None and not comparison.get("student") if model_answers is None else model_answers
     contexts = [Context(runs, comparison, one, shared, one == lang, cards, answers, told) for one in _order(lang)]
-    page = _page([_report(c, content) for c in contexts], shared, lang)
-    replace_text(out, seal(page, record(runs, comparison, cards, answers, lang)))
+    page = _page([_report(c, content, exercises) for c in contexts], shared, lang)
+    replace_text(out, seal(page, record(runs, comparison, cards, answers, lang, exercises)))
     return out
 
 
@@ -103,7 +105,7 @@ def _card(c: Context, question: str) -> Tree:
     return _tree(c, c.plain(f"question.{question}.title"), head + body)
 
 
-def _report(c: Context, content: dict[str, Any]) -> Tree:
+def _report(c: Context, content: dict[str, Any], exercises: Sequence[Mapping[str, Any]]) -> Tree:
     parts = {
         "comparison": sections.scores_section(c),
         "explorer": sections.explorer_section(c, content),
@@ -113,6 +115,7 @@ def _report(c: Context, content: dict[str, Any]) -> Tree:
         "diagnosis": sections.diagnosis_section(c),
         "families": families(c),
         "questions": questions_section(c),
+        "exercises": exercises_section(c, exercises),
         "measures": sections.measures_section(c),
         "background": background(c),
         "settings": sections.settings_section(c),

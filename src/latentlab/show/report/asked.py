@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.files import check_writable, read_json_or_nothing
@@ -29,6 +30,7 @@ def write_report(
     reader: str = "",
     precision: Precision = "int8",
     model_answers: bool | None = None,
+    exercises: Sequence[Mapping[str, Any]] = (),
 ) -> tuple[Path, dict[str, RunFolder]]:
     """Write the report of runs, with a sheet's `answers` and the questions that were run; where it lies, and the runs by name.
 
@@ -50,7 +52,8 @@ def write_report(
     if sheet is not None and not sheet.name:
         say(f"{answers} names nobody: its line `name:` is empty.")
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_page(out, folders, compared, lang, answers=sheet, cards=cards, precision=precision, model_answers=model_answers)
+    options = {"answers": sheet, "cards": cards, "precision": precision, "model_answers": model_answers, "exercises": exercises}
+    write_page(out, folders, compared, lang, **options)  # type: ignore[arg-type]
     return out, folders
 
 

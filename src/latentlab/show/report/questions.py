@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from latex2mathml.converter import convert
 
 from latentlab.base.texts import duration
@@ -68,6 +72,23 @@ def _notes(c: Context) -> str:
     if part is None or not part.text.strip():
         return ""
     return tag("article", tag("h3", c.say("card.notes")), tag("div", as_html(part.text), class_="own"), class_="question")
+
+
+def exercises_section(c: Context, exercises: Sequence[Mapping[str, Any]]) -> str:
+    """What a student's files gave when they were checked, each check a row, and their text."""
+    parts = []
+    for each in exercises:
+        for name, some in itertools.groupby(each["told"], lambda told: told["exercise"]):
+            rows = []
+            for told in some:
+                part = c.plain(f"exercise.part.{told['part']}") + " · " if told["part"] else ""
+                what = part + c.plain(f"exercise.check.{told['words']}")
+                sign = {True: "✓", False: "✗", None: "·"}[told["passed"]]
+                rows.append(tag("tr", tag("td", sign), tag("td", escape(what)), tag("td", escape(told["got"].say(c.lang)))))
+            parts.append(tag("h3", c.say(f"exercise.{name}.title")) + tag("div", tag("table", tag("tbody", *rows)), class_="grid"))
+        summary = tag("summary", c.say("exercise.source", file=each["file"], sha256=each["sha256"][:16]))
+        parts.append(tag("details", summary, tag("pre", tag("code", escape(each["source"])))))
+    return c.paragraph("exercise.hand-in") + "".join(parts) if parts else ""
 
 
 def _experiment(c: Context, name: str, card: Card | None) -> str:

@@ -1,0 +1,263 @@
+"""Exercises: their checks are shown to be good on right and on wrong solutions; files run apart; results reach the hand-in."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from exercise_solutions import BROKEN, HEAD, MENDED, NUMBERS, RIGHT, WRONG, wrong_text
+
+import latentlab as ll
+from latentlab.base.texts import Phrase, catalogue, languages
+from latentlab.cli import main
+from latentlab.lab.exercises import EXERCISES, check, outcomes, present, starter, student, words_of
+from latentlab.lab.exercises.process import Failed, Process
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # torch's own, of what students write
+
+
+class Direct:
+    """A file in this process, asked through the same messages: a process for each of 150 solutions would take minutes."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path, self.space = path / "solution.py", None
+        self.path.write_text(text, encoding="utf-8")
+
+    def ask(self, operation: str, arrays: Mapping[str, np.ndarray] | None = None, **settings: Any) -> Any:
+        try:
+            given = student.read_message(io.BytesIO(student.packed({"operation": operation, **settings}, arrays or {})))
+            self.space = self.space or student.read(self.path)
+            return student.read_message(io.BytesIO(student.packed(*student.answer(self.space, *given))))
+        except Exception as error:
+            raise Failed(Phrase("exercise.said.error", {"error": student.blame(error, self.path)})) from error
+
+
+def failed(name: str, path: Path, text: str) -> dict[str, str]:
+    """The checks that a solution does not pass, and what was said."""
+    return {one.check: one.got.say("en") for one in outcomes(EXERCISES[name], Direct(path, text)) if not one.passed}
+
+
+@pytest.mark.parametrize(("name", "number"), [(name, number) for name, texts in RIGHT.items() for number in range(len(texts))])
+def test_right_solutions_pass(name: str, number: int, tmp_path: Path) -> None:
+    assert failed(name, tmp_path, HEAD + RIGHT[name][number]) == {}
+
+
+@pytest.mark.parametrize(("name", "number"), [(name, number) for name, each in WRONG.items() for number in range(len(each))])
+def test_each_wrong_solution_fails_the_check_meant_for_it(name: str, number: int, tmp_path: Path) -> None:
+    meant, *changes = WRONG[name][number]
+    found = failed(name, tmp_path, wrong_text(name, *changes))
+    assert meant in found
+    assert "not looked at" not in found[meant]
+
+
+def test_there_are_enough_solutions_and_a_wrong_one_for_every_check() -> None:
+    for name, wrong in WRONG.items():
+        assert len(RIGHT[name]) >= 3
+        assert len(wrong) >= 8
+        missing = {one.name for one in EXERCISES[name].checks} - {meant for meant, *_ in wrong}
+        # What generator and discriminator share with networks that have a wrong one for each.
+        shared = ("rows", "repeats", "differs", "pixels", "registered")
+        assert missing <= {f"{part}-{check}" for part in ("generator", "discriminator") for check in shared}
+
+
+def numbers(values: Mapping[str, str]) -> str:
+    """A file of answers."""
+    return "import math\n\nanswers = {" + ", ".join(f"{name!r}: {value}" for name, value in values.items()) + "}\n"
+
+
+def rounded(value: str) -> str:
+    import math
+
+    return f"{eval(value, {'math': math}):.4g}"  # the tests' own
+
+
+@pytest.mark.parametrize("form", [str, rounded, lambda value: f"float({value})"])
+def test_right_numbers_pass_in_any_form(form: Any, tmp_path: Path) -> None:
+    assert failed("derivations", tmp_path, numbers({name: form(value) for name, value in NUMBERS.items()})) == {}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_wrong_number_fails_alone(name: str, tmp_path: Path) -> None:
+    found = failed("derivations", tmp_path, numbers(NUMBERS | {name: f"1.01 * ({NUMBERS[name]})"}))
+    assert list(found) == [f"number-{name.replace('_', '-')}"]
+    assert failed("derivations", tmp_path, numbers(NUMBERS | {name: "None"})).keys() == found.keys()
+
+
+def test_each_broken_piece_is_wrong_until_it_is_mended(tmp_path: Path) -> None:
+    """One after the other; each alone makes its own check pass, and all three ways of mending them all."""
+    text = starter("broken", "en")
+    pieces = [f"piece-{name}" for name in MENDED]
+    assert list(failed("broken", tmp_path, text)) == pieces == [one.name for one in EXERCISES["broken"].checks]
+    for number, (old, new) in enumerate(MENDED.values(), 1):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+        if number in (1, 5, 9, 10):
+            assert list(failed("broken", tmp_path, text)) == pieces[number:]
+    for whole in BROKEN:
+        assert failed("broken", tmp_path, HEAD + whole) == {}
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_a_starter_gives_nothing_of_the_answer(name: str, tmp_path: Path) -> None:
+    """It is Python in each language, of the same code, and passes no check."""
+    texts = [starter(name, lang) for lang in languages()]
+    code = [re.sub(r"(?m)^\s*#.*\n", "", text) for text in texts]
+    assert code[0] == code[1]
+    assert texts[0] != texts[1]
+    assert present(texts[0]) == [EXERCISES[name]]
+    assert len(failed(name, tmp_path, texts[0])) == len(EXERCISES[name].checks)
+
+
+@pytest.mark.parametrize("lang", languages())
+def test_everything_is_said_in_each_language(lang: str) -> None:
+    known = catalogue(lang)
+    for name, exercise in EXERCISES.items():
+        assert len(exercise.hints(lang)) == 3
+        for one in exercise.checks:
+            words, part = words_of(name, one.name)
+            assert {f"exercise.check.{words}", f"exercise.means.{words}", *([f"exercise.part.{part}"] if part else [])} <= known.keys()
+
+
+# The process.
+
+
+def asked(path: Path, text: str, **limits: Any) -> str:
+    """What becomes of asking a file for its names and a loss."""
+    file = path / "mine.py"
+    file.write_text(text, encoding="utf-8")
+    with Process(file, **limits) as process:
+        try:
+            process.ask("names")
+            sizes = {"images": (2, 1, 2, 2), "logits": (2, 1, 2, 2), "mean": (2, 2), "log_var": (2, 2)}
+            given = {name: np.zeros(size, np.float32) for name, size in sizes.items()}
+            return str(process.ask("call", given, function="loss", seed=0, of=None)[1]["out0"])
+        except Failed as error:
+            assert process.process is None or process.process.poll() is None
+            return error.why.say("en")
+
+
+def test_a_process_answers_as_the_file_does_and_ends_at_its_limits(tmp_path: Path) -> None:
+    noisy = "import os, sys\nprint('x' * 10000)\nos.write(1, b'rubbish')\nsys.stderr.write('y')\n"
+    assert asked(tmp_path, HEAD + noisy + RIGHT["vae-loss"][0]) == "[2.7725887 2.7725887]"
+    assert "line 2" in asked(tmp_path, "import torch\nraise RuntimeError('no')\n")
+    assert "SystemExit" in asked(tmp_path, "import sys\nsys.exit(0)\n")
+    assert "more than 3.22 GB" in asked(tmp_path, "import os\nos._exit(0)\n")
+    loop = "def loss(*given):\n    while True:\n        pass\n"
+    assert asked(tmp_path, loop, seconds=1) == "no answer within 1 s"
+    hog = "import torch\n\ndef loss(*given):\n    return torch.ones(1 << 30)\n"
+    assert "DefaultCPUAllocator" in asked(tmp_path, hog, polled=False)
+    patient = "import torch, time\n\ndef loss(*given):\n    x = torch.ones(1 << 28)\n    time.sleep(600)\n"
+    assert asked(tmp_path, patient, polled=True, size=1 << 30, seconds=100) == "more than 1.07 GB of memory"
+
+
+def test_a_file_that_claims_to_be_right_is_not_believed(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "import sys\n\ndef loss(*given):\n    return 0\n\n"
+        "main = sys.modules['__main__']\n"
+        "claim = lambda *given, **more: ({'passed': True, 'names': ['loss'], 'settings': {}, 'answers': {}}, {})\n"
+        "main.OPERATIONS = dict.fromkeys(main.OPERATIONS, claim)\n",
+        encoding="utf-8",
+    )
+    assert {one.passed for one in check(file)} <= {False, None}
+
+
+# The commands.
+
+
+def run(*words: str) -> int:
+    return main(list(words))
+
+
+def test_a_student_writes_is_told_trains_and_hands_in(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    """From the starter to the teacher's table, where the checks run again and a claim that is not true is seen."""
+    monkeypatch.chdir(tmp_path)
+    assert run("exercise") == 0
+    assert capsys.readouterr().out.split("\n")[0].startswith("encoder ")
+    assert run("exercise", "encoder", "--out", "my_vae.py", "--lang", "fr") == 0
+    assert run("exercise", "vae-loss", "--out", "my_vae.py") == 0
+    before = Path("my_vae.py").read_bytes()
+    for words in (("encoder",), ("gan-step",)):
+        assert run("exercise", *words, "--out", "my_vae.py") == 2
+    assert Path("my_vae.py").read_bytes() == before
+    assert run("check", "my_vae.py") == 1
+    out = capsys.readouterr().out
+    assert "NotImplementedError" in out
+    assert "0 of 20 checks hold" in out
+    Path("my_vae.py").write_text(
+        HEAD + "data = 'digits'\n" + RIGHT["encoder"][0] + wrong_text("vae-loss", *WRONG["vae-loss"][1][1:]), encoding="utf-8"
+    )
+    assert run("check", "my_vae.py") == 1
+    assert "✗ KL of μ = 2, σ = 1 in three units is 6 nats: 2.00, must be 6.00" in capsys.readouterr().out
+    wrong = Path("my_vae.py").read_text(encoding="utf-8")
+    Path("my_vae.py").write_text(HEAD + "data = 'digits'\n" + RIGHT["encoder"][0] + RIGHT["vae-loss"][0], encoding="utf-8")
+    assert run("check", "my_vae.py", "--lang", "fr") == 0
+    assert "20 vérifications sur 20" in capsys.readouterr().out
+    assert run("train", "my_vae.py", "--steps", "2", "--batch-size", "16", "--threads", "1", "--out", "mine") == 0
+    assert set(dict(ll.open_run("mine", trust=True).config.own)) == {"encoder", "loss"}
+    assert run("report", "mine", "--out", "hand-in/mine.html", "--exercises", "my_vae.py") == 0
+    page = Path("hand-in/mine.html").read_text(encoding="utf-8")
+    assert "KL of μ = 2, σ = 1 in three units is 6 nats" in page
+    capsys.readouterr()
+    assert run("grade", "hand-in", "--check") == 0
+    assert "exercises" not in capsys.readouterr().err
+    table = Path("grades.csv").read_text(encoding="utf-8-sig")
+    assert "encoder 10/10; vae-loss 10/10" in table
+    # A record that was made up and sealed anew: the text is another one's.
+    from latentlab.show.answers.record import open_report, seal
+
+    record = json.loads(json.dumps(open_report(Path("hand-in/mine.html")).record))
+    record["exercises"][0]["source"] = wrong
+    bare = re.sub(
+        r'<meta name="latentlab-checksum"[^>]*>|<script type="application/json" id="latentlab-record">.*?</script>',
+        "",
+        page,
+        flags=re.DOTALL,
+    )
+    Path("hand-in/mine.html").write_text(seal(bare, record), encoding="utf-8")
+    assert run("grade", "hand-in", "--check") == 0
+    assert "the report says encoder 10/10; vae-loss 10/10, checked again encoder 10/10; vae-loss 6/10" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("exercise", "vae-los"), "an exercise must be one of encoder"),
+        (("exercise", "encoder", "--out", "mine.txt"), "--out must be a file that ends in .py"),
+        (("exercise", "encoder", "--framework", "keras"), "--framework must be one of torch. Got 'keras'"),
+        (("exercise", "--out", "mine.py"), "--out and --hint go with the NAME"),
+        (("exercise", "encoder", "--hint", "9"), "--hint must be at most 3 for encoder. Got 9"),
+        (("check", "nowhere.py"), "a file to check must be there"),
+        (("check", "other.py"), "must be a file that defines what an exercise asks for. Got 'x'"),
+        (("check", "other.py", "--only", "encoder"), "must be a file with encoder"),
+        (("check", "torn.py"), "torn.py, line 1: "),
+    ],
+)
+def test_wrong_input_is_one_line(
+    words: tuple[str, ...], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("other.py").write_text("x = 1\n")
+    Path("torn.py").write_text("def (\n")
+    assert run(*words) == 2
+    said = capsys.readouterr()
+    assert says in said.err
+    assert said.err.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other.py", "torn.py"]
+
+
+def test_hints_come_one_at_a_time(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("exercise", "vae-loss", "--hint") == 0
+    first = capsys.readouterr()
+    assert "hint 1 of 3" in first.out
+    assert "--hint 2" in first.err
+    assert run("exercise", "vae-loss", "--hint", "3", "--lang", "fr") == 0
+    last = capsys.readouterr()
+    assert "indice 3 sur 3" in last.out
+    assert last.err == ""
