@@ -121,7 +121,7 @@ def one(name: str) -> Check:
         if got is None:
             return said(False, "empty")
         must = NUMBERS[name]()
-        return said(abs(got - must) <= TOLERANCE * abs(must), "number", got=float(got))
+        return said(abs(got - must) <= TOLERANCE * abs(must), "plain", got=float(got))
 
     return Check(f"number-{name.replace('_', '-')}", judge)
 

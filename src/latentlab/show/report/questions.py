@@ -84,8 +84,8 @@ def exercises_section(c: Context, exercises: Sequence[Mapping[str, Any]]) -> str
                 part = c.plain(f"exercise.part.{told['part']}") + " · " if told["part"] else ""
                 what = part + c.plain(f"exercise.check.{told['words']}")
                 sign = {True: "✓", False: "✗", None: "·"}[told["passed"]]
-                rows.append(tag("tr", tag("td", sign), tag("td", escape(what)), tag("td", escape(told["got"].say(c.lang)))))
-            parts.append(tag("h3", c.say(f"exercise.{name}.title")) + tag("div", tag("table", tag("tbody", *rows)), class_="grid"))
+                rows.append(tag("li", f"{sign} {escape(what)} ", tag("small", escape(told["got"].say(c.lang)))))
+            parts.append(tag("h3", c.say(f"exercise.{name}.title")) + tag("ul", *rows, class_="checks"))
         summary = tag("summary", c.say("exercise.source", file=each["file"], sha256=each["sha256"][:16]))
         parts.append(tag("details", summary, tag("pre", tag("code", escape(each["source"])))))
     return c.paragraph("exercise.hand-in") + "".join(parts) if parts else ""
