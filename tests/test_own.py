@@ -231,8 +231,11 @@ def tensors(run: ll.Run) -> dict[str, np.ndarray]:
     return {name: value.cpu().numpy() for name, value in run.learner.tensors().items()}
 
 
+QUICK = ("nested", "attributes", "dropout", "in a notebook", "in a package", "compiled")  # the others share their ways with these
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, as it looks for its compiler
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind if kind in QUICK else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS])
 def test_a_module_trains_goes_on_in_bits_is_measured_and_reported(kind: str, tmp_path: Path, cache, monkeypatch) -> None:
     """From its middle on it is made anew of what the run folder keeps, and ends with the very bits of the run that was never stopped."""
     monkeypatch.chdir(tmp_path)
