@@ -21,7 +21,7 @@ from latentlab.base.texts import Phrase
 from latentlab.lab.exercises.student import Arrays, packed, read_message
 from latentlab.lab.pool import spawn
 
-SECONDS, FIRST_SECONDS = 30.0, 180.0  # for an answer; for the first one, before which torch is loaded
+SECONDS, START_SECONDS = 30.0, 180.0  # for an answer; for loading torch before the first
 BYTES = 3 << 30  # of memory; torch itself takes 0.8 GB of addresses
 LOOK_SECONDS = 0.2
 
@@ -58,9 +58,9 @@ class Process:
 
     def ask(self, operation: str, arrays: Mapping[str, np.ndarray] | None = None, **settings: Any) -> tuple[dict[str, Any], Arrays]:
         """See `Student.ask`. A process that reached a limit is ended; the next question starts another."""
-        patience = self.seconds
         if self.process is None:
-            self.process, patience = self._started(), FIRST_SECONDS + self.seconds
+            self.process = self._started()
+            self._answer(START_SECONDS)
         message = packed({"operation": operation, **settings}, arrays or {})
         try:
             assert self.process.stdin is not None  # noqa: S101 - a pipe
@@ -68,7 +68,7 @@ class Process:
             self.process.stdin.flush()
         except BrokenPipeError:
             pass  # it ended; what follows says so
-        header, found = self._answer(patience)
+        header, found = self._answer(self.seconds)
         if "error" in header:
             raise Failed(Phrase("exercise.said.error", {"error": str(header["error"])}))
         return header, found

@@ -371,6 +371,10 @@ def main(arguments: list[str]) -> None:
     path = Path(arguments[0]).resolve()
     limit(int(arguments[1]))
     with quiet() as out:
+        import torch
+
+        out.write(packed({"torch": torch.__version__}, {}))  # from now on the time is the student's
+        out.flush()
         space: Space | None = None
         while True:
             try:
