@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from latentlab.data import load_data as load_data
     from latentlab.lab import questions as questions
     from latentlab.lab.python import compare as compare
+    from latentlab.lab.python import explore as explore
     from latentlab.lab.python import measure as measure
     from latentlab.lab.python import report as report
     from latentlab.lab.python import runs as runs
@@ -41,6 +42,7 @@ _HOMES = {
     "Latents": "latentlab.runs.trained",
     "Run": "latentlab.train",
     "compare": "latentlab.lab.python",
+    "explore": "latentlab.lab.python",
     "load_data": "latentlab.data",
     "measure": "latentlab.lab.python",
     "open_run": "latentlab.train",

@@ -24,14 +24,29 @@ MOST_THREADS = 16  # small networks gain nothing beyond
 
 
 def pick_device(name: str) -> torch.device:
-    """The torch device of "auto", "cpu", "cuda" or "mps". Raises LabError when it is not there."""
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    """The torch device of "auto", "cpu", "cuda" or "mps". Raises LabError when it is not there.
+
+    A CUDA card that PyTorch cannot use counts as none, which is said on stderr.
+    """
+    available = {"cpu": True, "cuda": name in ("auto", "cuda") and cuda_works(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         name = next(device for device in ("cuda", "mps", "cpu") if available[device])
     if not available[name]:
         here = ", ".join(device for device, is_here in available.items() if is_here)
         raise refusal("train.device", f"one that this machine has ({here})", name, "Use --device auto; `latentlab doctor` says more.")
     return torch.device(name)
+
+
+def cuda_works() -> bool:
+    """Whether a CUDA card is there and computes: `is_available` is also true of a card that is too old for this PyTorch's kernels."""
+    if not torch.cuda.is_available():
+        return False
+    try:
+        return bool(torch.ones(1, device="cuda").add(1).item() == 2)
+    except RuntimeError as error:
+        why = str(error).strip().partition("\n")[0]
+        print(f"latentlab: PyTorch {torch.__version__} cannot use this CUDA card ({why}). The CPU computes.", file=sys.stderr)
+        return False
 
 
 def has_fast_bf16(device: torch.device) -> bool:

@@ -12,11 +12,12 @@ from latentlab.config.presets import preset
 from latentlab.data import load_data
 from latentlab.data.arrays import as_bytes
 from latentlab.lab.grid import run_sweep
-from latentlab.measure.compare import comparison, opened
+from latentlab.measure.compare import comparison, distinct_names, opened
 from latentlab.measure.compare.tables import markdown, table
 from latentlab.measure.scores import evaluate_images
-from latentlab.runs.folder import list_runs, run_paths
+from latentlab.runs.folder import list_runs, open_folder, run_paths
 from latentlab.runs.trained import Trained
+from latentlab.show.explorer.widget import Explorer
 from latentlab.show.figures.comparison import write_comparison
 from latentlab.show.report.asked import write_report
 from latentlab.train import Run
@@ -79,6 +80,15 @@ def sweep(
 def report(*some: str | Path | Trained, out: str | Path, lang: str = "en", answers: str | Path | None = None) -> Path:
     """Write one HTML file that shows runs, with the questions that were run; returns its path. Raises LabError."""
     return write_report(_paths(some), out, lang, _say, answers=answers)[0]
+
+
+def explore(*some: str | Path | Trained, lang: str = "en") -> Explorer:
+    """The live explorer of some runs for a notebook: every model decodes the point that is dragged over the latent map.
+
+    Each is a run, its path, or a folder of runs. Raises LabError for none, and for one that is no run.
+    """
+    paths = [path for one in _paths(some) for path in run_paths(one)]
+    return Explorer(dict(zip(distinct_names(paths), map(open_folder, paths), strict=True)), lang)
 
 
 def measure(images: Any, data: Any = "digits", split: str = "test", **options: Any) -> dict[str, Any]:

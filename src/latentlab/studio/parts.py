@@ -41,7 +41,7 @@ def _draw(name: str, key: str, data: dict[str, Any]) -> None:
 def _component(name: str) -> Callable[..., Any]:
     """A component of the page, registered once."""
     if name == "explorer":
-        script, style = live_explorer.module(), live_explorer.style() + static("explorer-host.css")
+        script, style = live_explorer.module(), live_explorer.style() + live_explorer.themes() + static("explorer-host.css")
     else:
         script, style = live_charts.module(), live_charts.host_style() + ".latentlab-place { --chart-sans: var(--st-font); }\n"
     made: Callable[..., Any] = st.components.v2.component(

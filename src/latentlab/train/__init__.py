@@ -19,6 +19,7 @@ from latentlab.config.parts import OWN, by_leaf
 from latentlab.config.schema import Config
 from latentlab.runs.folder import open_folder
 from latentlab.runs.trained import Trained
+from latentlab.show.explorer.widget import Explorer
 from latentlab.show.figures import draw_figures
 from latentlab.train.events import Event, Warned
 
@@ -71,6 +72,10 @@ class Run(Trained):
         except ImportError:
             raise LabError("run.frame() needs pandas, which is not installed: pip install pandas. run.metrics() needs nothing.") from None
         return DataFrame(self.metrics())
+
+    def explore(self, lang: str = "en") -> Explorer:
+        """The live explorer of this run, for a notebook: see `latentlab.explore`, which shows several."""
+        return Explorer({self.path.name: self.folder}, lang)
 
     def _repr_html_(self) -> str:
         """What it is, its curves and its samples, for notebooks: styles inline and pictures inside, so that they stay anywhere."""

@@ -258,6 +258,11 @@ def style() -> str:
     return bundle.text("explorer", "explorer.css")
 
 
+def themes() -> str:
+    """The colours of `.explorer-light` and `.explorer-dark`, for a host that knows whether its page is dark."""
+    return bundle.text("explorer", "themes.css")
+
+
 def folder() -> Traversable:
     """Where the scripts lie."""
     return bundle.static("explorer")
