@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from latentlab.base.errors import LabError
 from latentlab.base.images import grid
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 POINTS, SIDE = 1_500, 6  # codes in the picture, and samples along a side of each grid
-DPI = 100  # a notebook that is kept should stay small
+DPI, COLOURS = 100, 128  # a notebook that is kept should stay small
 
 
 class Explorer:
@@ -53,9 +54,17 @@ class Explorer:
 
     @property
     def z(self) -> NDArray[np.float32] | None:
-        """The z [Z] of the point that the reader has chosen; None before it was shown. `run.decode(explorer.z[None])` draws it."""
+        """The z [Z] of the point that the reader has chosen, which all models share; None where no widget was shown."""
+        return self._point("z")
+
+    @property
+    def code(self) -> NDArray[np.float32] | None:
+        """The same as a code [Z] of the map's model: `run.decode(explorer.code[None])` draws it."""
+        return self._point("code")
+
+    def _point(self, part: str) -> NDArray[np.float32] | None:
         point = self.widget.point if self.widget is not None else {}
-        return np.array(point["z"], np.float32) if point else None
+        return np.array(point[part], np.float32) if point else None
 
     @cached_property
     def widget(self) -> Any:
@@ -82,7 +91,7 @@ class Explorer:
     def picture(self) -> bytes:
         """PNG: the codes of held-out images where a run has some, and samples of every run."""
         models, maps = self.content["models"], self.content["maps"]
-        figure = style.blank(2.1 * len(models) + (3.2 if maps else 0.6), 3.1, w_pad=0.08)
+        figure = style.blank(max(6.4, 2.1 * len(models) + 3.2 * bool(maps)), 3.1, w_pad=0.08)
         panels: list[Axes] = list(
             figure.subplots(1, len(models) + bool(maps), squeeze=False, width_ratios=[1.5] * bool(maps) + [1] * len(models))[0]
         )
@@ -102,9 +111,10 @@ class Explorer:
             panel.set_title(title, fontsize=10.5, color=style.INK)
         told = "notebook.explorer.still" if self.widget is not None else "notebook.explorer.none"
         figure.supxlabel(text(told, self.lang), fontsize=8.5, color=style.SOFT)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=DPI)
-        return buffer.getvalue()
+        drawn, packed = io.BytesIO(), io.BytesIO()
+        figure.savefig(drawn, format="png", dpi=DPI)
+        Image.open(drawn).convert("RGB").quantize(COLOURS).save(packed, "PNG", optimize=True)
+        return packed.getvalue()
 
     def _name(self, model: Mapping[str, Any]) -> str:
         return str(model["label"] or self.words[f"model.{model['kind']}"])
