@@ -64,8 +64,8 @@ test-all: $(VENV)/.installed-dev
 
 check: $(VENV)/.installed-dev
 	@echo "linting, checking types and the import contract: about 1 minute …"
-	@$(BIN)/ruff check src tests benchmarks docs
-	@$(BIN)/ruff format --check src tests benchmarks docs
+	@$(BIN)/ruff check src tests benchmarks docs notebooks
+	@$(BIN)/ruff format --check src tests benchmarks docs notebooks
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 

@@ -26,6 +26,7 @@ HERE = Path(__file__).parent
 LANGUAGES = ("en", "fr")
 MARK = re.compile(r"# %%(?P<words> \[markdown\])?(?: (?P<lang>en|fr))?(?: include (?P<file>\w+))?")
 MOST_BYTES, COLOURS = 400_000, 128  # of a notebook that is committed; of its pictures
+FOLDED = {"jupyter": {"source_hidden": True}, "tags": ["hide-input"]}
 VIEW = "application/vnd.jupyter.widget-view+json"  # nothing without its kernel
 
 
@@ -36,6 +37,12 @@ class Cell:
     kind: str  # "markdown" | "code"
     lang: str | None
     text: str
+    helps: bool = False  # it comes from _setup
+
+    @property
+    def folded(self) -> bool:
+        """Whether JupyterLab shows three dots instead of it: code that is no part of the lesson."""
+        return self.kind == "code" and (self.helps or self.lang is not None)
 
 
 def names() -> list[str]:
@@ -56,7 +63,7 @@ def cells(name: str) -> list[Cell]:
             continue
         if read["words"]:
             text = re.sub(r"^# ?", "", text, flags=re.MULTILINE)
-        found.append(Cell("markdown" if read["words"] else "code", read["lang"], text.strip()))
+        found.append(Cell("markdown" if read["words"] else "code", read["lang"], text.strip(), name == "_setup"))
     return found
 
 
@@ -74,7 +81,7 @@ def notebook(name: str, lang: str) -> NotebookNode:
             digest = hashlib.sha256(f"{cell.kind}\n{cell.text}".encode()).hexdigest()[:12]
             seen[digest] = seen.get(digest, 0) + 1
             new = nbformat.v4.new_markdown_cell if cell.kind == "markdown" else nbformat.v4.new_code_cell
-            made.cells.append(new(cell.text, id=f"{digest}-{seen[digest]}"))
+            made.cells.append(new(cell.text, id=f"{digest}-{seen[digest]}", metadata=FOLDED if cell.folded else {}))
     return made
 
 
@@ -101,11 +108,10 @@ def execute(made: NotebookNode, lang: str, quick: bool = False) -> NotebookNode:
 
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONUTF8": "1"} | ({"LATENTLAB_NOTEBOOK_QUICK": "1"} if quick else {})
     with tempfile.TemporaryDirectory() as folder:
-        client = NotebookClient(made, timeout=None, kernel_name="python3", resources={"metadata": {"path": folder}})
+        client = NotebookClient(made, timeout=None, kernel_name="python3", record_timing=False, resources={"metadata": {"path": folder}})
         client.execute(env=environment)
     made.metadata.pop("widgets", None)  # nbclient 0.11 fails on output widgets if it is not to store their state
     for cell in made.cells:
-        cell.metadata = {}  # of when it ran
         if cell.cell_type == "code":
             cell.outputs = [one for one in map(still, cell.outputs) if one is not None]
     made.metadata.language_info = {"name": "python"}

@@ -14,17 +14,17 @@
 # %% [markdown] fr
 # # 1 · L’autoencodeur
 #
-# Combien de nombres faut-il pour retenir un chiffre manuscrit ? Une image de 28 × 28 pixels, c’est 784 nombres ; mais presque
+# Combien de nombres faut-il pour retenir un chiffre manuscrit ? Une image de 28 × 28 pixels, c’est 784 nombres ; mais presque
 # toutes les listes de 784 nombres ne ressemblent qu’à du bruit. Les chiffres n’occupent qu’une mince partie de cet espace. Un
-# **autoencodeur (AE)** apprend à la trouver : il fait passer chaque image par un goulot de 32 nombres, et apprend à la
+# **autoencodeur (AE)** apprend à la trouver : il fait passer chaque image par un goulot de 32 nombres, et apprend à la
 # restituer à partir d’eux.
 #
 # Vous allez
 #
-# 1. écrire un autoencodeur en une douzaine de lignes de PyTorch, et le regarder apprendre ;
-# 2. entraîner le même avec latentlab, et comparer les deux, chiffres à l’appui ;
-# 3. vous promener dans son espace latent à la souris ;
-# 4. voir ce qu’un autoencodeur ne sait pas faire : le notebook 2 part de là.
+# 1. écrire un autoencodeur en une douzaine de lignes de PyTorch, et le regarder apprendre ;
+# 2. entraîner le même avec latentlab, et comparer les deux, chiffres à l’appui ;
+# 3. vous promener dans son espace latent à la souris ;
+# 4. voir ce qu’un autoencodeur ne sait pas faire : le notebook 2 part de là.
 # %% include _setup
 # %% include _data
 # %% [markdown] en
@@ -44,23 +44,27 @@
 # %% [markdown] fr
 # ## L’idée
 #
-# Deux réseaux, l’un derrière l’autre. L’**encodeur** $f$ fait d’une image $x$ un **code** $z = f(x)$ ; le **décodeur** $g$
-# fait d’un code une image $\hat x = g(z)$ :
+# Deux réseaux, l’un derrière l’autre. L’**encodeur** $f$ fait d’une image $x$ un **code** $z = f(x)$ ; le **décodeur** $g$
+# fait d’un code une image $\hat x = g(z)$ :
 #
 # $$x \in [0, 1]^{784} \;\xrightarrow{\;f\;}\; z \in \mathbb{R}^{32} \;\xrightarrow{\;g\;}\; \hat x \in [0, 1]^{784}$$
 #
-# Personne ne dit au code ce qu’il doit contenir. On demande seulement que la copie ressemble à l’original : on minimise
-# l’erreur quadratique, sommée sur les pixels et moyennée sur les images :
+# Personne ne dit au code ce qu’il doit contenir. On demande seulement que la copie ressemble à l’original : on minimise
+# l’erreur quadratique, sommée sur les pixels et moyennée sur les images :
 #
 # $$L = \mathbb{E}_x\Big[\tfrac12 \, \lVert x - g(f(x)) \rVert^2\Big]$$
 #
-# Le code est trop court pour recopier tous les pixels. Il doit donc retenir l’essentiel : quel chiffre, quelle inclinaison,
+# Le code est trop court pour recopier tous les pixels. Il doit donc retenir l’essentiel : quel chiffre, quelle inclinaison,
 # quelle épaisseur de trait.
 # %%
 Z, D = 32, shape.numel()
 
-f = nn.Sequential(nn.Flatten(), nn.Linear(D, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, Z)).to(device)
-g = nn.Sequential(nn.Linear(Z, 128), nn.ReLU(), nn.Linear(128, 256), nn.ReLU(), nn.Linear(256, D), nn.Sigmoid(), nn.Unflatten(1, shape)).to(device)
+f = nn.Sequential(
+    nn.Flatten(), nn.Linear(D, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, Z)
+).to(device)  # [N, C, H, W] → [N, Z]
+g = nn.Sequential(
+    nn.Linear(Z, 128), nn.ReLU(), nn.Linear(128, 256), nn.ReLU(), nn.Linear(256, D), nn.Sigmoid(), nn.Unflatten(1, shape)
+).to(device)  # [N, Z] → [N, C, H, W]
 
 
 def loss(x):
@@ -79,14 +83,14 @@ def loss(x):
 # %% [markdown] fr
 # ## L’entraînement
 #
-# Une **époque** lit une fois toutes les images d’entraînement, par lots de 128. Pour chaque lot : calculer la perte, en
+# Une **époque** lit une fois toutes les images d’entraînement, par lots de 128. Pour chaque lot : calculer la perte, en
 # remonter le gradient à travers $g$ et $f$, déplacer un peu les poids en sens inverse. Après chaque époque, on mesure la perte
-# sur les images de validation, dont les poids n’ont jamais rien appris, et on garde trois rangées d’images :
+# sur les images de validation, dont les poids n’ont jamais rien appris, et on garde trois rangées d’images :
 #
-# - dix images de validation ;
-# - leurs copies $g(f(x))$ ;
-# - dix **nouvelles images** : on décode des codes qui ne sont ceux d’aucune image, tirés d’une loi gaussienne qui a la moyenne
-#   $m$ et la covariance $S$ des codes d’entraînement. Les mêmes nombres aléatoires $\varepsilon$ à chaque fois : seuls les
+# - dix images de validation ;
+# - leurs copies $g(f(x))$ ;
+# - dix **nouvelles images** : on décode des codes qui ne sont ceux d’aucune image, tirés d’une loi gaussienne qui a la moyenne
+#   $m$ et la covariance $S$ des codes d’entraînement. Les mêmes nombres aléatoires $\varepsilon$ à chaque fois : seuls les
 #   poids diffèrent.
 # %%
 EPOCHS = 2 if QUICK else 10 if DATA == "mnist" else 60
@@ -130,18 +134,19 @@ BELOW = "The validation loss is even {gap} % lower: the training loss is an aver
 # %% fr
 TRAINING, VALIDATION, LOSS = "entraînement", "validation", "perte"
 LEARNED = "Sur les images de validation, la perte est passée de {first} après la première époque à {last}. Sur les images d’entraînement, elle vaut {train} à la dernière époque."
-SAME = "Les deux s’écartent de moins de 5 % : ce qui a été appris vaut tout autant pour de nouvelles images."
-GAP = "La perte de validation est plus élevée de {gap} % : une partie de ce qui a été appris ne vaut que pour les images d’entraînement (surapprentissage)."
-BELOW = "La perte de validation est même plus basse de {gap} % : celle d’entraînement est une moyenne sur l’époque, pendant que les poids apprenaient encore."
+SAME = "Les deux s’écartent de moins de 5 % : ce qui a été appris vaut tout autant pour de nouvelles images."
+GAP = "La perte de validation est plus élevée de {gap} % : une partie de ce qui a été appris ne vaut que pour les images d’entraînement (surapprentissage)."
+BELOW = "La perte de validation est même plus basse de {gap} % : celle d’entraînement est une moyenne sur l’époque, pendant que les poids apprenaient encore."
 # %%
 curves({TRAINING: train_curve, VALIDATION: val_curve}, y=LOSS)
 gap = 100 * (val_curve[-1] / train_curve[-1] - 1)
-print(LEARNED.format(first=number(val_curve[0], LANG, 2), last=number(val_curve[-1], LANG, 2), train=number(train_curve[-1], LANG, 2)))
+first, last, train = (number(value, LANG, 2) for value in (val_curve[0], val_curve[-1], train_curve[-1]))
+print(LEARNED.format(first=first, last=last, train=train))
 print((SAME if abs(gap) < 5 else GAP if gap > 0 else BELOW).format(gap=number(abs(gap), LANG, 0)))
 # %% [markdown] en
 # **Move the slider**: before the first epoch the copies are grey fog. The thick strokes come first, the details last.
 # %% [markdown] fr
-# **Déplacez le curseur** : avant la première époque, les copies ne sont qu’un brouillard gris. Les traits épais viennent
+# **Déplacez le curseur** : avant la première époque, les copies ne sont qu’un brouillard gris. Les traits épais viennent
 # d’abord, les détails ensuite.
 # %%
 film({epoch: pictures[10:] for epoch, pictures in history.items()}, 3)
@@ -157,11 +162,11 @@ film({epoch: pictures[10:] for epoch, pictures in history.items()}, 3)
 # ## La même chose avec latentlab
 #
 # `mlp-ae`, ce sont les deux mêmes réseaux avec la même perte. Une ligne suffit pour l’entraîner. latentlab garde tout dans un
-# dossier : les courbes, les images, les poids. `run.networks()` donne les deux réseaux sous forme de modules PyTorch ; son
+# dossier : les courbes, les images, les poids. `run.networks()` donne les deux réseaux sous forme de modules PyTorch ; son
 # décodeur s’arrête avant la sigmoïde.
 #
-# Mesurons maintenant les deux à la même aune : l’erreur quadratique par pixel sur les images de **test**, que ni l’un ni
-# l’autre n’a vues. On compare image par image : une image difficile pour l’un l’est aussi pour l’autre, et l’incertitude sur
+# Mesurons maintenant les deux à la même aune : l’erreur quadratique par pixel sur les images de **test**, que ni l’un ni
+# l’autre n’a vues. On compare image par image : une image difficile pour l’un l’est aussi pour l’autre, et l’incertitude sur
 # la différence en devient bien plus petite.
 # %%
 run = ll.train("mlp-ae", data=DATA, train_images=TRAIN_IMAGES, latent_dim=Z, epochs=EPOCHS, device=device.type)
@@ -173,9 +178,9 @@ ALIKE = "The difference, {difference}, is not clear: it is less than two standar
 BETTER = "The difference is {difference}: {who} copies better, by {percent} %, and the difference is {times} times its standard error."
 # %% fr
 NAMES = ("image", "le nôtre", "latentlab")
-MEAN = "Erreur quadratique par pixel sur {n} images de test : la nôtre {ours}, celle de latentlab {theirs}."
-ALIKE = "L’écart, {difference}, n’est pas net : il est inférieur à deux erreurs types. À cette aune, les deux se valent."
-BETTER = "L’écart est de {difference} : l’autoencodeur qui copie le mieux est {who}, de {percent} %, et cet écart vaut {times} fois son erreur type."
+MEAN = "Erreur quadratique par pixel sur {n} images de test : la nôtre {ours}, celle de latentlab {theirs}."
+ALIKE = "L’écart, {difference}, n’est pas net : il est inférieur à deux erreurs types. À cette aune, les deux se valent."
+BETTER = "L’écart est de {difference} : l’autoencodeur qui copie le mieux est {who}, de {percent} %, et cet écart vaut {times} fois son erreur type."
 # %%
 encoder, decoder = run.networks()["encoder"], run.networks()["decoder"]
 with torch.no_grad():
@@ -187,7 +192,8 @@ difference, stderr = paired(*errors)
 means = [error.mean().item() for error in errors]
 told = {"difference": measured(difference, stderr, LANG), "times": number(abs(difference) / stderr, LANG, 0)}
 told |= {"who": NAMES[1 if difference < 0 else 2], "percent": number(100 * abs(difference) / max(means), LANG, 0)}
-print(MEAN.format(n=number(len(x_test), LANG), ours=significant(means[0], LANG), theirs=significant(means[1], LANG)))
+ours, theirs = (significant(mean, LANG) for mean in means)
+print(MEAN.format(n=number(len(x_test), LANG), ours=ours, theirs=theirs))
 print((ALIKE if abs(difference) < 2 * stderr else BETTER).format(**told))
 # %% [markdown] en
 # latentlab averages the weights over the last thousands of images that were read, and begins with other random weights. What
@@ -203,8 +209,8 @@ print((ALIKE if abs(difference) < 2 * stderr else BETTER).format(**told))
 #
 # ## Promenade dans l’espace latent
 #
-# Chaque point est une image de test, là où l’encodeur la place ; on voit les 32 dimensions sur le plan où les classes sont le
-# plus écartées. **Faites glisser l’anneau** : le décodeur dessine chaque point dans votre navigateur. Tracez un chiffre sur
+# Chaque point est une image de test, là où l’encodeur la place ; on voit les 32 dimensions sur le plan où les classes sont le
+# plus écartées. **Faites glisser l’anneau** : le décodeur dessine chaque point dans votre navigateur. Tracez un chiffre sur
 # l’ardoise, et voyez où il tombe.
 # %%
 explorer = run.explore(lang=LANG)
@@ -213,7 +219,7 @@ explorer
 # The point that you have chosen is at hand in Python too. Drag the ring, then run this cell: PyTorch decodes the same code.
 # (Where no widget runs, it is the code of the first test image.)
 # %% [markdown] fr
-# Le point que vous avez choisi est aussi à portée de Python. Déplacez l’anneau, puis exécutez cette cellule : PyTorch décode
+# Le point que vous avez choisi est aussi à portée de Python. Déplacez l’anneau, puis exécutez cette cellule : PyTorch décode
 # le même code. (Sans widget, c’est le code de la première image de test.)
 # %%
 code = run.encode(data.test.images[:1]).mean[0] if explorer.code is None else explorer.code
@@ -227,9 +233,9 @@ show({"g(z)": run.decode(code[None])}, 1)
 # %% [markdown] fr
 # ## Ce qu’un autoencodeur ne sait pas faire
 #
-# Le décodeur dessine de nouvelles images, pourvu qu’on sache où se trouvent les codes. L’autoencodeur ne le dit pas : rien dans
-# sa perte $L$ ne demande aux codes d’être à un endroit donné. Tirons des codes de deux façons : de la loi normale centrée
-# réduite $\mathcal N(0, I)$, puis d’une loi gaussienne ajustée aux codes, comme plus haut :
+# Le décodeur dessine de nouvelles images, pourvu qu’on sache où se trouvent les codes. L’autoencodeur ne le dit pas : rien dans
+# sa perte $L$ ne demande aux codes d’être à un endroit donné. Tirons des codes de deux façons : de la loi normale centrée
+# réduite $\mathcal N(0, I)$, puis d’une loi gaussienne ajustée aux codes, comme plus haut :
 # %% en
 DRAWN = ("z from N(0, I)", "z fitted")
 SPREAD = "The deviations of the 32 code numbers lie between {low} and {high}; those of N(0, I) are 1."
@@ -237,15 +243,15 @@ FAR = "The codes lie elsewhere than N(0, I): its draws are codes that the decode
 NEAR = "Here they happen to lie near N(0, I). Nothing in the loss asks for it."
 # %% fr
 DRAWN = ("z de N(0, I)", "z ajusté")
-SPREAD = "Les écarts types des 32 nombres du code vont de {low} à {high} ; ceux de N(0, I) valent 1."
-FAR = "Les codes sont ailleurs que N(0, I) : ses tirages sont des codes que le décodeur n’a jamais rencontrés."
+SPREAD = "Les écarts types des 32 nombres du code vont de {low} à {high} ; ceux de N(0, I) valent 1."
+FAR = "Les codes sont ailleurs que N(0, I) : ses tirages sont des codes que le décodeur n’a jamais rencontrés."
 NEAR = "Ici, ils se trouvent être proches de N(0, I). Rien dans la perte ne le demande."
 # %%
 with torch.no_grad():
     spread = f(x_test.to(device)).std(0).cpu()
     show({DRAWN[0]: to_bytes(g(epsilon.to(device))), DRAWN[1]: to_bytes(new_images())})
 print(SPREAD.format(low=number(spread.min().item(), LANG, 1), high=number(spread.max().item(), LANG, 1)))
-print(NEAR if 0.5 < spread.min() and spread.max() < 2 else FAR)
+print(NEAR if spread.min() > 0.5 and spread.max() < 2 else FAR)
 # %% [markdown] en
 # Even the fitted Gaussian gives many images that are no digit: between the codes of two digits lie holes, where the decoder
 # never learned anything. A **variational autoencoder** fills them. It asks the codes, by one more term in the loss, to be
@@ -268,18 +274,18 @@ print(NEAR if 0.5 < spread.min() and spread.max() < 2 else FAR)
 #
 # And the lab's own question: `latentlab question latent-dim` measures what the size of the latent space changes.
 # %% [markdown] fr
-# Même la loi ajustée donne bien des images qui ne sont pas des chiffres : entre les codes de deux chiffres se trouvent des trous,
+# Même la loi ajustée donne bien des images qui ne sont pas des chiffres : entre les codes de deux chiffres se trouvent des trous,
 # où le décodeur n’a jamais rien appris. Un **autoencodeur variationnel** les comble. Par un terme de plus dans la perte, il
-# demande aux codes de se répartir comme $\mathcal N(0, I)$ : c’est le notebook 2.
+# demande aux codes de se répartir comme $\mathcal N(0, I)$ : c’est le notebook 2.
 #
 # ## Exercices
 #
-# 1. Donnez à `Z` la valeur 2, puis 128, et exécutez de nouveau le notebook. Que deviennent les copies ? Et les nouvelles images ?
-# 2. N’entraînez que sur les chiffres de 0 à 8 (`data.train.labels` les indique), puis copiez un 9. Qu’obtenez-vous, et pourquoi ?
-# 3. Du bruit à l’entrée : copiez `x + 0.5 * torch.randn_like(x)`, et comparez la copie à `x` sans bruit. L’AE a-t-il appris à
-#    débruiter ?
+# 1. Donnez à `Z` la valeur 2, puis 128, et exécutez de nouveau le notebook. Que deviennent les copies ? Et les nouvelles images ?
+# 2. N’entraînez que sur les chiffres de 0 à 8 (`data.train.labels` les indique), puis copiez un 9. Qu’obtenez-vous, et pourquoi ?
+# 3. Du bruit à l’entrée : copiez `x + 0.5 * torch.randn_like(x)`, et comparez la copie à `x` sans bruit. L’AE a-t-il appris à
+#    débruiter ?
 # 4. **Écrivez vous-même l’encodeur et le décodeur.** Dans un terminal, une commande écrit un fichier à compléter, une autre vous
-#    dit aussitôt ce qui n’y va pas :
+#    dit aussitôt ce qui n’y va pas :
 #
 #    ```
 #    latentlab exercise encoder --out mon_encodeur.py --lang fr
@@ -288,4 +294,4 @@ print(NEAR if 0.5 < spread.min() and spread.max() < 2 else FAR)
 #
 #    Puis `decoder`, de la même façon. `latentlab exercise` en donne la liste.
 #
-# Et la question du lab : `latentlab question latent-dim` mesure ce que change la taille de l’espace latent.
+# Et la question du lab : `latentlab question latent-dim` mesure ce que change la taille de l’espace latent.

@@ -15,16 +15,16 @@
 # %% [markdown] fr
 # # 2 · L’autoencodeur variationnel
 #
-# Un autoencodeur copie, mais il ne dit pas où se trouvent ses codes : on ignore donc quels codes décoder pour obtenir une
+# Un autoencodeur copie, mais il ne dit pas où se trouvent ses codes : on ignore donc quels codes décoder pour obtenir une
 # nouvelle image. L’**autoencodeur variationnel (VAE)** y remédie. Son encodeur ne donne plus un code, mais un petit nuage de
-# codes ; et un second terme de la perte demande à tous ces nuages réunis de ressembler à une loi connue, $\mathcal N(0, I)$.
-# Pour créer une image : tirer $z$ de $\mathcal N(0, I)$, puis le décoder.
+# codes ; et un second terme de la perte demande à tous ces nuages réunis de ressembler à une loi connue, $\mathcal N(0, I)$.
+# Pour créer une image : tirer $z$ de $\mathcal N(0, I)$, puis le décoder.
 #
 # Vous allez
 #
-# 1. écrire les trois nouvelles lignes (tirage, reconstruction, KL), chacune à côté de son équation ;
-# 2. voir quelles nouvelles images sortent des mêmes $z$ après chaque époque ;
-# 3. entraîner le même VAE avec latentlab, et comparer les deux par l’ELBO sur les images de test ;
+# 1. écrire les trois nouvelles lignes (tirage, reconstruction, KL), chacune à côté de son équation ;
+# 2. voir quelles nouvelles images sortent des mêmes $z$ après chaque époque ;
+# 3. entraîner le même VAE avec latentlab, et comparer les deux par l’ELBO sur les images de test ;
 # 4. vous promener dans deux espaces latents, l’un de 16 nombres, l’autre de deux.
 # %% include _setup
 # %% include _data
@@ -58,28 +58,28 @@
 # %% [markdown] fr
 # ## L’idée
 #
-# On voudrait maximiser $\log p(x)$, la probabilité que le modèle donne à une image. Elle ne se calcule pas ; mais on en connaît
-# un minorant, l’**ELBO** (*evidence lower bound*) :
+# On voudrait maximiser $\log p(x)$, la probabilité que le modèle donne à une image. Elle ne se calcule pas ; mais on en connaît
+# un minorant, l’**ELBO** (*evidence lower bound*) :
 #
 # $$\log p(x) \;\ge\; \mathbb{E}_{q(z|x)}\big[\log p(x|z)\big] \;-\; \mathrm{KL}\big(q(z|x) \,\Vert\, p(z)\big)$$
 #
-# - La **loi a priori** $p(z) = \mathcal N(0, I)$ : c’est d’elle que nous tirerons.
-# - L’**encodeur** donne une approximation de la **loi a posteriori**, $q(z|x) = \mathcal N(\mu, \mathrm{diag}\,\sigma^2)$ : deux
+# - La **loi a priori** $p(z) = \mathcal N(0, I)$ : c’est d’elle que nous tirerons.
+# - L’**encodeur** donne une approximation de la **loi a posteriori**, $q(z|x) = \mathcal N(\mu, \mathrm{diag}\,\sigma^2)$ : deux
 #   sorties, $\mu$ et $\log \sigma^2$.
-# - Le **décodeur** donne $p(x|z)$ : ici, pour chaque pixel, la probabilité d’être blanc, sous forme de logit.
+# - Le **décodeur** donne $p(x|z)$ : ici, pour chaque pixel, la probabilité d’être blanc, sous forme de logit.
 #
 # On minimise l’ELBO négative, en nats. Tout tient en trois lignes.
 #
 # **1 · Tirer un code.** Pour tirer $z$ sans perdre de vue comment il dépend de $\mu$ et de $\sigma$, on tire un bruit qui ne
-# dépend de rien, puis on le décale et on le met à l’échelle. C’est la **reparamétrisation** :
+# dépend de rien, puis on le décale et on le met à l’échelle. C’est la **reparamétrisation** :
 #
 # $$z = \mu + \sigma \odot \varepsilon, \qquad \varepsilon \sim \mathcal N(0, I)$$
 #
-# **2 · La reconstruction**, une entropie croisée binaire, sommée sur les pixels :
+# **2 · La reconstruction**, une entropie croisée binaire, sommée sur les pixels :
 #
 # $$-\log p(x|z) = -\sum_i \big[x_i \log \hat x_i + (1 - x_i) \log (1 - \hat x_i)\big]$$
 #
-# **3 · La divergence KL** de deux lois gaussiennes, dont on connaît la forme exacte, sommée sur les unités latentes :
+# **3 · La divergence KL** de deux lois gaussiennes, dont on connaît la forme exacte, sommée sur les unités latentes :
 #
 # $$\mathrm{KL} = \tfrac12 \sum_j \big(\mu_j^2 + \sigma_j^2 - 1 - \log \sigma_j^2\big)$$
 # %%
@@ -92,9 +92,10 @@ decoder = nn.Sequential(nn.Linear(Z, 400), nn.ReLU(), nn.Linear(400, D), nn.Unfl
 def negative_elbo(x, encode, decode):
     mu, log_var = encode(x)
     z = mu + (0.5 * log_var).exp() * torch.randn_like(mu)  # z = μ + σ ⊙ ε, [N, Z]
-    reconstruction = F.binary_cross_entropy_with_logits(decode(z), x, reduction="none").flatten(1).sum(1)  # −log p(x|z), [N]
-    kl = 0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum(1)  # KL(q(z|x) ‖ p(z)), [N]
-    return reconstruction, kl
+    logits = decode(z)
+    reconstruction = F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)  # −log p(x|z)
+    kl = 0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum(1)  # KL(q(z|x) ‖ p(z))
+    return reconstruction, kl  # [N], [N]
 
 
 def encode(x):
@@ -107,7 +108,7 @@ def encode(x):
 # %% [markdown] fr
 # ## L’entraînement
 #
-# La boucle est celle de l’autoencodeur. Après chaque époque, on décode les **vingt mêmes $z$**, tirés de la loi a priori : rien
+# La boucle est celle de l’autoencodeur. Après chaque époque, on décode les **vingt mêmes $z$**, tirés de la loi a priori : rien
 # d’autre que les poids ne change.
 # %%
 EPOCHS = 2 if QUICK else 10 if DATA == "mnist" else 60
@@ -145,15 +146,16 @@ GREY = "The pixels are grey: the first term cannot fall below their entropy, {fl
 # %% fr
 TRAINING, VALIDATION, LOSS, KL = "entraînement", "validation", "ELBO négative (nats)", "KL (nats)"
 LEARNED = "Sur les images de validation, l’ELBO négative est passée de {first} à {last} nats, dont {kl} nats de KL."
-BITS = "La KL mesure ce que le code dit d’une image : en moyenne, {kl} nats au plus, soit {bits} bits."
-GREY = "Les pixels sont gris : le premier terme ne peut descendre au-dessous de leur entropie, {floor} nats. Le modèle est {above} nats au-dessus de ce plancher."
+BITS = "La KL mesure ce que le code dit d’une image : en moyenne, {kl} nats au plus, soit {bits} bits."
+GREY = "Les pixels sont gris : le premier terme ne peut descendre au-dessous de leur entropie, {floor} nats. Le modèle est {above} nats au-dessus de ce plancher."
 # %%
 curves({TRAINING: train_curve, VALIDATION: val_curve}, y=LOSS)
 curves({KL: val_kl}, y=KL)
 p = x_val.flatten(1).double()
 floor = -(torch.xlogy(p, p) + torch.xlogy(1 - p, 1 - p)).sum(1).mean().item()  # −Σ [x log x + (1 − x) log (1 − x)]
-print(LEARNED.format(first=number(val_curve[0], LANG, 1), last=number(val_curve[-1], LANG, 1), kl=number(val_kl[-1], LANG, 1)))
-print(BITS.format(kl=number(val_kl[-1], LANG, 1), bits=number(val_kl[-1] / np.log(2), LANG, 1)))
+first, last, kl = (number(value, LANG, 1) for value in (val_curve[0], val_curve[-1], val_kl[-1]))
+print(LEARNED.format(first=first, last=last, kl=kl))
+print(BITS.format(kl=kl, bits=number(val_kl[-1] / np.log(2), LANG, 1)))
 print(GREY.format(floor=number(floor, LANG, 1), above=number(val_curve[-1] - floor, LANG, 1)))
 # %%
 film(history)
@@ -165,7 +167,7 @@ film(history)
 # %% [markdown] fr
 # ## La même chose avec latentlab
 #
-# `mlp-vae` est le même VAE. À la même aune : l’ELBO négative des images de **test**, calculée pour les deux par les trois lignes
+# `mlp-vae` est le même VAE. À la même aune : l’ELBO négative des images de **test**, calculée pour les deux par les trois lignes
 # ci-dessus. `run.networks()` donne l’encodeur de latentlab, qui renvoie le couple ($\mu$, $\log \sigma^2$), et son décodeur.
 # %%
 run = ll.train("mlp-vae", data=DATA, train_images=TRAIN_IMAGES, latent_dim=Z, epochs=EPOCHS, device=device.type)
@@ -178,20 +180,24 @@ BETTER = "The difference is {difference} nats: {who} has the lower bound, by {ti
 PARTS = "Reconstruction {r_ours} and {r_theirs} nats, KL {k_ours} and {k_theirs} nats."
 # %% fr
 NAMES = ("le nôtre", "celui de latentlab")
-MEAN = "ELBO négative sur {n} images de test : la nôtre {ours} nats, celle de latentlab {theirs} nats."
-ALIKE = "L’écart, {difference} nats, est inférieur à deux erreurs types : on ne voit pas de différence."
-BETTER = "L’écart est de {difference} nats : l’ELBO négative la plus basse est obtenue par {who}, avec {times} erreurs types d’avance."
-PARTS = "Reconstruction : {r_ours} et {r_theirs} nats ; KL : {k_ours} et {k_theirs} nats."
+MEAN = "ELBO négative sur {n} images de test : la nôtre {ours} nats, celle de latentlab {theirs} nats."
+ALIKE = "L’écart, {difference} nats, est inférieur à deux erreurs types : on ne voit pas de différence."
+BETTER = "L’écart est de {difference} nats : l’ELBO négative la plus basse est obtenue par {who}, avec {times} erreurs types d’avance."
+PARTS = "Reconstruction : {r_ours} et {r_theirs} nats ; KL : {k_ours} et {k_theirs} nats."
 # %%
 theirs = run.networks()
 with torch.no_grad():
-    parts = negative_elbo(x_test.to(device), encode, decoder), negative_elbo(x_test, theirs["encoder"], theirs["decoder"])
+    parts = [
+        negative_elbo(x_test.to(device), encode, decoder),
+        negative_elbo(x_test, theirs["encoder"], theirs["decoder"]),
+    ]
 nats = [(reconstruction + kl).cpu() for reconstruction, kl in parts]
 (r_ours, k_ours), (r_theirs, k_theirs) = ((number(one.mean().item(), LANG, 1) for one in pair) for pair in parts)
 
 difference, stderr = paired(*nats)
 told = {"difference": measured(difference, stderr, LANG), "times": number(abs(difference) / stderr, LANG, 0)}
-print(MEAN.format(n=number(len(x_test), LANG), ours=number(nats[0].mean().item(), LANG, 1), theirs=number(nats[1].mean().item(), LANG, 1)))
+means = [number(one.mean().item(), LANG, 1) for one in nats]
+print(MEAN.format(n=number(len(x_test), LANG), ours=means[0], theirs=means[1]))
 print((ALIKE if abs(difference) < 2 * stderr else BETTER).format(who=NAMES[difference > 0], **told))
 print(PARTS.format(r_ours=r_ours, r_theirs=r_theirs, k_ours=k_ours, k_theirs=k_theirs))
 # %% [markdown] en
@@ -203,8 +209,8 @@ print(PARTS.format(r_ours=r_ours, r_theirs=r_theirs, k_ours=k_ours, k_theirs=k_t
 # %% [markdown] fr
 # ## Deux espaces latents
 #
-# Avec `latent_dim=2`, rien n’est caché : la carte **est** l’espace latent. Avec 16, c’est un plan qui le traverse. Faites glisser
-# l’anneau sur les deux : là où une classe passe à une autre, le décodeur dessine un intermédiaire. L’ellipse ombrée est un
+# Avec `latent_dim=2`, rien n’est caché : la carte **est** l’espace latent. Avec 16, c’est un plan qui le traverse. Faites glisser
+# l’anneau sur les deux : là où une classe passe à une autre, le décodeur dessine un intermédiaire. L’ellipse ombrée est un
 # écart type de $q(z|x)$ pour l’image choisie.
 # %%
 flat = ll.train("mlp-vae", data=DATA, train_images=TRAIN_IMAGES, latent_dim=2, epochs=EPOCHS, device=device.type)
@@ -215,15 +221,15 @@ run.explore(lang=LANG)
 SIZES = "With 2 latent units the negative ELBO on test images is {two} nats, with {many} units {more} nats: {gain} nats {word}."
 WORDS = ("less", "more")
 # %% fr
-SIZES = "Avec 2 unités latentes, l’ELBO négative sur les images de test vaut {two} nats ; avec {many}, {more} nats : {gain} nats de {word}."
+SIZES = "Avec 2 unités latentes, l’ELBO négative sur les images de test vaut {two} nats ; avec {many}, {more} nats : {gain} nats de {word}."
 WORDS = ("moins", "plus")
 # %%
 small = flat.networks()
 with torch.no_grad():
     reconstruction, kl = negative_elbo(x_test, small["encoder"], small["decoder"])
 two, more = (reconstruction + kl).mean().item(), nats[1].mean().item()
-told = {"two": number(two, LANG, 1), "many": Z, "more": number(more, LANG, 1), "gain": number(abs(two - more), LANG, 1)}
-print(SIZES.format(word=WORDS[more > two], **told))
+told = [number(value, LANG, 1) for value in (two, more, abs(two - more))]
+print(SIZES.format(two=told[0], many=Z, more=told[1], gain=told[2], word=WORDS[more > two]))
 show({"Z = 2": flat.sample(10), f"Z = {Z}": run.sample(10)})
 # %% [markdown] en
 # The images are soft. The decoder gives each pixel its probability, and where several strokes are possible it draws their mean.
@@ -247,16 +253,16 @@ show({"Z = 2": flat.sample(10), f"Z = {Z}": run.sample(10)})
 #
 # The lab's questions: `latentlab question reparameterization`, `latentlab question kl`.
 # %% [markdown] fr
-# Les images sont floues. Le décodeur donne à chaque pixel sa probabilité : là où plusieurs traits sont possibles, il en dessine
-# la moyenne. La perte d’un **GAN** ne contient rien de tel : c’est le notebook 3.
+# Les images sont floues. Le décodeur donne à chaque pixel sa probabilité : là où plusieurs traits sont possibles, il en dessine
+# la moyenne. La perte d’un **GAN** ne contient rien de tel : c’est le notebook 3.
 #
 # ## Exercices
 #
 # 1. Supprimez la KL (`batch_loss = reconstruction.mean()`), puis comptez-la quatre fois. Regardez les nouvelles images et la KL.
-#    À quoi sert cet équilibre ?
-# 2. Écrivez `z = mu` au lieu du tirage. La reconstruction s’améliore. Que disent les nouvelles images ?
-# 3. Moyennez la reconstruction sur les pixels (`.mean(1)`) sans toucher à la KL. Pourquoi toutes les images se ressemblent-elles ?
-# 4. **Écrivez-le vous-même**, et faites-vous dire ce qui n’y va pas :
+#    À quoi sert cet équilibre ?
+# 2. Écrivez `z = mu` au lieu du tirage. La reconstruction s’améliore. Que disent les nouvelles images ?
+# 3. Moyennez la reconstruction sur les pixels (`.mean(1)`) sans toucher à la KL. Pourquoi toutes les images se ressemblent-elles ?
+# 4. **Écrivez-le vous-même**, et faites-vous dire ce qui n’y va pas :
 #
 #    ```
 #    latentlab exercise sampling --out mon_tirage.py --lang fr
@@ -266,4 +272,4 @@ show({"Z = 2": flat.sample(10), f"Z = {Z}": run.sample(10)})
 #
 #    `latentlab train mon_vae.py` entraîne ensuite le vôtre.
 #
-# Les questions du lab : `latentlab question reparameterization`, `latentlab question kl`.
+# Les questions du lab : `latentlab question reparameterization`, `latentlab question kl`.

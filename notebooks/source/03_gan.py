@@ -15,15 +15,15 @@
 # # 3 · Le réseau antagoniste génératif
 #
 # À un VAE, on dit pixel par pixel à quelle distance sa copie est de l’original. Un **réseau antagoniste génératif (GAN)** ne
-# voit jamais d’original. Il a un juge. Le **discriminateur** $D$ apprend à distinguer les images réelles des images générées ; le
+# voit jamais d’original. Il a un juge. Le **discriminateur** $D$ apprend à distinguer les images réelles des images générées ; le
 # **générateur** $G$ apprend à faire des images que $D$ prend pour réelles. Chacun est le maître de l’autre.
 #
 # Vous allez
 #
-# 1. écrire les deux mises à jour, chacune à côté de son équation ;
-# 2. voir les mêmes $z$ devenir des chiffres, époque après époque, et lire le score de la partie dans les logits ;
+# 1. écrire les deux mises à jour, chacune à côté de son équation ;
+# 2. voir les mêmes $z$ devenir des chiffres, époque après époque, et lire le score de la partie dans les logits ;
 # 3. entraîner le GAN par défaut de latentlab, et comparer par des nombres la ressemblance des deux ensembles d’images avec les
-#    images réelles, et leur variété ;
+#    images réelles, et leur variété ;
 # 4. vous promener dans l’espace latent d’un modèle qui n’a pas d’encodeur.
 # %% include _setup
 # %% include _data
@@ -49,23 +49,23 @@
 # %% [markdown] fr
 # ## L’idée
 #
-# $D$ donne un **logit** $D(x)$, grand pour « réel » ; $\sigma(D(x))$ en est la probabilité. $G$ fait une image de $z \sim
-# \mathcal N(0, I)$. Chacun a sa propre perte, avec $\mathrm{softplus}(a) = \log(1 + e^a) = -\log \sigma(-a)$ :
+# $D$ donne un **logit** $D(x)$, grand pour « réel » ; $\sigma(D(x))$ en est la probabilité. $G$ fait une image de $z \sim
+# \mathcal N(0, I)$. Chacun a sa propre perte, avec $\mathrm{softplus}(a) = \log(1 + e^a) = -\log \sigma(-a)$ :
 #
 # $$L_D = \mathbb{E}_x\big[\mathrm{softplus}(-D(x))\big] + \mathbb{E}_z\big[\mathrm{softplus}(D(G(z)))\big]$$
 #
 # $$L_G = \mathbb{E}_z\big[\mathrm{softplus}(-D(G(z)))\big]$$
 #
 # $D$ diminue sa perte en disant *réel* des images réelles et *généré* des autres, $G$ en faisant dire *réel* à $D$. ($L_G$ est la
-# forme non saturante : celle du jeu minimax, $-\mathrm{softplus}(D(G(z)))$, n’a presque pas de gradient tant que $D$ est sûr de
+# forme non saturante : celle du jeu minimax, $-\mathrm{softplus}(D(G(z)))$, n’a presque pas de gradient tant que $D$ est sûr de
 # lui.)
 #
-# Trois détails décident du succès :
+# Trois détails décident du succès :
 #
-# - **`detach`** : quand $D$ apprend, les images générées ne sont que des données. Rien ne remonte vers $G$.
-# - **Le lissage unilatéral des étiquettes** : la cible de $D$ sur les images réelles est 0,9 au lieu de 1, pour qu’il ne devienne
+# - **`detach`** : quand $D$ apprend, les images générées ne sont que des données. Rien ne remonte vers $G$.
+# - **Le lissage unilatéral des étiquettes** : la cible de $D$ sur les images réelles est 0,9 au lieu de 1, pour qu’il ne devienne
 #   pas de plus en plus sûr de lui. Sur les images générées, elle reste 0.
-# - **Deux taux d’apprentissage** : ici, $D$ apprend un peu plus lentement que $G$, pour ne pas gagner tout de suite.
+# - **Deux taux d’apprentissage** : ici, $D$ apprend un peu plus lentement que $G$, pour ne pas gagner tout de suite.
 # %%
 Z, channels, side = 64, shape[0], shape[1] // 4
 
@@ -87,7 +87,8 @@ SMOOTH = 0.9
 def update_D(x):
     fake = G(torch.randn(len(x), Z, device=device)).detach()
     on_real, on_fake = D(x), D(fake)
-    loss = F.binary_cross_entropy_with_logits(on_real, torch.full_like(on_real, SMOOTH)) + F.softplus(on_fake).mean()  # L_D
+    target = torch.full_like(on_real, SMOOTH)
+    loss = F.binary_cross_entropy_with_logits(on_real, target) + F.softplus(on_fake).mean()  # L_D
     optimizer_D.zero_grad()
     loss.backward()
     optimizer_D.step()
@@ -108,12 +109,12 @@ def update_G(count):
 # %% [markdown] fr
 # ## L’entraînement
 #
-# Aucune perte n’a à descendre : celle de chaque réseau dépend de la force de l’autre. Deux choses méritent d’être suivies : les
+# Aucune perte n’a à descendre : celle de chaque réseau dépend de la force de l’autre. Deux choses méritent d’être suivies : les
 # **images** des mêmes $z$, et les **logits** de $D$ sur des images dont il n’a rien appris, celles de validation et d’autres,
-# fraîchement générées. S’ils sont loin l’un de l’autre, $D$ les distingue sans peine ; si tous deux sont proches de 0, il dit au
+# fraîchement générées. S’ils sont loin l’un de l’autre, $D$ les distingue sans peine ; si tous deux sont proches de 0, il dit au
 # hasard.
 # %%
-EPOCHS = 1 if QUICK else 6 if DATA == "mnist" else 60
+EPOCHS = 1 if QUICK else 3 if DATA == "mnist" else 45
 batches = DataLoader(TensorDataset(x_train), batch_size=64, shuffle=True, drop_last=True, num_workers=0)
 z_fixed = torch.randn(20, Z, device=device)
 
@@ -142,13 +143,14 @@ WINS = "It tells the two with ease. That is usual, and no failure, as long as th
 EVEN = "It hardly tells them: with these two networks the game is nearly even."
 # %% fr
 REAL, FAKE, LOGIT = "images de validation", "images générées", "logit moyen de D"
-SCORE = "À la fin, D donne aux images de validation un logit de {real} en moyenne, aux images générées {fake} : {gap} d’écart."
+SCORE = "À la fin, D donne aux images de validation un logit de {real} en moyenne, aux images générées {fake} : {gap} d’écart."
 WINS = "Il distingue les deux sans peine. C’est courant, et ce n’est pas un échec tant que les images s’améliorent."
-EVEN = "Il les distingue à peine : avec ces deux réseaux, la partie est presque égale."
+EVEN = "Il les distingue à peine : avec ces deux réseaux, la partie est presque égale."
 # %%
 curves({REAL: real_logits, FAKE: fake_logits}, y=LOGIT)
 gap = real_logits[-1] - fake_logits[-1]
-print(SCORE.format(real=number(real_logits[-1], LANG, 1), fake=number(fake_logits[-1], LANG, 1), gap=number(gap, LANG, 1)))
+told = [number(value, LANG, 1) for value in (real_logits[-1], fake_logits[-1], gap)]
+print(SCORE.format(real=told[0], fake=told[1], gap=told[2]))
 print(WINS if gap > 1 else EVEN)
 # %%
 film(history)
@@ -161,11 +163,12 @@ film(history)
 # %% [markdown] fr
 # ## La même chose avec latentlab
 #
-# Le GAN par défaut de latentlab, `sn-gan`, joue le même jeu avec d’autres règles : une perte charnière (*hinge*), un
+# Le GAN par défaut de latentlab, `sn-gan`, joue le même jeu avec d’autres règles : une perte charnière (*hinge*), un
 # discriminateur à normalisation spectrale, et un générateur dont les poids sont moyennés sur les derniers milliers d’images. Sa
-# durée est donnée en mises à jour : autant que le nôtre.
+# durée est donnée en mises à jour : autant que le nôtre.
 # %%
-run = ll.train("sn-gan", data=DATA, train_images=TRAIN_IMAGES, latent_dim=Z, steps=EPOCHS * len(batches), device=device.type)
+STEPS = EPOCHS * len(batches)
+run = ll.train("sn-gan", data=DATA, train_images=TRAIN_IMAGES, latent_dim=Z, steps=STEPS, device=device.type)
 print(run)
 show({"G": to_bytes(generated(z_fixed[:10])), "sn-gan": run.sample(10)})
 # %% [markdown] en
@@ -181,18 +184,18 @@ show({"G": to_bytes(generated(z_fixed[:10])), "sn-gan": run.sample(10)})
 # The **floor** is what other real images reach against the same real ones: nobody can expect better. Each number has a 95 %
 # interval.
 # %% [markdown] fr
-# ## Lequel des deux est le meilleur ?
+# ## Lequel des deux est le meilleur ?
 #
-# Un GAN n’a pas de vraisemblance : regardons donc ses images. Un petit classifieur fait de chaque image 128
-# **caractéristiques**. On y mesure, pour 1 000 images de chaque modèle :
+# Un GAN n’a pas de vraisemblance : regardons donc ses images. Un petit classifieur fait de chaque image 128
+# **caractéristiques**. On y mesure, pour 1 000 images de chaque modèle :
 #
-# - la **distance de Fréchet** entre images générées et images réelles : à 0, leurs caractéristiques auraient même moyenne et même
-#   covariance ;
-# - le **rappel**, la part des images réelles près desquelles se trouve une image générée : la variété. Il baisse quand le GAN s’en
+# - la **distance de Fréchet** entre images générées et images réelles : à 0, leurs caractéristiques auraient même moyenne et même
+#   covariance ;
+# - le **rappel**, la part des images réelles près desquelles se trouve une image générée : la variété. Il baisse quand le GAN s’en
 #   tient à quelques images (**effondrement des modes**).
 #
-# Le **plancher** est ce que d’autres images réelles obtiennent face aux mêmes images réelles : nul ne peut espérer mieux. Chaque
-# nombre a un intervalle à 95 %.
+# Le **plancher** est ce que d’autres images réelles obtiennent face aux mêmes images réelles : nul ne peut espérer mieux. Chaque
+# nombre a un intervalle à 95 %.
 # %% en
 MEASURES = {"frechet": ("Fréchet distance", "lower", False), "recall": ("recall", "higher", True)}
 NAMES = ("ours", "latentlab's")
@@ -202,13 +205,13 @@ UNCLEAR = "  The intervals overlap: this many images do not decide."
 # %% fr
 MEASURES = {"frechet": ("Distance de Fréchet", "bas", False), "recall": ("Rappel", "haut", True)}
 NAMES = ("le nôtre", "celui de latentlab")
-LINE = "{measure} : le nôtre {ours}, latentlab {theirs} ; plancher {floor} (le plus {better} est le meilleur)."
-CLEAR = "  Les intervalles ne se touchent pas : à cette aune, le meilleur est {who}."
-UNCLEAR = "  Les intervalles se recouvrent : ce nombre d’images ne permet pas de trancher."
+LINE = "{measure} : le nôtre {ours}, latentlab {theirs} ; plancher {floor} (le plus {better} est le meilleur)."
+CLEAR = "  Les intervalles ne se touchent pas : à cette aune, le meilleur est {who}."
+UNCLEAR = "  Les intervalles se recouvrent : ce nombre d’images ne permet pas de trancher."
 # %%
 COUNT = 60 if QUICK else 1000
 extractors = "random-convolutions" if QUICK else None
-fakes = np.concatenate([to_bytes(generated(torch.randn(100, Z, device=device))) for _ in range(max(1, COUNT // 100))])[:COUNT]
+fakes = to_bytes(generated(torch.randn(COUNT, Z, device=device)))
 scores = [
     ll.measure(fakes, data=run.config.data, extractors=extractors)["scores"],
     run.evaluate(samples=COUNT, extractors=extractors)["scores"],
@@ -217,12 +220,13 @@ scores = [
 
 def written(score):
     low, high = score["ci95"]
-    return f"{significant(score['value'], LANG)} [{significant(low, LANG)}; {significant(high, LANG)}]"
+    return f"{significant(score['value'], LANG)} ({significant(low, LANG)} … {significant(high, LANG)})"
 
 
 for name, (measure, better, larger) in MEASURES.items():
     ours, theirs = (score[name] for score in scores)
-    print(LINE.format(measure=measure, ours=written(ours), theirs=written(theirs), floor=significant(theirs["floor"], LANG), better=better))
+    told = {"measure": measure, "better": better, "floor": significant(theirs["floor"], LANG)}
+    print(LINE.format(ours=written(ours), theirs=written(theirs), **told))
     apart = ours["ci95"][0] > theirs["ci95"][1] or theirs["ci95"][0] > ours["ci95"][1]
     print(CLEAR.format(who=NAMES[(theirs["value"] > ours["value"]) == larger]) if apart else UNCLEAR)
 # %% [markdown] en
@@ -233,12 +237,12 @@ for name, (measure, better, larger) in MEASURES.items():
 # No image has a place here, so the map is a plane of two random directions. **Drag the ring**: digits pass into each other
 # without a jump. Neighbouring $z$ give similar images, although nobody asked for it.
 # %% [markdown] fr
-# Une seule graine pour chacun : une autre peut donner d’autres nombres. `latentlab sweep sn-gan --seeds 5` dit de combien ils
+# Une seule graine pour chacun : une autre peut donner d’autres nombres. `latentlab sweep sn-gan --seeds 5` dit de combien ils
 # varient.
 #
 # ## Un espace latent sans encodeur
 #
-# Ici, aucune image n’a de place : la carte est un plan de deux directions tirées au hasard. **Faites glisser l’anneau** : les
+# Ici, aucune image n’a de place : la carte est un plan de deux directions tirées au hasard. **Faites glisser l’anneau** : les
 # chiffres passent de l’un à l’autre sans saut. Des $z$ voisins donnent des images semblables, bien que personne ne l’ait demandé.
 # %%
 run.explore(lang=LANG)
@@ -263,11 +267,11 @@ show({"0 → 1": run.interpolate(0, 1, 10), "2 → 3": run.interpolate(2, 3, 10)
 # %% [markdown] fr
 # ## Exercices
 #
-# 1. Supprimez `.detach()`, et regardez les gradients : `G[0].weight.grad` après `update_D`. Pourquoi l’entraînement donne-t-il
-#    tout de même le même résultat ? (`update_G` commence par `zero_grad`.)
-# 2. Donnez à $D$ un taux d’apprentissage de $10^{-2}$. Que disent les logits ? Et les images ?
-# 3. Lissez aussi la cible des images générées (0,1 au lieu de 0). Que demande maintenant $D$ à $G$ ?
-# 4. **Écrivez-le vous-même**, et faites-vous dire ce qui n’y va pas :
+# 1. Supprimez `.detach()`, et regardez les gradients : `G[0].weight.grad` après `update_D`. Pourquoi l’entraînement donne-t-il
+#    tout de même le même résultat ? (`update_G` commence par `zero_grad`.)
+# 2. Donnez à $D$ un taux d’apprentissage de $10^{-2}$. Que disent les logits ? Et les images ?
+# 3. Lissez aussi la cible des images générées (0,1 au lieu de 0). Que demande maintenant $D$ à $G$ ?
+# 4. **Écrivez-le vous-même**, et faites-vous dire ce qui n’y va pas :
 #
 #    ```
 #    latentlab exercise generator-discriminator --out mes_reseaux.py --lang fr
@@ -275,4 +279,4 @@ show({"0 → 1": run.interpolate(0, 1, 10), "2 → 3": run.interpolate(2, 3, 10)
 #    latentlab check mon_gan.py
 #    ```
 #
-# Les questions du lab : `latentlab question encoder-vs-discriminator`, `latentlab question gan-stability`.
+# Les questions du lab : `latentlab question encoder-vs-discriminator`, `latentlab question gan-stability`.

@@ -13,15 +13,15 @@
 # %% [markdown] fr
 # # 4 · Du VAE au GAN
 #
-# Le décodeur d’un VAE et le générateur d’un GAN font le même travail : une image à partir de $z \sim \mathcal N(0, I)$. Pourquoi
-# un générateur partirait-il alors de poids aléatoires ? **Faisons du décodeur d’un VAE entraîné le générateur d’un GAN**, et
+# Le décodeur d’un VAE et le générateur d’un GAN font le même travail : une image à partir de $z \sim \mathcal N(0, I)$. Pourquoi
+# un générateur partirait-il alors de poids aléatoires ? **Faisons du décodeur d’un VAE entraîné le générateur d’un GAN**, et
 # mesurons si son avance dure.
 #
 # Vous allez
 #
-# 1. entraîner un petit VAE, et recopier son décodeur dans un générateur ;
+# 1. entraîner un petit VAE, et recopier son décodeur dans un générateur ;
 # 2. jouer deux fois la même partie au même prix, avec un départ **à froid** (des poids aléatoires) et un départ **à chaud** (le
-#    décodeur) ;
+#    décodeur) ;
 # 3. faire de même avec latentlab, et voir VAE, GAN et VAE → GAN décoder le même $z$.
 # %% include _setup
 # %% include _data
@@ -33,7 +33,7 @@
 # %% [markdown] fr
 # ## D’abord le VAE
 #
-# Comme au notebook 2, avec un décodeur à convolutions transposées, qui convient aussi à un GAN. Il donne des logits ; l’image est
+# Comme au notebook 2, avec un décodeur à convolutions transposées, qui convient aussi à un GAN. Il donne des logits ; l’image est
 # $\sigma(g(z))$.
 # %%
 Z, channels, side = 16, shape[0], shape[1] // 4
@@ -47,7 +47,8 @@ def new_decoder():
 
 
 encoder = nn.Sequential(
-    nn.Conv2d(channels, 32, 4, 2, 1), nn.ELU(), nn.Conv2d(32, 64, 4, 2, 1), nn.ELU(), nn.Flatten(), nn.Linear(64 * side * side, 2 * Z)
+    nn.Conv2d(channels, 32, 4, 2, 1), nn.ELU(), nn.Conv2d(32, 64, 4, 2, 1), nn.ELU(),
+    nn.Flatten(), nn.Linear(64 * side * side, 2 * Z),
 ).to(device)
 g = new_decoder()
 
@@ -55,11 +56,12 @@ g = new_decoder()
 def negative_elbo(x):
     mu, log_var = encoder(x).chunk(2, dim=1)
     z = mu + (0.5 * log_var).exp() * torch.randn_like(mu)  # z = μ + σ ⊙ ε
-    reconstruction = F.binary_cross_entropy_with_logits(g(z), x, reduction="none").flatten(1).sum(1)  # −log p(x|z)
+    logits = g(z)
+    reconstruction = F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)  # −log p(x|z)
     return reconstruction + 0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum(1)  # + KL(q(z|x) ‖ p(z))
 
 
-VAE_EPOCHS = 1 if QUICK else 3 if DATA == "mnist" else 25
+VAE_EPOCHS = 1 if QUICK else 2 if DATA == "mnist" else 25
 optimizer = torch.optim.Adam([*encoder.parameters(), *g.parameters()], lr=1e-3)
 batches = DataLoader(TensorDataset(x_train), batch_size=64, shuffle=True, drop_last=True, num_workers=0)
 curve = []
@@ -73,7 +75,7 @@ for epoch in tqdm(range(1, VAE_EPOCHS + 1)):
 # %% en
 TOLD = "The VAE's negative ELBO on validation images: {values} nats."
 # %% fr
-TOLD = "ELBO négative du VAE sur les images de validation : {values} nats."
+TOLD = "ELBO négative du VAE sur les images de validation : {values} nats."
 # %%
 print(TOLD.format(values=" → ".join(number(value, LANG, 1) for value in curve[:: max(1, len(curve) // 4)])))
 # %% [markdown] en
@@ -88,19 +90,19 @@ print(TOLD.format(values=" → ".join(number(value, LANG, 1) for value in curve[
 # ## Deux départs, une partie
 #
 # La ligne qui compte est `copy.deepcopy(g)`. Les deux générateurs rencontrent un discriminateur aux **mêmes** poids initiaux,
-# voient les mêmes lots dans le même ordre, et reçoivent les mêmes $z$ : seuls diffèrent leurs propres poids initiaux.
+# voient les mêmes lots dans le même ordre, et reçoivent les mêmes $z$ : seuls diffèrent leurs propres poids initiaux.
 #
-# Que devient l’encodeur ? On n’en a plus besoin. Sa place auprès du décodeur est prise par le discriminateur, qui lit lui aussi
-# des images, mais pose une autre question : non pas *quel est le code de cette image ?*, mais *cette image est-elle réelle ?*
+# Que devient l’encodeur ? On n’en a plus besoin. Sa place auprès du décodeur est prise par le discriminateur, qui lit lui aussi
+# des images, mais pose une autre question : non pas *quel est le code de cette image ?*, mais *cette image est-elle réelle ?*
 # %%
 import copy
 
 z_fixed = torch.randn(20, Z, device=device)
-EPOCHS = 1 if QUICK else 4 if DATA == "mnist" else 35
+EPOCHS = 1 if QUICK else 2 if DATA == "mnist" else 25
 
 
 def play(g, D):
-    G = lambda z: torch.sigmoid(g(z))  # noqa: E731
+    G = lambda z: torch.sigmoid(g(z))
     optimizer_G = torch.optim.Adam(g.parameters(), lr=1e-3, betas=(0.5, 0.999))
     optimizer_D = torch.optim.Adam(D.parameters(), lr=3e-4, betas=(0.5, 0.999))
     torch.manual_seed(1)
@@ -108,7 +110,8 @@ def play(g, D):
     for epoch in tqdm(range(1, EPOCHS + 1)):
         for (x,) in batches:
             real, fake = D(x.to(device)), D(G(torch.randn(len(x), Z, device=device)).detach())
-            loss_D = F.binary_cross_entropy_with_logits(real, torch.full_like(real, 0.9)) + F.softplus(fake).mean()  # L_D
+            target = torch.full_like(real, 0.9)
+            loss_D = F.binary_cross_entropy_with_logits(real, target) + F.softplus(fake).mean()  # L_D
             optimizer_D.zero_grad()
             loss_D.backward()
             optimizer_D.step()
@@ -131,7 +134,7 @@ history_cold, history_warm = play(cold, copy.deepcopy(D)), play(warm, copy.deepc
 # away to the discriminator: watch what becomes of it.
 # %% [markdown] fr
 # À froid, puis à chaud. À l’époque 0, le générateur à chaud **est** le décodeur du VAE, avec ses chiffres flous. C’est ce flou qui
-# les trahit aux yeux du discriminateur : voyez ce qu’il devient.
+# les trahit aux yeux du discriminateur : voyez ce qu’il devient.
 # %%
 film(history_cold)
 film(history_warm)
@@ -141,10 +144,10 @@ film(history_warm)
 # We measure the **Fréchet distance** between generated and real images (of features of a small classifier, see notebook 5; the
 # lower, the better), for the VAE's decoder itself and for both generators at the end.
 # %% [markdown] fr
-# ## L’avance dure-t-elle ?
+# ## L’avance dure-t-elle ?
 #
 # On mesure la **distance de Fréchet** entre images générées et images réelles (sur les caractéristiques d’un petit classifieur,
-# voir le notebook 5 ; plus elle est basse, mieux c’est), pour le décodeur du VAE lui-même et pour les deux générateurs à la fin.
+# voir le notebook 5 ; plus elle est basse, mieux c’est), pour le décodeur du VAE lui-même et pour les deux générateurs à la fin.
 # %% en
 NAMES = {"vae": "VAE's decoder", "cold": "cold start", "warm": "warm start"}
 LINE = "{name}: Fréchet distance {value}, 95 % interval {low} to {high}"
@@ -155,10 +158,10 @@ MORE = "The game made of the decoder a {word} generator than it was (distance {b
 WORDS = ("better", "worse")
 # %% fr
 NAMES = {"vae": "Décodeur du VAE", "cold": "Départ à froid", "warm": "Départ à chaud"}
-LINE = "{name} : distance de Fréchet {value}, intervalle à 95 % de {low} à {high}"
-GAIN = "Le départ à chaud finit plus bas que le départ à froid, et les intervalles ne se touchent pas : ici, l’avance a duré."
-LOSS = "Le départ à froid finit plus bas que le départ à chaud, et les intervalles ne se touchent pas : ici, l’avance n’a pas duré."
-NONE = "Les intervalles du départ à froid et du départ à chaud se recouvrent : à cette durée, on ne voit pas de différence."
+LINE = "{name} : distance de Fréchet {value}, intervalle à 95 % de {low} à {high}"
+GAIN = "Le départ à chaud finit plus bas que le départ à froid, et les intervalles ne se touchent pas : ici, l’avance a duré."
+LOSS = "Le départ à froid finit plus bas que le départ à chaud, et les intervalles ne se touchent pas : ici, l’avance n’a pas duré."
+NONE = "Les intervalles du départ à froid et du départ à chaud se recouvrent : à cette durée, on ne voit pas de différence."
 MORE = "La partie a fait du décodeur un {word} générateur qu’il n’était (distance {before} avant, {after} après)."
 WORDS = ("meilleur", "moins bon")
 # %%
@@ -187,8 +190,8 @@ print(MORE.format(word=WORDS[after > before], before=significant(before, LANG), 
 #
 # `gan-from-vae` takes a run's decoder as its generator. The explorer then shows all three at the same $z$.
 # %% [markdown] fr
-# Cela ne vaut que pour une graine et une durée ; le verdict peut changer avec l’une ou l’autre. `latentlab experiment
-# vae-to-gan` pose la même question dans les règles : plusieurs graines, des budgets égaux (l’entraînement du VAE compte), et un
+# Cela ne vaut que pour une graine et une durée ; le verdict peut changer avec l’une ou l’autre. `latentlab experiment
+# vae-to-gan` pose la même question dans les règles : plusieurs graines, des budgets égaux (l’entraînement du VAE compte), et un
 # générateur d’abord figé.
 #
 # ## La même chose avec latentlab
@@ -196,8 +199,8 @@ print(MORE.format(word=WORDS[after > before], before=significant(before, LANG), 
 # `gan-from-vae` prend le décodeur d’un VAE pour générateur. L’explorateur montre ensuite les trois au même $z$.
 # %%
 options = {"data": DATA, "train_images": TRAIN_IMAGES, "latent_dim": Z, "device": device.type}
-STEPS = 4 if QUICK else 500
-vae = ll.train("conv-vae", steps=4 if QUICK else 350, **options)
+STEPS = 4 if QUICK else 400
+vae = ll.train("conv-vae", steps=4 if QUICK else 300, **options)
 gan = ll.train("sn-gan", steps=STEPS, **options)
 both = ll.train("gan-from-vae", generator_from=str(vae.path), steps=STEPS, **options)
 show({"VAE": vae.sample(10), "GAN": gan.sample(10), "VAE → GAN": both.sample(10)})
@@ -205,8 +208,8 @@ show({"VAE": vae.sample(10), "GAN": gan.sample(10), "VAE → GAN": both.sample(1
 # **Drag the ring.** Do VAE and VAE → GAN still draw the same digit at the same place? No loss asks the generator to keep the map
 # that the decoder learned. And the GAN that began with random weights?
 # %% [markdown] fr
-# **Faites glisser l’anneau.** Le VAE et le GAN parti du VAE dessinent-ils encore le même chiffre au même endroit ? Aucune perte ne
-# demande au générateur de garder la carte que le décodeur avait apprise. Et le GAN parti de poids aléatoires ?
+# **Faites glisser l’anneau.** Le VAE et le GAN parti du VAE dessinent-ils encore le même chiffre au même endroit ? Aucune perte ne
+# demande au générateur de garder la carte que le décodeur avait apprise. Et le GAN parti de poids aléatoires ?
 # %%
 ll.explore(vae, gan, both, lang=LANG)
 # %% en
@@ -239,14 +242,14 @@ print(YES if gain > 2 * stderr else NO)
 # %% [markdown] fr
 # ## Exercices
 #
-# 1. N’entraînez le VAE que pendant une époque, puis pendant dix. Un meilleur décodeur donne-t-il un meilleur départ ?
-# 2. Figez le générateur à chaud pendant la première époque : seul $D$ apprend. En quoi cela pourrait-il aider ?
-# 3. La comparaison est-elle équitable ? Comptez aussi l’entraînement du VAE : accordez autant d’époques de plus au départ à froid.
-# 4. **Écrivez-le vous-même**, et faites-vous dire ce qui n’y va pas :
+# 1. N’entraînez le VAE que pendant une époque, puis pendant dix. Un meilleur décodeur donne-t-il un meilleur départ ?
+# 2. Figez le générateur à chaud pendant la première époque : seul $D$ apprend. En quoi cela pourrait-il aider ?
+# 3. La comparaison est-elle équitable ? Comptez aussi l’entraînement du VAE : accordez autant d’époques de plus au départ à froid.
+# 4. **Écrivez-le vous-même**, et faites-vous dire ce qui n’y va pas :
 #
 #    ```
 #    latentlab exercise decoder-as-generator --out mon_gan.py --lang fr
 #    latentlab check mon_gan.py
 #    ```
 #
-# Les questions du lab : `latentlab question decoder-as-generator`, `latentlab question encoder-vs-discriminator`.
+# Les questions du lab : `latentlab question decoder-as-generator`, `latentlab question encoder-vs-discriminator`.

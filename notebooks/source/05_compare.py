@@ -13,15 +13,15 @@
 # %% [markdown] fr
 # # 5 · Les comparer
 #
-# Un AE annonce une erreur quadratique, un VAE une ELBO, un GAN rien qui ait un sens en soi. Comment les comparer ? Par ce que
-# tous trois produisent : des **images**. Ce notebook construit une telle aune à partir de rien, puis laisse latentlab y mesurer
+# Un AE annonce une erreur quadratique, un VAE une ELBO, un GAN rien qui ait un sens en soi. Comment les comparer ? Par ce que
+# tous trois produisent : des **images**. Ce notebook construit une telle aune à partir de rien, puis laisse latentlab y mesurer
 # AE, VAE et GAN.
 #
 # Vous allez
 #
-# 1. entraîner un classifieur dont les caractéristiques voient ce qui compte dans un chiffre ;
-# 2. écrire la distance de Fréchet en quatre lignes, et apprendre à la lire à l’aide de son plancher ;
-# 3. comparer trois modèles de même décodeur : qualité, variété, fidélité des copies.
+# 1. entraîner un classifieur dont les caractéristiques voient ce qui compte dans un chiffre ;
+# 2. écrire la distance de Fréchet en quatre lignes, et apprendre à la lire à l’aide de son plancher ;
+# 3. comparer trois modèles de même décodeur : qualité, variété, fidélité des copies.
 # %% include _setup
 # %% include _data
 # %% [markdown] en
@@ -36,8 +36,8 @@
 # ## Un réseau qui regarde
 #
 # Pixel par pixel, un chiffre décalé d’un pixel est une tout autre image. On veut comparer ce qui se *voit*. On entraîne donc un
-# petit classifieur $c(\phi(x))$, et on garde sa dernière couche cachée $\phi(x) \in \mathbb{R}^{64}$ : les **caractéristiques**.
-# La perte est l’entropie croisée des classes :
+# petit classifieur $c(\phi(x))$, et on garde sa dernière couche cachée $\phi(x) \in \mathbb{R}^{64}$ : les **caractéristiques**.
+# La perte est l’entropie croisée des classes :
 #
 # $$L = -\mathbb{E}_{x, y}\big[\log \mathrm{softmax}(c(\phi(x)))_y\big]$$
 # %%
@@ -59,7 +59,7 @@ for epoch in tqdm(range(1 if QUICK else 3 if DATA == "mnist" else 30)):
 # %% en
 ACCURACY = "It names {share} % of the test images rightly."
 # %% fr
-ACCURACY = "Il nomme correctement {share} % des images de test."
+ACCURACY = "Il nomme correctement {share} % des images de test."
 # %%
 @torch.no_grad()
 def features(images):
@@ -84,7 +84,7 @@ print(ACCURACY.format(share=number(100 * right, LANG, 1)))
 #
 # Prenons les caractéristiques des images générées et celles des images réelles pour deux lois gaussiennes, de moyennes $m, m'$ et
 # de covariances $C, C'$. La distance entre celles-ci a une forme exacte, qui voit à la fois la qualité (de mauvaises
-# caractéristiques déplacent la moyenne) et la variété (trop peu de sortes d’images réduisent la covariance) :
+# caractéristiques déplacent la moyenne) et la variété (trop peu de sortes d’images réduisent la covariance) :
 #
 # $$d^2 = \lVert m - m' \rVert^2 + \mathrm{tr}\big(C + C' - 2\,(C C')^{1/2}\big)$$
 #
@@ -98,15 +98,15 @@ def frechet(a, b):
 # A distance alone says nothing. Is 3 much? Compare it with its **floor**, the distance between two sets of *real* images: nobody
 # can expect less, with so many images. And see how it grows when images get worse in ways that we know.
 # %% [markdown] fr
-# Une distance seule ne dit rien. 3, est-ce beaucoup ? Comparez-la à son **plancher**, la distance entre deux ensembles d’images
-# *réelles* : avec autant d’images, nul ne peut espérer moins. Et voyez comme elle croît quand les images se dégradent d’une façon
+# Une distance seule ne dit rien. 3, est-ce beaucoup ? Comparez-la à son **plancher**, la distance entre deux ensembles d’images
+# *réelles* : avec autant d’images, nul ne peut espérer moins. Et voyez comme elle croît quand les images se dégradent d’une façon
 # que l’on connaît.
 # %% en
 KINDS = {"real": "other real images", "noise": "real + noise 0.2", "blur": "real, blurred", "few": "real, but 0 and 1 only"}
 FLOOR_IS, TIMES = "The floor: {value}", "{name}: {value}, {times} times the floor"
 # %% fr
 KINDS = {"real": "autres images réelles", "noise": "réelles + bruit 0,2", "blur": "réelles, floutées", "few": "réelles, mais 0 et 1 seulement"}
-FLOOR_IS, TIMES = "Le plancher : {value}", "{name} : {value}, soit {times} fois le plancher"
+FLOOR_IS, TIMES = "Le plancher : {value}", "{name} : {value}, soit {times} fois le plancher"
 # %%
 half = len(data.test) // 2
 real, others = data.test.images[:half], data.test.images[half:]
@@ -120,8 +120,8 @@ changed = {
 distances = {name: frechet(features(images), features(real)) for name, images in changed.items()}
 show({KINDS[name]: images for name, images in changed.items()})
 for name, value in distances.items():
-    told = {"name": KINDS[name], "value": significant(value, LANG), "times": significant(value / distances["real"], LANG, 2)}
-    print((FLOOR_IS if name == "real" else TIMES).format(**told))
+    times = significant(value / distances["real"], LANG, 2)
+    print((FLOOR_IS if name == "real" else TIMES).format(name=KINDS[name], value=significant(value, LANG), times=times))
 # %% [markdown] en
 # ## Three models with one decoder
 #
@@ -130,11 +130,11 @@ for name, value in distances.items():
 # %% [markdown] fr
 # ## Trois modèles, un même décodeur
 #
-# latentlab entraîne AE, VAE et GAN avec la même taille latente ; `conv-ae`, `conv-vae` et le générateur de `sn-gan` ont une seule
-# architecture. De loin en loin, il garde des échantillons des mêmes $z$ : les voici sous un curseur.
+# latentlab entraîne AE, VAE et GAN avec la même taille latente ; `conv-ae`, `conv-vae` et le générateur de `sn-gan` ont une seule
+# architecture. De loin en loin, il garde des échantillons des mêmes $z$ : les voici sous un curseur.
 # %%
-options = {"data": DATA, "train_images": TRAIN_IMAGES, "latent_dim": 16, "device": device.type, "evaluate_epochs": 1.0}
-STEPS = 4 if QUICK else 450
+options = {"data": DATA, "train_images": TRAIN_IMAGES, "latent_dim": 16, "evaluate_epochs": 1.0, "device": device.type}
+STEPS = 4 if QUICK else 300
 runs = {
     "AE": ll.train("conv-ae", steps=STEPS, **options),
     "VAE": ll.train("conv-vae", steps=STEPS, **options),
@@ -163,7 +163,7 @@ show({f"{name}, {NOW}": run.sample(10) for name, run in runs.items()})
 # %% [markdown] fr
 # ## L’aune, la nôtre et celle de latentlab
 #
-# Pour chaque modèle, 1 000 images, tirées comme ce modèle tire : VAE et GAN de $\mathcal N(0, I)$, l’AE d’une loi gaussienne
+# Pour chaque modèle, 1 000 images, tirées comme ce modèle tire : VAE et GAN de $\mathcal N(0, I)$, l’AE d’une loi gaussienne
 # ajustée à ses codes. `run.evaluate()` mesure bien davantage, chaque nombre avec son incertitude, et `ll.compare` les met côte à
 # côte.
 # %%
@@ -182,13 +182,13 @@ COPIES = "Copies of test images: {best} has the lower squared error ({low} again
 FLOOR = "All three stay above the floor of {floor}: none is as good as other real images."
 REACHED = "{names}: within twice the floor of {floor}."
 # %% fr
-ORDER = "Selon {measure}, du meilleur au moins bon : {order}. {clear}"
+ORDER = "Selon {measure}, du meilleur au moins bon : {order}. {clear}"
 MEASURES = {"own": "notre distance de Fréchet", "frechet": "la distance de Fréchet de latentlab", "recall": "le rappel (la variété)", "precision": "la précision (la qualité de chaque image)"}
-CLEAR, CLOSE = "Le premier est nettement le meilleur : son intervalle n’en touche aucun autre.", "Le premier ne se détache pas : son intervalle en recouvre un autre."
-AGREE, DIFFER = "Les deux distances de Fréchet donnent le même ordre, bien que deux classifieurs différents regardent.", "Les deux distances de Fréchet donnent des ordres différents : ce qui regarde les images compte."
-COPIES = "Copies des images de test : l’erreur quadratique la plus basse est celle de {best} ({low} contre {high} par pixel). Un GAN ne copie rien : il n’a pas d’encodeur."
-FLOOR = "Tous trois restent au-dessus du plancher, {floor} : aucun ne vaut d’autres images réelles."
-REACHED = "{names} : à moins de deux fois le plancher, {floor}."
+CLEAR, CLOSE = "Le premier est nettement le meilleur : son intervalle n’en touche aucun autre.", "Le premier ne se détache pas : son intervalle en recouvre un autre."
+AGREE, DIFFER = "Les deux distances de Fréchet donnent le même ordre, bien que deux classifieurs différents regardent.", "Les deux distances de Fréchet donnent des ordres différents : ce qui regarde les images compte."
+COPIES = "Copies des images de test : l’erreur quadratique la plus basse est celle de {best} ({low} contre {high} par pixel). Un GAN ne copie rien : il n’a pas d’encodeur."
+FLOOR = "Tous trois restent au-dessus du plancher, {floor} : aucun ne vaut d’autres images réelles."
+REACHED = "{names} : à moins de deux fois le plancher, {floor}."
 # %%
 def order(values, larger=False):
     return sorted(values, key=values.get, reverse=larger)
@@ -201,7 +201,8 @@ for measure in ("frechet", "recall", "precision"):
     orders[measure] = order({name: one["value"] for name, one in found.items()}, measure != "frechet")
     (low, high), *rest = (found[name]["ci95"] for name in orders[measure])
     overlap = any(low <= above and below <= high for below, above in rest)
-    print(ORDER.format(measure=MEASURES[measure], order=", ".join(orders[measure]), clear=CLOSE if overlap else CLEAR))
+    told = {"measure": MEASURES[measure], "clear": CLOSE if overlap else CLEAR}
+    print(ORDER.format(order=", ".join(orders[measure]), **told))
 print(AGREE if orders["own"] == orders["frechet"] else DIFFER)
 
 floor = scores["GAN"]["frechet"]["floor"]
@@ -217,7 +218,7 @@ print(COPIES.format(best=order(mse)[0], low=low, high=high))
 # %% [markdown] fr
 # ## Le même z, trois modèles
 #
-# Faites glisser l’anneau : chaque modèle dessine le même $z$. L’AE l’amène d’abord là où sont ses codes.
+# Faites glisser l’anneau : chaque modèle dessine le même $z$. L’AE l’amène d’abord là où sont ses codes.
 # %%
 ll.explore(*runs.values(), lang=LANG)
 # %% [markdown] en
@@ -260,12 +261,12 @@ ll.explore(*runs.values(), lang=LANG)
 #
 # ## Exercices
 #
-# 1. Ne donnez aux trois qu’un dixième des images d’entraînement (`TRAIN_IMAGES = 2_000`). Lequel en souffre le plus ?
-# 2. Mesurez avec 100 images au lieu de 1 000. Que deviennent le plancher et les intervalles ?
+# 1. Ne donnez aux trois qu’un dixième des images d’entraînement (`TRAIN_IMAGES = 2_000`). Lequel en souffre le plus ?
+# 2. Mesurez avec 100 images au lieu de 1 000. Que deviennent le plancher et les intervalles ?
 # 3. Trouvez des images dont la distance de Fréchet est basse et que vous jugeriez mauvaises. (Des copies d’images
-#    d’entraînement ? `nearest_train_distance` le dit.)
-# 4. **Établissez-le** : la KL de deux lois gaussiennes, l’ELBO, le discriminateur optimal ; puis **trouvez les erreurs** de dix
-#    morceaux de code :
+#    d’entraînement ? `nearest_train_distance` le dit.)
+# 4. **Établissez-le** : la KL de deux lois gaussiennes, l’ELBO, le discriminateur optimal ; puis **trouvez les erreurs** de dix
+#    morceaux de code :
 #
 #    ```
 #    latentlab exercise derivations --out mes_calculs.py --lang fr
@@ -273,4 +274,4 @@ ll.explore(*runs.values(), lang=LANG)
 #    latentlab check mes_calculs.py
 #    ```
 #
-# La question du lab : `latentlab question ae-vs-vae-vs-gan`. Toute la comparaison sur une page : `latentlab lab`.
+# La question du lab : `latentlab question ae-vs-vae-vs-gan`. Toute la comparaison sur une page : `latentlab lab`.

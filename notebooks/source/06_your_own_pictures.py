@@ -14,15 +14,15 @@
 # %% [markdown] fr
 # # 6 · Vos propres images
 #
-# Les chiffres sont faciles : blancs sur fond noir, au milieu, de dix sortes. Passons à vos propres images. Mettez le chemin d’un
+# Les chiffres sont faciles : blancs sur fond noir, au milieu, de dix sortes. Passons à vos propres images. Mettez le chemin d’un
 # dossier dans `FOLDER` ci-dessous. Sans dossier, le notebook prend l’*Abstract Art Gallery* si Kaggle l’a jointe, et sinon fait
 # dessiner par latentlab 400 images abstraites.
 #
 # Vous allez
 #
-# 1. faire d’un dossier un jeu de données, en une douzaine de lignes ;
-# 2. entraîner un VAE sur des couleurs, et voir ce qu’il sait dire d’images qu’il n’a jamais vues ;
-# 3. entraîner avec latentlab un VAE et un GAN, et mesurer leur netteté, leur variété, et s’ils recopient ;
+# 1. faire d’un dossier un jeu de données, en une douzaine de lignes ;
+# 2. entraîner un VAE sur des couleurs, et voir ce qu’il sait dire d’images qu’il n’a jamais vues ;
+# 3. entraîner avec latentlab un VAE et un GAN, et mesurer leur netteté, leur variété, et s’ils recopient ;
 # 4. vous promener dans l’espace latent de vos images.
 # %% include _setup
 # %% [markdown] en
@@ -40,10 +40,12 @@ MOST, DRAWN = 1000, 60 if QUICK else 400
 
 
 def pictures_in(folder):
-    return sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"))
+    kinds = (".jpg", ".jpeg", ".png", ".webp")
+    return sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in kinds)
 
 
-folders = [Path(FOLDER)] if FOLDER else [place for pattern in KAGGLE for place in Path("/kaggle/input").glob(pattern)]
+attached = [place for pattern in KAGGLE for place in Path("/kaggle/input").glob(pattern)]
+folders = [Path(FOLDER)] if FOLDER else attached
 folder = next((place for place in folders if pictures_in(place)), Path("drawn-pictures"))
 if not folder.exists():
     draw = ["data", "make-art", "--count", str(DRAWN), "--size", "64", "--out", str(folder)]
@@ -58,10 +60,10 @@ print(FOUND.format(count=number(len(files), LANG), folder=folder.name))
 # falls into the same part, also when you add others.
 # %% [markdown] fr
 # Un `Dataset` de PyTorch dit combien il y a d’exemples, et comment en obtenir un. Le nôtre ouvre un fichier, découpe le plus grand
-# carré en son milieu, et le ramène à 32 × 32 pixels. Ouvrir des fichiers est lent ; on ne le fait donc qu’une fois : un
+# carré en son milieu, et le ramène à 32 × 32 pixels. Ouvrir des fichiers est lent ; on ne le fait donc qu’une fois : un
 # `DataLoader` les lit tous dans un seul tableau.
 #
-# `ll.load_data` répartit ce tableau en images d’entraînement, de validation et de test, d’après leur contenu : la même image tombe
+# `ll.load_data` répartit ce tableau en images d’entraînement, de validation et de test, d’après leur contenu : la même image tombe
 # toujours dans la même partie, même si vous en ajoutez d’autres.
 # %%
 from PIL import Image, ImageOps
@@ -83,7 +85,7 @@ class Pictures(Dataset):
 
 
 loader = DataLoader(Pictures(files), batch_size=32, num_workers=0)
-images = torch.cat([batch for batch in tqdm(loader)]).numpy()  # uint8 [N, H, W, C]
+images = torch.cat(list(tqdm(loader))).numpy()  # uint8 [N, H, W, C]
 data = ll.load_data(images)
 x_train, x_val, x_test = (to_unit(part.images) for part in (data.train, data.val, data.test))  # [N, C, H, W]
 shape = x_train.shape[1:]
@@ -101,8 +103,8 @@ print(*(f"{name}: {len(x)}" for name, x in (("train", x_train), ("val", x_val), 
 # %% [markdown] fr
 # ## Un VAE sur des couleurs
 #
-# Les équations sont celles du notebook 2 ; seuls les réseaux changent : ils sont convolutifs et ont trois canaux. L’entropie
-# croisée est aussi sommée sur les canaux :
+# Les équations sont celles du notebook 2 ; seuls les réseaux changent : ils sont convolutifs et ont trois canaux. L’entropie
+# croisée est aussi sommée sur les canaux :
 #
 # $$-\log p(x|z) = -\sum_{i,\,c} \big[x_{ic} \log \hat x_{ic} + (1 - x_{ic}) \log (1 - \hat x_{ic})\big]$$
 #
@@ -111,7 +113,8 @@ print(*(f"{name}: {len(x)}" for name, x in (("train", x_train), ("val", x_val), 
 Z, channels, side = 32, shape[0], SIDE // 4
 
 encoder = nn.Sequential(
-    nn.Conv2d(channels, 32, 4, 2, 1), nn.ELU(), nn.Conv2d(32, 64, 4, 2, 1), nn.ELU(), nn.Flatten(), nn.Linear(64 * side * side, 2 * Z)
+    nn.Conv2d(channels, 32, 4, 2, 1), nn.ELU(), nn.Conv2d(32, 64, 4, 2, 1), nn.ELU(),
+    nn.Flatten(), nn.Linear(64 * side * side, 2 * Z),
 ).to(device)
 decoder = nn.Sequential(
     nn.Linear(Z, 64 * side * side), nn.ELU(), nn.Unflatten(1, (64, side, side)),
@@ -122,11 +125,12 @@ decoder = nn.Sequential(
 def negative_elbo(x):
     mu, log_var = encoder(x).chunk(2, dim=1)
     z = mu + (0.5 * log_var).exp() * torch.randn_like(mu)  # z = μ + σ ⊙ ε
-    reconstruction = F.binary_cross_entropy_with_logits(decoder(z), x, reduction="none").flatten(1).sum(1)  # −log p(x|z)
+    logits = decoder(z)
+    reconstruction = F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)  # −log p(x|z)
     return reconstruction + 0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum(1)  # + KL(q(z|x) ‖ p(z))
 
 
-EPOCHS = 2 if QUICK else 40
+EPOCHS = 2 if QUICK else 30
 optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-3)
 batches = DataLoader(TensorDataset(x_train), batch_size=32, shuffle=True, num_workers=0)
 z_fixed = torch.randn(20, Z, device=device)
@@ -158,8 +162,8 @@ STILL = "It was still falling at the end: more epochs would help."
 # %% fr
 TRAINING, VALIDATION, LOSS = "entraînement", "validation", "ELBO négative (nats)"
 LOWEST = "Sur les images de validation, la valeur la plus basse, {low} nats, a été atteinte après l’époque {epoch} sur {all}."
-OVER = "Depuis, elle a remonté de {rise} nats, tandis que celle d’entraînement continuait de baisser : c’est du surapprentissage. Si peu d’images sont vite apprises une à une."
-STILL = "Elle baissait encore à la fin : davantage d’époques aideraient."
+OVER = "Depuis, elle a remonté de {rise} nats, tandis que celle d’entraînement continuait de baisser : c’est du surapprentissage. Si peu d’images sont vite apprises une à une."
+STILL = "Elle baissait encore à la fin : davantage d’époques aideraient."
 # %%
 curves({TRAINING: train_curve, VALIDATION: val_curve}, y=LOSS)
 lowest = int(np.argmin(val_curve))
@@ -179,13 +183,13 @@ film(history)
 # %% [markdown] fr
 # ## La même chose avec latentlab, et un GAN
 #
-# `ll.train` prend le tableau lui-même. `art-gan` est le préréglage fait pour quelques centaines d’images : contre un discriminateur
+# `ll.train` prend le tableau lui-même. `art-gan` est le préréglage fait pour quelques centaines d’images : contre un discriminateur
 # qui les connaîtrait vite toutes, il décale et retourne ce que $D$ voit, garde petit le gradient de $D$ (R1), lisse les
-# étiquettes, et a deux taux d’apprentissage et deux mises à jour du générateur. Il est abrégé ici ; pour de bons résultats,
-# donnez-lui 1 800 pas à 64 × 64 pixels.
+# étiquettes, et a deux taux d’apprentissage et deux mises à jour du générateur. Il est abrégé ici ; pour de bons résultats,
+# donnez-lui 1 800 pas à 64 × 64 pixels.
 # %%
-vae = ll.train("conv-vae", data=images, latent_dim=Z, batch_size=32, steps=4 if QUICK else 400, device=device.type)
-gan = ll.train("art-gan", data=images, image_size=None, steps=4 if QUICK else 300, device=device.type)
+vae = ll.train("conv-vae", data=images, latent_dim=Z, batch_size=32, steps=4 if QUICK else 300, device=device.type)
+gan = ll.train("art-gan", data=images, image_size=None, steps=4 if QUICK else 150, device=device.type)
 x = data.test.images[:10]
 show({"x": x, "VAE(x)": vae.reconstruct(x), "VAE": vae.sample(10), "GAN": gan.sample(10)})
 # %% [markdown] en
@@ -199,14 +203,14 @@ show({"x": x, "VAE(x)": vae.reconstruct(x), "VAE": vae.sample(10), "GAN": gan.sa
 #
 # All are root mean squares per pixel, from 0 to 1.
 # %% [markdown] fr
-# ## Que produisent les deux modèles ?
+# ## Que produisent les deux modèles ?
 #
 # Trois nombres que chacun peut vérifier, sur 100 images de chaque modèle. À côté, ceux d’images réelles dont aucun modèle n’a rien
-# appris :
+# appris :
 #
-# - la **netteté** : de combien les pixels voisins diffèrent, en moyenne ;
-# - la **variété** : la distance entre deux images du même ensemble, en moyenne ;
-# - les **copies** : la distance à l’image d’entraînement la plus proche. Bien au-dessous de celle d’images réelles, ce serait de la
+# - la **netteté** : de combien les pixels voisins diffèrent, en moyenne ;
+# - la **variété** : la distance entre deux images du même ensemble, en moyenne ;
+# - les **copies** : la distance à l’image d’entraînement la plus proche. Bien au-dessous de celle d’images réelles, ce serait de la
 #   copie.
 #
 # Tous sont des moyennes quadratiques par pixel, de 0 à 1.
@@ -219,11 +223,11 @@ COPYING = "Less than half as far from the nearest training picture as real ones 
 FREE = "Both are at least half as far from the nearest training picture as real ones are: nothing speaks of copying."
 # %% fr
 MEASURES = ("netteté", "variété", "image d’entraînement la plus proche")
-REAL, LINE = "réelles", "{measure} : réelles {real}, VAE {vae}, GAN {gan}"
-SHARP = "Le plus net des deux, avec {percent} % de la netteté des images réelles : {who}."
-VARIED = "Le plus varié, avec {percent} % de la variété des images réelles : {who}."
-COPYING = "Moins de la moitié de la distance qui sépare une image réelle de l’image d’entraînement la plus proche : {who}. C’est de la copie, ou simplement du flou, qui est proche de tout."
-FREE = "Tous deux sont au moins à la moitié de la distance qui sépare une image réelle de l’image d’entraînement la plus proche : rien n’indique de copie."
+REAL, LINE = "réelles", "{measure} : réelles {real}, VAE {vae}, GAN {gan}"
+SHARP = "Le plus net des deux, avec {percent} % de la netteté des images réelles : {who}."
+VARIED = "Le plus varié, avec {percent} % de la variété des images réelles : {who}."
+COPYING = "Moins de la moitié de la distance qui sépare une image réelle de l’image d’entraînement la plus proche : {who}. C’est de la copie, ou simplement du flou, qui est proche de tout."
+FREE = "Tous deux sont au moins à la moitié de la distance qui sépare une image réelle de l’image d’entraînement la plus proche : rien n’indique de copie."
 # %%
 def sharpness(x):
     return (torch.diff(x, dim=2).square().mean() + torch.diff(x, dim=3).square().mean()).div(2).sqrt().item()
@@ -280,11 +284,11 @@ ll.explore(vae, gan, lang=LANG)
 # ## Exercices
 #
 # 1. Entraînez sur 100 images au lieu de toutes. Après quelle époque la courbe de validation remonte-t-elle, et que deviennent les
-#    nouvelles images ?
-# 2. Copiez une image très différente des autres (une photographie parmi des tableaux). Qu’en fait le VAE ?
-# 3. Pour latentlab, des sous-dossiers sont des classes : `latentlab train conv-vae --data folder:CHEMIN` les montre sur la carte
+#    nouvelles images ?
+# 2. Copiez une image très différente des autres (une photographie parmi des tableaux). Qu’en fait le VAE ?
+# 3. Pour latentlab, des sous-dossiers sont des classes : `latentlab train conv-vae --data folder:CHEMIN` les montre sur la carte
 #    latente.
-# 4. **Écrivez vous-même tout le pas du VAE**, et entraînez-le sur vos images :
+# 4. **Écrivez vous-même tout le pas du VAE**, et entraînez-le sur vos images :
 #
 #    ```
 #    latentlab exercise vae-step --out mon_vae.py --lang fr
@@ -292,4 +296,4 @@ ll.explore(vae, gan, lang=LANG)
 #    latentlab train mon_vae.py
 #    ```
 #
-# Les quatre modèles sur votre dossier, mesurés et réunis sur une page : `latentlab lab --data folder:CHEMIN`.
+# Les quatre modèles sur votre dossier, mesurés et réunis sur une page : `latentlab lab --data folder:CHEMIN`.

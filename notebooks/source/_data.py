@@ -11,13 +11,13 @@
 # %% [markdown] fr
 # ## Les images
 #
-# MNIST s’il est sur votre machine (`latentlab data fetch mnist` le télécharge), sinon les 1 797 chiffres manuscrits fournis
-# avec scikit-learn. Des 55 000 images d’entraînement de MNIST, on en prend 20 000, pour que le notebook ne demande qu’une
-# minute environ au processeur d’un portable. Les images sont réparties une fois pour toutes en trois ensembles :
+# MNIST s’il est sur votre machine (`latentlab data fetch mnist` le télécharge), sinon les 1 797 chiffres manuscrits fournis
+# avec scikit-learn. Des 55 000 images d’entraînement de MNIST, on en prend 20 000, pour que le notebook ne demande qu’une
+# minute environ au processeur d’un portable. Les images sont réparties une fois pour toutes en trois ensembles :
 #
-# - les images d’**entraînement**, sur lesquelles les poids sont ajustés ;
+# - les images d’**entraînement**, sur lesquelles les poids sont ajustés ;
 # - les images de **validation**, que l’on regarde après chaque époque, pour voir si ce qui est appris vaut aussi pour de
-#   nouvelles images ;
+#   nouvelles images ;
 # - les images de **test**, que l’on garde pour la comparaison finale.
 # %%
 DATA = "mnist" if is_at_hand(parse("mnist").source, None) and not QUICK else "digits"

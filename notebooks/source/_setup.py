@@ -2,19 +2,20 @@
 # ## Set-up
 #
 # Run the cells from top to bottom: **Shift + Enter** runs one and goes to the next. The cells of this section bring what the
-# others use. You may run them without reading them.
+# others use, and are folded: you may run them without reading them. A click on the three dots unfolds one.
 # %% [markdown] fr
 # ## Préparation
 #
-# Exécutez les cellules de haut en bas : **Maj + Entrée** en exécute une et passe à la suivante. Celles de cette section
-# apportent ce dont les autres se servent. Vous pouvez les exécuter sans les lire.
+# Exécutez les cellules de haut en bas : **Maj + Entrée** en exécute une et passe à la suivante. Celles de cette section
+# apportent ce dont les autres se servent, et sont repliées : vous pouvez les exécuter sans les lire. Un clic sur les trois points
+# en déplie une.
 # %% en
 LANG = "en"
 NO_WHEEL = "latentlab is not installed. Write its wheel by `make wheel`, and put dist/*.whl beside this notebook (Kaggle: attach it as a data set)."
 UNDER_SLIDER, AFTER_EPOCH = "epoch", "after epoch {epoch}"
 # %% fr
 LANG = "fr"
-NO_WHEEL = "latentlab n’est pas installé. Écrivez son wheel par `make wheel`, et mettez dist/*.whl à côté de ce notebook (Kaggle : joignez-le comme jeu de données)."
+NO_WHEEL = "latentlab n’est pas installé. Écrivez son wheel par `make wheel`, et mettez dist/*.whl à côté de ce notebook (Kaggle : joignez-le comme jeu de données)."
 UNDER_SLIDER, AFTER_EPOCH = "époque", "après l’époque {epoch}"
 # %%
 import importlib.util
@@ -68,7 +69,7 @@ def to_bytes(x):
 
 def show(rows, columns=10):
     # {name: uint8 [N, H, W, C]}
-    figure, axes = plt.subplots(len(rows), figsize=(9, 0.95 * len(rows)), squeeze=False, gridspec_kw={"hspace": 0.05})
+    _, axes = plt.subplots(len(rows), figsize=(9, 0.95 * len(rows)), squeeze=False, gridspec_kw={"hspace": 0.05})
     for axis, (name, images) in zip(axes[:, 0], rows.items(), strict=True):
         axis.imshow(np.broadcast_to(sheet := grid(images[:columns], columns, gap=1), (*sheet.shape[:2], 3)), interpolation="nearest")
         axis.set(xticks=[], yticks=[])
@@ -84,7 +85,7 @@ def film(history, shown=5):
         from ipywidgets import SelectionSlider, interact
 
         def at(epoch):
-            figure, axis = plt.subplots(figsize=(5, 2.6))
+            _, axis = plt.subplots(figsize=(5, 2.6))
             axis.imshow(np.broadcast_to(sheet := grid(history[epoch], 10, gap=1), (*sheet.shape[:2], 3)), interpolation="nearest")
             axis.axis("off")
             plt.show()
