@@ -12,11 +12,17 @@ endif
 # Two processes of one thread each: files side by side, the tests of one file in order.
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help lab studio test test-all check bench options screenshots clean
+# The notebooks' language: NOTEBOOK_LANG=fr, else that of the system.
+NOTEBOOK_LANG ?= $(if $(filter fr%,$(or $(LC_ALL),$(LC_MESSAGES),$(LANG))),fr,en)
+
+.PHONY: help lab studio notebook notebooks wheel test test-all check bench options screenshots clean
 
 help:
 	@echo "make lab       train AE, VAE, GAN and VAE -> GAN on the embedded digits into runs/lab (at most 3 minutes on 2 cores)"
 	@echo "make studio    the page in the browser: train, watch, explore, generate, compare, learn"
+	@echo "make notebook  JupyterLab on the notebooks (NOTEBOOK_LANG=en or fr; without, the system's language)"
+	@echo "make notebooks write the notebooks anew from notebooks/source and run them all (about 20 minutes on 2 cores)"
+	@echo "make wheel     the wheel, and the one that notebooks without internet need beside it, into dist/"
 	@echo "make test      the test suite (about 12 minutes on 2 cores)"
 	@echo "make test-all  the slow proofs too (about half an hour)"
 	@echo "make check     lint, types and import contract (about 1 minute)"
@@ -49,6 +55,24 @@ $(VENV)/.installed-studio: $(VENV)/.installed
 
 studio: $(VENV)/.installed-studio
 	@$(BIN)/latentlab studio
+
+$(VENV)/.installed-notebook: $(VENV)/.installed
+	@echo "installing JupyterLab and what the notebooks need …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[notebook]"
+	@touch $@
+
+notebook: $(VENV)/.installed-notebook
+	@cd notebooks/$(NOTEBOOK_LANG) && $(abspath $(BIN))/jupyter lab
+
+notebooks: $(VENV)/.installed-notebook
+	@echo "running the notebooks of both languages: about 20 minutes on 2 cores …"
+	@$(BIN)/python notebooks/make.py --run
+
+# latex2mathml is what Colab and Kaggle lack of latentlab's needs.
+wheel: $(BIN)/python
+	@rm -rf build # where setuptools would find files again that are gone
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -c constraints.txt --wheel-dir dist . latex2mathml
+	@ls dist/*.whl
 
 lab: $(VENV)/.installed
 	@echo "training AE, VAE, GAN and VAE -> GAN on real digits into runs/lab: at most 3 minutes on 2 cores …"

@@ -14,7 +14,7 @@ from latentlab.base import __version__, core_count
 from latentlab.cli.parser import Parser
 
 NEEDED = ("torch", "numpy", "pillow", "safetensors", "scikit-learn", "matplotlib", "tqdm", "platformdirs")
-LEAST = {"torch": (2, 10), "pillow": (12, 3)}
+LEAST = {"torch": (2, 10), "pillow": (11, 3)}
 FREE_GIB = 1.0
 
 
