@@ -210,8 +210,8 @@ print((ALIKE if abs(difference) < 2 * stderr else BETTER).format(**told))
 # ## Promenade dans l’espace latent
 #
 # Chaque point est une image de test, là où l’encodeur la place ; on voit les 32 dimensions sur le plan où les classes sont le
-# plus écartées. **Faites glisser l’anneau** : le décodeur dessine chaque point dans votre navigateur. Tracez un chiffre sur
-# l’ardoise, et voyez où il tombe.
+# plus écartées. **Faites glisser l’anneau** : le décodeur dessine chaque point dans votre navigateur. Dessinez un chiffre sur
+# la surface noire, et voyez où il tombe.
 # %%
 explorer = run.explore(lang=LANG)
 explorer

@@ -45,7 +45,7 @@
 # - **`detach`**: when $D$ learns, the generated images are just data. Nothing flows back into $G$.
 # - **Label smoothing, one-sided**: $D$'s target on real images is 0.9 instead of 1, so that it does not become ever more sure.
 #   On generated images it stays 0.
-# - **Two learning rates**: here $D$ learns a little more slowly than $G$, so that it does not win at once.
+# - **Two learning rates**: here $D$ learns more slowly than $G$, so that it does not win at once.
 # %% [markdown] fr
 # ## L’idée
 #
@@ -65,7 +65,7 @@
 # - **`detach`** : quand $D$ apprend, les images générées ne sont que des données. Rien ne remonte vers $G$.
 # - **Le lissage unilatéral des étiquettes** : la cible de $D$ sur les images réelles est 0,9 au lieu de 1, pour qu’il ne devienne
 #   pas de plus en plus sûr de lui. Sur les images générées, elle reste 0.
-# - **Deux taux d’apprentissage** : ici, $D$ apprend un peu plus lentement que $G$, pour ne pas gagner tout de suite.
+# - **Deux taux d’apprentissage** : ici, $D$ apprend plus lentement que $G$, pour ne pas gagner tout de suite.
 # %%
 Z, channels, side = 64, shape[0], shape[1] // 4
 
@@ -111,8 +111,8 @@ def update_G(count):
 #
 # Aucune perte n’a à descendre : celle de chaque réseau dépend de la force de l’autre. Deux choses méritent d’être suivies : les
 # **images** des mêmes $z$, et les **logits** de $D$ sur des images dont il n’a rien appris, celles de validation et d’autres,
-# fraîchement générées. S’ils sont loin l’un de l’autre, $D$ les distingue sans peine ; si tous deux sont proches de 0, il dit au
-# hasard.
+# fraîchement générées. S’ils sont loin l’un de l’autre, $D$ les distingue sans peine ; si tous deux sont proches de 0, il répond
+# au hasard.
 # %%
 EPOCHS = 1 if QUICK else 3 if DATA == "mnist" else 45
 batches = DataLoader(TensorDataset(x_train), batch_size=64, shuffle=True, drop_last=True, num_workers=0)

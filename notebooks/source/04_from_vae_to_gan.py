@@ -154,16 +154,16 @@ LINE = "{name}: Fréchet distance {value}, 95 % interval {low} to {high}"
 GAIN = "The warm start ends lower than the cold one, and the intervals do not touch: here the head start lasted."
 LOSS = "The cold start ends lower than the warm one, and the intervals do not touch: here the head start did not last."
 NONE = "The intervals of cold and warm overlap: at this length there is no difference to be seen."
-MORE = "The game made of the decoder a {word} generator than it was (distance {before} before, {after} after)."
-WORDS = ("better", "worse")
+CHANGE = "What the game made of the decoder: a distance of {after} instead of {before}. {verdict}"
+VERDICTS = ("It has become a better generator.", "It has become a worse generator.", "The intervals overlap: no clear change.")
 # %% fr
 NAMES = {"vae": "Décodeur du VAE", "cold": "Départ à froid", "warm": "Départ à chaud"}
 LINE = "{name} : distance de Fréchet {value}, intervalle à 95 % de {low} à {high}"
 GAIN = "Le départ à chaud finit plus bas que le départ à froid, et les intervalles ne se touchent pas : ici, l’avance a duré."
 LOSS = "Le départ à froid finit plus bas que le départ à chaud, et les intervalles ne se touchent pas : ici, l’avance n’a pas duré."
 NONE = "Les intervalles du départ à froid et du départ à chaud se recouvrent : à cette durée, on ne voit pas de différence."
-MORE = "La partie a fait du décodeur un {word} générateur qu’il n’était (distance {before} avant, {after} après)."
-WORDS = ("meilleur", "moins bon")
+CHANGE = "Ce que la partie a fait du décodeur : une distance de {after} au lieu de {before}. {verdict}"
+VERDICTS = ("Il est devenu un meilleur générateur.", "Il est devenu un moins bon générateur.", "Les intervalles se recouvrent : pas de changement net.")
 # %%
 COUNT = 60 if QUICK else 1000
 extractors = "random-convolutions" if QUICK else None
@@ -178,10 +178,16 @@ for name, network in {"vae": g, "cold": cold, "warm": warm}.items():
     value = (significant(one, LANG) for one in (found[name]["value"], low, high))
     print(LINE.format(name=NAMES[name], **dict(zip(("value", "low", "high"), value, strict=True))))
 
-(low, high), (cold_low, cold_high) = found["warm"]["ci95"], found["cold"]["ci95"]
-print(GAIN if high < cold_low else LOSS if cold_high < low else NONE)
-before, after = found["vae"]["value"], found["warm"]["value"]
-print(MORE.format(word=WORDS[after > before], before=significant(before, LANG), after=significant(after, LANG)))
+
+
+def judged(one, other, verdicts):
+    (low, high), (other_low, other_high) = found[one]["ci95"], found[other]["ci95"]
+    return verdicts[0 if high < other_low else 1 if other_high < low else 2]
+
+
+print(judged("warm", "cold", (GAIN, LOSS, NONE)))
+before, after = (significant(found[name]["value"], LANG) for name in ("vae", "warm"))
+print(CHANGE.format(before=before, after=after, verdict=judged("warm", "vae", VERDICTS)))
 # %% [markdown] en
 # That is one seed and one length; the verdict may turn with either. `latentlab experiment vae-to-gan` asks the same question
 # properly: several seeds, equal budgets (the VAE's own training counts), and a generator that is frozen at first.

@@ -108,14 +108,15 @@ FLOOR_IS, TIMES = "The floor: {value}", "{name}: {value}, {times} times the floo
 KINDS = {"real": "autres images réelles", "noise": "réelles + bruit 0,2", "blur": "réelles, floutées", "few": "réelles, mais 0 et 1 seulement"}
 FLOOR_IS, TIMES = "Le plancher : {value}", "{name} : {value}, soit {times} fois le plancher"
 # %%
-half = len(data.test) // 2
-real, others = data.test.images[:half], data.test.images[half:]
+shuffled = torch.randperm(len(data.test)).numpy()
+first, second = np.array_split(shuffled, 2)
+real, others = data.test.take(first), data.test.take(second)
 x = to_unit(others)
 changed = {
     "real": others,
     "noise": to_bytes(x + 0.2 * torch.randn_like(x)),
     "blur": to_bytes(F.avg_pool2d(x, 3, stride=1, padding=1)),
-    "few": others[data.test.labels[half:] <= 1],
+    "few": others[data.test.labels[second] <= 1],
 }
 distances = {name: frechet(features(images), features(real)) for name, images in changed.items()}
 show({KINDS[name]: images for name, images in changed.items()})
@@ -265,7 +266,7 @@ ll.explore(*runs.values(), lang=LANG)
 # 2. Mesurez avec 100 images au lieu de 1 000. Que deviennent le plancher et les intervalles ?
 # 3. Trouvez des images dont la distance de Fréchet est basse et que vous jugeriez mauvaises. (Des copies d’images
 #    d’entraînement ? `nearest_train_distance` le dit.)
-# 4. **Établissez-le** : la KL de deux lois gaussiennes, l’ELBO, le discriminateur optimal ; puis **trouvez les erreurs** de dix
+# 4. **Démontrez-le** : la KL de deux lois gaussiennes, l’ELBO, le discriminateur optimal ; puis **trouvez les erreurs** de dix
 #    morceaux de code :
 #
 #    ```

@@ -108,7 +108,7 @@ print(*(f"{name}: {len(x)}" for name, x in (("train", x_train), ("val", x_val), 
 #
 # $$-\log p(x|z) = -\sum_{i,\,c} \big[x_{ic} \log \hat x_{ic} + (1 - x_{ic}) \log (1 - \hat x_{ic})\big]$$
 #
-# De quelques centaines d’images, un VAE apprend des couleurs et des formes douces. N’en attendez pas de coups de pinceau.
+# À partir de quelques centaines d’images, un VAE apprend des couleurs et des formes douces. N’en attendez pas de coups de pinceau.
 # %%
 Z, channels, side = 32, shape[0], SIDE // 4
 
@@ -184,7 +184,7 @@ film(history)
 # ## La même chose avec latentlab, et un GAN
 #
 # `ll.train` prend le tableau lui-même. `art-gan` est le préréglage fait pour quelques centaines d’images : contre un discriminateur
-# qui les connaîtrait vite toutes, il décale et retourne ce que $D$ voit, garde petit le gradient de $D$ (R1), lisse les
+# qui les connaîtrait vite toutes, il décale ce que $D$ voit ou le renverse en miroir, garde petit le gradient de $D$ (R1), lisse les
 # étiquettes, et a deux taux d’apprentissage et deux mises à jour du générateur. Il est abrégé ici ; pour de bons résultats,
 # donnez-lui 1 800 pas à 64 × 64 pixels.
 # %%
@@ -261,7 +261,7 @@ print(COPYING.format(who=", ".join(copying)) if copying else FREE)
 # %% [markdown] fr
 # ## Promenade parmi vos images
 #
-# Les points sont des images mises de côté. Faites glisser l’anneau, dessinez en couleurs sur l’ardoise, prenez deux images et
+# Les points sont des images mises de côté. Faites glisser l’anneau, dessinez en couleurs sur la surface noire, prenez deux images et
 # passez de l’une à l’autre.
 # %%
 ll.explore(vae, gan, lang=LANG)
