@@ -161,19 +161,29 @@ show({f"{name}, {NOW}": run.sample(10) for name, run in runs.items()})
 #
 # For each model 1,000 images, drawn as that model draws: VAE and GAN from $\mathcal N(0, I)$, the AE from a Gaussian fitted to its
 # codes. `run.evaluate()` measures much more, each number with its error, and `ll.compare` puts them side by side.
+#
+# A Fréchet distance of so few images is too high, for all three alike: compare it with its floor and with the others here, never with
+# a number from elsewhere.
 # %% [markdown] fr
 # ## L’aune, la nôtre et celle de latentlab
 #
 # Pour chaque modèle, 1 000 images, tirées comme ce modèle tire : VAE et GAN de $\mathcal N(0, I)$, l’AE d’une loi gaussienne
 # ajustée à ses codes. `run.evaluate()` mesure bien davantage, chaque nombre avec son incertitude, et `ll.compare` les met côte à
 # côte.
+#
+# Avec si peu d’images, une distance de Fréchet est trop élevée, et ce pour les trois de la même façon : comparez-la à son plancher et
+# aux autres d’ici, jamais à un nombre venu d’ailleurs.
 # %%
+from IPython.display import Markdown
+
+from latentlab.measure.compare.tables import markdown
+
 COUNT = 60 if QUICK else 1000
 own = {name: frechet(features(run.sample(COUNT)), features(real)) for name, run in runs.items()}
 for run in runs.values():
     run.evaluate(samples=COUNT, nll_samples=0, **({"extractors": "random-convolutions"} if QUICK else {}))
 scores = {name: run.scores["scores"] for name, run in runs.items()}
-ll.compare(*runs.values())
+Markdown(markdown(ll.compare(*runs.values()), LANG))
 # %% en
 ORDER = "By {measure}, from best to worst: {order}. {clear}"
 MEASURES = {"own": "our Fréchet distance", "frechet": "latentlab's Fréchet distance", "recall": "recall (variety)", "precision": "precision (quality of each image)"}
