@@ -21,7 +21,7 @@ help:
 	@echo "make lab       train AE, VAE, GAN and VAE -> GAN on the embedded digits into runs/lab (at most 3 minutes on 2 cores)"
 	@echo "make studio    the page in the browser: train, watch, explore, generate, compare, learn"
 	@echo "make notebook  JupyterLab on the notebooks (NOTEBOOK_LANG=en or fr; without, the system's language)"
-	@echo "make notebooks write the notebooks anew from notebooks/source and run them all (about 20 minutes on 2 cores)"
+	@echo "make notebooks write the notebooks anew from notebooks/source and run them all (about half an hour on 2 cores)"
 	@echo "make wheel     the wheel, and the one that notebooks without internet need beside it, into dist/"
 	@echo "make test      the test suite (about 12 minutes on 2 cores)"
 	@echo "make test-all  the slow proofs too (about half an hour)"
@@ -65,7 +65,7 @@ notebook: $(VENV)/.installed-notebook
 	@cd notebooks/$(NOTEBOOK_LANG) && $(abspath $(BIN))/jupyter lab
 
 notebooks: $(VENV)/.installed-notebook
-	@echo "running the notebooks of both languages: about 20 minutes on 2 cores …"
+	@echo "running the notebooks of both languages: about half an hour on 2 cores …"
 	@$(BIN)/python notebooks/make.py --run
 
 # latex2mathml is what Colab and Kaggle lack of latentlab's needs.

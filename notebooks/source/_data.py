@@ -2,7 +2,7 @@
 # ## The images
 #
 # MNIST where it is at hand (`latentlab data fetch mnist` brings it), else the 1,797 handwritten digits that come with
-# scikit-learn. Of MNIST's 55,000 training images we take 20,000, so that the notebook needs about a minute of a laptop's CPU.
+# scikit-learn. Of MNIST's 55,000 training images we take 20,000, so that the notebook needs a few minutes of a laptop's CPU at most.
 # The images are cut into three parts, once and for all:
 #
 # - the **training** images, from which the weights learn;
@@ -12,8 +12,8 @@
 # ## Les images
 #
 # MNIST s’il est sur votre machine (`latentlab data fetch mnist` le télécharge), sinon les 1 797 chiffres manuscrits fournis
-# avec scikit-learn. Des 55 000 images d’entraînement de MNIST, on en prend 20 000, pour que le notebook ne demande qu’une
-# minute environ au processeur d’un portable. Les images sont réparties une fois pour toutes en trois ensembles :
+# avec scikit-learn. Des 55 000 images d’entraînement de MNIST, on en prend 20 000, pour que le notebook ne demande que
+# quelques minutes au processeur d’un portable. Les images sont réparties une fois pour toutes en trois ensembles :
 #
 # - les images d’**entraînement**, sur lesquelles les poids sont ajustés ;
 # - les images de **validation**, que l’on regarde après chaque époque, pour voir si ce qui est appris vaut aussi pour de
