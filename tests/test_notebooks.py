@@ -358,6 +358,11 @@ def test_the_explorer_works_in_a_notebook_of_a_browser(browser: Any, runs: dict[
 
         wait_until(drawn_is_told)
         assert page.locator(".latentlab-widget").get_attribute("class").endswith("explorer-light")
+        dots = page.locator(".latentlab-widget .explorer-dots").first
+        light = dots.evaluate(pixels)
+        page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' })")
+        wait_until(lambda: page.locator(".latentlab-widget").get_attribute("class").endswith("explorer-dark"))
+        wait_until(lambda: dots.evaluate(pixels) != light)
         assert outside == []
         assert wrong == []
         page.context.close()

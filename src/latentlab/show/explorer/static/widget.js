@@ -1,5 +1,7 @@
 // The explorer as an anywidget, in a notebook; `explore` comes from the module before.
 
+const SETTLED_MS = 200; // JupyterLab lays its page out anew after its theme has changed: what is drawn at once is not seen
+
 /** Whether the notebook around an element is dark: then its words are light. */
 function isDark(element) {
   const [red, green, blue] = getComputedStyle(element).color.match(/[\d.]+/g).map(Number);
@@ -22,7 +24,7 @@ async function render({ model, el }) {
   tell(handle.state());
   const theme = new MutationObserver(() => {
     themed();
-    handle.recolour();
+    setTimeout(() => handle.recolour(), SETTLED_MS);
   });
   theme.observe(document.body, { attributeFilter: ["data-jp-theme-light", "class"] });
   return () => {
