@@ -176,7 +176,7 @@ def check(name: str, outputs: list[Any]) -> None:
     explorers = [data for data in shown if str(data.get("text/plain", "")).startswith("Explorer(")]
     assert explorers
     assert all("image/png" in data for data in explorers)
-    assert len([data for data in shown if "image/png" in data]) >= 6
+    assert len([data for data in shown if "image/png" in data]) >= 5
     assert not [output.text for output in outputs if output.get("name") == "stderr"]
     assert len("".join(output.text for output in outputs if output.get("name") == "stdout")) > 300
 
