@@ -91,6 +91,8 @@ def sample(mean, log_var):
 """,
 ]
 WRONG_SAMPLING = [
+    ("sample-shape", "* torch.randn_like(mean)", "* torch.randn_like(mean), mean"),
+    ("sample-noise", "torch.randn_like(mean)", "torch.randn(len(mean) // 2 + 1, mean.shape[1]).repeat(2, 1)[: len(mean)]"),
     ("sample-deviation", "torch.exp(log_var / 2)", "torch.exp(log_var)"),
     ("sample-deviation", "torch.exp(log_var / 2)", "log_var"),
     ("sample-deviation", "* torch.randn_like(mean)", "* 0.01 * torch.randn_like(mean)"),
@@ -174,6 +176,11 @@ def loss(images, logits, mean, log_var):
 """,
 ]
 WRONG_LOSS = [
+    ("loss-rest", "log_var.exp() - 1 - log_var", "log_var.exp() - log_var"),
+    ("loss-whole", ".flatten(1).sum(1)\n    kl", ".sum((2, 3))[:, 0]\n    kl"),
+    ("loss-whole", ".flatten(1).sum(1)\n    kl", ".mean((1, 2, 3)) * images.shape[2] ** 2\n    kl"),
+    ("loss-shape", "return cross + kl", "return (cross + kl).squeeze()"),
+    ("loss-variance", "log_var.exp() - 1 - log_var", "log_var.clamp(-3, 3).exp() - 1 - log_var.clamp(-3, 3)"),
     ("loss-pixels", ".flatten(1).sum(1)\n    kl", ".flatten(1).mean(1)\n    kl"),
     ("loss-mean", "- 1 - log_var).sum(1)", "- 1 - log_var).mean(1)"),
     ("loss-mean", "return cross + kl", "return cross - kl"),
@@ -236,6 +243,8 @@ def vae_step(encoder, decoder, optimizer, images):
 """,
 ]
 WRONG_STEP = [
+    ("step-mode", "    mean, log_var = encoder(images)", "    encoder.eval()\n    mean, log_var = encoder(images)"),
+    ("step-mode", "    logits = decoder(z)", "    decoder.eval()\n    logits = decoder(z)\n    decoder.train()"),
     ("step-second", "    optimizer.zero_grad()\n", ""),
     ("step-once", "    optimizer.step()\n", ""),
     ("step-once", "    optimizer.step()\n", "    optimizer.step()\n    optimizer.step()\n"),
@@ -376,6 +385,9 @@ def step(generator, discriminator, images, noise, generator_optimizer, discrimin
 """,
 ]
 WRONG_GAN_STEP = [
+    ("gan-losses", "return d_loss, g_loss", "return g_loss, d_loss"),
+    ("gan-losses", "return d_loss, g_loss", "return 0, 0"),
+    ("gan-mode", "    fake = torch.sigmoid(generator(noise()))\n    real_logit", "    generator.eval()\n    fake = torch.sigmoid(generator(noise()))\n    generator.train()\n    real_logit"),
     ("gan-real", "torch.full_like(real_logit, 0.9)", "torch.ones_like(real_logit)"),
     ("gan-real", "torch.full_like(real_logit, 0.9)", "torch.zeros_like(real_logit)", ("torch.zeros_like(fake_logit)", "torch.ones_like(fake_logit)")),
     ("gan-fake", "torch.zeros_like(fake_logit)", "torch.full_like(fake_logit, 0.1)"),
@@ -430,11 +442,11 @@ def generator_from(decoder):
 
 @torch.no_grad()
 def new_images(generator, count, latent_dim):
-    generator.eval()
+    was, _ = generator.training, generator.eval()
     try:
         return torch.cat([torch.sigmoid(generator(Normal(0.0, 1.0).sample((1, latent_dim)))) for _ in range(count)])
     finally:
-        generator.train()
+        generator.train(was)
 """,
     """
 def generator_from(decoder):
@@ -448,11 +460,13 @@ def generator_from(decoder):
 
 def new_images(generator, count, latent_dim):
     shown = copy.deepcopy(generator).eval()
-    hooks = generator._forward_pre_hooks
     return torch.special.expit(shown(torch.randn(count, latent_dim))).detach()
 """,
 ]
 WRONG_FROM_DECODER = [
+    ("images-anew", "        z = torch.randn", "        torch.manual_seed(0)\n        z = torch.randn"),
+    ("images-kept", "    generator.train(was)\n", "    generator.train()\n"),
+    ("images-left", "    was = generator.training\n", "    was = generator.requires_grad_(False).training\n"),
     ("from-apart", "copy.deepcopy(decoder).train()", "decoder.train()"),
     ("from-equal", "    return generator\n\n", "    for layer in generator.modules():\n        if hasattr(layer, 'reset_parameters'):\n            layer.reset_parameters()\n    return generator\n\n"),
     ("from-learns", "weight.requires_grad_(True)", "weight.requires_grad_(False)"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from latentlab.lab.exercises.checks import Outcome
 
 MARKS = {True: "✓", False: "✗", None: "·"}
+TRAINED = {"encoder": "vae", "decoder": "vae", "vae-loss": "vae", "generator-discriminator": "gan", "gan-step": "gan"}
+SAYS_ITSELF = {f"exercise.said.{what}" for what in ("error", "seconds", "bytes", "ended", "form", "missing")}
 
 
 def command_exercise(arguments: list[str]) -> int:
@@ -95,8 +98,8 @@ def command_check(arguments: list[str]) -> int:
                 print("".join(f"{line}\n" for line in told(outcome, options.lang)), end="", flush=True)
     passed = sum(outcome.passed is True for outcome in seen)
     print("\n" + text("exercise.summary", options.lang, passed=passed, count=len(seen)))
-    if passed == len(seen) and EXERCISES[seen[-1].exercise].header in ("vae", "gan"):
-        say(text("exercise.train", options.lang, file=options.file))
+    if passed == len(seen) and (trained := {TRAINED[one.exercise] for one in seen if one.exercise in TRAINED}):
+        say(text("exercise.train", options.lang, file=shlex.quote(options.file), ours=f"runs/lab/{trained.pop()}"))
     return 0 if passed == len(seen) else 1
 
 
@@ -109,5 +112,7 @@ def told(outcome: Outcome, lang: str) -> Sequence[str]:
     words, part = words_of(outcome.exercise, outcome.check)
     what = (f"{text(f'exercise.part.{part}', lang)} · " if part else "") + text(f"exercise.check.{words}", lang)
     line = text("exercise.line", lang, mark=MARKS[outcome.passed], what=what, got=outcome.got.say(lang))
-    is_explained = outcome.passed is False and outcome.got.key != "exercise.said.error"  # which says it itself
-    return [f"  {line}"] + ([f"      → {text(f'exercise.means.{words}', lang)}"] if is_explained else [])
+    if outcome.passed or outcome.got.key in SAYS_ITSELF:
+        return [f"  {line}"]
+    meaning = "gradient" if outcome.got.key == "exercise.said.gradient" else words
+    return [f"  {line}", f"      → {text(f'exercise.means.{meaning}', lang)}"]

@@ -57,6 +57,9 @@ def command_report(arguments: list[str]) -> int:
         from latentlab.lab.exercises import handed
 
         exercises = [handed(Path(file)) for file in options.exercises]
+        for each in exercises:
+            passed = [passed for checks in each["results"].values() for passed in checks.values()]
+            say(f"{each['file']}: {text('exercise.summary', options.lang, passed=sum(one is True for one in passed), count=len(passed))}")
     asked = {
         "exercises": exercises,
         "answers": options.answers,

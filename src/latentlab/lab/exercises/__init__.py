@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 import tempfile
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -96,7 +97,8 @@ def _filled(file: str, lang: str) -> str:
     lines: list[str] = []
     for line in resources.files(__name__).joinpath("starters", *f"{file}.txt".split("/")).read_text(encoding="utf-8").splitlines():
         before, mark, key = line.partition("#: ")
-        lines += textwrap.wrap(text(key, lang), WIDTH, initial_indent=f"{before}# ", subsequent_indent=f"{before}# ") if mark else [line]
+        about = {"width": WIDTH, "initial_indent": f"{before}# ", "subsequent_indent": f"{before}# ", "break_on_hyphens": False}
+        lines += [one for part in text(key, lang).split("\n") for one in textwrap.wrap(part, **about)] if mark else [line]  # type: ignore[arg-type]
     return "\n".join(lines) + "\n"
 
 
@@ -106,7 +108,7 @@ def write(name: str, path: Path, lang: str, framework: str = "torch") -> bool:
     Raises LabError for a file that has the exercise already, or is none of these; it stays as it is.
     """
     wanted = exercise(name)
-    if not path.exists():
+    if not path.exists() or (path.is_file() and not path.read_bytes().strip()):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(starter(name, lang, framework), encoding="utf-8")
         return False
@@ -120,8 +122,12 @@ def write(name: str, path: Path, lang: str, framework: str = "torch") -> bool:
     if kinds != {wanted.header}:
         mine = ", ".join(other.name for other in EXERCISES.values() if other.header == wanted.header)
         raise refusal("--out", f"a new file, or one with {mine}", str(path), "Name another: nothing was changed.")
-    with path.open("a", encoding="utf-8") as file:
-        file.write(("" if found.endswith("\n") else "\n") + "\n\n" + section(name, lang, framework))
+    imports = [line for line in _filled(f"{framework}/header-{wanted.header}.py", lang).splitlines() if re.match("import |from ", line)]
+    missing = "".join(f"{line}\n" for line in imports if line not in found)
+    added = ("" if found.endswith("\n") else "\n") + "\n\n" + (f"{missing}\n\n" if missing else "") + section(name, lang, framework)
+    ends = "\r\n" if b"\r\n" in path.read_bytes() else "\n"
+    with path.open("a", encoding="utf-8", newline=ends) as file:
+        file.write(added)
     return True
 
 
@@ -134,18 +140,25 @@ def written(path: Path) -> str:
     try:
         found = path.read_bytes().decode("utf-8-sig")
         ast.parse(found)
-    except (UnicodeDecodeError, ValueError) as error:
+    except (UnicodeDecodeError, ValueError, RecursionError, MemoryError) as error:
         raise LabError(f"{path} must be Python text in UTF-8. Got: {error}. Save it as UTF-8.") from None
     except SyntaxError as error:
-        raise LabError(f"{path}, line {error.lineno}: {error.msg}: {(error.text or '').strip()}") from None
+        at = f", line {error.lineno}" if error.lineno else ""
+        raise LabError(f"{path}{at}: {error.msg}: {(error.text or '').strip()}") from None
     return found
 
 
 def names(found: str) -> list[str]:
     """What a file's text gives a value at its top."""
+    return _defined(ast.parse(found).body)
+
+
+def _defined(body: Sequence[ast.stmt]) -> list[str]:
     defined: list[str] = []
-    for node in ast.parse(found).body:
+    for node in body:
         match node:
+            case ast.If() | ast.Try() | ast.With():
+                defined += _defined([inner for inner in ast.iter_child_nodes(node) if isinstance(inner, ast.stmt)])
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
                 defined.append(name)
             case ast.Assign(targets=targets):
@@ -161,11 +174,10 @@ def names(found: str) -> list[str]:
 
 
 def present(found: str) -> list[Exercise]:
-    """The exercises that a file's text holds, in their order."""
+    """The exercises that a file's text has begun, in their order. The names of broken pieces are common words: half of them count."""
     there = set(names(found))
-    pieces = set(EXERCISES["broken"].defines)
-    whole = [each for each in EXERCISES.values() if set(each.defines) <= there]
-    return [each for each in whole if each.name == "broken" or not pieces <= there]
+    begun = [each for each in EXERCISES.values() if set(each.defines) & there]
+    return [each for each in begun if each.name != "broken" or 2 * len(set(each.defines) & there) >= len(each.defines)]
 
 
 def check(path: Path, only: str | None = None) -> Iterator[Outcome]:
@@ -177,19 +189,25 @@ def check(path: Path, only: str | None = None) -> Iterator[Outcome]:
         raise refusal(str(path), must, ", ".join(names(found)[:8]) or "nothing", "`latentlab exercise` lists them.")
     with Process(path) as student:
         for each in meant:
-            yield from outcomes(each, student)
+            if missing := [name for name in each.defines if name not in names(found)]:
+                yield Outcome(each.name, each.checks[0].name, False, Phrase("exercise.said.missing", {"names": ", ".join(missing)}))
+                yield from (Outcome(each.name, one.name, None, Phrase("exercise.said.not-reached")) for one in each.checks[1:])
+            else:
+                yield from outcomes(each, student)
 
 
 def outcomes(each: Exercise, student: Student) -> Iterator[Outcome]:
     """What comes out of an exercise's checks. After one of a part's form failed, the rest of that part is not looked at."""
     stopped: set[str] = set()
     ended = False
+    failed: set[str] = set()
     for one in each.checks:
         part = one.name.partition("-")[0]
-        if ended or part in stopped:
+        if ended or part in stopped or failed & set(one.after):
             yield Outcome(each.name, one.name, None, Phrase("exercise.said.not-reached"))
             continue
         outcome = one.outcome(each.name, student)
+        failed |= set() if outcome.passed else {one.name}
         if not outcome.passed and one.name.endswith(("-shape", "-returns", "-once")):
             stopped.add(part)
         ended = outcome.got.key in LIMITS  # what takes too long or too much does so again
@@ -199,15 +217,19 @@ def outcomes(each: Exercise, student: Student) -> Iterator[Outcome]:
 def handed(path: Path) -> dict[str, Any]:
     """A file as it goes into a hand-in: its text and what its checks gave, {"file", "sha256", "source", "results", "told"}.
 
-    `results` is exercise → check → passed, which `grade` reads; `told` is what the page shows of each. Raises LabError.
+    `results` is exercise → check → passed, which `grade` reads; `told` is what the page shows of each. The text is checked by itself, as
+    `grade --check` will: what the file imports from its own folder is not handed in. Raises LabError.
     """
     source = written(path)
     results: dict[str, dict[str, bool | None]] = {}
     told: list[dict[str, Any]] = []
-    for outcome in check(path):
-        results.setdefault(outcome.exercise, {})[outcome.check] = outcome.passed
-        words, part = words_of(outcome.exercise, outcome.check)
-        told.append({"exercise": outcome.exercise, "words": words, "part": part, "passed": outcome.passed, "got": outcome.got})
+    with tempfile.TemporaryDirectory() as folder:
+        alone = Path(folder) / "handed_in.py"
+        alone.write_bytes(source.encode())
+        for outcome in check(alone):
+            results.setdefault(outcome.exercise, {})[outcome.check] = outcome.passed
+            words, part = words_of(outcome.exercise, outcome.check)
+            told.append({"exercise": outcome.exercise, "words": words, "part": part, "passed": outcome.passed, "got": outcome.got})
     sha256 = hashlib.sha256(source.encode()).hexdigest()
     return {"file": path.name, "sha256": sha256, "source": source, "results": results, "told": told}
 
@@ -216,10 +238,10 @@ def again(source: str) -> dict[str, dict[str, bool | None]]:
     """The results of a file's text, checked anew: exercise → check → passed; none of text that is no Python or has no exercise."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "handed_in.py"
-        path.write_text(source, encoding="utf-8")
         try:
+            path.write_bytes(source.encode())
             return handed(path)["results"]  # type: ignore[no-any-return]
-        except LabError:
+        except (LabError, UnicodeError):
             return {}
 
 

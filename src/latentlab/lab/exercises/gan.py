@@ -6,15 +6,16 @@ images were given: they are read off it, and compared.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from latentlab.base.texts import Phrase
-from latentlab.lab.exercises.checks import Check, arrays, is_normal, said, shapes, value
+from latentlab.lab.exercises.checks import Check, arrays, compared, is_normal, said, shapes, value
+from latentlab.lab.exercises.operations import Arrays, decoder_net, linear_gan
 from latentlab.lab.exercises.process import Student
-from latentlab.lab.exercises.student import Arrays, decoder_net, linear_gan
 
 RATES = (0.5, 0.25)  # the generator's, the discriminator's
 SMOOTH = 0.9
@@ -39,6 +40,7 @@ class Trace:
     told: dict[str, Any]
     generator: np.ndarray  # [2 updates + 1, 12]
     discriminator: np.ndarray  # [2 updates + 1, 5]
+    losses: np.ndarray  # [steps, 2]: what it returned
 
     def update(self, which: int, nth: int = 0) -> int | None:
         """The place of a network's nth update."""
@@ -58,7 +60,7 @@ class Trace:
 def traced(student: Student, given: Arrays, mixed: bool = False) -> Trace:
     """The file's step on a setting."""
     told, found = student.ask("gan_step", given, rates=list(RATES), mixed=mixed)
-    return Trace(told, found["generator"], found["discriminator"])
+    return Trace(told, found["generator"], found["discriminator"], found["losses"])
 
 
 def _networks(given: Arrays, trace: Trace, place: int, mixed: bool) -> tuple[Any, Any]:
@@ -109,8 +111,37 @@ def _parts(generator: Any, discriminator: Any, images: np.ndarray, noise: np.nda
 
 def gan_returns(student: Student) -> Judged:
     """Two losses, one number each."""
-    found = traced(student, setting()).told["losses"]
-    return said(found == 2, "count", got=found, must=2)
+    found = traced(student, setting()).losses.shape[1]
+    return found == 2, compared(found == 2, found, 2)
+
+
+def gan_losses(student: Student) -> Judged:
+    """They are those that the updates followed, the discriminator's first; half of its sum will do."""
+    given = setting()
+    trace = traced(student, given)
+    places, best = (trace.update(1), trace.update(0)), np.inf
+    if None in places:
+        return said(False, "form")
+    for draws in itertools.product(range(max(1, trace.told["drawn"] // STEPS)), repeat=2):
+        must = _losses(given, trace, draws)
+        for share in (1.0, 0.5):
+            best = min(best, float(np.abs(trace.losses[0] - must * (share, 1.0)).max()))
+    return said(best < 1e-3, "off", off=best)
+
+
+def _losses(given: Arrays, trace: Trace, draws: tuple[int, ...]) -> np.ndarray:
+    """Both losses as they should be, with the noise of these draws and the weights before each update."""
+    import torch
+    from torch.nn import functional as F
+
+    with torch.no_grad():
+        generator, discriminator = _networks(given, trace, trace.update(1) or 0, False)
+        fake = discriminator(torch.sigmoid(generator(torch.from_numpy(given["noise"][draws[0]].copy()))))
+        real = discriminator(torch.from_numpy(given["images"][0].copy()))
+        own = (SMOOTH * F.softplus(-real) + (1 - SMOOTH) * F.softplus(real)).mean() + F.softplus(fake).mean()
+        generator, discriminator = _networks(given, trace, trace.update(0) or 0, False)
+        fooled = F.softplus(-discriminator(torch.sigmoid(generator(torch.from_numpy(given["noise"][draws[1]].copy()))))).mean()
+    return np.array([float(own), float(fooled)])
 
 
 def gan_order(student: Student) -> Judged:
@@ -190,21 +221,26 @@ def gan_apart(student: Student) -> Judged:
 def gan_noise(student: Student) -> Judged:
     """Each step draws z with noise()."""
     drawn = traced(student, setting()).told["drawn"]
-    return said(drawn >= STEPS, "count", got=drawn, must=STEPS)
+    return drawn >= STEPS, compared(drawn >= STEPS, drawn, f"≥ {STEPS}")
 
 
 def gan_mode(student: Student) -> Judged:
-    """Both networks are left in training mode."""
+    """Both networks compute and are left in training mode."""
     training = traced(student, setting()).told["training"]
     return said(all(training), "mode" if not all(training) else "own")
 
 
+FIRST = ("gan-real", "gan-fake", "gan-fooled")
 STEP = [
-    Check(judge.__name__.replace("_", "-"), judge)
-    for judge in (
-        gan_returns, gan_order, gan_own, gan_noise, gan_real, gan_fake, gan_fooled, gan_start, gan_second, gan_apart, gan_mode,
-    )
-]  # fmt: skip
+    *(
+        Check(f.__name__.replace("_", "-"), f)
+        for f in (gan_returns, gan_order, gan_own, gan_noise, gan_real, gan_fake, gan_fooled, gan_start)
+    ),
+    Check("gan-second", gan_second, after=FIRST),
+    Check("gan-apart", gan_apart, after=FIRST[:2]),
+    Check("gan-losses", gan_losses, after=FIRST),
+    Check("gan-mode", gan_mode),
+]
 
 # generator_from(decoder), new_images(generator, count, latent_dim)
 
@@ -296,10 +332,36 @@ def images_left(student: Student) -> Judged:
     same = np.allclose(found["running_mean"], given["running_mean"])
     if not told["training"] or not same:
         return said(False, "mode" if not told["training"] else "moved")
-    return said(not told["gradient"], "graph" if told["gradient"] else "own")
+    if told["gradient"] or not told["learns"]:
+        return said(False, "graph" if told["gradient"] else "frozen-all")
+    return said(True, "own")
+
+
+def images_kept(student: Student) -> Judged:
+    """A generator in evaluation mode stays there."""
+    left = images_of(student, 5)[0]["left"]
+    return said(left, "own" if left else "mode-changed")
+
+
+def images_anew(student: Student) -> Judged:
+    """Drawn again, they are others."""
+    found = images_of(student, 5)[1]
+    same = np.allclose(found["images"], found["again"])
+    return said(not same, "alike" if same else "apart")
 
 
 FROM_DECODER = [
     Check(judge.__name__.replace("_", "-"), judge)
-    for judge in (from_equal, from_apart, from_learns, from_mode, images_shape, images_noise, images_alone, images_left)
+    for judge in (
+        from_equal,
+        from_apart,
+        from_learns,
+        from_mode,
+        images_shape,
+        images_noise,
+        images_alone,
+        images_left,
+        images_kept,
+        images_anew,
+    )
 ]

@@ -18,10 +18,12 @@ from typing import Any, BinaryIO, Protocol, cast
 import numpy as np
 
 from latentlab.base.texts import Phrase
-from latentlab.lab.exercises.student import Arrays, packed, read_message
+from latentlab.lab.exercises.operations import Arrays
+from latentlab.lab.exercises.student import packed, read_message
 from latentlab.lab.pool import spawn
 
 SECONDS, START_SECONDS = 30.0, 180.0  # for an answer; for loading torch before the first
+TOTAL_SECONDS = 300.0  # for all that is asked of a file
 BYTES = 3 << 30  # of memory; torch itself takes 0.8 GB of addresses
 LOOK_SECONDS = 0.2
 
@@ -48,7 +50,7 @@ class Process:
         self.path, self.seconds, self.bytes, self.polled = path.resolve(), seconds, size, polled
         self.process: subprocess.Popen[bytes] | None = None
         self.answers: Queue[tuple[dict[str, Any], Arrays] | None] = Queue()
-        self.listener = Thread()
+        self.listener, self.left = Thread(), TOTAL_SECONDS
 
     def __enter__(self) -> Process:
         return self
@@ -61,6 +63,7 @@ class Process:
         if self.process is None:
             self.process = self._started()
             self._answer(START_SECONDS)
+        began = monotonic()
         message = packed({"operation": operation, **settings}, arrays or {})
         try:
             assert self.process.stdin is not None  # noqa: S101 - a pipe
@@ -68,7 +71,8 @@ class Process:
             self.process.stdin.flush()
         except BrokenPipeError:
             pass  # it ended; what follows says so
-        header, found = self._answer(self.seconds)
+        header, found = self._answer(min(self.seconds, max(self.left, 0.0)))
+        self.left -= monotonic() - began
         if "error" in header:
             raise Failed(Phrase("exercise.said.error", {"error": str(header["error"])}))
         return header, found
@@ -76,7 +80,7 @@ class Process:
     def _started(self) -> subprocess.Popen[bytes]:
         # Nothing of a GPU: its driver reserves more addresses than the limit has.
         limit = 0 if self.polled else self.bytes
-        command = [sys.executable, "-m", "latentlab.lab.exercises.student", str(self.path), str(limit or 1 << 62)]
+        command = [sys.executable, "-P", "-m", "latentlab.lab.exercises.student", str(self.path), str(limit or 1 << 62)]
         env = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
         env |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         process = spawn(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -127,8 +131,8 @@ class Process:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # its own session: whatever it started too
         process.wait()
-        self.listener.join()  # its pipe has ended
-        if process.stdout is not None:
+        self.listener.join(1.0)  # its pipe has ended, unless something that the file started holds it
+        if process.stdout is not None and not self.listener.is_alive():
             process.stdout.close()
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from latentlab.base.texts import Phrase
-from latentlab.lab.exercises.checks import Check, arrays, is_normal, normal, said, shapes, value
+from latentlab.lab.exercises.checks import Check, arrays, compared, is_normal, normal, said, shapes, value
+from latentlab.lab.exercises.operations import Arrays, linear_vae
 from latentlab.lab.exercises.process import Student
-from latentlab.lab.exercises.student import Arrays, linear_vae
 
 ROWS, RATE = 20_000, 0.05
 STEP_SIZE = 0.02  # in float32: truncation and rounding are alike
@@ -26,11 +26,11 @@ def drawn(student: Student, mean: np.ndarray, log_var: np.ndarray, function: str
 
 
 def sample_shape(student: Student, function: str = "sample") -> Judged:
-    """z has the shape of the mean."""
+    """z has the shape of the mean, and nothing else comes with it."""
     for size in ((2, 3), (7, 5), (1, 1)):
-        got = drawn(student, normal(*size), normal(*size, seed=1), function)["out0"]
-        if got.shape != size or not np.isfinite(got).all():
-            return shapes([got.shape], [size])
+        got = [each.shape for each in drawn(student, normal(*size), normal(*size, seed=1), function).values()]
+        if got != [size]:
+            return shapes(got, [size])
     return shapes([(7, 5)], [(7, 5)])
 
 
@@ -75,7 +75,7 @@ def sample_derivative(student: Student, function: str = "sample") -> Judged:
 def sample_narrow(student: Student, function: str = "sample") -> Judged:
     """With a variance of almost nothing z is the mean."""
     mean = normal(5, 3)
-    return arrays(drawn(student, mean, np.full_like(mean, -60), function)["out0"], mean)
+    return arrays(drawn(student, mean, np.full_like(mean, -60), function)["out0"], mean, 1e-3)  # some add 1e-8 under a root
 
 
 SAMPLING = [
@@ -92,11 +92,11 @@ def nats(student: Student, given: Mapping[str, np.ndarray], of: int | None = Non
     return student.ask("call", ordered, function="loss", seed=0, of=of)[1]
 
 
-def batch(count: int = 6, side: int = 4, units: int = 3) -> Arrays:
-    """Random images, logits, means and log-variances."""
+def batch(count: int = 6, size: tuple[int, int, int] = (3, 4, 5), units: int = 3) -> Arrays:
+    """Random images of this size, logits, means and log-variances."""
     random = np.random.default_rng(count)
-    sizes = {"logits": (count, 1, side, side), "mean": (count, units), "log_var": (count, units)}
-    return {"images": random.random((count, 1, side, side))} | {name: random.standard_normal(size) for name, size in sizes.items()}
+    sizes = {"logits": (count, *size), "mean": (count, units), "log_var": (count, units)}
+    return {"images": random.random((count, *size))} | {name: random.standard_normal(size) for name, size in sizes.items()}
 
 
 def reference(images: np.ndarray, logits: np.ndarray, mean: np.ndarray, log_var: np.ndarray) -> np.ndarray:
@@ -107,49 +107,56 @@ def reference(images: np.ndarray, logits: np.ndarray, mean: np.ndarray, log_var:
     return total
 
 
-def at_rest(count: int, side: int, units: int) -> Arrays:
+def at_rest(count: int, size: tuple[int, int, int], units: int) -> Arrays:
     """A batch whose KL is 0."""
-    return batch(count, side, units) | {"mean": np.zeros((count, units)), "log_var": np.zeros((count, units))}
+    return batch(count, size, units) | {"mean": np.zeros((count, units)), "log_var": np.zeros((count, units))}
 
 
 def loss_shape(student: Student) -> Judged:
-    """One number for each image."""
-    got = [array.shape for array in nats(student, batch()).values()]
-    return shapes(got, [(6,)])
+    """One number for each image, also for one."""
+    got = [array.shape for count in (6, 1) for array in nats(student, batch(count)).values()]
+    return shapes(got, [(6,), (1,)])
+
+
+def blank(student: Student, size: tuple[int, int, int]) -> float:
+    """What logits of 0 cost."""
+    given = at_rest(2, size, 3)
+    return float(nats(student, given | {"logits": given["logits"] * 0})["out0"].mean())
 
 
 def loss_pixels(student: Student) -> Judged:
-    """Logits of 0 cost ln 2 a pixel, summed: 16 ln 2, then 64 ln 2."""
-    for side in (4, 8):
-        given = at_rest(2, side, 3)
-        passed, got = value(float(nats(student, given | {"logits": given["logits"] * 0})["out0"].mean()), side * side * math.log(2))
-        if not passed:
-            break
-    return passed, got
+    """Logits of 0 cost ln 2 a pixel, summed: 48 pixels more 48 ln 2 more."""
+    return value(blank(student, (2, 8, 4)) - blank(student, (1, 4, 4)), 48 * math.log(2))
+
+
+def loss_rest(student: Student) -> Judged:
+    """KL(N(0, 1) ‖ N(0, 1)) is 0: 16 pixels cost 16 ln 2 and no more."""
+    return value(blank(student, (1, 4, 4)), 16 * math.log(2))
 
 
 def loss_targets(student: Student) -> Judged:
     """A white pixel (1) at logit −3 costs 3.05 nats, a black one 0.05."""
-    given = at_rest(1, 1, 1)
+    given = at_rest(1, (1, 1, 1), 1)
     for x, must in ((1.0, math.log1p(math.exp(3))), (0.0, math.log1p(math.exp(-3)))):
-        passed, got = value(
-            float(nats(student, given | {"images": np.full((1, 1, 1, 1), x), "logits": np.full((1, 1, 1, 1), -3.0)})["out0"].mean()), must
-        )
+        at = given | {"images": np.full((1, 1, 1, 1), x)}
+        low, none = (float(nats(student, at | {"logits": np.full((1, 1, 1, 1), logit)})["out0"].mean()) for logit in (-3.0, 0.0))
+        passed, got = value(low - none + math.log(2), must, 1e-3)
         if not passed:
             break
     return passed, got
 
 
 def loss_certain(student: Student) -> Judged:
-    """Certain and right costs nothing."""
-    given = at_rest(2, 4, 3)
+    """Certain and right costs nothing: 16 ln 2 less than knowing nothing."""
+    given = at_rest(2, (1, 4, 4), 3)
     x = (given["images"] > 0.5).astype(float)
-    return value(float(np.abs(nats(student, given | {"images": x, "logits": 40 * (x - 0.5)})["out0"]).max()), 0.0, 1e-3)
+    sure, none = (float(nats(student, given | {"images": x, "logits": scale * (x - 0.5)})["out0"].mean()) for scale in (40, 0))
+    return value(sure - none + 16 * math.log(2), 0.0, 1e-3)
 
 
 def kl_alone(student: Student, mean: float, log_var: float, units: int) -> float:
     """The loss less that of the same images without KL."""
-    rest = at_rest(2, 4, units)
+    rest = at_rest(2, (1, 4, 4), units)
     at = {"mean": np.full((2, units), mean), "log_var": np.full((2, units), log_var)}
     return float(nats(student, rest | at)["out0"].mean() - nats(student, rest)["out0"].mean())
 
@@ -160,8 +167,12 @@ def loss_mean(student: Student) -> Judged:
 
 
 def loss_variance(student: Student) -> Judged:
-    """KL(N(0, e) ‖ N(0, 1)) in one unit is (e − 2) / 2."""
-    return value(kl_alone(student, 0.0, 1.0, 1), (math.e - 2) / 2, 1e-3)
+    """KL(N(0, e) ‖ N(0, 1)) in one unit is (e − 2) / 2; far from it too."""
+    for log_var in (1.0, 6.0, -6.0):
+        passed, got = value(kl_alone(student, 0.0, log_var, 1), (math.exp(log_var) - 1 - log_var) / 2, 1e-3)
+        if not passed:
+            break
+    return passed, got
 
 
 def loss_whole(student: Student) -> Judged:
@@ -179,14 +190,13 @@ def loss_alone(student: Student) -> Judged:
 
 
 def loss_finite(student: Student) -> Judged:
-    """Logits of ±200 and log-variances of ±20 are finite, and the logits' cost right."""
-    given = batch(2) | {"mean": np.zeros((2, 3)), "log_var": np.full((2, 3), -20.0)}
+    """Logits of ±200 and log-variances of ±20 cost a finite number."""
+    given = batch(2)
     extreme = given | {"logits": np.where(given["images"] > 0.5, -200.0, 200.0)}
-    wide = nats(student, given | {"log_var": -given["log_var"]})["out0"]
-    if not np.isfinite(wide).all():
-        return said(False, "finite")
-    got, must = (nats(student, each)["out0"] - reference(**each) for each in (extreme, given))
-    return arrays(got, must, 0.1)  # of some thousand nats in float32
+    for at in (extreme, *(given | {"log_var": np.full((2, 3), side)} for side in (-20.0, 20.0))):
+        if not np.isfinite(nats(student, at)["out0"]).all():
+            return said(False, "finite")
+    return said(True, "own")
 
 
 def loss_gradients(student: Student) -> Judged:
@@ -208,7 +218,8 @@ def loss_gradients(student: Student) -> Judged:
 LOSS = [
     Check(judge.__name__.replace("_", "-"), judge)
     for judge in (
-        loss_shape, loss_pixels, loss_targets, loss_certain, loss_mean, loss_variance, loss_whole, loss_alone, loss_finite, loss_gradients,
+        loss_shape, loss_pixels, loss_rest, loss_targets, loss_certain, loss_mean, loss_variance, loss_whole, loss_alone, loss_finite,
+        loss_gradients,
     )
 ]  # fmt: skip
 
@@ -264,7 +275,13 @@ def step_once(student: Student) -> Judged:
     still = [name for name, ok in parts.items() if not ok]
     if still:
         return said(False, "still", part=still[0])
-    return said(told["updates"] == 2, "updates", count=told["updates"], must=2)
+    return told["updates"] == 2, compared(told["updates"] == 2, told["updates"], 2)
+
+
+def step_mode(student: Student) -> Judged:
+    """Both networks stay in training mode."""
+    training = stepped(student, setting(0.0))[0]["training"]
+    return said(all(training), "own" if all(training) else "mode")
 
 
 def step_loss(student: Student) -> Judged:
@@ -320,6 +337,7 @@ def step_encoder(student: Student) -> Judged:
 
 
 STEP = [
-    Check(judge.__name__.replace("_", "-"), judge)
-    for judge in (step_once, step_loss, step_noise, step_anew, step_encoder, step_first, step_second)
+    *(Check(judge.__name__.replace("_", "-"), judge) for judge in (step_once, step_loss, step_noise, step_anew, step_encoder, step_first)),
+    Check("step-second", step_second, after=("step-first",)),
+    Check("step-mode", step_mode, "gan-mode"),
 ]
