@@ -27,6 +27,7 @@ LANGUAGES = ("en", "fr")
 MARK = re.compile(r"# %%(?P<words> \[markdown\])?(?: (?P<lang>en|fr))?(?: include (?P<file>\w+))?")
 MOST_BYTES, COLOURS = 400_000, 128  # of a notebook that is committed; of its pictures
 FOLDED = {"jupyter": {"source_hidden": True}, "tags": ["hide-input"]}
+INLINE = "module://matplotlib_inline.backend_inline"  # a kernel's own, also where who starts it shows no figures
 VIEW = "application/vnd.jupyter.widget-view+json"  # nothing without its kernel
 
 
@@ -106,7 +107,11 @@ def execute(made: NotebookNode, lang: str, quick: bool = False) -> NotebookNode:
     """
     from nbclient import NotebookClient
 
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONUTF8": "1"} | ({"LATENTLAB_NOTEBOOK_QUICK": "1"} if quick else {})
+    environment = (
+        os.environ
+        | {"CUDA_VISIBLE_DEVICES": "", "PYTHONUTF8": "1", "MPLBACKEND": INLINE}
+        | ({"LATENTLAB_NOTEBOOK_QUICK": "1"} if quick else {})
+    )
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(made, timeout=None, kernel_name="python3", record_timing=False, resources={"metadata": {"path": folder}})
         client.execute(env=environment)

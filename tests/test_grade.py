@@ -62,7 +62,7 @@ def written(monkeypatch) -> list[dict[str, Any]]:
     """What `latentlab report` gives to the page, which is a short one."""
     calls: list[dict[str, Any]] = []
 
-    def write_page(out, runs, comparison, lang, *, answers=None, cards=None, precision="int8", model_answers=None):
+    def write_page(out, runs, comparison, lang, *, answers=None, cards=None, precision="int8", model_answers=None, exercises=()):
         told = {"runs": runs, "comparison": comparison, "lang": lang, "answers": answers, "cards": cards}
         calls.append(told | {"weights": precision, "model_answers": model_answers})
         Path(out).write_text(seal(PAGE, record(runs, comparison, {}, answers, lang)), encoding="utf-8")
