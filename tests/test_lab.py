@@ -72,6 +72,7 @@ def test_the_page_stands_alone(lab: Path) -> None:
     assert 'lang="en"' in page
 
 
+@pytest.mark.slow
 def test_a_second_call_keeps_finished_runs_and_writes_french_on_request(lab: Path) -> None:
     before = stamps(lab)
     done = run("lab", "--quick", "--out", lab, "--lang", "fr")

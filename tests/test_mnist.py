@@ -19,6 +19,7 @@ from latentlab.runs.folder import RunFolder
 from latentlab.train.start import create
 
 
+@pytest.mark.slow
 def test_a_vae_learns_more_than_the_mean_image(mnist_root: Path, tmp_path: Path) -> None:
     """Without its code a decoder can do no better than the mean image; 300 steps must leave that far behind."""
     data = ll.load_data("mnist", root=str(mnist_root))

@@ -301,7 +301,7 @@ def own_loss(images: torch.Tensor, logits: torch.Tensor, mean: torch.Tensor, log
         ("sn-gan", ["discriminator"]),
     ],
 )
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.slow)])
 def test_a_module_equal_to_the_presets_trains_to_the_same_bits(
     preset: str, parts: list[str], precision: str, tmp_path: Path, cache
 ) -> None:
@@ -821,6 +821,7 @@ def weighted(images, logits, mean, log_var):
     return reconstruction(logits, images) + BETA * kl(mean, log_var).sum(1)
 
 
+@pytest.mark.slow
 def test_a_tuple_of_functions_is_the_same_in_another_process(tmp_path: Path, cache) -> None:
     ll.train("mlp-vae", out=tmp_path / "run", **small(), loss=weighted)
     told = "from test_own import weighted; import latentlab as ll, sys; ll.resume(sys.argv[1], epochs=3, loss=weighted)"
@@ -868,6 +869,7 @@ NET = (
 )
 
 
+@pytest.mark.slow
 def test_a_class_that_was_defined_again_stays_what_it_was(tmp_path: Path, cache) -> None:
     """And cells that did something else than define do not do it again."""
     mark = tmp_path / "mark"
@@ -935,6 +937,7 @@ def test_a_step_that_needs_its_scripts_arguments_is_refused_at_once(tmp_path: Pa
     assert "SystemExit" in told.stderr
 
 
+@pytest.mark.slow
 def test_a_script_is_made_again_without_training_anew(tmp_path: Path, cache) -> None:
     """Its class stands before its training, which is not begun again when the folder is opened; what follows it is not run."""
     (tmp_path / "script.py").write_text(
@@ -955,6 +958,7 @@ def test_a_script_is_made_again_without_training_anew(tmp_path: Path, cache) -> 
 # In a page.
 
 
+@pytest.mark.slow
 def test_known_layers_are_drawn_live_and_others_from_a_plane(tmp_path: Path, cache) -> None:
     runs = {
         "live": ll.train("conv-vae", out=tmp_path / "live", **small(), decoder=plain_decoder()),
@@ -978,6 +982,7 @@ def test_known_layers_are_drawn_live_and_others_from_a_plane(tmp_path: Path, cac
             assert np.abs(file["images"][8 * 17 + 8].astype(int) - runs[name].decode(middle)[0]).max() <= 1
 
 
+@pytest.mark.slow
 def test_a_page_shows_the_nearest_image_that_was_drawn_beforehand(browser, tmp_path: Path, cache) -> None:
     run = ll.train("conv-vae", out=tmp_path / "vae", **small(epochs=20), decoder=Drawing)
     with np.load(run.path / "plane.npz") as file:
@@ -998,6 +1003,7 @@ def test_a_page_shows_the_nearest_image_that_was_drawn_beforehand(browser, tmp_p
     assert not reader.problems
 
 
+@pytest.mark.slow
 def test_the_form_of_a_layer_is_what_is_kept(tmp_path: Path, cache) -> None:
     run = ll.train("conv-vae", out=tmp_path / "run", **small(), decoder=plain_decoder())
     assert kept(run.path)["decoder"]["modules"]["0"]["attributes"] == {"in_features": Z, "out_features": 32}
@@ -1005,6 +1011,7 @@ def test_the_form_of_a_layer_is_what_is_kept(tmp_path: Path, cache) -> None:
     assert run.folder.environment()["parameters"]["decoder"] == sum(p.numel() for p in plain_decoder().parameters())
 
 
+@pytest.mark.slow
 def test_a_run_of_ones_own_is_compared_and_shown_as_what_it_is(tmp_path: Path, cache) -> None:
     """Apart from the preset's, with its parts among the settings, and no command that would make another run."""
     runs = {name: ll.train("mlp-vae", out=tmp_path / name, **small(seed=seed), **given) for name, seed, given in (

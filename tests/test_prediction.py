@@ -84,6 +84,7 @@ def test_what_was_kept_stands_over_what_the_sheet_says_since():
     assert Answers.from_json(json.loads(json.dumps(told.to_json()))) == told
 
 
+@pytest.mark.slow
 def test_the_command_keeps_a_prediction_before_the_experiment_begins(tmp_path, capsys, monkeypatch):
     folder = tmp_path / "kl"
 

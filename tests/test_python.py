@@ -72,6 +72,7 @@ def test_measure_is_the_measure_of_the_command(made: Path, tmp_path: Path) -> No
     assert read_json(tmp_path / "s.json")["scores"] == found["scores"]
 
 
+@pytest.mark.slow
 def test_sweep_trains_every_combination(tmp_path: Path) -> None:
     fields = {**TINY, "train.threads": 1, "hidden": (8,), "steps": 2}
     compared = ll.sweep("mlp-vae", tmp_path / "s", latent_dim=[1, 2], seeds=1, count=40, nll_samples=2, **fields)

@@ -109,7 +109,8 @@ def test_every_page_asks_nobody_else_and_says_what_it_shows(tab: Tab, lang: str)
     assert len(tab.asked) > 50
 
 
-@pytest.mark.parametrize("scheme", ["dark", pytest.param("light", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_words_stand_out_from_what_is_behind_them(browser: Any, server: Server, scheme: str) -> None:
     with tabs(browser, server, color_scheme=scheme) as opened:
         tab = opened()

@@ -133,6 +133,7 @@ def test_a_run_from_the_form_to_its_end(tab: Any, server: Server) -> None:
 
     page.get_by_text("Change while it trains").first.click()
     first.typed("learning_rate", 0.0005)
+    first.settled()  # a click while the page still takes the number in can be lost
     press(page, "Apply")
     mark = "learning_rate set to 0.0005"
     for each in pages:
