@@ -6,7 +6,7 @@ import itertools
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.files import check_writable
@@ -33,16 +33,10 @@ def command_exercise(arguments: list[str]) -> int:
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="one of " + ", ".join(EXERCISES))
     parser.add_argument("--out", metavar="FILE.py", help="the file to write, or to add to; nothing in it is changed")
-    add_value(parser, "--hint", int, "a hint, the first, or the Kth (after it the next is named)", metavar="K", minimum=1)
-    parser.add_argument("--framework", default="torch", help="in whose words: " + ", ".join(FRAMEWORKS))
+    add_value(parser, "--hint", int, "a hint, the first, or the Kth (after it the next is named)", metavar="K", bare=1, minimum=1)
+    add_value(parser, "--framework", Literal[FRAMEWORKS], "in whose words the file is written", FRAMEWORKS[0])
     add_lang(parser, "language of the file, the list and the hints")
-    # `--hint` alone is the first
-    given = list(arguments)
-    if "--hint" in given and (given[-1] == "--hint" or not given[given.index("--hint") + 1].lstrip("-").isdigit()):
-        given.insert(given.index("--hint") + 1, "1")
-    options = parser.parse(given)
-    if options.framework not in FRAMEWORKS:
-        raise refusal("--framework", "one of " + ", ".join(FRAMEWORKS), options.framework)
+    options = parser.parse(arguments)
     if options.name is None:
         if options.out or options.hint:
             raise LabError("--out and --hint go with the NAME of an exercise. Got none. `latentlab exercise` lists them.")

@@ -32,8 +32,8 @@ POINTS, PSEUDONYMS = "points.csv", "pseudonyms.csv"  # beside the hand-ins
 LONGEST_STEM = 100  # characters of the name of a page of feedback
 
 
-def command_grade(arguments: list[str]) -> int:
-    """Put handed-in reports into one table."""
+def grade_options() -> Parser:
+    """What `latentlab grade` takes."""
     parser = Parser(
         "grade",
         "Put reports that were handed in into one table: configuration, scores, questions that were run, predictions against "
@@ -59,7 +59,12 @@ def command_grade(arguments: list[str]) -> int:
         "--pseudonyms", action="store_true", help=f"numbers in place of names; {PSEUDONYMS} beside the hand-ins keeps whose"
     )
     add_lang(parser, "language of the table")
-    options = parser.parse(arguments)
+    return parser
+
+
+def command_grade(arguments: list[str]) -> int:
+    """Put handed-in reports into one table."""
+    options = grade_options().parse(arguments)
     if options.new_rubric is not None:
         return write_new(Path(options.new_rubric), "--new-rubric", template(options.lang), "a rubric")
     if options.rubric is None and (missing := [name for name in ("mark", "feedback", "gradebook") if getattr(options, name)]):

@@ -74,16 +74,25 @@ def named_spec(text: str) -> str:
 
 
 def add_value(
-    parser: argparse._ActionsContainer, name: str, kind: Any, help: str | None, usual: Any = None, metavar: str = "", **about: Any
+    parser: argparse._ActionsContainer,
+    name: str,
+    kind: Any,
+    help: str | None,
+    usual: Any = None,
+    metavar: str = "",
+    bare: Any = None,
+    **about: Any,
 ) -> None:
     """An option with a type and bounds (`about`, see `Field`), refused as a field of the configuration is; `usual` without it.
+
+    With `bare` it may stand without a value, and has that then.
 
     It is read when argparse has taken the whole line, so that what is no option at all is told first.
     """
     field = Field(name, kind, **about)
-    parser.add_argument(
-        name, type=lambda text: functools.partial(field.read, text), default=usual, metavar=metavar or field.metavar, help=help
-    )
+    alone = {} if bare is None else {"nargs": "?", "const": bare}
+    shown = metavar or field.metavar
+    parser.add_argument(name, type=lambda text: functools.partial(field.read, text), default=usual, metavar=shown, help=help, **alone)
 
 
 # Options that several commands share.

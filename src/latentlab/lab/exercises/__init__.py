@@ -1,7 +1,7 @@
 """Exercises: what a student writes, a starter file for each, and the checks that tell at once what is wrong.
 
 A file holds any of them; which ones is told by the names that it defines. It runs in a process of its own (`process.py`), which is
-asked with arrays; the judging happens here, on what comes back. The engine's half is `student.py` and `starters/`: another
+asked with arrays; the judging happens here, on what comes back. The engine's half is `operations.py` and `starters/`: another
 framework's twin brings both of its own, and the same checks.
 """
 
@@ -20,7 +20,7 @@ from typing import Any
 
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.texts import Phrase, catalogue, text
-from latentlab.lab.exercises import broken, derivations, gan, networks, vae
+from latentlab.lab.exercises import broken, derivations, from_decoder, gan, networks, vae
 from latentlab.lab.exercises.checks import Check, Outcome
 from latentlab.lab.exercises.process import Process, Student
 
@@ -59,7 +59,7 @@ EXERCISES = {
         Exercise("vae-step", ("vae_step",), vae.STEP),
         Exercise("generator-discriminator", ("generator", "discriminator"), [*networks.GENERATOR, *networks.DISCRIMINATOR], "gan"),
         Exercise("gan-step", ("step",), gan.STEP, "gan"),
-        Exercise("decoder-as-generator", ("generator_from", "new_images"), gan.FROM_DECODER, "gan"),
+        Exercise("decoder-as-generator", ("generator_from", "new_images"), from_decoder.CHECKS, "gan"),
         Exercise("derivations", ("answers",), derivations.CHECKS, "numbers"),
         Exercise(
             "broken",
@@ -183,13 +183,14 @@ def present(found: str) -> list[Exercise]:
 def check(path: Path, only: str | None = None) -> Iterator[Outcome]:
     """What comes out of every check of a file, one after the other. Raises LabError for a file without an exercise."""
     found = written(path)
+    there = names(found)
     meant = [each for each in present(found) if only in (None, each.name)]
     if not meant:
         must = f"a file with {', '.join(exercise(only).defines)}" if only else "a file that defines what an exercise asks for"
-        raise refusal(str(path), must, ", ".join(names(found)[:8]) or "nothing", "`latentlab exercise` lists them.")
+        raise refusal(str(path), must, ", ".join(there[:8]) or "nothing", "`latentlab exercise` lists them.")
     with Process(path) as student:
         for each in meant:
-            if missing := [name for name in each.defines if name not in names(found)]:
+            if missing := [name for name in each.defines if name not in there]:
                 yield Outcome(each.name, each.checks[0].name, False, Phrase("exercise.said.missing", {"names": ", ".join(missing)}))
                 yield from (Outcome(each.name, one.name, None, Phrase("exercise.said.not-reached")) for one in each.checks[1:])
             else:
@@ -217,32 +218,39 @@ def outcomes(each: Exercise, student: Student) -> Iterator[Outcome]:
 def handed(path: Path) -> dict[str, Any]:
     """A file as it goes into a hand-in: its text and what its checks gave, {"file", "sha256", "source", "results", "told"}.
 
-    `results` is exercise → check → passed, which `grade` reads; `told` is what the page shows of each. The text is checked by itself, as
-    `grade --check` will: what the file imports from its own folder is not handed in. Raises LabError.
+    `results` is exercise → check → passed, which `grade` reads; `told` is what the page shows of each. Raises LabError.
     """
     source = written(path)
-    results: dict[str, dict[str, bool | None]] = {}
-    told: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        alone = Path(folder) / "handed_in.py"
-        alone.write_bytes(source.encode())
-        for outcome in check(alone):
-            results.setdefault(outcome.exercise, {})[outcome.check] = outcome.passed
-            words, part = words_of(outcome.exercise, outcome.check)
-            told.append({"exercise": outcome.exercise, "words": words, "part": part, "passed": outcome.passed, "got": outcome.got})
+    told = []
+    for outcome in (found := alone(source)):
+        words, part = words_of(outcome.exercise, outcome.check)
+        told.append({"exercise": outcome.exercise, "words": words, "part": part, "passed": outcome.passed, "got": outcome.got})
     sha256 = hashlib.sha256(source.encode()).hexdigest()
-    return {"file": path.name, "sha256": sha256, "source": source, "results": results, "told": told}
+    return {"file": path.name, "sha256": sha256, "source": source, "results": results(found), "told": told}
 
 
 def again(source: str) -> dict[str, dict[str, bool | None]]:
-    """The results of a file's text, checked anew: exercise → check → passed; none of text that is no Python or has no exercise."""
+    """The results of a text that was handed in, checked anew; none of one that is no Python or has no exercise."""
+    try:
+        return results(alone(source))
+    except (LabError, UnicodeError):
+        return {}
+
+
+def alone(source: str) -> list[Outcome]:
+    """What comes out of a text by itself: what it imports from its own folder is not handed in. Raises LabError, UnicodeError."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "handed_in.py"
-        try:
-            path.write_bytes(source.encode())
-            return handed(path)["results"]  # type: ignore[no-any-return]
-        except (LabError, UnicodeError):
-            return {}
+        path.write_bytes(source.encode())
+        return list(check(path))
+
+
+def results(outcomes: Sequence[Outcome]) -> dict[str, dict[str, bool | None]]:
+    """exercise → check → passed."""
+    found: dict[str, dict[str, bool | None]] = {}
+    for outcome in outcomes:
+        found.setdefault(outcome.exercise, {})[outcome.check] = outcome.passed
+    return found
 
 
 def words_of(name: str, check: str) -> tuple[str, str]:

@@ -8,21 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from latentlab.base.texts import Phrase
-from latentlab.lab.exercises import gan, vae
-from latentlab.lab.exercises.checks import Check, arrays, said, value
+from latentlab.lab.exercises import from_decoder, gan, vae
+from latentlab.lab.exercises.checks import Judged, arrays, named, said, value
 from latentlab.lab.exercises.process import Student
 
-Judged = tuple[bool, Phrase]
 
+class Renamed:
+    """A file whose functions go by other names, as another exercise's checks call them."""
 
-def renamed(student: Student, **names: str) -> Student:
-    """The file with other names for its functions, as another exercise's checks call them."""
-    return _Renamed(student, names)
-
-
-class _Renamed:
-    def __init__(self, student: Student, names: dict[str, str]) -> None:
+    def __init__(self, student: Student, **names: str) -> None:
         self.student, self.names = student, names
 
     def ask(self, operation: str, arrays: Any = None, **settings: Any) -> Any:
@@ -57,7 +51,7 @@ def piece_reconstruction(student: Student) -> Judged:
 
 def piece_step(student: Student) -> Judged:
     """3: the generator's update follows its own loss alone."""
-    return _all(renamed(student, step="train_step"), gan.gan_order, gan.gan_real, gan.gan_fake, gan.gan_fooled)
+    return _all(Renamed(student, step="train_step"), gan.gan_order, gan.gan_real, gan.gan_fake, gan.gan_fooled)
 
 
 def _all(student: Student, *judges: Callable[[Student], Judged]) -> Judged:
@@ -71,12 +65,12 @@ def _all(student: Student, *judges: Callable[[Student], Judged]) -> Judged:
 
 def piece_noise(student: Student) -> Judged:
     """4: another noise for each image."""
-    return vae.sample_noise(student, "draw")
+    return vae.sample_noise(Renamed(student, sample="draw"))
 
 
 def piece_deviation(student: Student) -> Judged:
     """5: the deviation is exp(log_var / 2)."""
-    return vae.sample_deviation(student, "reparameterise")
+    return vae.sample_deviation(Renamed(student, sample="reparameterise"))
 
 
 def piece_sigmoid(student: Student) -> Judged:
@@ -86,7 +80,7 @@ def piece_sigmoid(student: Student) -> Judged:
 
 def piece_mode(student: Student) -> Judged:
     """7: drawn in evaluation mode, and the generator left as it was."""
-    return _all(renamed(student, new_images="draw_images"), gan.images_alone, gan.images_noise, gan.images_left)
+    return _all(Renamed(student, new_images="draw_images"), from_decoder.images_alone, from_decoder.images_noise, from_decoder.images_left)
 
 
 def piece_labels(student: Student) -> Judged:
@@ -112,13 +106,10 @@ def piece_evaluation(student: Student) -> Judged:
 
 def piece_statistics(student: Student) -> Judged:
     """10: real and generated images in batches of their own."""
-    return _all(renamed(student, step="apart_step"), gan.gan_order, gan.gan_real, gan.gan_fake, gan.gan_fooled, gan.gan_apart)
+    return _all(Renamed(student, step="apart_step"), gan.gan_order, gan.gan_real, gan.gan_fake, gan.gan_fooled, gan.gan_apart)
 
 
-CHECKS = [
-    Check(judge.__name__.replace("_", "-"), judge)
-    for judge in (
-        piece_kl, piece_reconstruction, piece_step, piece_noise, piece_deviation, piece_sigmoid, piece_mode, piece_labels,
-        piece_evaluation, piece_statistics,
-    )
-]  # fmt: skip
+CHECKS = named(
+    piece_kl, piece_reconstruction, piece_step, piece_noise, piece_deviation, piece_sigmoid, piece_mode, piece_labels,
+    piece_evaluation, piece_statistics,
+)  # fmt: skip

@@ -12,6 +12,7 @@ import numpy as np
 from latentlab.base.texts import Phrase
 from latentlab.lab.exercises.process import Failed, Student
 
+Judged = tuple[bool, Phrase]  # whether a property holds, and what was seen
 HEIGHT = WIDTH = 28
 Z = 8  # latent units, where the file does not say
 
@@ -31,7 +32,7 @@ class Check:
     """One property. Its texts: exercise.check.WORDS (what is looked at), exercise.means.WORDS (what it means where it fails)."""
 
     name: str
-    judge: Callable[[Student], tuple[bool, Phrase]]
+    judge: Callable[[Student], Judged]
     words: str = ""
     after: tuple[str, ...] = ()  # checks that say enough where they fail
 
@@ -48,7 +49,12 @@ class Check:
         return Outcome(exercise, self.name, bool(passed), got)
 
 
-def value(got: float, must: float, tolerance: float = 1e-4) -> tuple[bool, Phrase]:
+def named(*judges: Callable[[Student], Judged], after: tuple[str, ...] = ()) -> list[Check]:
+    """Checks that are called as their functions."""
+    return [Check(judge.__name__.replace("_", "-"), judge, after=after) for judge in judges]
+
+
+def value(got: float, must: float, tolerance: float = 1e-4) -> Judged:
     """A number against its closed form, relative to it where it is above 1."""
     passed = bool(abs(got - must) <= tolerance * max(1.0, abs(must)))  # nan: no
     return passed, compared(passed, float(got), float(must))
@@ -59,7 +65,7 @@ def compared(passed: bool, got: Any, must: Any) -> Phrase:
     return Phrase("exercise.said.plain", {"got": got}) if passed else Phrase("exercise.said.value", {"got": got, "must": must})
 
 
-def arrays(got: Any, must: Any, tolerance: float = 1e-4) -> tuple[bool, Phrase]:
+def arrays(got: Any, must: Any, tolerance: float = 1e-4) -> Judged:
     """Arrays against what they must be: the largest difference, relative where it is above 1."""
     one, other = np.asarray(got, float), np.asarray(must, float)
     if one.shape != other.shape:
@@ -68,13 +74,13 @@ def arrays(got: Any, must: Any, tolerance: float = 1e-4) -> tuple[bool, Phrase]:
     return bool(off <= tolerance), Phrase("exercise.said.off", {"off": off})
 
 
-def shapes(got: list[tuple[int, ...]], must: list[tuple[int, ...]]) -> tuple[bool, Phrase]:
+def shapes(got: list[tuple[int, ...]], must: list[tuple[int, ...]]) -> Judged:
     """The shapes of results."""
     told = {name: ", ".join(str(list(shape)) for shape in each) for name, each in (("got", got), ("must", must))}
     return got == must, compared(got == must, **told)
 
 
-def said(passed: bool, key: str, **values: Any) -> tuple[bool, Phrase]:
+def said(passed: bool, key: str, **values: Any) -> Judged:
     """Whether it holds, and what was seen: exercise.said.KEY."""
     return bool(passed), Phrase(f"exercise.said.{key}", values)
 
@@ -102,7 +108,7 @@ def normal(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng([seed, *shape]).standard_normal(shape, np.float32)
 
 
-def is_normal(noise: np.ndarray) -> tuple[bool, Phrase]:
+def is_normal(noise: np.ndarray) -> Judged:
     """Whether noise [N, D] is standard normal and independent, each statistic within 5 standard errors of one number."""
     count, units = noise.shape
     flat = noise.ravel()

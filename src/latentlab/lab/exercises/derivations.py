@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from latentlab.base.texts import Phrase
-from latentlab.lab.exercises.checks import Check, said
+from latentlab.lab.exercises.checks import Check, Judged, said
 from latentlab.lab.exercises.process import Student
 
 TOLERANCE = 6e-3  # relative: three figures, rounded
@@ -116,7 +115,7 @@ NUMBERS: dict[str, Callable[[], float]] = {
 def one(name: str) -> Check:
     """The check of a number, which tells no more than whether it is right."""
 
-    def judge(student: Student) -> tuple[bool, Phrase]:
+    def judge(student: Student) -> Judged:
         got = student.ask("names")[0]["answers"].get(name)
         if got is None:
             return said(False, "empty")

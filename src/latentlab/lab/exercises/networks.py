@@ -7,12 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from latentlab.base.texts import Phrase
-from latentlab.lab.exercises.checks import HEIGHT, WIDTH, Check, images, latent, normal, said, shapes
+from latentlab.lab.exercises.checks import HEIGHT, WIDTH, Check, Judged, images, latent, normal, said, shapes
 from latentlab.lab.exercises.process import Student
 
 SEEDS = 5  # initialisations
 SCALES = (1.0, -1.0, 30.0, -30.0)  # what weights are multiplied by, to see where a network's output ends
-Judged = tuple[bool, Phrase]
 DRAWS = {"encoder": False, "discriminator": False, "decoder": True, "generator": True}  # what a part takes: z, or images
 
 
@@ -100,7 +99,7 @@ def differs(student: Student, part: str) -> Judged:
 
 
 def slopes(student: Student, part: str, count: int, of: int, seed: int) -> tuple[list[str], dict[str, np.ndarray]]:
-    """Derivatives of a result; see `student.network`."""
+    """Derivatives of a result; see `operations.network`."""
     x = {"x": given(student, part, count, seed)}
     told, found = student.ask("network", x, part=part, seed=seed, train=False, scale=1.0, of=of)  # batch norm leaves no bias before it any
     return told["weights"], found

@@ -8,80 +8,75 @@ from typing import Any
 
 import numpy as np
 
-from latentlab.base.texts import Phrase
-from latentlab.lab.exercises.checks import Check, arrays, compared, is_normal, normal, said, shapes, value
+from latentlab.lab.exercises.checks import Check, Judged, arrays, compared, is_normal, named, normal, said, shapes, value
 from latentlab.lab.exercises.operations import Arrays, linear_vae
 from latentlab.lab.exercises.process import Student
 
 ROWS, RATE = 20_000, 0.05
 STEP_SIZE = 0.02  # in float32: truncation and rounding are alike
-Judged = tuple[bool, Phrase]
 
 # sample(mean, log_var)
 
 
-def drawn(student: Student, mean: np.ndarray, log_var: np.ndarray, function: str, seed: int = 0, of: int | None = None) -> Arrays:
+def drawn(student: Student, mean: np.ndarray, log_var: np.ndarray, seed: int = 0, of: int | None = None) -> Arrays:
     """What the file draws, as float32."""
-    return student.ask("call", {"mean": mean, "log_var": log_var}, function=function, seed=seed, of=of)[1]
+    return student.ask("call", {"mean": mean, "log_var": log_var}, function="sample", seed=seed, of=of)[1]
 
 
-def sample_shape(student: Student, function: str = "sample") -> Judged:
+def sample_shape(student: Student) -> Judged:
     """z has the shape of the mean, and nothing else comes with it."""
     for size in ((2, 3), (7, 5), (1, 1)):
-        got = [each.shape for each in drawn(student, normal(*size), normal(*size, seed=1), function).values()]
+        got = [each.shape for each in drawn(student, normal(*size), normal(*size, seed=1)).values()]
         if got != [size]:
             return shapes(got, [size])
     return shapes([(7, 5)], [(7, 5)])
 
 
-def noise_of(student: Student, function: str) -> np.ndarray:
+def noise_of(student: Student) -> np.ndarray:
     """(z − μ) / σ of many draws: float64 [N, 3]."""
     mean, log_var = np.array([1.5, -2.0, 0.3], np.float32), np.array([-1.0, 1.0, 0.0], np.float32)
-    z = drawn(student, np.tile(mean, (ROWS, 1)), np.tile(log_var, (ROWS, 1)), function)["out0"]
+    z = drawn(student, np.tile(mean, (ROWS, 1)), np.tile(log_var, (ROWS, 1)))["out0"]
     noise: np.ndarray = (z.astype(float) - mean) / np.exp(log_var / 2)
     return noise
 
 
-def sample_noise(student: Student, function: str = "sample") -> Judged:
+def sample_noise(student: Student) -> Judged:
     """(z − μ) / σ is standard normal, and another one for each row and unit."""
-    return is_normal(noise_of(student, function))
+    return is_normal(noise_of(student))
 
 
-def sample_deviation(student: Student, function: str = "sample") -> Judged:
+def sample_deviation(student: Student) -> Judged:
     """The deviation of z is exp(log_var / 2)."""
-    noise = noise_of(student, function)
+    noise = noise_of(student)
     spread = noise.std(0)
     passed = float(np.abs(spread - 1).max()) <= 5 / (2 * ROWS) ** 0.5
     return said(passed, "deviation", **dict(zip("abc", map(float, spread), strict=True)))
 
 
-def sample_anew(student: Student, function: str = "sample") -> Judged:
+def sample_anew(student: Student) -> Judged:
     """Two calls draw other noise."""
     mean, log_var = normal(4, 3), normal(4, 3, seed=1)
-    once, again = (drawn(student, mean, log_var, function, seed)["out0"] for seed in (0, 1))
+    once, again = (drawn(student, mean, log_var, seed)["out0"] for seed in (0, 1))
     return said(not np.allclose(once, again), "apart" if not np.allclose(once, again) else "alike")
 
 
-def sample_derivative(student: Student, function: str = "sample") -> Judged:
+def sample_derivative(student: Student) -> Judged:
     """∂z/∂μ = 1 and ∂z/∂log_var = (z − μ) / 2 (Kingma & Welling 2014, section 2.4)."""
     mean, log_var = normal(16, 3), normal(16, 3, seed=1)
-    found = drawn(student, mean, log_var, function, of=0)
+    found = drawn(student, mean, log_var, of=0)
     if not {"by_mean", "by_log_var"} <= found.keys():
         return said(False, "no-gradient")
     passed, got = arrays(found["by_mean"], np.ones((16, 3)))
     return arrays(found["by_log_var"], (found["out0"] - mean) / 2) if passed else (passed, got)
 
 
-def sample_narrow(student: Student, function: str = "sample") -> Judged:
+def sample_narrow(student: Student) -> Judged:
     """With a variance of almost nothing z is the mean."""
     mean = normal(5, 3)
-    return arrays(drawn(student, mean, np.full_like(mean, -60), function)["out0"], mean, 1e-3)  # some add 1e-8 under a root
+    return arrays(drawn(student, mean, np.full_like(mean, -60))["out0"], mean, 1e-3)  # some add 1e-8 under a root
 
 
-SAMPLING = [
-    Check(judge.__name__.replace("_", "-"), judge)
-    for judge in (sample_shape, sample_deviation, sample_noise, sample_anew, sample_derivative, sample_narrow)
-]
+SAMPLING = named(sample_shape, sample_deviation, sample_noise, sample_anew, sample_derivative, sample_narrow)
 
 # loss(images, logits, mean, log_var)
 
@@ -215,13 +210,10 @@ def loss_gradients(student: Student) -> Judged:
     return passed, got
 
 
-LOSS = [
-    Check(judge.__name__.replace("_", "-"), judge)
-    for judge in (
-        loss_shape, loss_pixels, loss_rest, loss_targets, loss_certain, loss_mean, loss_variance, loss_whole, loss_alone, loss_finite,
-        loss_gradients,
-    )
-]  # fmt: skip
+LOSS = named(
+    loss_shape, loss_pixels, loss_rest, loss_targets, loss_certain, loss_mean, loss_variance, loss_whole, loss_alone, loss_finite,
+    loss_gradients,
+)  # fmt: skip
 
 # vae_step(encoder, decoder, optimizer, images)
 
@@ -241,7 +233,7 @@ def stepped(student: Student, given: Arrays, seed: int = 0) -> tuple[dict[str, A
     return told, found | {"codes": np.stack([found[f"code{step}"] for step in range(len(given["images"]))])}
 
 
-def right_steps(given: Arrays, codes: np.ndarray, start: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+def right_steps(given: Arrays, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weights after each right step with the noise that these codes were drawn with, and the losses.
 
     The noise is (z − μ) / σ at the weights that the step began with: whatever the file calls noise.
@@ -337,7 +329,7 @@ def step_encoder(student: Student) -> Judged:
 
 
 STEP = [
-    *(Check(judge.__name__.replace("_", "-"), judge) for judge in (step_once, step_loss, step_noise, step_anew, step_encoder, step_first)),
-    Check("step-second", step_second, after=("step-first",)),
+    *named(step_once, step_loss, step_noise, step_anew, step_encoder, step_first),
+    *named(step_second, after=("step-first",)),
     Check("step-mode", step_mode, "gan-mode"),
 ]
