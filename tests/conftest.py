@@ -73,6 +73,7 @@ FAMILIES = {
         "data.image_size": None,
         "model.channels": (4, 8),
         "model.latent_dim": 3,
+        "model.upsampling": "smooth",
         "model.discriminator_channels": (4, 8),
         "model.discriminator_deviation": True,
         "train.r1_steps": 2,

@@ -41,7 +41,7 @@ def test_the_presets_are_trained_as_their_sources_say() -> None:
 
 
 def test_r1_and_batch_norm_in_the_discriminator_are_refused_together() -> None:
-    assert preset("art-gan").model.discriminator_normalization == "spectral"
+    assert preset("art-gan").model.discriminator_normalization == "none"
     with pytest.raises(LabError, match=r"train.r1_weight must be 0 with batch norm in the discriminator.*normalization none"):
         preset("art-gan", discriminator_normalization="batch")
 

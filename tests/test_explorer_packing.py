@@ -59,11 +59,6 @@ NORMALIZED: dict[str, tuple[Layers, tuple[int, ...], list[str]]] = {
         (12,),
         ["reshape", "transposed_convolution", "activation", "transposed_convolution"],
     ),
-    "binomial": (
-        (Reshape((2, 3, 2)), TransposedConvolution(2, 3, 5, padding=2, output_padding=(1, 1), smooth=3), BatchNorm(3, True), ELU),
-        (12,),
-        ["reshape", "transposed_convolution", "activation"],
-    ),
     "convolution": (
         (Convolution(2, 5), BatchNorm(5, True), ELU, Flatten(), Dense(20, 3), BatchNorm(3, False)),
         (2, 5, 4),

@@ -44,9 +44,7 @@ class TransposedConvolution:
     """(inputs, H, W) to (outputs, 2H + a, 2W + b); the output padding (a, b) restores odd sizes.
 
     A smooth one learns a kernel that is smaller by `smooth` pixels and is convolved with as many boxes of 2 x 2: with one it is
-    nearest-neighbour enlargement, then a convolution, under which a flat map stays flat (Odena et al. 2016). Three make the filter
-    1-3-3-1, of which even and odd pixels get the same weights, so that noise has (almost) one variance in both and no activation
-    turns a difference into a pattern.
+    nearest-neighbour enlargement, then a convolution, under which a flat map stays flat (Odena et al. 2016).
     """
 
     inputs: int
@@ -99,12 +97,6 @@ Layer = Dense | Convolution | TransposedConvolution | BatchNorm | BatchDeviation
 Layers = tuple[Layer, ...]
 
 SMALLEST_MAP, LARGEST_MAP, WIDEST_STAGE = 2, 12, 256
-UPSAMPLING = {  # the side of the kernel and its boxes, in a stage and in the last one, after which nothing smooths
-    "auto": ((4, 0), (4, 0)),  # where nobody has settled it
-    "free": ((4, 0), (4, 0)),
-    "smooth": ((4, 1), (6, 2)),
-    "binomial": ((5, 3), (7, 3)),
-}
 LARGEST_FREE = 32  # pixels: up to here "auto" leaves transposed convolutions free (digits show no pattern)
 
 
@@ -214,11 +206,9 @@ def decoder_layers(model: NetworkConfig, shape: Shape) -> Layers:
         layers.append(Activation(model.activation))
         small, large = sizes[-1 - index], sizes[-2 - index]
         padding = (large[0] - 2 * small[0], large[1] - 2 * small[1])
-        side, boxes = UPSAMPLING[model.upsampling][index == len(outputs) - 1]
-        cut = side // 2 - 1
-        if side % 2:  # needs a row and a column more than an even one, or cuts one off less
-            cut, padding = side // 2 - padding[0], (1 - padding[0], 1 - padding[1])
-        layers.append(TransposedConvolution(inputs, size, kernel=side, padding=cut, output_padding=padding, smooth=boxes))
+        boxes = 0 if model.upsampling != "smooth" else 1 if index < len(outputs) - 1 else 2  # nothing comes after the last to smooth it
+        kernel = {"kernel": 6, "padding": 2} if boxes == 2 else {}
+        layers.append(TransposedConvolution(inputs, size, output_padding=padding, smooth=boxes, **kernel))
     return tuple(layers)
 
 

@@ -24,7 +24,7 @@ class Options(TypedDict, total=False):
     normalization: Literal["none", "batch"]
     initialization: Literal["default", "xavier", "dcgan"]
     stages: Literal["fit", "exact"]
-    upsampling: Literal["auto", "free", "smooth", "binomial"]
+    upsampling: Literal["auto", "free", "smooth"]
     reconstruction: Literal["mse", "bce"]
     likelihood: Literal["bernoulli"]
     binarization: Literal["none", "dynamic"]

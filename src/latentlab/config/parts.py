@@ -54,10 +54,10 @@ class NetworkConfig:
     stages: Literal["fit", "exact"] = option(
         "fit", "fit: drop or add stride-2 convolutions so that the smallest map is 2 to 12 pixels wide; exact: as given"
     )
-    upsampling: Literal["auto", "free", "smooth", "binomial"] = option(
+    upsampling: Literal["auto", "free", "smooth"] = option(
         "auto",
-        "the decoder's transposed convolutions: free, or each kernel blurred, so that the stride weaves no pattern: smooth "
-        "(Odena et al. 2016), binomial (by 1-3-3-1, for GANs of pictures); auto: smooth above 32 pixels",
+        "the decoder's transposed convolutions: free, or smooth (each kernel blurred, so that the stride weaves no pattern: "
+        "Odena et al. 2016); auto: smooth above 32 pixels",
     )
 
 
