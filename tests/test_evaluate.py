@@ -374,6 +374,12 @@ def test_a_place_that_cannot_be_written_is_found_before_the_work(runs, tmp_path:
     assert full.value.filename == str(tmp_path / "mine.json")
 
 
+def test_a_name_of_no_extractor_is_refused_before_the_work(runs, monkeypatch) -> None:
+    monkeypatch.setattr("latentlab.measure.scores.vae_scores", lambda *given: pytest.fail("it began to measure"))
+    with pytest.raises(LabError, match=r"extractors must be some of classifier, .* Got 'vgg'"):
+        runs["conv-vae"].evaluate(extractors=["classifier", "vgg"])
+
+
 def test_a_split_without_images_is_refused(runs, results, digits: Data) -> None:
     from dataclasses import replace
 
