@@ -18,6 +18,8 @@ import torch
 from commands import PATIENCE, end_started, run
 
 from latentlab.base.files import lock
+from latentlab.data import Data, load_data
+from latentlab.measure.extractors import networks
 
 # Two busy cores make two-threaded torch up to 15 times slower than one: also in the commands that tests start.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -103,6 +105,35 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["LATENTLAB_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _classifiers(common: Path) -> Iterator[None]:
+    """A classifier is trained once for all processes; each has it in its own cache from when it first asked for it."""
+    (common / "classifiers").mkdir(exist_ok=True)
+    trained = networks._train
+
+    def shared(network: networks.Network, data: Data, path: Path) -> networks.Classifier | None:
+        there = common / "classifiers" / f"{networks.LEAST_STEPS}-{path.name}"
+        with lock(there.with_suffix(".lock"), PATIENCE, "a classifier is being trained by another process"):
+            if not there.with_suffix(".json").exists():
+                trained(network, data, there)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for suffix in (".safetensors", ".json"):
+            shutil.copy(there.with_suffix(suffix), path.with_suffix(suffix))
+        return networks.cached_classifier(data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(networks, "_train", shared)
+        yield
+
+
+@pytest.fixture(scope="module")
+def undrawn() -> Iterator[None]:
+    """Runs that are trained in this process end without figures, most of a tiny run's time: for files of tests that look at none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importlib.import_module("latentlab.train"), "draw_figures", lambda folder: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def quick_lab(common: Path) -> Path:
     """A folder with `lab`, a quick lab, `lab.html`, a copy of its page, and `said`, what the command printed; made once for all."""
@@ -110,7 +141,11 @@ def quick_lab(common: Path) -> Path:
     folder.mkdir(exist_ok=True)
     with lock(folder / "lock", PATIENCE, "the quick lab is being made by another process"):
         if not (folder / "said").exists():
-            done = run("lab", "--quick", "--out", folder / "lab")
+            with pytest.MonkeyPatch.context() as patch:  # no better classifier than a page needs, in no other test's cache
+                patch.setenv("LATENTLAB_CACHE", str(folder / "cache"))
+                patch.setattr(networks, "LEAST_STEPS", 150)
+                networks.classifier_for(load_data("digits"))
+                done = run("lab", "--quick", "--out", folder / "lab")
             shutil.copy(folder / "lab" / "lab.html", folder)
             (folder / "said").write_text(done.stdout, encoding="utf-8")
     return folder

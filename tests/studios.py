@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from commands import PATIENCE
+
 
 @contextmanager
 def studio(runs: Path, *options: str, **environment: str) -> Iterator[str]:
@@ -33,9 +35,9 @@ def begin(runs: Path, *options: str, **environment: str) -> subprocess.Popen[str
     )
 
 
-def address_of(process: subprocess.Popen[str], seconds: float = 60.0) -> str:
+def address_of(process: subprocess.Popen[str]) -> str:
     """What it prints once it listens."""
-    said, until = "", time.monotonic() + seconds
+    said, until = "", time.monotonic() + PATIENCE
     while time.monotonic() < until and process.poll() is None:
         ready, _, _ = select.select([process.stdout], [], [], 0.5)
         if ready:

@@ -17,6 +17,7 @@ from PIL import Image
 import latentlab as ll
 from latentlab.data.arrays import as_bytes, classes, spec_of
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 SMALL = {key: value for key, value in TINY.items() if key != "data.train_images"} | {"hidden": (8,), "latent_dim": 2}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import refusal, run
+from commands import refusal_here, run
 from fakeruns import coarse_figures, fake_run
 from hypothesis import given
 from hypothesis import strategies as st
@@ -217,21 +217,21 @@ def test_every_difference_is_named_at_once(tmp_path):
         compared(folders)
 
 
-def test_wrong_input_is_one_line(tmp_path):
+def test_wrong_input_is_one_line(tmp_path, capsys):
     vae = fake_run(tmp_path / "vae", "vae", epochs=0)
     bare = fake_run(tmp_path / "bare", "vae", epochs=0)
     (bare.path / "scores.json").unlink()
     out = ["--out", tmp_path / "out"]
-    assert "at least one run" in refusal("compare", *out)
-    assert "--out" in refusal("compare", vae.path)
-    assert f"`latentlab evaluate {bare.path}` first" in refusal("compare", vae.path, bare.path, *out)
-    assert "'nowhere'" in refusal("compare", "nowhere", *out)
-    assert "named twice" in refusal("compare", vae.path, tmp_path / "bare" / ".." / "vae", *out)
-    assert "'de'" in refusal("compare", vae.path, "--lang", "de", *out)
+    assert "at least one run" in refusal_here(capsys, "compare", *out)
+    assert "--out" in refusal_here(capsys, "compare", vae.path)
+    assert f"`latentlab evaluate {bare.path}` first" in refusal_here(capsys, "compare", vae.path, bare.path, *out)
+    assert "'nowhere'" in refusal_here(capsys, "compare", "nowhere", *out)
+    assert "named twice" in refusal_here(capsys, "compare", vae.path, tmp_path / "bare" / ".." / "vae", *out)
+    assert "'de'" in refusal_here(capsys, "compare", vae.path, "--lang", "de", *out)
     scored(vae, split="val")
     other = fake_run(tmp_path / "other", "ae", epochs=0)
-    assert "split (val in vae; test in other)" in refusal("compare", vae.path, other.path, *out)
-    assert "a folder" in refusal("compare", other.path, "--out", vae.path / "config.json")
+    assert "split (val in vae; test in other)" in refusal_here(capsys, "compare", vae.path, other.path, *out)
+    assert "a folder" in refusal_here(capsys, "compare", other.path, "--out", vae.path / "config.json")
     assert not (tmp_path / "out").exists()
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from commands import refusal_here, run
+from commands import refusal_here, run, run_here
 from conftest import FAMILIES, TINY
 
 import latentlab as ll
@@ -21,12 +21,13 @@ from latentlab.base.files import read_json, replace_with
 from latentlab.base.images import save_png
 from latentlab.data import Data, load_data
 from latentlab.measure import likelihood as elbo
-from latentlab.measure.extractors import extractors_for
+from latentlab.measure.extractors import extractors_for, networks
 from latentlab.measure.extractors.networks import cached_classifier, classifier_for, random_convolutions
 from latentlab.measure.quality import read_images, real_images
 from latentlab.measure.scores import evaluate_images, evaluate_run
 from latentlab.measure.table import measurements
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 FEATURES = {"frechet", "kid", "precision", "recall", "density", "coverage"}
 SAMPLES = FEATURES | {"class_entropy_nats", "class_reverse_kl_nats", "ms_ssim", "nearest_train_distance"}
 CODES = {"knn_accuracy", "probe_accuracy"}
@@ -34,6 +35,14 @@ SOURCES = {"kid_reconstructions", "kid_posterior", "kid_fitted"}
 COPIES = {"reconstruction_mse", "psnr", "ssim"}
 RANDOM = "random-convolutions"
 LIKELIHOOD = {"negative_elbo_nats", "reconstruction_nats", "kl_nats", "active_units", "nll_nats", "bits_per_dim"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _short_training():
+    """The classifier of 96 images knows them long before its 600 steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(networks, "LEAST_STEPS", 150)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -287,7 +296,7 @@ class TestForeign:
             assert scores[name] == results["sn-gan"]["scores"][name], name
         assert json.loads((tmp_path / "scores.json").read_text())["source"] == "images"
 
-    def test_the_command_reads_folders_and_arrays(self, digits: Data, tmp_path: Path) -> None:
+    def test_the_command_reads_folders_and_arrays(self, digits: Data, tmp_path: Path, capsys) -> None:
         images = load_data("digits").val.images[:40]
         np.savez(tmp_path / "theirs.npz", images=images)
         for i, image in enumerate(images):
@@ -296,7 +305,7 @@ class TestForeign:
         assert printed.splitlines()[-1] == str(tmp_path / "theirs.scores.json")
         assert "frechet" in printed
         assert "Floor: what other real images reach" in printed
-        run("evaluate", "--images", tmp_path / "theirs", "--data", "digits", "--split", "val", "--extractors", RANDOM)
+        run_here(capsys, "evaluate", "--images", tmp_path / "theirs", "--data", "digits", "--split", "val", "--extractors", RANDOM)
         from_array = json.loads((tmp_path / "theirs.scores.json").read_text())
         from_folder = json.loads((tmp_path / "theirs" / "scores.json").read_text())
         assert from_folder["split"] == "val"
@@ -341,10 +350,10 @@ def test_wrong_input_gets_one_line(arguments: tuple[str, ...], told: str, runs, 
     assert told in refusal_here(capsys, "evaluate", *(path if word == "RUN" else word for word in arguments))
 
 
-def test_no_importance_samples_are_what_every_family_has(runs, tmp_path: Path) -> None:
+def test_no_importance_samples_are_what_every_family_has(runs, tmp_path: Path, capsys) -> None:
     """As the experiment and a sweep ask for it, whatever the family."""
     shutil.copytree(runs["sn-gan"].path, tmp_path / "gan")
-    run("evaluate", tmp_path / "gan", "--nll-samples=0", "--count", 20, "--extractors", RANDOM)
+    run_here(capsys, "evaluate", tmp_path / "gan", "--nll-samples=0", "--count", 20, "--extractors", RANDOM)
     scores = json.loads((tmp_path / "gan" / "scores.json").read_text(encoding="utf-8"))
     assert 20 in [one["samples"] for one in measurements(scores)]  # beside a fuller measurement, where there was one
     assert "nll_nats" not in scores["scores"]
@@ -363,6 +372,12 @@ def test_a_place_that_cannot_be_written_is_found_before_the_work(runs, tmp_path:
     with pytest.raises(OSError) as full:
         replace_with(tmp_path / "mine.json", lambda beside: (_ for _ in ()).throw(OSError(28, "No space", str(beside))))
     assert full.value.filename == str(tmp_path / "mine.json")
+
+
+def test_a_name_of_no_extractor_is_refused_before_the_work(runs, monkeypatch) -> None:
+    monkeypatch.setattr("latentlab.measure.scores.vae_scores", lambda *given: pytest.fail("it began to measure"))
+    with pytest.raises(LabError, match=r"extractors must be some of classifier, .* Got 'vgg'"):
+        runs["conv-vae"].evaluate(extractors=["classifier", "vgg"])
 
 
 def test_a_split_without_images_is_refused(runs, results, digits: Data) -> None:

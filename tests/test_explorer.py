@@ -22,6 +22,7 @@ from latentlab.base.seeding import latents
 from latentlab.models.nets import to_unit
 from latentlab.show.explorer import Packed, base85_decoded, base85_encoded, embed, module, pack_network
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 POLICY = "default-src 'none'; script-src 'unsafe-inline'"  # of a page on which WebAssembly is not allowed
 
 SMALL = {"model.hidden": (24,), "model.channels": (6, 10), "model.latent_dim": 5}

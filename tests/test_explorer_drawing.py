@@ -27,6 +27,7 @@ from latentlab.show.explorer.codes import dequantized
 from latentlab.show.explorer.content import explorer_content, explorer_words
 from latentlab.show.explorer.network import Affine, folded, named
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 INNER = dict.fromkeys(("Sheet", "boundsOf", "habitOf", "massCentre", "strokeWidth"), "sheet.js")
 INNER |= dict.fromkeys(("posterior", "unitNats", "majority"), "reading.js") | {"open": "network.js"}
 HALF = 2.0**-11  # the most that a number of 16 bits is off, of itself

@@ -33,13 +33,21 @@ from latentlab.runs.code import FOLDER, TRUST, kept
 from latentlab.runs.diagnosis.sight import facts_of
 from latentlab.runs.diagnosis.symptoms import remedy_of
 from latentlab.show.explorer.content import explorer_content
+from latentlab.show.figures import draw_figures
 from latentlab.show.figures.records import objective
 from latentlab.train import run_to_end
 from latentlab.train.start import reopen
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 SIZE, Z = 8, 3
 SMALL: dict[str, Any] = {"latent_dim": Z, "batch_size": 16, "epochs": 2, "threads": 1, "checkpoint_seconds": 0, "hidden": (8,)}
 IMAGES = np.random.default_rng(0).integers(0, 256, (60, SIZE, SIZE), np.uint8)
+
+
+@pytest.fixture
+def unrehearsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run begins without the process that opens it anew, seconds each time: for tests of what follows."""
+    monkeypatch.setattr("latentlab.train.start.rehearse", lambda folder, given: None)
 
 
 def small(**changes: Any) -> dict[str, Any]:
@@ -317,7 +325,7 @@ def test_a_module_equal_to_the_presets_trains_to_the_same_bits(
     assert theirs.config.differs(ours.config).keys() == {f"own.{name}" for name in parts}
 
 
-def test_a_loss_equal_to_the_presets_trains_to_the_same_bits(tmp_path: Path, cache) -> None:
+def test_a_loss_equal_to_the_presets_trains_to_the_same_bits(tmp_path: Path, cache, unrehearsed) -> None:
     ours, theirs = (ll.train("mlp-vae", out=tmp_path / name, **small(), **given) for name, given in (("a", {}), ("b", {"loss": own_loss})))
     assert all(np.array_equal(value, tensors(theirs)[name]) for name, value in tensors(ours).items())
     assert [row["loss_nats"] for row in ours.metrics()] == [row["loss_nats"] for row in theirs.metrics()]
@@ -333,12 +341,13 @@ def test_a_part_given_as_none_is_not_given(tmp_path: Path, cache) -> None:
     assert ll.resume(tmp_path / "run", epochs=3, encoder=None).config.own == ()
 
 
-def test_what_goes_wrong_with_a_loss_of_ones_own_is_not_blamed_on_a_setting(tmp_path: Path, cache) -> None:
+def test_what_goes_wrong_with_a_loss_of_ones_own_is_not_blamed_on_a_setting(tmp_path: Path, cache, unrehearsed) -> None:
     run = ll.train("mlp-vae", out=tmp_path / "run", **small(epochs=1, beta=4.0), loss=own_loss)
     facts = facts_of(run.config, run.folder.environment())
     for key in ("not_finite", "posterior_collapse", "dead_units"):
         assert remedy_of(key, "", {}, facts)[0] == "own_loss" != remedy_of(key, "", {}, replace(facts, own_loss=False))[0]
     assert objective(run.folder) == "own"  # which titles its curves
+    assert {path.stem for path in draw_figures(run.folder, tsne=False)} == {"loss", "kl", "latent", "samples", "reconstructions"}
 
 
 def squares(images: torch.Tensor, logits: torch.Tensor, mean: torch.Tensor, log_var: None) -> torch.Tensor:
@@ -360,7 +369,7 @@ def gan_step(generator, discriminator, images, noise, generator_optimizer, discr
     return loss, fooled
 
 
-def test_a_gans_step_of_ones_own_is_plain_torchs(tmp_path: Path, cache) -> None:
+def test_a_gans_step_of_ones_own_is_plain_torchs(tmp_path: Path, cache, request) -> None:
     """Two steps of it move the weights as `torch.optim.Adam` does, and it goes on in bits from a run folder that is trusted."""
     settings = small(generator_updates=1, discriminator_normalization="none", ema_halflife_images=0, measure_samples=0)
     settings.pop("epochs")
@@ -387,12 +396,14 @@ def test_a_gans_step_of_ones_own_is_plain_torchs(tmp_path: Path, cache) -> None:
     row = [row for row in run.metrics() if row["split"] == "train"][-1]
     assert {"discriminator_loss", "generator_loss", "real_logit", "fake_logit", "gradient_norm"} <= row.keys()
     assert facts_of(run.config, run.folder.environment()).loss == ""  # whose rules are not known, so that none is judged by them
+    assert {path.stem for path in draw_figures(run.folder)} == {"loss", "samples"}
+    request.getfixturevalue("unrehearsed")
     whole = ll.train("sn-gan", out=tmp_path / "b", **settings, steps=5, log_steps=1, step=gan_step)
     later = ll.resume(tmp_path / "a", steps=5, trust=True)
     assert all(np.array_equal(value, tensors(later)[name]) for name, value in tensors(whole).items())
 
 
-def test_a_decoder_of_ones_own_becomes_a_generator(tmp_path: Path, cache) -> None:
+def test_a_decoder_of_ones_own_becomes_a_generator(tmp_path: Path, cache, unrehearsed) -> None:
     vae = ll.train("conv-vae", out=tmp_path / "vae", **small(), decoder=plain_decoder())
     gan = ll.train("gan-from-vae", out=tmp_path / "gan", generator_from=str(vae.path), steps=1, threads=1, batch_size=16)
     begun = networks_of(gan)["generator"]
@@ -680,7 +691,7 @@ class Late(Plain):
         return super().forward(x)
 
 
-def test_an_error_while_training_is_told_as_theirs(tmp_path: Path, cache) -> None:
+def test_an_error_while_training_is_told_as_theirs(tmp_path: Path, cache, unrehearsed) -> None:
     with pytest.raises(ll.LabError, match=r"test_own.py, line \d+, in forward: ValueError: too late") as failed:
         ll.train("mlp-vae", out=tmp_path / "run", **small(), encoder=Late)
     assert isinstance(failed.value.__cause__, ValueError)
@@ -744,7 +755,7 @@ def test_a_record_cannot_name_code_that_does_more_than_compute(kind: dict[str, s
         found(tmp_path, False, {"encoder": kind})(kind)
 
 
-def test_a_studio_that_trusts_its_folder_tells_its_processes(tmp_path: Path, cache, monkeypatch) -> None:
+def test_a_studio_that_trusts_its_folder_tells_its_processes(tmp_path: Path, cache, unrehearsed, monkeypatch) -> None:
     run = ll.train("mlp-vae", out=tmp_path / "run", **small(), encoder=Plain())
     monkeypatch.setenv(TRUST, "")
     told: list[str] = []
@@ -755,7 +766,7 @@ def test_a_studio_that_trusts_its_folder_tells_its_processes(tmp_path: Path, cac
     assert np.array_equal(ll.open_run(run.path).sample(2), run.sample(2))
 
 
-def test_other_networks_than_a_runs_own_are_refused(tmp_path: Path, cache) -> None:
+def test_other_networks_than_a_runs_own_are_refused(tmp_path: Path, cache, unrehearsed) -> None:
     ll.train("mlp-vae", out=tmp_path / "run", **small(), encoder=Plain())
     assert ll.open_run(tmp_path / "run", encoder=Plain()).sample(2).shape == (2, SIZE, SIZE, 1)
     with pytest.raises(ll.LabError, match=r"encoder must be what the run was made with, Plain \(\w+\). Got 'Plain \(\w+\)'"):
@@ -829,8 +840,9 @@ def test_a_tuple_of_functions_is_the_same_in_another_process(tmp_path: Path, cac
     assert ll.open_run(tmp_path / "run").metrics()[-1]["epoch"] == pytest.approx(3, abs=0.1)
 
 
-def test_a_layer_reached_by_a_list_computes_in_fp32(tmp_path: Path, cache) -> None:
+def test_a_layer_reached_by_a_list_computes_in_fp32(tmp_path: Path, cache, request) -> None:
     listed = ll.train("mlp-vae", out=tmp_path / "bf16", **small(precision="bf16"), encoder=ByList())
+    request.getfixturevalue("unrehearsed")
     plain = ll.train("mlp-vae", out=tmp_path / "fp32", **small(precision="fp32"), encoder=ByList())
     assert any("compute in fp32, not in bf16" in note for note in listed.folder.environment()["notes"])
     assert np.array_equal(listed.sample(3), plain.sample(3))
@@ -958,8 +970,7 @@ def test_a_script_is_made_again_without_training_anew(tmp_path: Path, cache) -> 
 # In a page.
 
 
-@pytest.mark.slow
-def test_known_layers_are_drawn_live_and_others_from_a_plane(tmp_path: Path, cache) -> None:
+def test_known_layers_are_drawn_live_and_others_from_a_plane(tmp_path: Path, cache, unrehearsed) -> None:
     runs = {
         "live": ll.train("conv-vae", out=tmp_path / "live", **small(), decoder=plain_decoder()),
         "vae": ll.train("conv-vae", out=tmp_path / "vae", **small(), decoder=Drawing),
@@ -983,7 +994,7 @@ def test_known_layers_are_drawn_live_and_others_from_a_plane(tmp_path: Path, cac
 
 
 @pytest.mark.slow
-def test_a_page_shows_the_nearest_image_that_was_drawn_beforehand(browser, tmp_path: Path, cache) -> None:
+def test_a_page_shows_the_nearest_image_that_was_drawn_beforehand(browser, tmp_path: Path, cache, unrehearsed) -> None:
     run = ll.train("conv-vae", out=tmp_path / "vae", **small(epochs=20), decoder=Drawing)
     with np.load(run.path / "plane.npz") as file:
         plane = dict(file)
@@ -1003,7 +1014,6 @@ def test_a_page_shows_the_nearest_image_that_was_drawn_beforehand(browser, tmp_p
     assert not reader.problems
 
 
-@pytest.mark.slow
 def test_the_form_of_a_layer_is_what_is_kept(tmp_path: Path, cache) -> None:
     run = ll.train("conv-vae", out=tmp_path / "run", **small(), decoder=plain_decoder())
     assert kept(run.path)["decoder"]["modules"]["0"]["attributes"] == {"in_features": Z, "out_features": 32}
@@ -1011,8 +1021,7 @@ def test_the_form_of_a_layer_is_what_is_kept(tmp_path: Path, cache) -> None:
     assert run.folder.environment()["parameters"]["decoder"] == sum(p.numel() for p in plain_decoder().parameters())
 
 
-@pytest.mark.slow
-def test_a_run_of_ones_own_is_compared_and_shown_as_what_it_is(tmp_path: Path, cache) -> None:
+def test_a_run_of_ones_own_is_compared_and_shown_as_what_it_is(tmp_path: Path, cache, unrehearsed) -> None:
     """Apart from the preset's, with its parts among the settings, and no command that would make another run."""
     runs = {name: ll.train("mlp-vae", out=tmp_path / name, **small(seed=seed), **given) for name, seed, given in (
         ("own-0", 0, {"encoder": Plain()}), ("own-1", 1, {"encoder": Plain()}), ("other", 2, {"encoder": Plain(torch.tanh)}),
@@ -1030,7 +1039,7 @@ def test_a_run_of_ones_own_is_compared_and_shown_as_what_it_is(tmp_path: Path, c
         assert page.count('<span class="w">latentlab train mlp-vae</span>') == 2  # in both languages, of `ours` alone
 
 
-def test_a_configuration_of_ones_own_asks_for_its_parts(tmp_path: Path, cache) -> None:
+def test_a_configuration_of_ones_own_asks_for_its_parts(tmp_path: Path, cache, unrehearsed) -> None:
     run = ll.train("mlp-vae", out=tmp_path / "a", **small(), encoder=Plain())
     with pytest.raises(ll.LabError, match="encoder must be given: the configuration was one of somebody's own, Plain"):
         ll.train(run.config, out=tmp_path / "b")

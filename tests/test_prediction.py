@@ -11,7 +11,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from commands import refusal_here
+from commands import PATIENCE, refusal_here
 from handins import card, handed_in, short_questions
 
 import latentlab.lab.grid
@@ -31,7 +31,9 @@ NINE, TEN = "2026-11-22T09:00:00+00:00", "2026-11-22T11:00:00+01:00"  # the seco
 
 @pytest.fixture(autouse=True, scope="module")
 def _short_questions():
-    with short_questions():
+    """And no classifier: the experiments of these tests look at no samples."""
+    with short_questions(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(latentlab.lab.grid, "prepare", lambda images, say: None)
         yield
 
 
@@ -84,7 +86,6 @@ def test_what_was_kept_stands_over_what_the_sheet_says_since():
     assert Answers.from_json(json.loads(json.dumps(told.to_json()))) == told
 
 
-@pytest.mark.slow
 def test_the_command_keeps_a_prediction_before_the_experiment_begins(tmp_path, capsys, monkeypatch):
     folder = tmp_path / "kl"
 
@@ -133,7 +134,6 @@ def quick_experiment(monkeypatch):
     told, words = card("kl"), Phrase("page.verbatim", {"words": "w"})
     panel = Bars(words, words, (words,), (Series(words, (1.0,)),), words)
     findings = questions.Findings(told.settings, told.outcome, told.claims, (panel,), told.numbers)
-    monkeypatch.setattr(latentlab.lab.grid, "prepare", lambda images, say: None)
     monkeypatch.setattr(latentlab.show.report, "write_card_page", lambda card, out, lang: None)  # it needs the questions' whole texts
     monkeypatch.setattr(latentlab.lab.questions.module_of("kl"), "experiment", lambda bench: findings)
 
@@ -185,7 +185,7 @@ def test_a_person_at_a_terminal_is_asked_until_the_prediction_is_one(tmp_path):
             shown += os.read(child, 4096)
         except OSError:  # the terminal has no writer any more
             break
-    assert process.wait(60) == 7
+    assert process.wait(PATIENCE) == 7
     os.close(child)
     assert b"Got 'nonsense'" in shown
     assert json.loads((tmp_path / "kl" / "prediction.json").read_text(encoding="utf-8"))["chosen"] == ["one"]

@@ -14,12 +14,13 @@ import time
 from pathlib import Path
 
 import pytest
-from commands import PATIENCE, TINY, metric_steps, refusal, run, start, wait_until
+from commands import PATIENCE, TINY, metric_steps, refusal_here, run, run_here, start, wait_until
 from test_resume import curves, final_sha256
 
 import latentlab as ll
 from latentlab.base import files
 from latentlab.base.signals import Interrupted, StopFlag
+from latentlab.cli import main
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
 from latentlab.train import recorder as recording
@@ -29,6 +30,10 @@ from latentlab.train.session import Session
 from latentlab.train.start import create, reopen
 
 LONG = ["--epochs", "400"]  # 2,400 steps: long enough to be caught at work
+# Networks so small that forty epochs, each with a checkpoint, take seconds.
+VAE = ["train", "mlp-vae", *TINY, "--hidden", "16"]
+GAN = ["train", "sn-gan", *TINY, "--hidden", "16", "--model.channels", "4,8", "--model.discriminator-channels", "4,8"]
+STRAIGHT = {"mlp-vae": [*VAE, "--epochs", "40"], "sn-gan": [*GAN, "--train.measure-samples", "64", "--epochs", "40"]}
 
 
 def state(path: Path) -> str:
@@ -38,13 +43,13 @@ def state(path: Path) -> str:
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory) -> dict[str, Path]:
     root, done = tmp_path_factory.mktemp("straight"), {}
-    for preset in ("mlp-vae", "sn-gan"):
-        run("train", preset, *TINY, "--epochs", "40", "--out", root / preset)
+    for preset, words in STRAIGHT.items():
+        run(*words, "--out", root / preset)
         done[preset] = root / preset
     return done
 
 
-def test_a_run_killed_after_its_last_checkpoint_is_finished_by_resume(straight, tmp_path: Path) -> None:
+def test_a_run_killed_after_its_last_checkpoint_is_finished_by_resume(straight, tmp_path: Path, capsys) -> None:
     path = tmp_path / "run"
     shutil.copytree(straight["mlp-vae"], path)
     folder = RunFolder(path)
@@ -55,13 +60,13 @@ def test_a_run_killed_after_its_last_checkpoint_is_finished_by_resume(straight, 
     assert (path / "latents.npz").exists()
     assert state(path) == "finished"
     assert ((path / "metrics.jsonl").read_bytes(), final_sha256(path)) == before
-    assert "must be longer to go on" in refusal("resume", path)
+    assert "must be longer to go on" in refusal_here(capsys, "resume", path)
 
 
 @pytest.mark.parametrize("preset", [pytest.param("mlp-vae", marks=pytest.mark.slow), "sn-gan"])
-def test_kill_9_at_random_moments_loses_no_checkpoint_and_no_bit(preset: str, straight, tmp_path: Path) -> None:
+def test_kill_9_at_random_moments_loses_no_checkpoint_and_no_bit(preset: str, straight, tmp_path: Path, capsys) -> None:
     path, source = tmp_path / "run", random.Random(preset)
-    process = start("train", preset, *TINY, "--epochs", "40", "--out", path)
+    process = start(*STRAIGHT[preset], "--out", path)
     for _ in range(3):
         wait_until(lambda p=process: (path / "checkpoints" / "step-00000000").exists() or p.poll() is not None)
         time.sleep(source.uniform(0.0, 1.2))
@@ -78,12 +83,12 @@ def test_kill_9_at_random_moments_loses_no_checkpoint_and_no_bit(preset: str, st
         run("resume", path)
     assert final_sha256(path) == final_sha256(straight[preset])
     assert curves(path) == curves(straight[preset])
-    run("verify", path)
+    run_here(capsys, "verify", path)
 
 
 def test_a_run_killed_before_its_first_epoch_resumes_from_step_0(straight, tmp_path: Path) -> None:
     path = tmp_path / "run"
-    process = start("train", "mlp-vae", *TINY, "--epochs", "40", "--out", path)
+    process = start(*STRAIGHT["mlp-vae"], "--out", path)
     wait_until(lambda: (path / "checkpoints" / "step-00000000" / "MANIFEST.json").exists())
     process.kill()
     process.communicate()
@@ -97,7 +102,7 @@ def test_a_run_killed_before_its_first_epoch_resumes_from_step_0(straight, tmp_p
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_saves_and_leaves(number: signal.Signals, status: int, tmp_path: Path) -> None:
     path = tmp_path / "run"
-    process = start("train", "mlp-vae", *TINY, *LONG, "--out", path)
+    process = start(*VAE, *LONG, "--out", path)
     wait_until(lambda: metric_steps(path) > 20)
     process.send_signal(number)
     out, err = process.communicate(timeout=PATIENCE)
@@ -111,7 +116,7 @@ def test_a_signal_saves_and_leaves(number: signal.Signals, status: int, tmp_path
 def test_a_second_ctrl_c_costs_nothing_whenever_it_comes(tmp_path: Path) -> None:
     spacings = [0.0, 0.05, 0.2, 1.0]
     paths = [tmp_path / f"run-{number}" for number in range(len(spacings))]
-    runs = [start("train", "mlp-vae", *TINY, "--epochs", "40000", "--out", path) for path in paths]
+    runs = [start(*VAE, "--epochs", "40000", "--out", path) for path in paths]
     for path in paths:
         wait_until(lambda path=path: metric_steps(path) > 3)
     for process, path, pause in zip(runs, paths, spacings, strict=True):
@@ -160,7 +165,7 @@ def test_a_third_signal_gives_up_and_says_what_is_left(tiny, tmp_path: Path, mon
 
 def test_a_signal_before_training_leaves_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")  # stderr then tells each module as it is loaded
-    process = start("train", "mlp-vae", *TINY, *LONG, "--out", tmp_path / "run")
+    process = start(*VAE, *LONG, "--out", tmp_path / "run")
     assert any(" torch." in line for line in process.stderr)  # the first part of torch: the rest is still to come
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=PATIENCE)
@@ -202,9 +207,9 @@ def test_a_signal_while_a_run_is_measured_leaves_the_scores_of_before(tmp_path: 
     assert (path / "scores.json").read_bytes() == before
 
 
-def test_a_signal_while_a_finished_run_is_drawn_changes_nothing(tmp_path: Path) -> None:
+def test_a_signal_while_a_finished_run_is_drawn_changes_nothing(tmp_path: Path, capsys) -> None:
     path, there = tmp_path / "run", tmp_path / "there"
-    process = patched("train", "draw_figures", there, ["train", "mlp-vae", *map(str, TINY), "--steps", "2", "--out", str(path)])
+    process = patched("train", "draw_figures", there, [*VAE, "--steps", "2", "--out", str(path)])
     wait_until(there.exists)
     process.send_signal(signal.SIGINT)
     there.unlink()
@@ -213,20 +218,20 @@ def test_a_signal_while_a_finished_run_is_drawn_changes_nothing(tmp_path: Path) 
     assert "Traceback" not in err
     assert state(path) == "finished"
     assert (path / "figures" / "loss.png").is_file()
-    run("verify", path)
+    run_here(capsys, "verify", path)
 
 
-def test_two_processes_cannot_train_one_run_and_stop_stops_it(tmp_path: Path) -> None:
+def test_two_processes_cannot_train_one_run_and_stop_stops_it(tmp_path: Path, capsys) -> None:
     path = tmp_path / "run"
-    process = start("train", "mlp-vae", *TINY, *LONG, "--out", path)
+    process = start(*VAE, *LONG, "--out", path)
     wait_until(lambda: metric_steps(path) > 3)
-    assert "being trained by another process" in refusal("resume", path)
-    assert "must be a folder that is new or empty" in refusal("train", "mlp-vae", *TINY, "--out", path)
+    assert "being trained by another process" in refusal_here(capsys, "resume", path)
+    assert "must be a folder that is new or empty" in refusal_here(capsys, "train", "mlp-vae", *TINY, "--out", path)
     assert run("stop", path).stdout.startswith(f"{path}: stopped at step")
     out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert out.strip() == str(path)
-    assert "must be training to be stopped. It is stopped" in refusal("stop", path)
+    assert "must be training to be stopped. It is stopped" in refusal_here(capsys, "stop", path)
 
 
 def test_a_stop_that_was_asked_of_a_dead_process_does_not_stop_the_next(tmp_path: Path, tiny) -> None:
@@ -236,25 +241,26 @@ def test_a_stop_that_was_asked_of_a_dead_process_does_not_stop_the_next(tmp_path
     assert [e.state for e in events(reopen(tmp_path / "run")) if type(e).__name__ == "Ended"] == ["finished"]
 
 
-def test_damage_is_named_and_the_checkpoint_before_it_used(straight, tmp_path: Path) -> None:
+def test_damage_is_named_and_the_checkpoint_before_it_used(straight, tmp_path: Path, capsys) -> None:
     path = tmp_path / "run"
     shutil.copytree(straight["mlp-vae"], path)
     newest = checkpoints.newest(path / "checkpoints", print)
     content = bytearray((newest / "tensors.safetensors").read_bytes())
     content[len(content) // 2] ^= 4
     (newest / "tensors.safetensors").write_bytes(content)
-    done = run("sample", path, "--count", 4, "--out", tmp_path / "s.npz")
-    assert "damaged" in done.stderr
-    assert newest.name in done.stderr
-    assert done.stdout.strip() == str(tmp_path / "s.npz")
-    report = run("verify", path, status=2)
-    assert [line.split()[:2] for line in report.stdout.splitlines() if line.startswith("damaged")] == [
+    assert main(["sample", str(path), "--count", "4", "--out", str(tmp_path / "s.npz")]) == 0
+    done = capsys.readouterr()
+    assert "damaged" in done.err
+    assert newest.name in done.err
+    assert done.out.strip() == str(tmp_path / "s.npz")
+    assert main(["verify", str(path)]) == 2
+    assert [line.split()[:2] for line in capsys.readouterr().out.splitlines() if line.startswith("damaged")] == [
         ["damaged", f"checkpoints/{newest.name}"]
     ]
     resumed = run("resume", path)
     assert "damaged" in resumed.stderr
     assert final_sha256(path) == final_sha256(straight["mlp-vae"])
-    run("verify", path)
+    run_here(capsys, "verify", path)
 
 
 class TestFullDisk:

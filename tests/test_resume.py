@@ -19,6 +19,8 @@ from latentlab.train.events import Stepped
 from latentlab.train.loop import events
 from latentlab.train.start import create, reopen
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def final_sha256(path: Path) -> str:
     newest = checkpoints.newest(path / "checkpoints", print)

@@ -17,6 +17,8 @@ from latentlab.models.vae import VAELearner
 from latentlab.train.loop import events
 from latentlab.train.start import create
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> dict[str, ll.Run]:

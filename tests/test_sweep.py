@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import PATIENCE, metric_steps, refusal, run, start, wait_until
+from commands import PATIENCE, metric_steps, refusal_here, run, start, wait_until
 from fakeruns import blobs, coarse_figures, fake_run
 from PIL import Image
 
@@ -155,12 +155,13 @@ def test_every_cell_is_checked_before_anything_starts(arguments, parts, tmp_path
     assert not list(tmp_path.rglob("*.json"))
 
 
-def test_wrong_input_is_one_line_and_leaves_nothing(tmp_path):
-    line = refusal("sweep", "mlp-vae", "--latent-dim", "2,x", cwd=tmp_path)
+def test_wrong_input_is_one_line_and_leaves_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    line = refusal_here(capsys, "sweep", "mlp-vae", "--latent-dim", "2,x")
     assert "--latent-dim must be an integer of at least 1" in line
-    line = refusal("sweep", "sn-gan", "--nll-samples", "5", cwd=tmp_path)
+    line = refusal_here(capsys, "sweep", "sn-gan", "--nll-samples", "5")
     assert line.endswith("--nll-samples goes with a VAE; sn-gan has no likelihood. Leave it out.")
-    line = refusal("sweep", "mlp-ae", "--hidden", "8/16384,16384,16384", cwd=tmp_path)
+    line = refusal_here(capsys, "sweep", "mlp-ae", "--hidden", "8/16384,16384,16384")
     assert "hidden-16384x16384x16384" in line
     assert not list(tmp_path.iterdir())
 

@@ -14,6 +14,7 @@ import latentlab as ll
 from latentlab.base.seeding import latents
 from latentlab.models.sampling import truncated
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 BOUNDS = st.floats(1e-6, 40)
 
 

@@ -17,7 +17,7 @@ from latentlab.base.images import Images
 from latentlab.config.field import Field, plain
 from latentlab.data import Data, ImageSet
 from latentlab.measure import Watcher, unwatched
-from latentlab.measure.extractors import Extractor, extractors_for
+from latentlab.measure.extractors import Extractor, check_names, extractors_for
 from latentlab.measure.likelihood import vae_scores
 from latentlab.measure.metrics.classes import knn_accuracy, probe_accuracy
 from latentlab.measure.metrics.pixels import fitting_scales, mean_squared_error, psnr, ssim
@@ -58,6 +58,7 @@ def evaluate_run(
     check_split(split)
     for field, value in zip(DRAWN, (samples, nll_samples, nll_images), strict=True):
         field.check(plain(value))
+    asked = _asked(extractors)
     check_writable(run.path / "scores.json")
     earlier = measurements(run.folder.scores())
     data = run.folder.same_images(data) if isinstance(data, Data) else run.data(data)
@@ -84,7 +85,7 @@ def evaluate_run(
         fakes = run.sample(count, seed=run.config.train.seed + 1)
         result |= {"samples": count, "samples_per_second": count / (time.perf_counter() - started)}
         beside = decoded_sources(run, data, min(count, MOST_BESIDE)) if run.config.family in GROUPS["copy"] else None
-        seen = sample_scores(fakes, real, _lookers(extractors, data), watch, beside)
+        seen = sample_scores(fakes, real, _lookers(asked, data), watch, beside)
         scores |= seen.pop("scores")
         if run.config.family == "ae":
             scores["kid_fitted"] = scores["kid"]  # so its samples are drawn
@@ -130,16 +131,22 @@ def evaluate_images(
         raise refusal("images", f"of shape [N, {', '.join(map(str, data.shape))}], as {data.spec} is", list(images.shape))
     real = real_images(data, split, len(images))
     result = _result(data, split, getattr(data, split)) | {"source": "images", "samples": len(images)}
-    result |= sample_scores(images, real, _lookers(extractors, data), watch)
+    result |= sample_scores(images, real, _lookers(_asked(extractors), data), watch)
     result["headline"] = headline(result["scores"])
     if out is not None:
         replace_json(out, result)
     return result
 
 
-def _lookers(asked: str | Sequence[str | Extractor] | None, data: Data) -> list[Extractor]:
-    chosen = [asked] if isinstance(asked, str) else asked or ()
-    return [one if isinstance(one, Extractor) else extractors_for(data, [one])[0] for one in chosen] or extractors_for(data)
+def _asked(extractors: str | Sequence[str | Extractor] | None) -> Sequence[str | Extractor]:
+    """What shall look, by name or as it is. Raises LabError for a name that there is none of, before the work."""
+    chosen = [extractors] if isinstance(extractors, str) else extractors or ()
+    check_names([one for one in chosen if not isinstance(one, Extractor)])
+    return chosen
+
+
+def _lookers(asked: Sequence[str | Extractor], data: Data) -> list[Extractor]:
+    return [one if isinstance(one, Extractor) else extractors_for(data, [one])[0] for one in asked] or extractors_for(data)
 
 
 def check_split(split: str) -> None:

@@ -74,6 +74,13 @@ class Extractor(ABC):
         return Seen(np.concatenate(features), np.concatenate(labels) if labels else None)
 
 
+def check_names(names: Sequence[object]) -> None:
+    """Raise LabError for a name that no extractor has."""
+    for name in names:
+        if name not in NAMES:
+            raise refusal("extractors", "some of " + ", ".join(NAMES), name)
+
+
 def extractors_for(
     data: Data,
     names: Sequence[str] | None = None,
@@ -90,6 +97,7 @@ def extractors_for(
 
     if names is None:
         names = ["classifier" if data.labelled else "random-convolutions"] + (["inception-v3"] if inception_weights else [])
+    check_names(names)
     chosen: dict[str, Extractor] = {}
     for name in sorted(names, key=lambda name: name == "classifier"):  # last, because its training takes a while: refusals come first
         match name:
@@ -101,6 +109,4 @@ def extractors_for(
                 chosen[name] = random_convolutions(data.shape[2])
             case "inception-v3":
                 chosen[name] = inception(inception_weights, inception_sha256)
-            case _:
-                raise refusal("extractors", "some of " + ", ".join(NAMES), name)
     return [chosen[name] for name in dict.fromkeys(names)]

@@ -194,8 +194,11 @@ def say_empty(panel: Axes, words: str) -> None:
 
 def save(figure: Figure, path: Path, lang: str, **facts: Any) -> Path:
     """Write the figure as PNG beside `path` and rename it. Its language and `facts` stand in the file as text chunks."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     known = {"Language": lang, "Software": "latentlab"} | {name: str(value) for name, value in facts.items()}
-    replace_with(path, lambda beside: figure.savefig(beside, format="png", metadata=known))
+    # Figure.savefig draws twice, the first time for the layout alone; the canvas lays out as it draws.
+    replace_with(path, lambda beside: FigureCanvasAgg(figure).print_png(beside, metadata=known))  # type: ignore[no-untyped-call]
     return path
 
 
