@@ -32,7 +32,12 @@ def card(run: Trained, lang: str) -> str:
         return text(f"exchange.card.{key}", lang, **values)
 
     about = f"studio.preset.{config.preset}.about"
-    size = {"height": height, "width": width, "kind": text("page.grey" if channels == 1 else "page.color", lang)}
+    size = {
+        "step": number(run.step, lang),
+        "height": height,
+        "width": width,
+        "kind": text("page.grey" if channels == 1 else "page.color", lang),
+    }
     learned = sum((environment.get("parameters") or {}).values())
     counts = {split: number(count, lang) for split, count in environment["images"].items()}
     opened = '".", trust=True' if config.own else '"."'
@@ -40,7 +45,7 @@ def card(run: Trained, lang: str) -> str:
         *_head(config.family, data if source.kind == "published" else None),
         f"# {say('title', preset=config.preset, data=data)}",
         f"![{say('alt')}]({SAMPLES})",
-        say("what", version=__version__, step=number(run.step, lang), **size),
+        say("imported", **came, **size) if (came := environment.get("imported")) else say("what", version=__version__, **size),
         say("size", latent=config.model.latent_dim, parameters=number(learned, lang)),
         *([text(about, lang)] if about in catalogue(lang) else []),
         f"## {say('data')}",

@@ -22,6 +22,7 @@ from latentlab.config.schema import Config
 from latentlab.models.learner import Learner
 from latentlab.models.nets import GaussianEncoder
 from latentlab.models.optimiser import apart
+from latentlab.runs import checkpoints
 from latentlab.runs.folder import open_folder
 from latentlab.runs.trained import Trained
 from latentlab.show.figures import draw_figures
@@ -53,8 +54,8 @@ def bring(file: str | Path, config: Config, out: str | Path | None = None, mean:
         found, notes = matched(tensors, ordered, learner, mean, config.preset, path)
         for name, state in found.items():
             begin_with(learner, name, state)
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-        return {"imported": {"file": path.name, "sha256": sha256}}, notes
+        file = path if path.is_file() else checkpoints.newest(open_folder(path).checkpoints, notes.append) / checkpoints.TENSORS
+        return {"imported": {"file": path.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}}, notes
 
     session = create(config, out, begin=begin)
     with session.lock, threads(int(session.config.train.threads)):
@@ -88,11 +89,8 @@ def read(path: Path) -> tuple[State, bool]:
             raise
         remedy = "It is damaged, or holds more than tensors, which would be code: save its state_dict()."
         raise refusal("a file to import", must, str(path), f"{remedy} ({type(error).__name__})") from None
-    while isinstance(found, Mapping) and not any(isinstance(value, Tensor) for value in found.values()):
-        inner = next((found[key] for key in NESTED if isinstance(found.get(key), Mapping)), None)
-        if inner is None:
-            break
-        found = inner
+    while isinstance(found, Mapping) and (inside := [found[key] for key in NESTED if isinstance(found.get(key), Mapping)]):
+        found = inside[0]
     tensors = {str(key): value for key, value in found.items() if isinstance(value, Tensor)} if isinstance(found, Mapping) else {}
     if not tensors:
         raise refusal("a file to import", must, str(path), "It holds no tensors by name.")

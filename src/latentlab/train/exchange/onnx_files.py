@@ -9,51 +9,24 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from latentlab.base import __version__
 from latentlab.base.errors import LabError
 from latentlab.base.files import replace_bytes
 from latentlab.config.sources import named
-from latentlab.models.autoencoder import AutoencoderLearner
-from latentlab.models.objectives import LIKELIHOODS
-from latentlab.train.exchange.plain import plain_networks
+from latentlab.train.exchange.plain import plain_networks, prior_of
 
 if TYPE_CHECKING:
     from latentlab.runs.trained import Trained
 
 BATCHES = (1, 2, 7)
 TOLERANCE = 1e-4
-
-
-class Drawing(nn.Module):
-    """z [N, Z] to images [N, C, H, W] in [0, 1]."""
-
-    def __init__(self, network: nn.Module, mean: Any) -> None:
-        super().__init__()
-        self.network, self.mean = network, mean
-
-    def forward(self, z: Tensor) -> Tensor:
-        image: Tensor = self.mean(self.network(z))
-        return image
-
-
-class Prior(nn.Module):
-    """Standard normal rows [N, Z] to codes of an autoencoder's fitted Gaussian, [N, Z]."""
-
-    def __init__(self, prior_mean: Tensor, prior_scale: Tensor) -> None:
-        super().__init__()
-        self.mean, self.scale = nn.Buffer(prior_mean), nn.Buffer(prior_scale)
-
-    def forward(self, normal: Tensor) -> Tensor:
-        return self.mean + normal @ self.scale
 
 
 class Part(NamedTuple):
@@ -63,7 +36,7 @@ class Part(NamedTuple):
     network: nn.Module
     shape: tuple[int, ...]  # of one input
     given: str
-    gives: list[str]
+    gives: tuple[str, ...]
 
 
 def write(run: Trained, out: Path, lang: str) -> list[Path]:
@@ -79,16 +52,15 @@ def parts_of(run: Trained) -> list[Part]:
     """What is written of a run; its discriminator is not."""
     networks, size = plain_networks(run), run.config.model.latent_dim
     height, width, channels = run.image_shape
-    if run.config.family == "gan":
-        return [Part("", Drawing(networks["generator"], torch.sigmoid), (size,), "z", ["image"])]
-    decoder = Drawing(networks["decoder"], LIKELIHOODS[run.config.objective].mean)
-    gives = ["mean", "log_var"] if run.config.family == "vae" else ["code"]
-    parts = [
-        Part("", decoder, (size,), "z", ["image"]),
-        Part("-encoder", networks["encoder"], (channels, height, width), "image", gives),
-    ]
-    if isinstance(run.learner, AutoencoderLearner):
-        parts.append(Part("-prior", Prior(**run.learner.prior), (size,), "normal", ["z"]))
+    drawing = nn.Sequential(networks.get("decoder") or networks["generator"], nn.Sigmoid())
+    parts = [Part("", drawing, (size,), "z", ("image",))]
+    if encoder := networks.get("encoder"):
+        gives = ("mean", "log_var") if run.config.family == "vae" else ("code",)
+        parts.append(Part("-encoder", encoder, (channels, height, width), "image", gives))
+    if prior := prior_of(run):
+        draw = nn.Linear(size, size)
+        draw.load_state_dict({"weight": prior["prior_scale"].T, "bias": prior["prior_mean"]})
+        parts.append(Part("-prior", draw, (size,), "normal", ("z",)))
     return parts
 
 
@@ -96,23 +68,29 @@ def _model(part: Part, about: dict[str, str]) -> bytes:
     """One network as the bytes of an ONNX model that says what it is. Raises LabError."""
     import onnx
 
-    what, network = f"the network from {part.given} to {part.gives[0]}", part.network.eval()
+    what, before = f"the network from {part.given} to {part.gives[0]}", logging.root.manager.disable
     names: dict[str, Any] = {"input_names": [part.given], "output_names": part.gives, "verbose": False}
+    logging.disable(logging.WARNING)  # of packages that are not needed
     try:
-        with _quiet():
-            sizes = ({0: torch.export.Dim("N")},)
-            program: Any = torch.onnx.export(network, (torch.zeros(2, *part.shape),), dynamo=True, dynamic_shapes=sizes, **names)
-        model = program.model_proto
+        sizes, example = ({0: torch.export.Dim("N")},), torch.zeros(2, *part.shape)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program: Any = torch.onnx.export(part.network.eval(), (example,), dynamo=True, dynamic_shapes=sizes, **names)
+        model = program.model_proto  # made anew at each look
         graph = model.graph
-        for entry in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        for entry in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
             del entry.metadata_props[:]  # where in whose files each operation was written
         onnx.helper.set_model_props(model, about)
-        model.producer_name, model.producer_version = "latentlab", __version__
         content: bytes = model.SerializeToString()
         apart = difference(content, part)
     except Exception as error:  # what somebody's own network does can be anything
-        why = f"{type(error).__name__}: {error}".strip().splitlines()[0][:200]
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        why = f"{type(cause).__name__}: {cause}".strip().splitlines()[0][:200]
         raise LabError(f"{what} cannot be written as ONNX ({why}). Use --format safetensors.") from error
+    finally:
+        logging.disable(before)
     if not apart <= TOLERANCE:
         raise LabError(
             f"{what} must give in ONNX what it gives in torch, within {TOLERANCE:g}. It is off by {apart:.3g}: nothing was kept."
@@ -135,16 +113,3 @@ def difference(content: bytes, part: Part) -> float:
         wanted = out if isinstance(out, tuple) else (out,)
         apart += [np.abs(got - one.numpy()).max() for got, one in zip(session.run(None, {part.given: x}), wanted, strict=True)]
     return float(np.max(apart))  # NaN where one is
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """What the exporter says of packages that are not needed is said to nobody."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from latentlab.config.layers import Convolution, Dense, Layer, Layers, TransposedConvolution, networks
+from latentlab.models.autoencoder import AutoencoderLearner
 from latentlab.models.nets import Chain
 
 if TYPE_CHECKING:
@@ -19,6 +20,18 @@ def plain_networks(run: Trained) -> dict[str, Chain]:
     layers = networks(run.config.model, run.image_shape)
     found = {name: cast(Chain, network) for name, network in run.networks().items()}
     return {name: network if network.is_own else _plain(network, layers[name]) for name, network in found.items()}
+
+
+def tensors_of(run: Trained, networks: dict[str, Chain]) -> dict[str, torch.Tensor]:
+    """The numbers of plain networks, "decoder.0.weight" …, float32, laid out as torch does; and `prior_of`."""
+    found = {f"{name}.{key}": value for name, network in networks.items() for key, value in network.layers.state_dict().items()}
+    tensors = {key: value.float().contiguous() for key, value in found.items() if value.is_floating_point()}
+    return tensors | prior_of(run)
+
+
+def prior_of(run: Trained) -> dict[str, torch.Tensor]:
+    """The Gaussian fitted to an autoencoder's codes, code = prior_mean [Z] + normal [Z] @ prior_scale [Z, Z]; nothing of others."""
+    return run.learner.prior if isinstance(run.learner, AutoencoderLearner) else {}
 
 
 @torch.no_grad()

@@ -2,6 +2,8 @@
 
 FILE.py             the networks as `nn.Sequential` of torch's own layers, what can be done with them, and `load()`
 FILE.safetensors    their tensors, float32; `FILE.py` holds its sha256 and reads it with the standard library
+
+`python/` has what does not depend on the run, each family's methods apart.
 """
 
 from __future__ import annotations
@@ -14,7 +16,6 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from safetensors.torch import save
-from torch import Tensor
 
 from latentlab.base import __version__
 from latentlab.base.errors import LabError, printable, refusal
@@ -22,101 +23,55 @@ from latentlab.base.files import replace_bytes, replace_text
 from latentlab.base.texts import text
 from latentlab.config.sources import named
 from latentlab.models import nets
-from latentlab.models.autoencoder import AutoencoderLearner
 from latentlab.models.nets import Chain
-from latentlab.train.exchange.plain import plain_networks
+from latentlab.train.exchange.plain import plain_networks, tensors_of
 
 if TYPE_CHECKING:
     from latentlab.runs.trained import Trained
 
-CLASSES = {"ae": "Autoencoder", "vae": "VAE", "gan": "GAN"}
-TAKES = {"encode": "images", "decode": "z", "sample": "count, generator=None", "discriminate": "images"}
-FROM_PRIOR = "return self.decode(torch.randn(count, LATENT_DIM, generator=generator))"
-METHODS: dict[str, dict[str, tuple[str, ...]]] = {  # what each family's class can do, line by line
-    "vae": {
-        "encode": ("mean, log_var = self.encoder(images).chunk(2, dim=1)", "return mean, log_var"),
-        "decode": ("return torch.sigmoid(self.decoder(z))",),
-        "sample": (FROM_PRIOR,),
-    },
-    "ae": {
-        "encode": ("return self.encoder(images)",),
-        "decode": ("return torch.sigmoid(self.decoder(z))",),
-        "sample": (
-            "normal = torch.randn(count, LATENT_DIM, generator=generator)",
-            "return self.decode(self.prior_mean + normal @ self.prior_scale)",
-        ),
-    },
-    "gan": {
-        "decode": ("return torch.sigmoid(self.generator(z))",),
-        "sample": (FROM_PRIOR,),
-        "discriminate": ("return self.discriminator(2 * images - 1).flatten()",),
-    },
-}
-EXAMPLES = {
-    "vae": ("images = model.sample(16)", "mean, log_var = model.encode(images)", "copies = model.decode(mean)"),
-    "ae": ("images = model.sample(16)", "codes = model.encode(images)", "copies = model.decode(codes)"),
-    "gan": ("images = model.sample(16)", "logits = model.discriminate(images)"),
-}
-PRIOR = (
-    'self.register_buffer("prior_mean", torch.zeros(LATENT_DIM))',
-    'self.register_buffer("prior_scale", torch.zeros(LATENT_DIM, LATENT_DIM))',
-)
-
 
 def write(run: Trained, out: Path, lang: str) -> list[Path]:
     """Write both files. Raises LabError for networks of somebody's own, whose code is theirs to pass on."""
-    if run.config.own:
-        names = ", ".join(name for name, _ in run.config.own)
-        raise LabError(
-            f"--format python writes networks of known layers. {run.path} has its own {names}, whose code lies in own/. "
-            "Use --format safetensors, or onnx."
-        )
+    config, (height, width, channels) = run.config, run.image_shape
+    if config.own:
+        has = f"{run.path} has its own {', '.join(dict(config.own))}, whose code lies in own/"
+        raise LabError(f"--format python writes networks of known layers. {has}. Use --format safetensors, or onnx.")
     if not out.stem.isidentifier():
         raise refusal("out", "a file whose name Python can import, such as my_model.py", str(out))
     networks, beside = plain_networks(run), out.with_suffix(".safetensors")
     weights = save(tensors_of(run, networks))
-    values = _values(run, networks, beside.name, lang) | {"module": out.stem, "sha256": hashlib.sha256(weights).hexdigest()}
-    template = Template(resources.files(__package__).joinpath("model.py.txt").read_text(encoding="utf-8"))
+    template, methods = _template("file"), _template(config.family)
+    sizes = {"latent_dim": config.model.latent_dim, "shape": f"{channels}, {height}, {width}", "weights": beside.name}
+    about = {"preset": config.preset, "data": _plain(named(config.data.spec)), "version": __version__, "step": run.step}
+    came = run.folder.environment().get("imported")
+    filled = {
+        "about": text("exchange.python.imported", lang, file=_plain(came["file"]), **about)
+        if came
+        else text("exchange.python.about", lang, **about),
+        "module": out.stem,
+        "sha256": hashlib.sha256(weights).hexdigest(),
+        "helpers": _helpers(networks),
+        "networks": "\n".join(f"        self.{name} = {_source(network)}" for name, network in networks.items()),
+        "model": text(f"exchange.python.{config.family}", lang),
+        "methods": methods.substitute({name: _words(f"{config.family}.{name}", lang, sizes) for name in methods.get_identifiers()}),
+    } | sizes
+    filled |= {name: _words(name, lang, sizes) for name in template.get_identifiers() if name not in filled}
     replace_bytes(beside, weights)
-    replace_text(out, template.substitute(values))
+    replace_text(out, template.substitute(filled))
     return [out, beside]
 
 
-def _values(run: Trained, networks: dict[str, Chain], weights: str, lang: str) -> dict[str, object]:
-    """What fills the template, but for its name and the checksum."""
-    config, family, (height, width, channels) = run.config, run.config.family, run.image_shape
-    sizes = {"latent_dim": config.model.latent_dim, "shape": f"{channels}, {height}, {width}"}
-    data = printable(named(config.data.spec)).replace("\\", "/").replace('"', "'")  # somebody's folder, in a docstring
-
-    def say(key: str, **values: object) -> str:
-        return text(f"exchange.python.{key}", lang, **values)
-
-    methods = []
-    for name, body in METHODS[family].items():
-        lines = [f"def {name}(self, {TAKES[name]}):", f'    """{say(f"{family}.{name}", **sizes)}"""', *(f"    {line}" for line in body)]
-        methods.append(["@torch.no_grad()", *lines] if name == "sample" else lines)
-    made = [f"self.{name} = {_source(network)}" for name, network in networks.items()] + list(PRIOR if family == "ae" else ())
-    return {
-        "about": say("about", preset=config.preset, data=data, version=__version__, step=run.step),
-        "tensors": say("tensors", weights=weights, **sizes),
-        "weights": weights,
-        "example": "\n".join(f"    {line}" for line in EXAMPLES[family]),
-        "latent_dim": config.model.latent_dim,
-        "helpers": _helpers(networks),
-        "class": CLASSES[family],
-        "what": say(f"{family}.class"),
-        "networks": "\n".join(f"        {line}" for line in made),
-        "methods": "\n\n".join("\n".join(f"    {line}" for line in lines) for lines in methods),
-        "load": say("load"),
-        "foreign": say("foreign"),
-    }
+def _template(name: str) -> Template:
+    return Template(resources.files(__package__).joinpath("python", f"{name}.py.txt").read_text(encoding="utf-8"))
 
 
-def tensors_of(run: Trained, networks: dict[str, Chain]) -> dict[str, Tensor]:
-    """Every number of plain networks by its name there, float32, with an autoencoder's prior."""
-    named_tensors = {f"{name}.{key}": value for name, network in networks.items() for key, value in network.layers.state_dict().items()}
-    tensors = {key: value.float().contiguous() for key, value in named_tensors.items() if value.is_floating_point()}
-    return tensors | (run.learner.prior if isinstance(run.learner, AutoencoderLearner) else {})
+def _words(key: str, lang: str, sizes: dict[str, object]) -> str:
+    return text(f"exchange.python.{key}", lang, **sizes)
+
+
+def _plain(name: str) -> str:
+    """The name of somebody's file or folder as it can stand in a docstring."""
+    return printable(name).replace("\\", "/").replace('"', "'")
 
 
 def _source(network: Chain) -> str:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from latentlab.base import __version__
 from latentlab.base.files import replace_json, replace_text
 from latentlab.base.images import grid, save_png
-from latentlab.models.autoencoder import AutoencoderLearner
 from latentlab.models.optimiser import apart
 from latentlab.runs import checkpoints
 from latentlab.runs.code import FOLDER as OWN_FOLDER
 from latentlab.runs.folder import new_folder
 from latentlab.train.exchange.card import SAMPLES, card
+from latentlab.train.exchange.plain import prior_of
 
 if TYPE_CHECKING:
     from latentlab.runs.trained import Trained
@@ -30,10 +30,9 @@ SHOWN = 64
 
 def write(run: Trained, out: Path, lang: str) -> list[Path]:
     """Write the folder, whole or not at all."""
-    config, learner, samples = run.config.portable(), run.learner, run.sample(SHOWN)
-    tensors = {f"{name}.{key}": value for name, network in learner.averaged.items() for key, value in apart(network).items()}
-    prior = learner.prior if isinstance(learner, AutoencoderLearner) else {}
-    tensors |= {f"extra.{name}": value for name, value in prior.items()}
+    config, samples = run.config.portable(), run.sample(SHOWN)
+    tensors = {f"{name}.{key}": value for name, network in run.networks().items() for key, value in apart(network).items()}
+    tensors |= {f"extra.{name}": value for name, value in prior_of(run).items()}
     environment = {key: value for key, value in run.folder.environment().items() if key not in LEFT}
     words, scores, findings = card(run, lang), run.scores, [finding.to_json() for finding in run.diagnosis()]
     with new_folder(out) as folder:
