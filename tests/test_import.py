@@ -221,11 +221,12 @@ def test_files_that_are_none(theirs: VAE, tmp_path: Path, capsys: pytest.Capture
     torch.save([torch.zeros(2)], tmp_path / "list.pt")
     (tmp_path / "text.pth").write_text("weights", encoding="utf-8")
     torch.save({"a.weight": torch.tensor([[float("nan")]])}, tmp_path / "nan.pt")
+    asked = ("--like", "mlp-vae", "--data", "digits", "--out", tmp_path / "run")
     for name in ("cut.pt", "cut.safetensors", "trap.pt", "module.pt", "none.pt", "list.pt", "text.pth", "gone.pt"):
-        said = refusal_here(capsys, "import", tmp_path / name, "--like", "mlp-vae", "--out", tmp_path / "run")
+        said = refusal_here(capsys, "import", tmp_path / name, *asked)
         assert said.startswith("latentlab: a file to import must be a state dict: .safetensors, .pt or .pth"), name
         assert "code of the file" not in said
-    assert "nan.pt has others" in refusal_here(capsys, "import", tmp_path / "nan.pt", "--like", "mlp-vae", "--out", tmp_path / "run")
+    assert "nan.pt has others" in refusal_here(capsys, "import", tmp_path / "nan.pt", *asked)
     assert read(good)[0].keys() == theirs.state_dict().keys()
     assert not (tmp_path / "run").exists()
 
@@ -235,10 +236,13 @@ def test_the_command(theirs: VAE, tmp_path: Path, capsys: pytest.CaptureFixture[
     torch.save(theirs.state_dict(), file)
     assert "--like must be one of mlp-ae" in refusal_here(capsys, "import", file)
     assert "a preset must be one of" in refusal_here(capsys, "import", file, "--like", "vae")
-    said = refusal_here(capsys, "import", file, "--like", "mlp-vae", "--latent-dim", 5, "--threads", 1, "--out", out)
+    assert "--data must be what the networks were trained on" in refusal_here(capsys, "import", file, "--like", "mlp-vae")
+    with pytest.raises(ll.LabError, match="data must be what the networks were trained on"):
+        ll.import_run(file, "mlp-vae", out)
+    said = refusal_here(capsys, "import", file, "--like", "mlp-vae", "--data", "digits", "--latent-dim", 5, "--threads", 1, "--out", out)
     assert "vae.pth as mlp-vae must be the encoder's layers.1.weight [400, 784]. Got 'fc1.weight [40, 784]'" in said
     assert not out.exists()
-    asked = ("--like", "mlp-vae", "--latent-dim", 5, "--hidden", 40, "--threads", 1, "--out", out)
+    asked = ("--like", "mlp-vae", "--data", "digits", "--latent-dim", 5, "--hidden", 40, "--threads", 1, "--out", out)
     assert run_here(capsys, "import", file, *asked).strip() == str(out)
     assert "ok" in run_here(capsys, "verify", out)
     assert "--out must be a folder that is new or empty" in refusal_here(capsys, "import", file, *asked)

@@ -50,6 +50,8 @@ def command_import(arguments: list[str]) -> int:
     if options.like is None:
         raise LabError(f"--like must be one of {', '.join(PRESETS)}. Got none. Try `latentlab import {options.file} --like mlp-vae`.")
     config = preset(options.like)
+    if not hasattr(options, "data.spec"):
+        raise LabError("--data must be what the networks were trained on. Got none. Say it, such as --data mnist.")
     config = config.replace(**config_changes(options, config))
     from latentlab.train.exchange.foreign import bring
 

@@ -111,6 +111,8 @@ def import_run(
     from latentlab.train.exchange.foreign import bring
     from latentlab.train.start import as_config
 
+    if isinstance(like, str) and changes.get("data") is None:
+        raise refusal("data", "what the networks were trained on, such as mnist", None)
     return Run(bring(file, as_config(like, **changes), out, mean).folder)
 
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, cast
 
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.files import check_writable
-from latentlab.base.texts import languages
 
 if TYPE_CHECKING:
     from latentlab.runs.trained import Trained
@@ -49,8 +48,6 @@ def export(run: Trained, format: str, out: str | Path, lang: str = "en") -> list
     """
     if format not in FORMATS:
         raise refusal("format", "one of " + ", ".join(FORMATS), format)
-    if lang not in languages():
-        raise refusal("lang", "one of " + ", ".join(languages()), lang)
     chosen, place = FORMATS[format], Path(out).expanduser()
     if chosen.ending and place.suffix.lower() != chosen.ending:
         raise refusal("out", f"a file that ends in {chosen.ending}", str(out))

@@ -122,11 +122,11 @@ def matched(
                 first, second = (left.pop(head) for head in pair)
                 layer = {key: torch.cat([first[key], second[key]]) for key in wanted}
             else:
-                raise _misfit(left, name, place, wanted, preset, path)
+                raise _misfit(left, learner, name, place, wanted, preset, path)
             notes += [f"{name}.{place}.{key} is not in {path.name}: 0 was taken." for key in wanted if key == "bias" and key not in layer]
             made[name] |= {f"{place}.{key}": layer.get(key, torch.zeros_like(value)) for key, value in wanted.items()}
     if left:
-        raise _misfit(left, "", "", {}, preset, path)
+        raise _misfit(left, learner, "", "", {}, preset, path)
     return made, notes
 
 
@@ -185,11 +185,13 @@ def _says(pattern: str, layer: str) -> bool:
     return re.search(pattern, layer.rpartition(".")[2].lower()) is not None
 
 
-def _misfit(left: Layers, name: str, place: str, wanted: State, preset: str, path: Path) -> LabError:
-    """What is said of the first layer that has no counterpart."""
-    first = next(((layer, *next(iter(state.items()))) for layer, state in left.items()), None)
-    got = f"{'.'.join(filter(None, first[:2]))} {list(first[2].shape)}" if first else "nothing more"
-    key, value = next(iter(wanted.items())) if wanted else ("", None)
-    must = f"the {name}'s {place}.{key} {list(value.shape)}" if value is not None else f"nothing more: {preset} has no other layer"
+def _misfit(left: Layers, learner: Learner, name: str, place: str, wanted: State, preset: str, path: Path) -> LabError:
+    """What is said where a layer has no counterpart: the first that is left, if possible one that speaks of the same network."""
+    key = next(iter(wanted), "")
+    must = f"the {name}'s {place}.{key} {list(wanted[key].shape)}" if wanted else f"nothing more: {preset} has no other layer"
+    got = "nothing more"
+    if layer := min(left, key=lambda layer: _told(layer, learner) != name, default=None):
+        leaf = key if key in left[layer] else next(iter(left[layer]))
+        got = f"{'.'.join(filter(None, (layer, leaf)))} {list(left[layer][leaf].shape)}"
     remedy = "Bring the preset to the file's form by --hidden, --latent-dim, --model.channels and the like, or name another one."
     return refusal(f"{path} as {preset}", must, got, remedy)
