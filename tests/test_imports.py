@@ -52,3 +52,7 @@ def test_public_names_are_there() -> None:
         assert getattr(latentlab, name) is not None
     with pytest.raises(AttributeError):
         _ = latentlab.nonsense
+
+
+def test_what_exports_need_is_loaded_when_one_is_written() -> None:
+    assert not {"torch", "onnx", "onnxscript", "onnxruntime", "tensorboardX"} & loaded_by("import latentlab.cli.export")

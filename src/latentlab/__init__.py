@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from latentlab.lab.python import sweep as sweep
     from latentlab.runs.trained import Latents as Latents
     from latentlab.train import Run as Run
+    from latentlab.train import import_run as import_run
     from latentlab.train import open_run as open_run
     from latentlab.train import resume as resume
     from latentlab.train import train as train
@@ -43,6 +44,7 @@ _HOMES = {
     "Run": "latentlab.train",
     "compare": "latentlab.lab.python",
     "explore": "latentlab.lab.python",
+    "import_run": "latentlab.train",
     "load_data": "latentlab.data",
     "measure": "latentlab.lab.python",
     "open_run": "latentlab.train",

@@ -26,6 +26,8 @@ COMMANDS = {
     "experiment": ("many", "built experiments of many runs, such as vae-to-gan"),
     "question": ("report", "a question of the labs, answered by its experiment; without a name: the list"),
     "report": ("report", "runs as one HTML file that opens without a network"),
+    "export": ("export", "a run for other programs: ONNX, plain PyTorch, a folder to publish, TensorBoard"),
+    "import": ("export", "somebody else's trained networks as a run"),
     "exercise": ("exercise", "write parts of a VAE and a GAN yourself: a list, starter files, hints"),
     "check": ("exercise", "check what was written for an exercise, property by property"),
     "grade": ("grade", "handed-in reports as one table, points and feedback"),

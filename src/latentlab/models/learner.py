@@ -201,6 +201,15 @@ class Parts:
             value.copy_(groups["extra"][name])
 
 
+def whole(learner: Learner, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """All that a learner keeps, of the weights alone that it samples from: its averages are these, its optimiser has yet to begin.
+
+    Raises KeyError for a weight that is missing.
+    """
+    kept = learner.tensors().items()
+    return {name: value if name.startswith("adam.") else weights[name.removeprefix("average.")] for name, value in kept}
+
+
 # Images from a learner and codes from images, in chunks of one fixed size.
 #
 # Matrix products round differently for different batch sizes; a fixed chunk, filled up with zeros, makes an image the same

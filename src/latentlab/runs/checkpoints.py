@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 TENSORS, STATE, MANIFEST = "tensors.safetensors", "state.json", "MANIFEST.json"
+EXPORTED = "exported"  # in the state of a checkpoint that holds but the weights that are sampled from
 KEPT = 3
 
 

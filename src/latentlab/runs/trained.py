@@ -112,7 +112,12 @@ class Trained:
     @property
     def step(self) -> int:
         """The step of the checkpoint that is sampled from."""
-        return self._opened.step
+        return int(self.state["step"])
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The state.json of that checkpoint."""
+        return self._opened.state
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -244,7 +249,7 @@ class _Opened:
         import torch
 
         from latentlab.models import build
-        from latentlab.models.learner import decode, encode, prior_codes
+        from latentlab.models.learner import decode, encode, prior_codes, whole
         from latentlab.runs.own import own_of
 
         config, cpu = folder.config(), torch.device("cpu")
@@ -257,9 +262,10 @@ class _Opened:
                 if state["config_sha256"] != config.fingerprint():
                     raise checkpoints.foreign(path)
                 self.shape: tuple[int, int, int] = tuple(state["image_shape"])
-                self.step: int = state["step"]
+                self.state = state
                 self.learner = build(config, self.shape, cpu, False, own)
-                self.learner.load_tensors({k: v for k, v in tensors.items() if not k.startswith("window.")})
+                tensors = {k: v for k, v in tensors.items() if not k.startswith("window.")}
+                self.learner.load_tensors(whole(self.learner, tensors) if state.get(checkpoints.EXPORTED) else tensors)
 
         checkpoints.newest(folder.checkpoints, lambda text: print(f"latentlab: {text}", file=sys.stderr), use)
         self.prior = partial(prior_codes, self.learner, device=cpu)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from latentlab.base.errors import LabError
+from latentlab.base.files import read_json_or_nothing
 from latentlab.base.images import open_png
 from latentlab.runs import checkpoints
 from latentlab.runs.checkpoints import folder_name
@@ -28,8 +29,8 @@ def check_run(folder: RunFolder) -> Iterator[tuple[Path, str | None]]:
         run / "config.json": lambda path: folder.config(),
         run / "environment.json": record,
         run / "status.json": record,
-        folder.metrics_file: lambda path: _metrics(folder),
     }
+    checks |= {} if _is_export(folder) else {folder.metrics_file: lambda path: _metrics(folder)}
     checks |= {path: lambda path: _checkpoint(folder, path) for path in checkpoints.listed(folder.checkpoints)}
     checks |= {path: record for path in [run / "scores.json"] if path.exists()}
     checks |= {path: _picture if path.suffix == ".png" else _codes for path in _expected(folder)}
@@ -66,6 +67,8 @@ def _expected(folder: RunFolder) -> Iterator[Path]:
         config, rows, status = folder.config(), folder.metrics(), folder.status()
     except LabError:  # told of those files
         return
+    if _is_export(folder):
+        return
     evaluated = sorted({row["step"] for row in rows if row["split"] == "val"})
     first = next((step for step in evaluated if step > 0), 0)
     early = [1 << power for power in range(first.bit_length()) if 1 << power < first]
@@ -74,6 +77,11 @@ def _expected(folder: RunFolder) -> Iterator[Path]:
         yield from (kind / f"{folder_name(step)}.png" for step in sorted({*evaluated, *early}))
     if status.get("state") == "finished" and config.family != "gan":
         yield from (folder.path / name for name in ("latents.npz", "thumbnails.png"))
+
+
+def _is_export(folder: RunFolder) -> bool:
+    """Whether it was exported to be published, without what training leaves."""
+    return "exported" in read_json_or_nothing(folder.path / "environment.json")
 
 
 def _metrics(folder: RunFolder) -> None:

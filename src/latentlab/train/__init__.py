@@ -65,6 +65,12 @@ class Run(Trained):
         run_to_end(session, _warn)
         return Run(session.folder, self.given, self.trust)
 
+    def export(self, format: str, out: str | Path, lang: str = "en") -> list[Path]:
+        """Write the run for other programs: "onnx", "python", "safetensors" or "tensorboard" (docs/export.md). Raises LabError."""
+        from latentlab.train.exchange import export
+
+        return export(self, format, out, lang)
+
     def frame(self) -> Any:
         """Every line of metrics as a pandas frame. Raises LabError without pandas."""
         try:
@@ -92,6 +98,22 @@ def open_run(path: str | Path, *, trust: bool = False, **own: Any) -> Run:
     What of it is somebody's own is given again (`encoder=…`), or made anew from the folder, whose code is run with `trust` only.
     """
     return Run(open_folder(Path(path).expanduser()), own, trust)
+
+
+def import_run(
+    file: str | Path, like: str | Config, out: str | Path | None = None, *, mean: str | None = None, **changes: Unpack[Options]
+) -> Run:
+    """Somebody else's trained networks as a run: a torch state dict or a run folder, in the form of a preset with `changes`.
+
+    `import_run("vae.pt", "mlp-vae", data="mnist", latent_dim=20)`; docs/export.md tells what fits. `mean` names the layer that gives
+    the posterior's mean where names do not tell. Raises LabError for the first tensor that does not fit.
+    """
+    from latentlab.train.exchange.foreign import bring
+    from latentlab.train.start import as_config
+
+    if isinstance(like, str) and changes.get("data") is None:
+        raise refusal("data", "what the networks were trained on, such as mnist", None)
+    return Run(bring(file, as_config(like, **changes), out, mean).folder)
 
 
 def train(what: str | Config, out: str | Path | None = None, **changes: Unpack[Options]) -> Run:

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from latentlab.base.errors import LabError, is_out_of_memory
+from latentlab.base.texts import reason
 from latentlab.config.schema import Config
 from latentlab.data import Data, batch_indices
 from latentlab.models import build
@@ -136,6 +137,8 @@ class Session:
         with checkpoints.opening(path):
             if state["config_sha256"] != self.config.fingerprint():
                 raise checkpoints.foreign(path)
+            if state.get(checkpoints.EXPORTED):
+                raise LabError(reason("exported", path=self.folder.path, preset=self.config.preset))
             self.position = Position.restored(state, tensors, self.device)
             self.learner.load_tensors(tensors)
             self._set(self.position.changes)

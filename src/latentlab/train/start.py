@@ -89,11 +89,18 @@ def adopt_decoder(config: Config) -> Config:
     return config.replace(**form, **{"train.generator_from": str(folder.path.resolve())})
 
 
-def create(config: Config, out: str | Path | None = None, given: Mapping[str, Any] | None = None, trust: bool = False) -> Session:
+def create(
+    config: Config,
+    out: str | Path | None = None,
+    given: Mapping[str, Any] | None = None,
+    trust: bool = False,
+    begin: Callable[[Learner], tuple[dict[str, Any], list[str]]] | None = None,
+) -> Session:
     """A new run folder, whole up to the checkpoint of step 0, opened for training. Raises LabError; then nothing is left.
 
     `given` are parts of somebody's own, by name (docs/own.md). `trust` lets a decoder of such code be made again from
-    the run that the generator starts from.
+    the run that the generator starts from. `begin` gives the learner other first weights; it returns facts for environment.json
+    and remarks.
     """
     refuse_while_rebuilding()
     config = adopt_decoder(config)
@@ -117,10 +124,11 @@ def create(config: Config, out: str | Path | None = None, given: Mapping[str, An
     counts |= {name: sum(p.numel() for p in learner.networks[name].parameters()) for name in own.networks}
     if isinstance(config.train, GANTrain) and config.train.generator_from:
         start_generator(learner, config.train.generator_from, data.shape)
-    remarks = [*data.notes, *notes(config, asked, learner.images_per_step, len(data.train))]
+    begun, said = begin(learner) if begin else ({}, [])
+    remarks = [*data.notes, *notes(config, asked, learner.images_per_step, len(data.train)), *said]
     if config.train.precision == "bf16" and not bf16:
         remarks.append(reason("note.precision"))
-    facts = environment(device, int(config.train.threads), bf16) | about(data) | {"parameters": counts, "notes": remarks}
+    facts = environment(device, int(config.train.threads), bf16) | about(data) | {"parameters": counts, "notes": remarks} | begun
     if config.family == "gan":
         facts["watched_by"] = pin(extractor_for(data))
 
@@ -201,11 +209,16 @@ def start_generator(learner: Learner, source: str, shape: tuple[int, int, int]) 
     folder = open_folder(source)
     checkpoint = checkpoints.newest(folder.checkpoints, lambda words: print(f"latentlab: {words}", file=sys.stderr))
     decoder = {name: torch.from_numpy(values) for name, values in read_tensors(checkpoint, "decoder").items() if name.startswith("layers.")}
-    for network in (learner.networks["generator"], learner.averaged["generator"]):
-        if {k: v.shape for k, v in apart(network).items()} != {k: v.shape for k, v in decoder.items()}:
-            must_be = reason("must.same_images", shape=" x ".join(map(str, shape)))
-            raise refusal("train.generator_from", must_be, source, reason("remedy.same_images"))
-        put_back(network, decoder)
+    if {k: v.shape for k, v in apart(learner.networks["generator"]).items()} != {k: v.shape for k, v in decoder.items()}:
+        must_be = reason("must.same_images", shape=" x ".join(map(str, shape)))
+        raise refusal("train.generator_from", must_be, source, reason("remedy.same_images"))
+    begin_with(learner, "generator", decoder)
+
+
+def begin_with(learner: Learner, name: str, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Copy weights into a network and its average."""
+    for network in (learner.networks[name], learner.averaged[name]):
+        put_back(network, tensors)
 
 
 def copied(folder: RunFolder, out: str | Path | None) -> Path:

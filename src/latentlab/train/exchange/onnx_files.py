@@ -1,0 +1,115 @@
+"""ONNX: one file for each network, any batch size, compared with torch by onnxruntime before it is kept.
+
+FILE.onnx           z [N, Z] → image [N, C, H, W] in [0, 1]: the mean of p(x|z), a GAN's generator
+FILE-encoder.onnx   image [N, C, H, W] in [0, 1] → mean [N, Z] and log_var [N, Z] of a VAE, code [N, Z] of an autoencoder
+FILE-prior.onnx     of an autoencoder: a standard normal [N, Z] → z, a draw of the Gaussian fitted to its codes
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from latentlab.base import __version__
+from latentlab.base.errors import LabError
+from latentlab.base.files import replace_bytes
+from latentlab.config.sources import named
+from latentlab.train.exchange.plain import plain_networks, prior_of
+
+if TYPE_CHECKING:
+    from latentlab.runs.trained import Trained
+
+BATCHES = (1, 2, 7)
+TOLERANCE = 1e-4
+
+
+class Part(NamedTuple):
+    """One file."""
+
+    suffix: str  # of its name
+    network: nn.Module
+    shape: tuple[int, ...]  # of one input
+    given: str
+    gives: tuple[str, ...]
+
+
+def write(run: Trained, out: Path, lang: str) -> list[Path]:
+    """Write the files, all of them or none. Raises LabError for a network that cannot be traced, or differs from torch's."""
+    about = {"preset": run.config.preset, "data": named(run.config.data.spec), "step": str(run.step), "latentlab": __version__}
+    content = {out.with_stem(out.stem + part.suffix): _model(part, about) for part in parts_of(run)}
+    for path, model in content.items():
+        replace_bytes(path, model)
+    return list(content)
+
+
+def parts_of(run: Trained) -> list[Part]:
+    """What is written of a run; its discriminator is not."""
+    networks, size = plain_networks(run), run.config.model.latent_dim
+    height, width, channels = run.image_shape
+    drawing = nn.Sequential(networks.get("decoder") or networks["generator"], nn.Sigmoid())
+    parts = [Part("", drawing, (size,), "z", ("image",))]
+    if encoder := networks.get("encoder"):
+        gives = ("mean", "log_var") if run.config.family == "vae" else ("code",)
+        parts.append(Part("-encoder", encoder, (channels, height, width), "image", gives))
+    if prior := prior_of(run):
+        draw = nn.Linear(size, size)
+        draw.load_state_dict({"weight": prior["prior_scale"].T, "bias": prior["prior_mean"]})
+        parts.append(Part("-prior", draw, (size,), "normal", ("z",)))
+    return parts
+
+
+def _model(part: Part, about: dict[str, str]) -> bytes:
+    """One network as the bytes of an ONNX model that says what it is. Raises LabError."""
+    import onnx
+
+    what, before = f"the network from {part.given} to {part.gives[0]}", logging.root.manager.disable
+    names: dict[str, Any] = {"input_names": [part.given], "output_names": part.gives, "verbose": False}
+    logging.disable(logging.WARNING)  # of packages that are not needed
+    try:
+        sizes, example = ({0: torch.export.Dim("N")},), torch.zeros(2, *part.shape)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program: Any = torch.onnx.export(part.network.eval(), (example,), dynamo=True, dynamic_shapes=sizes, **names)
+        model = program.model_proto  # made anew at each look
+        graph = model.graph
+        for entry in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+            del entry.metadata_props[:]  # where in whose files each operation was written
+        onnx.helper.set_model_props(model, about)
+        content: bytes = model.SerializeToString()
+        apart = difference(content, part)
+    except Exception as error:  # what somebody's own network does can be anything
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        why = f"{type(cause).__name__}: {cause}".strip().splitlines()[0][:200]
+        raise LabError(f"{what} cannot be written as ONNX ({why}). Use --format safetensors.") from error
+    finally:
+        logging.disable(before)
+    if not apart <= TOLERANCE:
+        raise LabError(
+            f"{what} must give in ONNX what it gives in torch, within {TOLERANCE:g}. It is off by {apart:.3g}: nothing was kept."
+        )
+    return content
+
+
+def difference(content: bytes, part: Part) -> float:
+    """The largest difference of an output that onnxruntime and torch compute of the same inputs, over several batch sizes."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = 3, 1
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    apart = []
+    for count in BATCHES:
+        x = np.random.default_rng(count).random((count, *part.shape), np.float32)
+        with torch.no_grad():
+            out = part.network(torch.from_numpy(x))
+        wanted = out if isinstance(out, tuple) else (out,)
+        apart += [np.abs(got - one.numpy()).max() for got, one in zip(session.run(None, {part.given: x}), wanted, strict=True)]
+    return float(np.max(apart))  # NaN where one is
