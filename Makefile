@@ -1,6 +1,8 @@
 # Each target sets up what it needs in .venv. PIP_ARGS goes to pip: see "PyTorch's CPU build" in the README.
 PYTHON ?= python3
 PIP_ARGS ?=
+ENGINE ?=
+KERAS = $(if $(filter jax,$(KERAS_BACKEND)),jax,keras)
 VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONUTF8 = 1
@@ -43,7 +45,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "installing what tests and checks need …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[dev,studio,notebook,export]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[dev,studio,notebook,keras,jax,export]"
 	@# torch-fidelity is what our measures are compared with; of its dependencies torchvision is not needed for that.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt torch-fidelity
 	@touch $@
@@ -74,9 +76,15 @@ wheel: $(BIN)/python
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -c constraints.txt --wheel-dir dist . latex2mathml
 	@ls dist/*.whl
 
-lab: $(VENV)/.installed
+# ENGINE=keras trains the four by Keras, on TensorFlow, or on JAX with KERAS_BACKEND=jax.
+lab: $(VENV)/.installed $(if $(filter keras,$(ENGINE)),$(VENV)/.installed-$(KERAS))
 	@echo "training AE, VAE, GAN and VAE -> GAN on real digits into runs/lab: at most 3 minutes on 2 cores …"
-	@$(BIN)/latentlab lab
+	@$(BIN)/latentlab lab $(if $(ENGINE),--engine $(ENGINE))
+
+$(VENV)/.installed-$(KERAS): $(VENV)/.installed
+	@echo "installing Keras and $(KERAS) (large: some minutes the first time) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[$(KERAS)]"
+	@touch $@
 
 test: $(VENV)/.installed-dev
 	@echo "running the test suite: about 9 minutes on 2 cores …"

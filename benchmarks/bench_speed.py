@@ -11,14 +11,12 @@ Run: LATENTLAB_DATA=… python benchmarks/bench_speed.py [--epochs N]
 from __future__ import annotations
 
 import argparse
-import statistics
-import subprocess
 import sys
 import time
 
 import numpy as np
 import torch
-from common import report
+from common import Served, in_turns, report
 from PIL import Image
 from torch import nn
 from torch.nn import functional as F
@@ -117,24 +115,6 @@ def serve(name: str) -> None:
         print(run.epoch(), flush=True)
 
 
-class Served:
-    """The other end of `serve`."""
-
-    def __init__(self, name: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", __file__, "--serve", name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.ask, self.answer = self.process.stdin, self.process.stdout
-        self.answer.readline()
-
-    def epoch(self) -> float:
-        """Seconds of an epoch in that process."""
-        print(file=self.ask, flush=True)
-        return float(self.answer.readline())
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=7)
@@ -144,15 +124,7 @@ def main() -> None:
         serve(options.serve)
         return
     names = ["plain", "fp32"] + (["bf16"] if has_fast_bf16(torch.device("cpu")) else [])
-    runs = {name: Served(name) for name in names}
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(options.epochs + 1):
-        for name, run in runs.items():
-            seconds[name].append(run.epoch())
-    for run in runs.values():
-        run.ask.close()
-        run.process.wait()
-    medians = {name: statistics.median(times[1:]) for name, times in seconds.items()}  # the first warms up
+    medians = in_turns({name: Served(__file__, name) for name in names}, options.epochs)
     for name, target in (("fp32", 3.0), ("bf16", 5.0)):
         if name in medians:
             ratio = medians["plain"] / medians[name]

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,3 +42,33 @@ def report(what: str, value: Any, unit: str, target: str = "", at_least: float |
     with open(RESULTS, "a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")
     return reached
+
+
+class Served:
+    """A process of its own, as a script's user would run it, that times an epoch for every line on its stdin: `FILE --serve NAME`."""
+
+    def __init__(self, file: str, name: str, environment: Mapping[str, str] | None = None) -> None:
+        command = [sys.executable, "-W", "ignore", file, "--serve", name]
+        pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen(command, env={**os.environ, **(environment or {})}, **pipes)
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.ask, self.answer = self.process.stdin, self.process.stdout
+        self.answer.readline()
+
+    def epoch(self) -> float:
+        """Seconds of an epoch in that process."""
+        print(file=self.ask, flush=True)
+        return float(self.answer.readline())
+
+
+def in_turns(runs: Mapping[str, Served], epochs: int) -> dict[str, float]:
+    """The median seconds of each process's epochs but the first, which warms up: in turns, so that what slows one slows all."""
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(epochs + 1):
+        for name, run in runs.items():
+            seconds[name].append(run.epoch())
+    for run in runs.values():
+        run.ask.close()
+        run.process.wait()
+    return {name: statistics.median(times[1:]) for name, times in seconds.items()}

@@ -46,4 +46,4 @@ def test_every_name_is_in_its_file(file: str, names: str) -> None:
 def test_the_rooms_are_those_of_the_package() -> None:
     rooms = {path.name for path in HOME.iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert set(ROOMS) == rooms
-    assert len(rooms) == 11
+    assert len(rooms) == 12

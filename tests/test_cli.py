@@ -141,8 +141,8 @@ def test_a_warm_generator_is_the_decoder_at_step_0(trained) -> None:
     decoder = open_run(trained["conv-vae"]).networks()["decoder"].state_dict()
     tensors, _ = checkpoints.load(trained["warm"] / "checkpoints" / "step-00000000")
     for name, value in decoder.items():
-        assert (tensors[f"generator.{name}"] == value).all()
-        assert (tensors[f"average.generator.{name}"] == value).all()
+        assert (tensors[f"generator.{name}"] == value.numpy()).all()
+        assert (tensors[f"average.generator.{name}"] == value.numpy()).all()
 
 
 def test_fields_by_dotted_name_reach_the_configuration(tmp_path: Path, capsys) -> None:
@@ -182,7 +182,7 @@ def test_the_default_folder_counts_up(tmp_path: Path, capsys, monkeypatch) -> No
         (["train", "mlp-vae", "surplus"], ["'surplus'"]),
         (["train", "mlp-ae", "--beta", "2"], ["--beta", "not an option of mlp-ae"]),
         (["train", "sn-gan", "--learning-rate", "1"], ["of mlp-ae, mlp-vae", "It has --generator-learning-rate and --disc"]),
-        (["train", "sn-gan", "--beta", "4"], ["--beta 4 is not an option of sn-gan, but of mlp-vae, conv-vae. `latentlab presets"]),
+        (["train", "sn-gan", "--beta", "4"], ["--beta 4 is not an option of sn-gan, but of mlp-vae, conv-vae, keras-vae. `latentlab"]),
         (["train", "mlp-vae", "--lr", "0.1"], ["Did you mean --learning-rate?"]),
         (["train", "mlp-vae", "--epochs", "1e308"], ["--epochs", "at most 1e+30"]),
         (["train", "mlp-vae", "--learning-rate", "1e-320"], ["--learning-rate", "more than 0. Got '1e-320'"]),
@@ -199,7 +199,7 @@ def test_the_default_folder_counts_up(tmp_path: Path, capsys, monkeypatch) -> No
         (["train", "mlp-vae", "--data", "mnist", "--offline", "--data-root", "empty"], ["mnist", "empty"]),
         (["train", "mlp-vae", "--device", "cuda"], ["cuda", "cpu"]),
         (["train", "mlp-vae", "--device", "tpu"], ["'tpu'", "one of auto, cpu, cuda, mps"]),
-        (["train", "mlp-vae", "--engine", "keras"], ["--engine", "'keras'", "torch"]),
+        (["train", "mlp-vae", "--engine", "theano"], ["--engine", "'theano'", "torch", "keras"]),
         (["train", "mlp-vae", "--seed", "-1"], ["--seed", "'-1'"]),
         (["train", "gan-from-vae"], ["--generator-from"]),
         (["train", "gan-from-vae", "--generator-from", "nowhere"], ["'nowhere'", "config.json"]),
@@ -286,12 +286,11 @@ def test_what_is_said_of_a_run_that_is_not_wrong(trained, tmp_path: Path, capsys
     assert (tmp_path / "all.png").is_file()
     assert main(["verify", str(trained["warm"].parent)]) == 0  # a folder of runs, as report takes it
     assert "sn-gan/checkpoints/step-00000012" in capsys.readouterr().out
-    for command, hidden in (("sample", "--label"), ("train", "--engine")):
-        with pytest.raises(SystemExit):
-            main([command, "--help"])
-        help = capsys.readouterr().out
-        assert hidden not in help  # a door that does not open yet
-        assert "[--out FILE]" not in help
+    with pytest.raises(SystemExit):
+        main(["sample", "--help"])
+    help = capsys.readouterr().out
+    assert "--label" not in help  # a door that does not open yet
+    assert "[--out FILE]" not in help
 
 
 def test_a_train_command_without_a_standard_error_trains(tmp_path: Path) -> None:

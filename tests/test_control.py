@@ -181,7 +181,7 @@ class TestSettings:
         accepted = next(status for status in seen if status["taken"] == good)
         assert (accepted["refused"], accepted["message"]) == (None, "")
         assert accepted["settings"]["train.generator_updates"] == 3
-        assert gan.learner.generator_updates == 3
+        assert gan.engine.twin().generator_updates == 3
         assert gan.folder.status()["state"] == "finished"
         assert [row["request"]["id"] for row in gan.folder.metrics() if row.get("request", {}).get("action") == "set"] == [good]
 
@@ -209,7 +209,7 @@ class TestSettings:
             }  # fmt: skip
             assert [(row["step"], row["images_seen"]) for row in session.folder.metrics() if row.get("request", {}).get("set")] == [(2, 64)]
             assert session.position.images_seen == 2 * 32 + 3 * 16
-        a, b = (reopen(path, steps=6).learner.tensors() for path in paths)
+        a, b = (reopen(path, steps=6).engine.twin().tensors() for path in paths)
         assert all((a[name] == b[name]).all() for name in a)
 
 

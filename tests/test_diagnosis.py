@@ -356,10 +356,10 @@ def test_a_generator_with_one_output_has_collapsed(name, tmp_path):
     small = {"train__steps": 44, "model__channels": (8, 16), "model__discriminator_channels": (8, 16), "train__measure_samples": 64}
     steps = small if name == "sn-gan" else {"train__steps": 220, "train__evaluate_epochs": 10.0}
     session = create(digits(name, **steps), tmp_path / "run")
-    for network in (session.learner.networks["generator"], session.learner.averaged["generator"]):
+    for network in (session.engine.twin().networks["generator"], session.engine.twin().averaged["generator"]):
         first = next(m for m in network.modules() if isinstance(m, torch.nn.Linear))
         first.weight.data.zero_()
-        if network is session.learner.networks["generator"]:
+        if network is session.engine.twin().networks["generator"]:
             first.weight.register_hook(torch.zeros_like)
     assert_called(list(events(session)), "mode_collapse", tmp_path / "run")
 

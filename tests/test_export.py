@@ -244,9 +244,11 @@ def test_a_shared_folder_is_measured_compared_and_shown(runs: dict[str, ll.Run],
     assert again["scores"]["reconstruction_mse"] == runs["conv-vae"].scores["scores"]["reconstruction_mse"]
     assert "shared" in repr(ll.compare(path, runs["conv-vae"].path))
     assert ll.report(path, out=tmp_path / "report.html").stat().st_size > 100_000
-    generator = create(
-        ll.preset("gan-from-vae", **TINY | {"train.generator_from": str(path), "train.steps": 1}), tmp_path / "gan"
-    ).learner.networks["generator"]
+    generator = (
+        create(ll.preset("gan-from-vae", **TINY | {"train.generator_from": str(path), "train.steps": 1}), tmp_path / "gan")
+        .engine.twin()
+        .networks["generator"]
+    )
     _, z = inputs(shared)
     same(generator.eval()(z), shared.networks()["decoder"](z))
 
@@ -341,8 +343,8 @@ def test_refusals(runs: dict[str, ll.Run], tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "full" / "a").touch()
     (tmp_path / "file").touch()
     cases = {
-        (run,): "--format must be one of onnx, python, safetensors, tensorboard. Got none.",
-        (run, "--format", "keras"): "--format must be one of onnx, python, safetensors, tensorboard. Got 'keras'",
+        (run,): "--format must be one of onnx, keras, python, safetensors, tensorboard. Got none.",
+        (run, "--format", "pickle"): "--format must be one of onnx, keras, python, safetensors, tensorboard. Got 'pickle'",
         (run, "--format", "python"): "--out must be where the export goes. Got none. Name one, such as --out exported.py.",
         (run, "--format", "python", "--out", tmp_path / "a.txt"): "--out must be a file that ends in .py",
         (run, "--format", "python", "--out", tmp_path / "my-model.py"): "--out must be a file whose name Python can import",
@@ -360,7 +362,7 @@ def test_refusals(runs: dict[str, ll.Run], tmp_path: Path, capsys: pytest.Captur
     said = refusal_here(capsys, "export", run, "--format", "onnx", "--out", tmp_path / "a.onnx")
     assert said.endswith('--format onnx needs onnxscript, not installed here. Run `pip install "latentlab[export]"`.')
     with pytest.raises(ll.LabError, match="format must be one of"):
-        export(runs["mlp-ae"], "keras", tmp_path / "a")
+        export(runs["mlp-ae"], "pickle", tmp_path / "a")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.py", "full"]
 
 

@@ -281,7 +281,7 @@ class TestGan:
 
     def test_the_halves_use_noise_of_their_own(self, name: str, tiny) -> None:
         learner = make(tiny(name))
-        draws = [learner._noise(stream, Moment(step, 0), k) for stream in ("discriminator", "generator") for step in (0, 1) for k in (0, 1)]
+        draws = [learner.noise(stream, Moment(step, 0), k) for stream in ("discriminator", "generator") for step in (0, 1) for k in (0, 1)]
         assert len({tuple(d.flatten().tolist()) for d in draws}) == len(draws)
 
     def test_samples_come_from_the_average_in_evaluation_mode(self, name: str, tiny) -> None:

@@ -283,7 +283,7 @@ def networks_of(run: ll.Run, step: int = 0) -> dict[str, nn.Module]:
     values, _ = checkpoints.load(run.folder.checkpoints / checkpoints.folder_name(step))
     found = {}
     for name, network in run.learner.networks.items():
-        weights = {key.removeprefix(f"{name}."): value for key, value in values.items() if key.startswith(f"{name}.")}
+        weights = {key.removeprefix(f"{name}."): torch.from_numpy(value) for key, value in values.items() if key.startswith(f"{name}.")}
         network.load_state_dict(weights)
         found[name] = network.layers if name != "discriminator" else nn.Sequential(Signed(), network.layers)
     return found

@@ -219,7 +219,7 @@ def test_a_change_before_the_first_step_is_kept_with_its_line(tiny, tmp_path: Pa
     session.folder.request("stop")
     list(events(session))
     resumed = reopen(tmp_path / "run")
-    assert resumed.learner.beta == 0.25
+    assert resumed.engine.twin().beta == 0.25
     list(events(resumed))
     assert [row["request"]["set"] for row in curves(tmp_path / "run") if row.get("request", {}).get("set")] == [{"train.beta": 0.25}]
 

@@ -7,12 +7,13 @@ from typing import Literal
 from latentlab.base.errors import LabError
 from latentlab.cli.parser import Parser, add_config_options, add_lang, add_trust, add_value, config_changes
 from latentlab.config.presets import PRESETS, preset
-from latentlab.train.exchange import EXTRA, FORMATS, export
+from latentlab.train.exchange import FORMATS, export
 
 
 def command_export(arguments: list[str]) -> int:
     """Write a run for other programs."""
-    parser = Parser("export", f'Write a run for other programs. ONNX and TensorBoard need `pip install "latentlab[{EXTRA}]"`.')
+    needs = " ".join(f'{name} needs `pip install "latentlab[{form.extra}]"`.' for name, form in FORMATS.items() if form.needs)
+    parser = Parser("export", f"Write a run for other programs. {needs}")
     parser.add_argument("run", metavar="RUN")
     told = "; ".join(f"{name}: {form.told}" for name, form in FORMATS.items())
     formats = tuple(FORMATS)

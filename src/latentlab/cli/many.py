@@ -21,6 +21,7 @@ from latentlab.cli.parser import (
     config_alternatives,
     preset_of,
 )
+from latentlab.config import EngineName
 from latentlab.config.sources import valid
 from latentlab.config.variations import variation
 from latentlab.runs.folder import run_paths
@@ -38,6 +39,7 @@ def command_lab(arguments: list[str]) -> int:
     add_data(parser, valid(default="digits"), "digits")
     parser.add_argument("--out", default="runs/lab", metavar="DIR", help="where it goes (runs/lab); finished runs in it are kept")
     parser.add_argument("--student", metavar="NUMBER", help="a variation of your own: seed, latent size, β and activation follow from it")
+    add_value(parser, "--engine", EngineName, "what trains the four (torch)", "torch")
     parser.add_argument("--quick", action="store_true", help="a few steps each, to see that it works")
     parser.add_argument("--fresh", action="store_true", help="start over in a DIR that exists")
     add_lang(parser, "language of the page")
@@ -64,6 +66,7 @@ def command_lab(arguments: list[str]) -> int:
         quick=options.quick,
         fresh=options.fresh,
         lang=options.lang,
+        engine=options.engine,
         follow=train,
         say=say,
         root=options.data_root,

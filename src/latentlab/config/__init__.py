@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 Reconstruction = Literal["mse", "bce"]  # of an autoencoder
 Likelihood = Literal["bernoulli"]  # of a VAE
 Loss = Literal["non-saturating", "hinge"]  # of a GAN
+EngineName = Literal["torch", "keras"]  # what trains
 BINARY: Collection[Reconstruction | Likelihood] = ("bce", "bernoulli")  # of pixels that are 0 or 1: on grey ones no likelihood
 
 

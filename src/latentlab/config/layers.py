@@ -17,6 +17,8 @@ from latentlab.config.parts import AutoencoderModel, GANModel, ModelConfig, Netw
 
 Shape = tuple[int, ...]
 
+LEAKY_SLOPE = 0.2
+
 
 @dataclass(frozen=True)
 class Dense:
@@ -76,7 +78,7 @@ class BatchDeviation:
 
 @dataclass(frozen=True)
 class Activation:
-    """Element by element: "relu", "leaky_relu" (slope 0.2), "elu" or "tanh"."""
+    """Element by element: "relu", "leaky_relu" (LEAKY_SLOPE), "elu" or "tanh"."""
 
     name: str
 

@@ -39,7 +39,7 @@ class Options(TypedDict, total=False):
     threads: int | Literal["auto"]
     device: Literal["auto", "cpu", "cuda", "mps"]
     precision: Literal["auto", "fp32", "bf16"]
-    engine: Literal["torch"]
+    engine: Literal["torch", "keras"]
     adam_beta1: float
     adam_beta2: float
     ema_halflife_images: int

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from latentlab.config import GAMES, Likelihood, Loss, Reconstruction
+from latentlab.config import GAMES, EngineName, Likelihood, Loss, Reconstruction
 from latentlab.config.field import Field, declared, option
 from latentlab.config.sources import valid
 
@@ -112,7 +112,9 @@ class TrainConfig:
     precision: Literal["auto", "fp32", "bf16"] = option(
         "auto", "auto: bf16 where the processor has it in hardware, else fp32", short="--precision"
     )
-    engine: Literal["torch"] = option("torch", "training engine", short="--engine")
+    engine: EngineName = option(
+        "torch", "what trains: torch, or Keras on TensorFlow (on JAX where KERAS_BACKEND says jax)", short="--engine"
+    )
     adam_beta1: float = option(0.9, "Adam's decay of the first moment", minimum=0.0, maximum=0.99999)
     adam_beta2: float = option(0.999, "Adam's decay of the second moment", minimum=0.0, maximum=0.999999)
     ema_halflife_images: int = option(0, "half-life of the weights' exponential moving average, in training images; 0: none", minimum=0)

@@ -41,6 +41,30 @@ def mlp_vae() -> Config:
     )
 
 
+def keras_vae() -> Config:
+    """`mlp-vae` with latent 20, trained by Keras: 784-400-(20, 20) and 20-400-784, ReLU, BCE + KL, Adam 1e-3, batch 128.
+
+    Source: the Keras VAE → GAN lab, whose components are `latentlab.keras`. Should reach what `mlp-vae` reaches.
+    """
+    return mlp_vae().replace(preset="keras-vae", engine="keras", latent_dim=20)
+
+
+def keras_gan() -> Config:
+    """GAN whose generator is `keras-vae`'s decoder, 20-400-784, trained by Keras; from that very one with `--generator-from RUN`.
+
+    Source: the Keras VAE → GAN lab. The discriminator is dense too and spectrally normalised, the rest as in `sn-gan`.
+    """
+    return sn_gan().replace(
+        preset="keras-gan",
+        engine="keras",
+        latent_dim=20,
+        hidden=(400,),
+        activation="relu",
+        discriminator_hidden=(400, 128),
+        **{"model.channels": (), "model.discriminator_channels": ()},
+    )
+
+
 def conv_ae() -> Config:
     """Convolutional autoencoder: 4 x 4 convolutions of stride 2 (32, 64), dense 256, latent 32; mirrored; BCE, Adam 1e-3.
 
@@ -177,6 +201,8 @@ PRESETS: dict[str, Callable[[], Config]] = {
     "art-gan": art_gan,
     "sn-gan": sn_gan,
     "gan-from-vae": gan_from_vae,
+    "keras-vae": keras_vae,
+    "keras-gan": keras_gan,
 }
 
 

@@ -13,6 +13,7 @@ from latentlab.base.errors import LabError, refusal
 from latentlab.base.files import is_full
 from latentlab.base.seeding import latents
 from latentlab.base.texts import number, text
+from latentlab.config import EngineName
 from latentlab.config.field import ROLES
 from latentlab.config.presets import length_for, preset
 from latentlab.config.schema import Config
@@ -72,6 +73,7 @@ def run_lab(
     quick: bool = False,
     fresh: bool = False,
     lang: str = "en",
+    engine: EngineName = "torch",
     follow: Callable[[Session], bool],
     say: Callable[[str], None],
     **data_options: Any,
@@ -87,7 +89,7 @@ def run_lab(
     if folder.exists() and not folder.is_dir():
         raise refusal("out", "a folder", str(out))
     refuse_foreign(folder)
-    options = {"data.spec": spec} | {f"data.{k}": v for k, v in data_options.items()}
+    options = {"data.spec": spec, "train.engine": engine} | {f"data.{k}": v for k, v in data_options.items()}
     data = load_data(preset("conv-vae", **options).data)
     cells = [Cell(name, folder / name, config, {}) for name, config in plan(data, options, quick, folder, student).items()]
     if fresh:

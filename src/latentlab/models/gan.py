@@ -62,8 +62,7 @@ class GANLearner:
         for network in self.networks.values():
             if not network.training:
                 network.train()
-        for adam in (self.generator_adam, self.discriminator_adam):
-            adam.scale = 0.5 ** (moment.images_seen / self.rate_halflife_images) if self.rate_halflife_images else 1.0
+        self.schedule(moment)
         if phase == "discriminator":
             for number, batch in enumerate(torch.split(images, self.batch)):
                 losses = self._update_discriminator(batch, moment, number)
@@ -77,21 +76,28 @@ class GANLearner:
         self.average.update(moment.step + 1, self.images_per_step, moment.images_seen + self.images_per_step)
         return losses
 
-    def _noise(self, stream: str, moment: Moment, number: int) -> Tensor:
+    def schedule(self, moment: Moment) -> None:
+        """Set what falls with the images seen."""
+        for adam in (self.generator_adam, self.discriminator_adam):
+            adam.scale = 0.5 ** (moment.images_seen / self.rate_halflife_images) if self.rate_halflife_images else 1.0
+
+    def noise(self, stream: str, moment: Moment, number: int) -> Tensor:
         source = torch_generator(self.device, self.seed, stream, moment.step, number)
         return torch.randn(self.batch, self.latent_dim, generator=source, device=self.device)  # [N, Z]
 
+    def augmentation(self, stream: str, moment: Moment, number: int) -> torch.Generator:
+        """What the shifts and mirrors of a batch are drawn from."""
+        return torch_generator("cpu", self.seed, f"augmentation-{stream}", moment.step, number)
+
     def _shown(self, x: Tensor, stream: str, moment: Moment, number: int) -> Tensor:
         """What the discriminator sees of images [N, C, H, W]: the images, or each shifted and perhaps mirrored."""
-        if not self.augmented:
-            return x
-        return shifted_and_mirrored(x, torch_generator("cpu", self.seed, f"augmentation-{stream}", moment.step, number))
+        return shifted_and_mirrored(x, self.augmentation(stream, moment, number)) if self.augmented else x
 
     def _judge(self, images: Tensor, moment: Moment, number: int) -> tuple[Tensor, Tensor, Tensor]:
         """The discriminator's loss on real images and on as many fakes, and the logits of both [N]."""
         generator, discriminator = self.networks["generator"], self.networks["discriminator"]
         x = self._shown(to_unit(images), "real", moment, number)  # [N, C, H, W]
-        z = self._noise("discriminator", moment, number)
+        z = self.noise("discriminator", moment, number)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             with torch.no_grad(), buffers_held(generator):
                 fake = self._shown(torch.sigmoid(generator(z).float()), "fake", moment, number)  # [N, C, H, W]
@@ -103,7 +109,7 @@ class GANLearner:
 
     def _fool(self, moment: Moment, number: int) -> Tensor:
         """The generator's loss: how little the discriminator takes its images for real."""
-        z = self._noise("generator", moment, number)
+        z = self.noise("generator", moment, number)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             fake = self._shown(torch.sigmoid(self.networks["generator"](z).float()), "generator", moment, number)  # [N, C, H, W]
             logit = self.networks["discriminator"](fake)  # [N]

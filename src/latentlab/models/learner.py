@@ -106,26 +106,26 @@ def moved(adam: Adam, step: int, what: str, loss: Tensor | None = None, hold: bo
         raise LabError(f"{name} must have a gradient to learn from. It never gets one: the {what}'s loss does not depend on it. {remedy}")
     norm = torch.stack([torch.dot(g, g) for g in gradients]).sum().sqrt()  # half the time of the library's norm
     if not math.isfinite((norm if loss is None else norm + loss).item()):
-        raise NonFinite(_explain(norm if loss is None else loss, norm, adam, step, what))
+        raise not_finite(float(norm if loss is None else loss), float(norm), adam, step, what)
     if not hold:
         adam.step()
     return norm
 
 
-def _explain(loss: Tensor, norm: Tensor, adam: Adam, step: int, what: str) -> str:
+def not_finite(loss: float, norm: float, adam: Adam, step: int, what: str) -> NonFinite:
+    """What is raised at the update after `step` others, with its likely cause."""
     rate = adam.learning_rate
     bad = [name for name, p in adam.named if not bool(torch.isfinite(p).all())]
     if bad:
         cause = reason("cause.weights", name=bad[0])
     elif rate > 0.02:
         cause = reason("cause.rate", rate=f"{rate:g}")
-    elif bool(torch.isfinite(loss)):
-        cause = reason("cause.gradient", loss=f"{float(loss):.4g}")
+    elif math.isfinite(loss):
+        cause = reason("cause.gradient", loss=f"{loss:.4g}")
     else:
         cause = reason("cause.grew", rate=f"{rate:g}")
-    subject = "gradient" if bool(torch.isfinite(loss)) else "loss"
-    value = float(norm if subject == "gradient" else loss)
-    return reason("not_finite", step=step + 1, what=what, subject=reason(f"subject.{subject}"), value=value, cause=cause)
+    subject, value = ("gradient", norm) if math.isfinite(loss) else ("loss", loss)
+    return NonFinite(reason("not_finite", step=step + 1, what=what, subject=reason(f"subject.{subject}"), value=value, cause=cause))
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
 from latentlab.base.errors import LabError
 from latentlab.config.layers import (
+    LEAKY_SLOPE,
     Activation,
     BatchDeviation,
     BatchNorm,
@@ -27,8 +28,6 @@ from latentlab.config.layers import (
     Reshape,
     TransposedConvolution,
 )
-
-LEAKY_SLOPE = 0.2
 
 
 def module(layer: Layer) -> nn.Module:
@@ -190,13 +189,26 @@ def to_bytes(unit: Tensor) -> Tensor:
 SHIFT_SHARE = 8  # of the side: the longest shift is an eighth (Zhao et al. 2020, DiffAugment)
 
 
+class Moves(NamedTuple):
+    """How far each of N images is moved, from 0 to twice the longest shift, and which are mirrored after that."""
+
+    tops: Tensor  # [N]
+    lefts: Tensor  # [N]
+    mirrored: Tensor  # [N]
+
+
+def moves(count: int, height: int, width: int, source: torch.Generator) -> Moves:
+    """Moves by up to an eighth of the sides to either side; half of the images are mirrored."""
+    tops, lefts = (torch.randint(0, 2 * (side // SHIFT_SHARE) + 1, (count,), generator=source) for side in (height, width))
+    return Moves(tops, lefts, torch.rand(count, generator=source) < 0.5)
+
+
 def shifted_and_mirrored(x: Tensor, source: torch.Generator) -> Tensor:
     """Each image of [N, C, H, W] moved by up to an eighth of its sides, its edges repeated, and half of them mirrored."""
     count, _, height, width = x.shape
     down, right = height // SHIFT_SHARE, width // SHIFT_SHARE
-    tops = torch.randint(0, 2 * down + 1, (count,), generator=source).tolist()
-    lefts = torch.randint(0, 2 * right + 1, (count,), generator=source).tolist()
-    mirrored = torch.rand(count, generator=source) < 0.5
+    drawn = moves(count, height, width, source)
     padded = F.pad(x, (right, right, down, down), mode="replicate").unbind()
-    moved = torch.stack([image[:, y : y + height, x : x + width] for image, y, x in zip(padded, tops, lefts, strict=True)])
-    return torch.where(mirrored.to(x.device)[:, None, None, None], moved.flip(3), moved)
+    places = zip(padded, drawn.tops.tolist(), drawn.lefts.tolist(), strict=True)
+    moved = torch.stack([image[:, y : y + height, x : x + width] for image, y, x in places])
+    return torch.where(drawn.mirrored.to(x.device)[:, None, None, None], moved.flip(3), moved)

@@ -28,6 +28,11 @@ class Adam:
         self._squares = [torch.zeros_like(p) for p in self._parameters]
         self._steps = [torch.zeros((), device=p.device) for p in self._parameters]
 
+    def corrections(self, step: int) -> tuple[float, float]:
+        """The rate of its `step`-th update (from 1) over the first moment's bias correction, and the root of the second one's."""
+        first, second = (1.0 - beta**step for beta in self.betas)
+        return self.learning_rate * self.scale / first, second**0.5
+
     @torch.no_grad()
     def step(self) -> None:
         """One update. Every parameter must have its gradient."""
@@ -100,18 +105,23 @@ class Average:
     @torch.no_grad()
     def update(self, steps: int, images: int, images_seen: int) -> None:
         """Move the copy towards the network after `steps` steps and `images_seen` images, `images` of them in the last."""
-        if not self.active or steps % self.every:
+        if not (weight := self.weight(steps, images, images_seen)):
             return
         if self._pairs is None:  # state_dict() costs more than the arithmetic, and its tensors stay the same objects
             mine, theirs = apart(self.network), apart(self.source)
             floats = [name for name, value in mine.items() if value.is_floating_point()]
             self._pairs = [mine[name] for name in floats], [theirs[name] for name in floats]
-        halflife = min(float(self.halflife_images), RAMP * images_seen)
-        weight = 1.0 - 0.5 ** (self.every * images / halflife) if halflife > 0 else 1.0
         torch._foreach_lerp_(self._pairs[0], self._pairs[1], weight)
         for (_, mine_), (_, theirs_) in zip(self.network.named_buffers(), self.source.named_buffers(), strict=True):
             if not mine_.is_floating_point():
                 mine_.copy_(theirs_)
+
+    def weight(self, steps: int, images: int, images_seen: int) -> float:
+        """How far the copy goes towards the network after `steps` steps: 0 where it stays."""
+        if not self.active or steps % self.every:
+            return 0.0
+        halflife = min(float(self.halflife_images), RAMP * images_seen)
+        return 1.0 - 0.5 ** (self.every * images / halflife) if halflife > 0 else 1.0
 
     def sampler(self) -> nn.Module:
         """The network to sample from, in evaluation mode."""

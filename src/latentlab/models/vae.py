@@ -25,7 +25,8 @@ class VAELearner(EncoderDecoder):
 
     def __init__(self, model: VAEModel, train: VAETrain, layers: Mapping[str, Layers], device: torch.device, bf16: bool, own: Own) -> None:
         super().__init__(GaussianEncoder, LIKELIHOODS[model.likelihood], model, train, layers, device, bf16, own)
-        self.seed, self.beta, self.warmup_steps = train.seed, train.beta, train.beta_warmup_steps
+        self.seed, self.latent_dim = train.seed, model.latent_dim
+        self.beta, self.warmup_steps = train.beta, train.beta_warmup_steps
         self.binarized = model.binarization == "dynamic"
 
     def beta_at(self, step: int) -> float:
@@ -35,13 +36,9 @@ class VAELearner(EncoderDecoder):
     def _losses(self, images: Tensor, moment: Moment) -> Losses:
         """The loss with β as at this moment, and its two parts."""
         encode, decode = (compute.begin() for compute in self.computes)
-        x = self.likelihood.target(images)  # [N, C, H, W]
-        if self.binarized:
-            x = torch.bernoulli(x, generator=torch_generator(self.device, self.seed, "binarization", moment.step))
-        noise = torch_generator(self.device, self.seed, "posterior", moment.step)
+        x = self.seen(images, moment)  # [N, C, H, W]
         q: Posterior = encode(x)
-        epsilon = torch.empty_like(q.mean).normal_(generator=noise)
-        z = q.mean + (0.5 * q.log_var).exp() * epsilon  # [N, Z]
+        z = q.mean + (0.5 * q.log_var).exp() * self.noise(len(x), moment)  # [N, Z]
         logits = decode(z).float()  # [N, C, H, W]
         reconstruction = self.likelihood.nats(logits, x).mean()
         kl = kl_to_standard_normal(q.mean, q.log_var).sum(1).mean()
@@ -49,6 +46,16 @@ class VAELearner(EncoderDecoder):
         if self.own_loss is not None:
             loss = per_image(self.own_loss, x, logits, q.mean, q.log_var).mean()
         return {"loss_nats": loss, "reconstruction_nats": reconstruction, "kl_nats": kl}
+
+    def seen(self, images: Tensor, moment: Moment) -> Tensor:
+        """What is learned from bytes uint8 [N, H, W, C] at this moment, [N, C, H, W]: they are binarised anew each time, or never."""
+        x = self.likelihood.target(images)
+        return torch.bernoulli(x, generator=torch_generator(self.device, self.seed, "binarization", moment.step)) if self.binarized else x
+
+    def noise(self, count: int, moment: Moment) -> Tensor:
+        """The ε of so many images at this moment, [count, Z]."""
+        source = torch_generator(self.device, self.seed, "posterior", moment.step)
+        return torch.empty(count, self.latent_dim, device=self.device).normal_(generator=source)
 
     def set(self, name: str, value: float) -> None:
         if name == "beta":

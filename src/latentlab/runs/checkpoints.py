@@ -25,7 +25,7 @@ from latentlab.base.texts import reason
 from latentlab.runs.forms import is_image_shape
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from numpy.typing import NDArray
 
 
 TENSORS, STATE, MANIFEST = "tensors.safetensors", "state.json", "MANIFEST.json"
@@ -65,12 +65,13 @@ def _manifest_text(files: Mapping[str, Mapping[str, Any]]) -> str:
     return body + hashlib.sha256(body.encode()).hexdigest() + '"\n}\n'
 
 
-def save(folder: Path, step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> Path:
+def save(folder: Path, step: int, tensors: Mapping[str, NDArray[Any]], state: Mapping[str, Any]) -> Path:
     """Write the checkpoint of `step` under `folder` and return its path. On OSError nothing of it is left."""
-    from safetensors.torch import save as to_bytes
+    import numpy as np
+    from safetensors.numpy import save as to_bytes
 
     contents = {
-        TENSORS: to_bytes({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}),
+        TENSORS: to_bytes({name: np.require(values, requirements="C") for name, values in tensors.items()}),
         STATE: (json.dumps(state, indent=2, sort_keys=True, allow_nan=False) + "\n").encode(),
     }
     files = {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in contents.items()}
@@ -121,9 +122,9 @@ def read_state(path: Path) -> dict[str, Any]:
     return state
 
 
-def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """The tensors and the state of a checkpoint, after `verify`. Raises Damaged."""
-    from safetensors.torch import load as from_bytes
+    from safetensors.numpy import load as from_bytes
 
     verify(path)
     with opening(path):

@@ -264,8 +264,8 @@ class _Opened:
                 self.shape: tuple[int, int, int] = tuple(state["image_shape"])
                 self.state = state
                 self.learner = build(config, self.shape, cpu, False, own)
-                tensors = {k: v for k, v in tensors.items() if not k.startswith("window.")}
-                self.learner.load_tensors(whole(self.learner, tensors) if state.get(checkpoints.EXPORTED) else tensors)
+                found = {k: torch.from_numpy(v) for k, v in tensors.items() if not k.startswith("window.")}
+                self.learner.load_tensors(whole(self.learner, found) if state.get(checkpoints.EXPORTED) else found)
 
         checkpoints.newest(folder.checkpoints, lambda text: print(f"latentlab: {text}", file=sys.stderr), use)
         self.prior = partial(prior_codes, self.learner, device=cpu)

@@ -1,4 +1,4 @@
-"""The loop: a generator of events, and the only home of cadence. It keeps time; the learner does the mathematics.
+"""The loop: a generator of events, and the only home of cadence. It keeps time; the engine does the mathematics.
 
 A run is created whole (configuration, environment, the checkpoint of step 0) and then always starts from its newest
 checkpoint, the first time as after a kill -9: there is one path, not one for new runs and one for resumed ones.
@@ -15,12 +15,13 @@ from latentlab.base.errors import LabError, NonFinite, OutOfMemory, OutOfSpace, 
 from latentlab.base.machine import keep_freed_memory, threads
 from latentlab.base.signals import Interrupted
 from latentlab.base.texts import reason
-from latentlab.models.learner import Losses
+from latentlab.models.engine import Losses
 from latentlab.models.own import blamed
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
 from latentlab.train.events import Diagnosed, Ended, Event, Logged, Paced, Phased, Pictured, Saved, Started, Stepped, Warned
-from latentlab.train.session import Session
+from latentlab.train.position import finish as finished
+from latentlab.train.session import Session, evaluation_images
 
 POLL_SECONDS = 0.05
 STATUS_SECONDS = 1.0  # between two of status.json at full speed, when nothing is found
@@ -130,22 +131,23 @@ def obey(session: Session) -> tuple[str | None, list[Event]]:
 
 
 def step(session: Session) -> Iterator[Event]:
-    """One update, or what is left of a step that was begun, and what is due after it."""
-    begun = session.begin()
-    begun.finish(session.learner)
-    session.position.count(begun)
-    yield from after_step(session)
+    """Steps up to the next one after which something is due, or what is left of a step that was begun; and what is due."""
+    steps = session.ahead()
+    finished(steps, session.engine)
+    for each in steps:
+        session.position.count(each)
+        yield from after_step(session)
     if time.monotonic() - session.last_status > STATUS_SECONDS:
         session.tell()
 
 
 def stepwise(session: Session, whole_step: bool) -> Iterator[Event]:
     """The next phase alone, or with `whole_step` those left of the step, each with the losses before and after it."""
-    begun, learner = session.begin(), session.learner
+    begun, engine = session.begin(), session.engine
     while begun.phases:
-        losses = numbers(begun.next_phase(learner))
+        losses = numbers(begun.next_phase(engine))
         phase = str(begun.done)
-        losses_after = numbers(learner.after_phase(phase, begun.images, begun.moment))
+        losses_after = numbers(engine.after_phase(phase, begun.batch, begun.moment))
         phased = Phased(begun.moment.step + 1, phase, losses | {"after": losses_after})
         session.pace.last_phase = {"phase": phase, "step": phased.step} | phased.values
         yield phased
@@ -166,12 +168,12 @@ def numbers(losses: Losses) -> dict[str, float | None]:
 
 def after_step(session: Session, stepwise: bool = False) -> Iterator[Event]:
     """What is due after a step: a line of metrics, pictures, an evaluation, a checkpoint. Stepwise, the first two always."""
-    p, train, images = session.position, session.config.train, len(session.data.train)
+    p, train = session.position, session.config.train
     yield Stepped(p.step, p.images_seen)
     regular = p.step % train.log_steps == 0
     if regular or stepwise:
         yield Logged(session.row("train", p.means(extra=not regular)))
-    interval = max(1, round(train.evaluate_epochs * images))
+    interval = evaluation_images(session)
     due = p.crossed(interval)
     early = p.images_seen < interval and p.step & (p.step - 1) == 0  # 1, 2, 4, 8 … in the first epoch
     if due or early or stepwise:
@@ -181,7 +183,7 @@ def after_step(session: Session, stepwise: bool = False) -> Iterator[Event]:
     if due or regular or stepwise:
         yield from diagnose(session)
     session.apply_settings()
-    if p.crossed(images) and time.monotonic() - session.last_checkpoint >= train.checkpoint_seconds and session.save():
+    if p.crossed(len(session.data.train)) and time.monotonic() - session.last_checkpoint >= train.checkpoint_seconds and session.save():
         yield Saved(p.step)
 
 

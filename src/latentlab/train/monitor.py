@@ -23,6 +23,7 @@ from latentlab.measure.metrics.classes import active_units, entropy_nats, revers
 from latentlab.measure.metrics.features import frechet_distance, kid, moments
 from latentlab.measure.metrics.manifold import manifold
 from latentlab.measure.metrics.pixels import mean_pair_distance
+from latentlab.models.engine import Engine
 from latentlab.models.learner import Floats, Learner, decode, draw, encode
 from latentlab.runs.diagnosis import Diagnosis, Finding
 from latentlab.runs.diagnosis.sight import facts_of
@@ -38,14 +39,19 @@ PER_FEATURE = 10  # images that a Gaussian fitted to D features needs for each o
 
 
 class Monitor:
-    """The eyes of one run: on its learner at an evaluation, and on its rows of metrics, from which come the findings."""
+    """The eyes of one run: on its networks at an evaluation, and on its rows of metrics, from which come the findings."""
 
-    def __init__(self, config: Config, data: Data, learner: Learner, device: torch.device, environment: Mapping[str, Any]) -> None:
-        self.config, self.data, self.learner, self.device = config, data, learner, device
+    def __init__(self, config: Config, data: Data, engine: Engine, device: torch.device, environment: Mapping[str, Any]) -> None:
+        self.config, self.data, self.engine, self.device = config, data, engine, device
         self.pinned = environment.get("watched_by")
         self.reference: Reference | None = None  # made at the first evaluation that draws samples
         self.diagnosis = Diagnosis(facts_of(config, environment))
         self.told: list[tuple[str, int, bool]] = []  # findings that the run's consumer knows of
+
+    @property
+    def learner(self) -> Learner:
+        """The networks as they are now."""
+        return self.engine.twin()
 
     def samples(self, count: int) -> Images:
         """Images of the same z at every step, uint8 [count, H, W, C]."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
+from typing import Any, SupportsFloat
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
-from latentlab.models.learner import Learner, Losses, Moment
+from latentlab.models.engine import Batch, Engine, Losses
+from latentlab.models.learner import Moment
 
 PLAIN = ("step", "images_seen", "seconds", "best_step", "best_loss", "changes")  # what JSON holds as it is
+MOST_LATE = 64  # losses that wait to be read
 WINDOW = "window."  # what the names of the window's tensors begin with in a checkpoint
 
 
@@ -20,53 +22,66 @@ WINDOW = "window."  # what the names of the window's tensors begin with in a che
 class Window:
     """Sums of losses over the steps since a line of metrics."""
 
-    sums: Losses = field(default_factory=dict)
+    sums: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     steps: int = 0
+    late: list[Losses] = field(default_factory=list)  # not yet added: reading one would wait for the device
 
     def add(self, losses: Losses) -> None:
-        """Take in a step. Sums stay on the device: reading one back would wait for it."""
+        """Take in a step."""
         self.steps += 1
-        for name, value in losses.items():
-            if name in self.sums:
-                self.sums[name] += value
-            else:
-                self.sums[name] = value.detach().clone()
+        self.late.append(losses)
+        if len(self.late) > MOST_LATE:
+            self.totals()
+
+    def totals(self) -> dict[str, NDArray[np.float32]]:
+        """The sums so far, float32 [] each."""
+        for losses in self.late:
+            for name, value in losses.items():
+                self.sums[name] = np.asarray(self.sums.get(name, 0) + np.float32(value), np.float32)
+        self.late = []
+        return self.sums
 
     def means(self) -> dict[str, float]:
         """Means over the steps."""
-        return {name: float(value) / self.steps for name, value in self.sums.items()}
+        return {name: float(value) / self.steps for name, value in self.totals().items()}
 
 
 @dataclass
 class Step:
     """A step that is being taken, in one update or phase by phase. It is in no checkpoint: those are of whole steps alone."""
 
-    images: torch.Tensor  # uint8 [M, H, W, C], all that it reads
+    batch: Batch  # all that it reads
     moment: Moment
     phases: list[str]  # still to do
     done: str | None = None  # the phase done last
-    losses: Losses = field(default_factory=dict)
+    losses: dict[str, SupportsFloat] = field(default_factory=dict)
     seconds: float = 0.0  # spent in updates
 
-    def finish(self, learner: Learner) -> None:
-        """One update, or what is left after the phases that were done alone."""
-        if self.done is None:
-            self._take(learner.update)
-            self.phases.clear()
-        while self.phases:
-            self.next_phase(learner)
-
-    def next_phase(self, learner: Learner) -> Losses:
+    def next_phase(self, engine: Engine) -> Losses:
         """One phase alone; its losses. All phases together are the same as one update."""
-        self.done = self.phases.pop(0)
-        return self._take(partial(learner.run_phase, self.done))
-
-    def _take(self, update: Callable[[torch.Tensor, Moment], Losses]) -> Losses:
         started = time.perf_counter()
-        losses = update(self.images, self.moment)
-        self.seconds += time.perf_counter() - started
-        self.losses |= losses
+        self.done = self.phases.pop(0)
+        losses = engine.run_phase(self.done, self.batch, self.moment)
+        self._took(losses, time.perf_counter() - started)
         return losses
+
+    def _took(self, losses: Losses, seconds: float) -> None:
+        self.seconds += seconds
+        self.losses |= losses
+
+
+def finish(steps: Sequence[Step], engine: Engine) -> None:
+    """Steps that were not begun, all at once; or what is left of a single one after the phases that were done alone."""
+    if steps[0].done is None:
+        started = time.perf_counter()
+        losses = engine.update([step.batch for step in steps], [step.moment for step in steps])
+        seconds = (time.perf_counter() - started) / len(steps)
+        for step, values in zip(steps, losses, strict=True):
+            step.phases.clear()
+            step._took(values, seconds)
+    for step in steps:
+        while step.phases:
+            step.next_phase(engine)
 
 
 @dataclass
@@ -88,7 +103,7 @@ class Position:
         """Count the step that was begun, all of whose phases are done, and add its losses to the sums."""
         self.begun = None
         self.step += 1
-        self.images_read = len(step.images)
+        self.images_read = len(step.batch.images)
         self.images_seen += self.images_read
         self.seconds += step.seconds
         self.window.add(step.losses)
@@ -114,18 +129,18 @@ class Position:
 
     def state(self) -> dict[str, Any]:
         """What state.json of a checkpoint holds of it."""
-        since = None if self.since is None else {"steps": self.since.steps, "sums": {k: float(v) for k, v in self.since.sums.items()}}
+        since = None if self.since is None else {"steps": self.since.steps, "sums": {k: float(v) for k, v in self.since.totals().items()}}
         return {name: getattr(self, name) for name in PLAIN} | {"window_steps": self.window.steps, "since": since}
 
-    def tensors(self) -> dict[str, torch.Tensor]:
+    def tensors(self) -> dict[str, NDArray[np.float32]]:
         """What tensors.safetensors of a checkpoint holds of it."""
-        return {WINDOW + name: value for name, value in self.window.sums.items()}
+        return {WINDOW + name: value for name, value in self.window.totals().items()}
 
     @classmethod
-    def restored(cls, state: dict[str, Any], tensors: dict[str, torch.Tensor], device: torch.device) -> Position:
+    def restored(cls, state: Mapping[str, Any], tensors: dict[str, NDArray[Any]]) -> Position:
         """The reverse of `state` and `tensors`, which is taken out of a checkpoint's tensors."""
-        sums = {name.removeprefix(WINDOW): tensors.pop(name).to(device) for name in list(tensors) if name.startswith(WINDOW)}
+        sums = {name.removeprefix(WINDOW): tensors.pop(name) for name in list(tensors) if name.startswith(WINDOW)}
         position = cls(**{name: state[name] for name in PLAIN}, window=Window(sums, state["window_steps"]))
         if since := state.get("since"):  # a float of JSON is the float32 that it was written from
-            position.since = Window({k: torch.tensor(v, device=device) for k, v in since["sums"].items()}, since["steps"])
+            position.since = Window({k: np.asarray(v, np.float32) for k, v in since["sums"].items()}, since["steps"])
         return position

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ from latentlab.base.texts import reason
 from latentlab.config.schema import Config
 from latentlab.data import Data, batch_indices
 from latentlab.models import build
-from latentlab.models.learner import Learner, Moment, prior_codes
+from latentlab.models.engine import Batch, Engine, TorchEngine
+from latentlab.models.learner import Moment, prior_codes
 from latentlab.models.own import DRAWING, Own
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
@@ -34,19 +35,16 @@ PRIOR_IMAGES = 2_000  # training images to which an autoencoder's prior is fitte
 
 
 class Session:
-    """One run, opened for training. Learner and position are what its checkpoints hold."""
+    """One run, opened for training. Engine and position are what its checkpoints hold."""
 
-    def __init__(
-        self, folder: RunFolder, config: Config, data: Data, learner: Learner, device: torch.device, own: Own | None = None
-    ) -> None:
-        self.folder, self.config, self.data, self.learner, self.device, self.own = folder, config, data, learner, device, own
+    def __init__(self, folder: RunFolder, config: Config, data: Data, engine: Engine, device: torch.device, own: Own | None = None) -> None:
+        self.folder, self.config, self.data, self.engine, self.device, self.own = folder, config, data, engine, device, own
         self.lock = ExitStack()  # holds the run's lock once it is opened
         self.position = Position()
-        self.feed = feed(data, config.train.seed, device)
         # What talks to the outside.
         self.warnings: list[str] = []  # for the run's consumer
         self.recorder = Recorder(folder, self.warnings.append)
-        self.monitor = Monitor(config, data, learner, device, folder.environment())
+        self.monitor = Monitor(config, data, engine, device, folder.environment())
         self.requests, self.pace = Requests(folder), Pace()
         # When what was last done: in steps, and in seconds of the clock.
         self.evaluated_at = self.saved_at = -1
@@ -69,24 +67,25 @@ class Session:
         if self.config.train.steps is not None:
             return self.config.train.steps
         missing = self.config.train.epochs * len(self.data.train) - self.position.images_seen
-        return self.position.step + max(0, math.ceil(missing / self.learner.images_per_step))
+        return self.position.step + max(0, math.ceil(missing / self.engine.images_per_step))
 
     def total_epochs(self) -> float:
         """The length that the run will have, in passes over the training images."""
-        ahead = (self.total_steps() - self.position.step) * self.learner.images_per_step
+        ahead = (self.total_steps() - self.position.step) * self.engine.images_per_step
         return (self.position.images_seen + ahead) / len(self.data.train)
 
     def fitting_batch(self) -> int | None:
         """The largest half, quarter … of the batch with which a step fits into memory, found by trying; None where none does.
 
-        The learner is given up for it.
+        The engine is given up for it.
         """
         size, shape, bf16 = self.config.train.batch_size // 2, self.data.shape, self.folder.environment().get("precision") == "bf16"
         while size:
             try:
-                vars(self).pop("learner", None)  # also one that was not finished
-                self.learner = build(self.config.replace(**{"train.batch_size": size}), shape, self.device, bf16, self.own)
-                self.learner.update(self.feed(0, self.learner.images_per_step), Moment(0, 0))
+                vars(self).pop("engine", None)  # also one that was not finished
+                config = self.config.replace(**{"train.batch_size": size})
+                self.engine = TorchEngine(build(config, shape, self.device, bf16, self.own), self.device)
+                self.engine.update([self.batch(0)], [Moment(0, 0)])
                 return size
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
@@ -97,11 +96,37 @@ class Session:
 
     def begin(self) -> Step:
         """The step in the middle of which the run is, or a new one."""
-        p, learner = self.position, self.learner
-        if p.begun is None:
-            images = self.feed(p.images_seen, learner.images_per_step)
-            p.begun = Step(images, Moment(p.step, p.images_seen), list(learner.phases))
-        return p.begun
+        if self.position.begun is None:
+            self.position.begun = self._step(0)
+        return self.position.begun
+
+    def ahead(self) -> list[Step]:
+        """The step in the middle of which the run is, or those up to the next one after which something is due.
+
+        Of the latter no more than the engine takes at once.
+        """
+        if self.position.begun is not None:
+            return [self.position.begun]
+        return [self._step(number) for number in range(max(1, min(self.engine.at_once, self._until_due())))]
+
+    def _until_due(self) -> int:
+        p, train, read = self.position, self.config.train, self.engine.images_per_step
+        interval, images = evaluation_images(self), len(self.data.train)
+        steps = [self.total_steps() - p.step, train.log_steps - p.step % train.log_steps]
+        steps += [math.ceil((every - p.images_seen % every) / read) for every in (interval, images)]
+        if p.images_seen < interval:  # pictures of steps 1, 2, 4, 8 …
+            steps.append((1 << p.step.bit_length()) - p.step)
+        return min(steps)
+
+    def _step(self, number: int) -> Step:
+        p, read = self.position, number * self.engine.images_per_step
+        return Step(self.batch(p.images_seen + read), Moment(p.step + number, p.images_seen + read), list(self.engine.phases))
+
+    def batch(self, position: int) -> Batch:
+        """What the step reads that begins after so many images."""
+        train = self.data.train
+        rows = batch_indices(self.config.train.seed, position, self.engine.images_per_step, len(train))
+        return Batch(train.take(rows), None if train.labels is None else train.labels[rows])
 
     # What a checkpoint holds.
 
@@ -125,7 +150,7 @@ class Session:
         if loss is not None and (p.best_loss is None or loss < p.best_loss):
             p.best_step, p.best_loss = p.step, loss
         self.last_checkpoint = time.monotonic()
-        if not self.recorder.checkpoint(p.step, self.learner.tensors() | p.tensors(), self.state(loss), p.best_step):
+        if not self.recorder.checkpoint(p.step, self.engine.tensors() | p.tensors(), self.state(loss), p.best_step):
             p.best_step, p.best_loss = best  # what is not on disk is not the best of what is kept
             return False
         self.saved_at = p.step
@@ -139,8 +164,8 @@ class Session:
                 raise checkpoints.foreign(path)
             if state.get(checkpoints.EXPORTED):
                 raise LabError(reason("exported", path=self.folder.path, preset=self.config.preset))
-            self.position = Position.restored(state, tensors, self.device)
-            self.learner.load_tensors(tensors)
+            self.position = Position.restored(state, tensors)
+            self.engine.load_tensors(tensors)
             self._set(self.position.changes)
         for row in rows:  # changed at this very step, but after it was saved
             if row["step"] == self.position.step and row.get("request", {}).get("action") == "set":
@@ -149,7 +174,7 @@ class Session:
     def prepare_sampling(self) -> None:
         """Fit an autoencoder's prior to the codes of its first training images: a function of the weights alone."""
         if self.config.family == "ae":
-            self.learner.prepare_sampling(torch.from_numpy(self.data.train.take(slice(PRIOR_IMAGES))).to(self.device))
+            self.engine.prepare_sampling(self.data.train.take(slice(PRIOR_IMAGES)))
 
     # What is written down and told while it trains.
 
@@ -192,7 +217,7 @@ class Session:
             network_layers(self.folder.path, name)
         except LabError:
             size = self.config.model.latent_dim
-            mean, *moved = prior_codes(self.learner, np.eye(size + 1, size, -1, np.float32), self.device)
+            mean, *moved = prior_codes(self.engine.twin(), np.eye(size + 1, size, -1, np.float32), self.device)
             return square(read_latents(self.folder.path), mean, np.stack(moved) - mean, self.config.train.seed)
         return None
 
@@ -218,17 +243,10 @@ class Session:
 
     def _set(self, settings: dict[str, float]) -> None:
         for name, value in settings.items():
-            self.learner.set(name.partition(".")[2], value)
+            self.engine.set(name.partition(".")[2], value)
         self.position.changes |= settings
 
 
-def feed(data: Data, seed: int, device: torch.device) -> Callable[[int, int], torch.Tensor]:
-    """A function from (position, count) to a batch uint8 [count, H, W, C] on the device.
-
-    A set that fits is put on the GPU once; otherwise each batch is cut from the bytes in memory or in the memory map.
-    """
-    train = data.train
-    if device.type == "cuda" and len(train) * int(np.prod(data.shape)) < torch.cuda.mem_get_info(device)[0] // 4:
-        whole = torch.from_numpy(np.ascontiguousarray(train.images)).to(device)
-        return lambda position, count: whole[torch.from_numpy(batch_indices(seed, position, count, len(train))).to(device)]
-    return lambda position, count: torch.from_numpy(train.take(batch_indices(seed, position, count, len(train)))).to(device)
+def evaluation_images(session: Session) -> int:
+    """Training images between two evaluations."""
+    return max(1, round(session.config.train.evaluate_epochs * len(session.data.train)))

@@ -19,7 +19,7 @@ import torch
 
 from latentlab.base.errors import Busy, Damaged, LabError, OutOfSpace, refusal
 from latentlab.base.files import is_full, replace_json, replace_text
-from latentlab.base.machine import environment, fastest_threads, pick_bf16, pick_device, threads
+from latentlab.base.machine import environment, threads
 from latentlab.base.texts import reason
 from latentlab.config.layers import BatchNorm, Shape, fit_model, networks, parameter_count
 from latentlab.config.parts import OWN, DataConfig, GANModel, GANTrain
@@ -38,6 +38,7 @@ from latentlab.runs.folder import RunFolder, new_folder, next_folder, open_folde
 from latentlab.runs.own import decoder_of, own_of, rehearse, tell
 from latentlab.runs.rebuilt import refuse_while_rebuilding
 from latentlab.show.explorer import read_tensors
+from latentlab.train.engines import computes_bf16, engine_device, engine_of, usual_threads
 from latentlab.train.events import Event
 from latentlab.train.loop import events
 from latentlab.train.monitor import extractor_for, pin
@@ -55,7 +56,7 @@ MOST_PARAMETERS = 500_000_000  # with Adam's moments and two checkpoints at once
 
 def settle(config: Config, data: Data) -> Config:
     """The configuration with all that results depend on fixed: threads, stages, the data's place, no batch above the set."""
-    threads = fastest_threads() if config.train.threads == "auto" else config.train.threads
+    threads = usual_threads(config) if config.train.threads == "auto" else config.train.threads
     batch = min(config.train.batch_size, len(data.train))
     config = config.replace(**{"data.spec": canonical(config.data.spec), "train.threads": threads, "train.batch_size": batch})
     config = dataclasses.replace(config, model=fit_model(config.model, data.shape))
@@ -109,10 +110,10 @@ def create(
         given = given if "generator" in given else decoder_of(open_folder(source), trust) | given
     if missing := sorted(set(dict(config.own)) - set(given)):
         raise refusal(missing[0], f"given: the configuration was one of somebody's own, {dict(config.own)[missing[0]]}", "none")
-    device = pick_device(config.train.device)
+    device = engine_device(config, given)
     data = load_data(config.data)
     asked, config = config.train.batch_size, settle(config, data)
-    bf16 = pick_bf16(config.train.precision, device)
+    bf16 = computes_bf16(config, config.train.precision, device)
     own, forms, keeper = taken(config, data.shape, given), {}, Keeper()
     if given:
         with threads(int(config.train.threads)):
@@ -128,7 +129,8 @@ def create(
     remarks = [*data.notes, *notes(config, asked, learner.images_per_step, len(data.train)), *said]
     if config.train.precision == "bf16" and not bf16:
         remarks.append(reason("note.precision"))
-    facts = environment(device, int(config.train.threads), bf16) | about(data) | {"parameters": counts, "notes": remarks} | begun
+    engine, told = engine_of(config, data.shape, learner, device, remarks.append)
+    facts = environment(device, int(config.train.threads), bf16) | told | about(data) | {"parameters": counts, "notes": remarks} | begun
     if config.family == "gan":
         facts["watched_by"] = pin(extractor_for(data))
 
@@ -138,7 +140,7 @@ def create(
         folder.write_status("starting", 0)
         if forms:
             save(folder.path, forms, keeper)
-        session = Session(folder, config, data, learner, device, own)
+        session = Session(folder, config, data, engine, device, own)
         if not session.save():
             raise OSError(errno.ENOSPC, "the checkpoint of step 0 could not be kept")
         if forms:
@@ -268,14 +270,15 @@ def reopen(
             raise Damaged(f"{error} Or move it away: the checkpoints are whole without it, the curves then begin anew.") from None
         warnings: list[str] = []
         own = own_of(folder, config, images.shape, given or {}, trust)
-        device = pick_device(config.train.device)
+        device = engine_device(config, given or {})
         precision = facts.get("precision", config.train.precision)  # what "auto" meant on the first machine
-        learner = build(config, images.shape, device, pick_bf16(precision, device), own)
-        session = Session(folder, config, images, learner, device, own)
+        learner = build(config, images.shape, device, computes_bf16(config, precision, device), own)
+        engine, _ = engine_of(config, images.shape, learner, device, warnings.append, facts.get("keras_backend"))
+        session = Session(folder, config, images, engine, device, own)
         checkpoints.newest(folder.checkpoints, warnings.append, partial(session.restore, rows), from_step)
         session.warnings += warnings
         if epochs is not None:
-            session.warnings += notes(config, config.train.batch_size, session.learner.images_per_step, len(images.train))
+            session.warnings += notes(config, config.train.batch_size, session.engine.images_per_step, len(images.train))
         if settings:
             live_settings(config, dict(settings))
             session.requests.waiting.append({"id": uuid.uuid4().hex, "action": "set", "set": dict(settings)})

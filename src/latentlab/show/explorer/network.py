@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from latentlab.base.errors import LabError
 from latentlab.config.layers import (
+    LEAKY_SLOPE,
     Activation,
     BatchDeviation,
     BatchNorm,
@@ -29,7 +30,6 @@ from latentlab.config.layers import (
 )
 
 BATCH_NORM_EPSILON = 1e-5  # torch's
-LEAKY_SLOPE = 0.2
 KINDS = {Dense: "dense", Convolution: "convolution", TransposedConvolution: "transposed_convolution"}
 
 Doubles = NDArray[np.float64]

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from latentlab.base.errors import Damaged, LabError
 from latentlab.base.images import Images
 from latentlab.base.seeding import latents
-from latentlab.config.layers import Activation, BatchNorm, Convolution, Dense, Flatten, Layer, Reshape, TransposedConvolution
+from latentlab.config.layers import LEAKY_SLOPE, Activation, BatchNorm, Convolution, Dense, Flatten, Layer, Reshape, TransposedConvolution
 from latentlab.runs.code import FOLDER, PLANE, RECORD, Form, kept
 from latentlab.runs.forms import damaged
 from latentlab.show.explorer.codes import class_plane, widest_plane
-from latentlab.show.explorer.network import BATCH_NORM_EPSILON, LEAKY_SLOPE
+from latentlab.show.explorer.network import BATCH_NORM_EPSILON
 
 SIDE = 17  # images in a row of the plane that is drawn beforehand
 REACH = 2.5  # of it to either side, in standard deviations of the codes

@@ -29,16 +29,17 @@ class Format:
     module: str
     ending: str  # of the file; "" where a folder is made
     told: str  # what becomes of the run, for the help
-    needs: tuple[str, ...] = ()  # packages of the extra
+    needs: tuple[str, ...] = ()  # packages
+    extra: str = "export"  # of latentlab, which brings them
 
 
 FORMATS = {
     "onnx": Format("onnx_files", ".onnx", "encoder and decoder (or generator) for any ONNX runtime", ("onnx", "onnxscript", "onnxruntime")),
+    "keras": Format("keras_files", ".keras", "encoder and decoder (or generator) for plain Keras 3", ("keras",), "keras"),
     "python": Format("python_file", ".py", "one plain PyTorch file and its weights, without latentlab"),
     "safetensors": Format("shared_folder", "", "a folder to publish, with a model card; latentlab reads it as a run"),
     "tensorboard": Format("event_files", "", "curves and pictures for TensorBoard", ("tensorboardX",)),
 }
-EXTRA = "export"
 
 
 def export(run: Trained, format: str, out: str | Path, lang: str = "en") -> list[Path]:
@@ -55,6 +56,6 @@ def export(run: Trained, format: str, out: str | Path, lang: str = "en") -> list
         raise refusal("out", "a file in a folder, not a folder itself", str(out))
     check_writable(place)
     if missing := [package for package in chosen.needs if importlib.util.find_spec(package) is None]:
-        raise LabError(f'--format {format} needs {", ".join(missing)}, not installed here. Run `pip install "latentlab[{EXTRA}]"`.')
+        raise LabError(f'--format {format} needs {", ".join(missing)}, not installed here. Run `pip install "latentlab[{chosen.extra}]"`.')
     write = cast(Writer, importlib.import_module(f"{__name__}.{chosen.module}").write)
     return write(run, place, lang)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
+from latentlab.base.errors import LabError
 from latentlab.config.layers import Convolution, Dense, Layer, Layers, TransposedConvolution, networks
 from latentlab.models.autoencoder import AutoencoderLearner
 from latentlab.models.nets import Chain
@@ -29,6 +30,13 @@ def tensors_of(run: Trained, networks: dict[str, Chain]) -> dict[str, torch.Tens
     return tensors | prior_of(run)
 
 
+def refuse_own(run: Trained, format: str) -> None:
+    """Raise LabError for a run with networks of somebody's own, in a format for known layers."""
+    if own := dict(run.config.own):
+        has = f"{run.path} has its own {', '.join(own)}, whose code lies in own/"
+        raise LabError(f"--format {format} writes networks of known layers. {has}. Use --format safetensors, or onnx.")
+
+
 def prior_of(run: Trained) -> dict[str, torch.Tensor]:
     """The Gaussian fitted to an autoencoder's codes, code = prior_mean [Z] + normal [Z] @ prior_scale [Z, Z]; nothing of others."""
     return run.learner.prior if isinstance(run.learner, AutoencoderLearner) else {}
@@ -36,14 +44,15 @@ def prior_of(run: Trained) -> dict[str, torch.Tensor]:
 
 @torch.no_grad()
 def _plain(network: Chain, layers: Layers) -> Chain:
-    made = type(network)(tuple(map(_without_parametrization, layers))).eval()
+    made = type(network)(tuple(map(without_parametrization, layers))).eval()
     for mine, theirs in zip(made.layers, network.layers, strict=True):
         for name, value in mine.state_dict(keep_vars=True).items():
             value.copy_(getattr(theirs, name))  # of a parametrized weight what it computes with
     return made
 
 
-def _without_parametrization(layer: Layer) -> Layer:
+def without_parametrization(layer: Layer) -> Layer:
+    """A layer that computes with its weight as it is."""
     match layer:
         case Dense() | Convolution():
             return replace(layer, spectral=False)

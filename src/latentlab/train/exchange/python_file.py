@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 from safetensors.torch import save
 
 from latentlab.base import __version__
-from latentlab.base.errors import LabError, printable, refusal
+from latentlab.base.errors import printable, refusal
 from latentlab.base.files import replace_bytes, replace_text
 from latentlab.base.texts import text
 from latentlab.config.sources import named
 from latentlab.models import nets
 from latentlab.models.nets import Chain
-from latentlab.train.exchange.plain import plain_networks, tensors_of
+from latentlab.train.exchange.plain import plain_networks, refuse_own, tensors_of
 
 if TYPE_CHECKING:
     from latentlab.runs.trained import Trained
@@ -33,9 +33,7 @@ if TYPE_CHECKING:
 def write(run: Trained, out: Path, lang: str) -> list[Path]:
     """Write both files. Raises LabError for networks of somebody's own, whose code is theirs to pass on."""
     config, (height, width, channels) = run.config, run.image_shape
-    if config.own:
-        has = f"{run.path} has its own {', '.join(dict(config.own))}, whose code lies in own/"
-        raise LabError(f"--format python writes networks of known layers. {has}. Use --format safetensors, or onnx.")
+    refuse_own(run, "python")
     if not out.stem.isidentifier():
         raise refusal("out", "a file whose name Python can import, such as my_model.py", str(out))
     networks, beside = plain_networks(run), out.with_suffix(".safetensors")

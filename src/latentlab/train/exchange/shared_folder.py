@@ -39,7 +39,7 @@ def write(run: Trained, out: Path, lang: str) -> list[Path]:
         replace_text(folder.path / "config.json", config.to_json())
         replace_json(folder.path / "environment.json", environment | {"exported": {"latentlab": __version__}})
         state = run.state | {"config_sha256": config.fingerprint(), checkpoints.EXPORTED: True}
-        checkpoints.save(folder.checkpoints, run.step, tensors, state)
+        checkpoints.save(folder.checkpoints, run.step, {name: tensor.numpy() for name, tensor in tensors.items()}, state)
         if scores:
             replace_json(folder.path / "scores.json", scores)
         if config.own:

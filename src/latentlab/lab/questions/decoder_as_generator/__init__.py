@@ -21,6 +21,7 @@ from latentlab.lab.questions import Findings
 from latentlab.lab.questions.bench import NARROW, Bench, Plan, Task
 from latentlab.lab.questions.views import sheet, view
 from latentlab.models import build
+from latentlab.models.engine import load
 from latentlab.models.nets import Decoder
 from latentlab.runs import checkpoints
 from latentlab.show.card import Claim
@@ -184,7 +185,7 @@ def start(run: Run) -> dict[str, nn.Module]:
     """The networks of a run as they were at step 0."""
     tensors, state = checkpoints.load(run.folder.checkpoints / "step-00000000")
     learner = build(run.config, tuple(state["image_shape"]), torch.device("cpu"), bf16=False)
-    learner.load_tensors({name: values for name, values in tensors.items() if not name.startswith("window.")})
+    load(learner, {name: values for name, values in tensors.items() if not name.startswith("window.")})
     return {name: network.eval() for name, network in learner.averaged.items()}
 
 

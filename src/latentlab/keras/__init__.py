@@ -1,0 +1,33 @@
+"""Encoder, Sampling, Decoder, VAE, Discriminator and GAN as ordinary Keras 3, usable alone with `compile` and `fit`.
+
+TensorFlow computes, or JAX where KERAS_BACKEND says so before Keras is loaded. What they save as `.keras` is loaded again once
+this module is imported. Raises LabError where Keras is not installed.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+
+from latentlab.base.errors import LabError
+from latentlab.base.machine import quiet_stderr
+from latentlab.base.texts import reason
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+try:
+    with quiet_stderr():  # on which TensorFlow tells, at any log level, what it was compiled with
+        import keras
+except ModuleNotFoundError as error:
+    raise LabError(reason("keras.missing", what=error.name, backend=os.environ["KERAS_BACKEND"])) from None
+
+from latentlab.keras.models import GAN, VAE
+from latentlab.keras.networks import Decoder, Discriminator, Encoder, Sampling
+
+__all__ = ["GAN", "VAE", "Decoder", "Discriminator", "Encoder", "Sampling"]
+
+
+def versions() -> dict[str, str]:
+    """What environment.json says of Keras."""
+    backend = keras.backend.backend()
+    return {"keras": keras.__version__, "keras_backend": backend, backend: str(import_module(backend).__version__)}
