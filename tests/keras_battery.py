@@ -341,6 +341,61 @@ def commands() -> dict[str, Any]:
         }
 
 
+def imported(everything: bool) -> dict[str, float]:
+    """Models that were saved by Keras, as runs: how far their images, means and log-variances are from Keras's, at most."""
+    import keras
+    from keras import layers as k
+
+    import latentlab as ll
+    from latentlab.keras import VAE, Decoder, Encoder
+
+    images = ll.load_data("digits").test.images[:5]
+    x, z = images.astype(np.float32) / 255, np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)
+
+    def away(file: Path, like: str, encoder: Any, decoder: Any, **changes: Any) -> float:
+        small: dict[str, Any] = {"data": "digits", "train_images": 64, "batch_size": 16, "latent_dim": 3}
+        run = ll.import_run(file, like, file.with_suffix(""), **small, **changes)
+        with torch.no_grad():
+            image = torch.sigmoid(run.networks()["decoder"](torch.from_numpy(z)))
+            q = run.networks()["encoder"](torch.from_numpy(x.transpose(0, 3, 1, 2)))
+        mean, log_var = encoder(x)
+        return max(furthest([pair]) for pair in ((last(image.numpy()), decoder(z)), (q.mean.numpy(), mean), (q.log_var.numpy(), log_var)))
+
+    pixels, codes, found = keras.Input((28, 28, 1)), keras.Input((3,)), dict[str, float]()
+    hidden = pixels
+    for width in (4, 8):
+        hidden = k.Conv2D(width, 4, 2, padding="same", activation="elu")(hidden)
+    hidden = k.Dense(16, activation="elu")(k.Flatten()(hidden))  # channel last
+    encoder = keras.Model(pixels, [k.Dense(3, name="mu")(hidden), k.Dense(3, name="logvar")(hidden)], name="encoder")
+    hidden = k.Activation("elu")(k.Reshape((7, 7, 8))(k.Dense(7 * 7 * 8)(k.Dense(16, activation="elu")(codes))))
+    hidden = k.Conv2DTranspose(4, 4, 2, padding="same", activation="elu")(hidden)
+    decoder = keras.Model(codes, k.Conv2DTranspose(1, 4, 2, padding="same", activation="sigmoid")(hidden), name="decoder")
+    form: dict[str, Any] = {"hidden": (16,), "model.channels": (4, 8)}
+    with tempfile.TemporaryDirectory() as place:
+        decoder.save(Path(place, "conv.keras"))
+        encoder.save(Path(place, "conv-encoder.keras"))
+        found["convolutions, two files"] = away(Path(place, "conv.keras"), "conv-vae", encoder, decoder, **form)
+        if everything:
+            hidden = k.Dense(12, activation="relu")(k.Flatten()(pixels))
+            encoder = keras.Model(pixels, [k.Dense(3, name="z_mean")(hidden), k.Dense(3, name="z_log_var")(hidden)], name="encoder")
+            hidden = k.Dense(784, activation="sigmoid")(k.Dense(12, activation="relu")(codes))
+            decoder = keras.Model(codes, k.Reshape((28, 28, 1))(hidden), name="decoder")
+            both = keras.Model(pixels, decoder(encoder(pixels)[0]))
+            for name in ("one.keras", "older.h5"):
+                both.save(Path(place, name))
+                found[name] = away(Path(place, name), "mlp-vae", encoder, decoder, hidden=(12,))
+            ours: dict[str, Any] = {"latent_dim": 3, "hidden": (16,), "channels": (4, 8), "activation": "elu", "normalization": "batch"}
+            vae = VAE(Encoder(**ours), Decoder(**ours))
+            vae.compile(optimizer="adam")
+            vae.fit(images, verbose=0)
+            vae.save(Path(place, "vae.keras"))
+            form |= {"model.normalization": "batch"}
+            found["latentlab.keras"] = away(
+                Path(place, "vae.keras"), "conv-vae", lambda x: vae.encoder(x, training=False), vae.generate, **form
+            )
+    return found
+
+
 QUICK = ("mlp-vae, warm-up and binarised", "conv-vae, batch norm", "sn-gan")
 
 
@@ -356,6 +411,7 @@ def main() -> None:
         "stops": stops(),
         "alone": alone(),
         "commands": commands(),
+        "imported": imported(everything),
     }
     Path(sys.argv[1]).write_text(json.dumps(result))
 

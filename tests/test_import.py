@@ -224,9 +224,10 @@ def test_files_that_are_none(theirs: VAE, tmp_path: Path, capsys: pytest.Capture
     torch.save({"epoch": 3}, tmp_path / "none.pt")
     torch.save([torch.zeros(2)], tmp_path / "list.pt")
     (tmp_path / "text.pth").write_text("weights", encoding="utf-8")
+    (tmp_path / "text.keras").write_text("weights", encoding="utf-8")
     torch.save({"a.weight": torch.tensor([[float("nan")]])}, tmp_path / "nan.pt")
     asked = ("--like", "mlp-vae", "--data", "digits", "--out", tmp_path / "run")
-    for name in ("cut.pt", "cut.safetensors", "trap.pt", "module.pt", "none.pt", "list.pt", "text.pth", "gone.pt"):
+    for name in ("cut.pt", "cut.safetensors", "trap.pt", "module.pt", "none.pt", "list.pt", "text.pth", "text.keras", "gone.pt"):
         said = refusal_here(capsys, "import", tmp_path / name, *asked)
         assert said.startswith("latentlab: a file to import must be a state dict: .safetensors, .pt or .pth"), name
         assert "code of the file" not in said

@@ -119,6 +119,11 @@ def test_commands_train_resume_and_start_a_gan_from_what_keras_trained(battery: 
     assert {"keras", backend} < commands["facts"].keys()
 
 
+def test_models_saved_by_keras_come_in_as_runs(battery: dict[str, Any]) -> None:
+    assert battery["imported"]
+    assert max(battery["imported"].values()) < WITHIN, battery["imported"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", KERAS)
 def test_a_run_goes_on_with_its_own_backend_in_another_process(backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

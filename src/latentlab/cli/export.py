@@ -39,10 +39,11 @@ def command_import(arguments: list[str]) -> int:
     """Make a run of somebody else's weights."""
     parser = Parser(
         "import",
-        "Bring in trained networks of known layers, a torch state dict or an exported folder, as a run that is measured and explored like "
+        "Bring in trained networks of known layers, a torch state dict, a Keras model or an exported folder, as a run that is measured "
+        "and explored like "
         "any other. Options of `train` bring the preset to the file's form; --data says what it was trained on.",
     )
-    parser.add_argument("file", metavar="FILE", help=".safetensors, .pt or .pth with a state dict, or a run folder")
+    parser.add_argument("file", metavar="FILE", help=".safetensors, .pt or .pth with a state dict, Keras's .keras or .h5, or a run folder")
     parser.need(parser.add_argument("--like", metavar="PRESET", help=f"one of {', '.join(PRESETS)}, whose layers it has"))
     parser.add_argument("--mean", metavar="LAYER", help="the layer that gives a posterior's mean, where the names of two do not tell")
     parser.add_argument("--out", metavar="DIR", help="run folder, new or empty; default runs/PRESET-DATA-NNN")

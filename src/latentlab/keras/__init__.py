@@ -22,9 +22,9 @@ except ModuleNotFoundError as error:
     raise LabError(reason("keras.missing", what=error.name, backend=os.environ["KERAS_BACKEND"])) from None
 
 from latentlab.keras.models import GAN, VAE
-from latentlab.keras.networks import Decoder, Discriminator, Encoder, Sampling
+from latentlab.keras.networks import Decoder, Discriminator, Encoder, Network, Sampling
 
-__all__ = ["GAN", "VAE", "Decoder", "Discriminator", "Encoder", "Sampling"]
+__all__ = ["GAN", "VAE", "Decoder", "Discriminator", "Encoder", "Network", "Sampling"]
 
 
 def versions() -> dict[str, str]:

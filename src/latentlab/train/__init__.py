@@ -103,7 +103,7 @@ def open_run(path: str | Path, *, trust: bool = False, **own: Any) -> Run:
 def import_run(
     file: str | Path, like: str | Config, out: str | Path | None = None, *, mean: str | None = None, **changes: Unpack[Options]
 ) -> Run:
-    """Somebody else's trained networks as a run: a torch state dict or a run folder, in the form of a preset with `changes`.
+    """Somebody else's trained networks as a run: a torch state dict, a Keras model or a run folder, in the form of a preset with `changes`.
 
     `import_run("vae.pt", "mlp-vae", data="mnist", latent_dim=20)`; docs/export.md tells what fits. `mean` names the layer that gives
     the posterior's mean where names do not tell. Raises LabError for the first tensor that does not fit.

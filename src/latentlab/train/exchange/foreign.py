@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from latentlab.base.errors import LabError, is_out_of_memory, refusal
-from latentlab.base.machine import threads
+from latentlab.base.machine import keras_backend, threads
+from latentlab.base.texts import reason
 from latentlab.config.schema import Config
 from latentlab.models.learner import Learner
 from latentlab.models.nets import GaussianEncoder
@@ -26,6 +27,7 @@ from latentlab.runs import checkpoints
 from latentlab.runs.folder import open_folder
 from latentlab.runs.trained import Trained
 from latentlab.show.figures import draw_figures
+from latentlab.train.exchange.keras_weights import read_keras
 from latentlab.train.loop import finish, start
 from latentlab.train.session import Session
 from latentlab.train.start import begin_with, create
@@ -44,8 +46,9 @@ UNNAMED = {"bias", "num_batches_tracked"}  # what a layer may lack: it is 0 then
 def bring(file: str | Path, config: Config, out: str | Path | None = None, mean: str | None = None) -> Session:
     """A finished run at step 0 with the networks of a file, in the form of `config`: measured once, ready to be trained on.
 
-    The file is a state dict (.safetensors, .pt, .pth), weights that `export --format python` wrote, or a run folder. `mean` names
-    the layer that gives the posterior's mean, where a VAE has two heads and names tell not which. Raises LabError.
+    The file is a state dict (.safetensors, .pt, .pth), a Keras model (.keras, .h5), weights that `export --format python` wrote, or a
+    run folder. `mean` names the layer that gives the posterior's mean, where a VAE has two heads and names tell not which. Raises
+    LabError.
     """
     path = Path(file).expanduser()
     tensors, ordered = read(path)
@@ -71,7 +74,7 @@ def read(path: Path) -> tuple[State, bool]:
     if path.is_dir():
         averaged = Trained(open_folder(path)).learner.averaged
         return {f"{name}.{key}": value for name, network in averaged.items() for key, value in apart(network).items()}, True
-    must = "a state dict: .safetensors, .pt or .pth (torch.save(model.state_dict(), FILE)), or a run folder"
+    must = "a state dict: .safetensors, .pt or .pth (torch.save(model.state_dict(), FILE)), Keras's .keras or .h5, or a run folder"
     if not path.is_file():
         raise refusal("a file to import", must, str(path), "It is not there.")
     found: Any
@@ -80,10 +83,18 @@ def read(path: Path) -> tuple[State, bool]:
             from safetensors.torch import load
 
             found, ordered = load(path.read_bytes()), False
+        elif path.suffix in (".keras", ".h5"):
+            found, ordered = {name: torch.from_numpy(values) for name, values in read_keras(path).items()}, True
         else:
             found, ordered = torch.load(path, map_location="cpu", weights_only=True), True
-    except OSError:
+    except LabError:
         raise
+    except ModuleNotFoundError as error:
+        raise LabError(reason("keras.missing", what=error.name, backend=keras_backend())) from None
+    except OSError as error:
+        if path.suffix not in (".keras", ".h5"):  # h5py raises it of what is no such file
+            raise
+        raise refusal("a file to import", must, str(path), f"It is damaged. ({type(error).__name__})") from None
     except Exception as error:  # a foreign file can make its readers raise anything
         if is_out_of_memory(error):
             raise
