@@ -146,6 +146,12 @@ def test_without_keras_one_line_says_how_to_get_it(tmp_path: Path, monkeypatch: 
     assert not (tmp_path / "run").exists()
 
 
+def test_another_backend_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    line = refusal("train", "keras-vae", *TINY, "--steps", "3", "--out", tmp_path / "run")
+    assert "KERAS_BACKEND must be tensorflow or jax. Got 'torch'" in line
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -185,3 +191,9 @@ def test_steps_taken_together_leave_the_same_run(name: str, tiny, tmp_path: Path
         found.append((rows, pictures, state(run_.path), sorted(path.name for path in run_.folder.checkpoints.iterdir())))
     assert found[0] == found[1]
     assert max(given) > 1
+
+
+def test_the_components_load_no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    program = "import sys, latentlab.keras; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], timeout=PATIENCE).returncode == 0

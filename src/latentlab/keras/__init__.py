@@ -9,17 +9,19 @@ from __future__ import annotations
 import os
 from importlib import import_module
 
-from latentlab.base.errors import LabError
-from latentlab.base.machine import quiet_stderr
+from latentlab.base.backends import keras_backend, quiet_stderr
+from latentlab.base.errors import LabError, refusal
 from latentlab.base.texts import reason
 
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+if (backend := keras_backend()) not in ("tensorflow", "jax"):
+    raise refusal("KERAS_BACKEND", "tensorflow or jax", backend)
+os.environ["KERAS_BACKEND"] = backend
 
 try:
     with quiet_stderr():  # on which TensorFlow tells, at any log level, what it was compiled with
         import keras
 except ModuleNotFoundError as error:
-    raise LabError(reason("keras.missing", what=error.name, backend=os.environ["KERAS_BACKEND"])) from None
+    raise LabError(reason("keras.missing", what=error.name, backend=backend)) from None
 
 from latentlab.keras.models import GAN, VAE
 from latentlab.keras.networks import Decoder, Discriminator, Encoder, Network, Sampling
@@ -29,5 +31,4 @@ __all__ = ["GAN", "VAE", "Decoder", "Discriminator", "Encoder", "Network", "Samp
 
 def versions() -> dict[str, str]:
     """What environment.json says of Keras."""
-    backend = keras.backend.backend()
     return {"keras": keras.__version__, "keras_backend": backend, backend: str(import_module(backend).__version__)}

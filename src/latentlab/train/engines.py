@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
+from latentlab.base.backends import keras_backend
 from latentlab.base.errors import LabError, refusal
-from latentlab.base.machine import fastest_threads, keras_backend, pick_bf16, pick_device
+from latentlab.base.machine import fastest_threads, pick_bf16, pick_device
 from latentlab.base.texts import reason
 from latentlab.config.schema import Config
 from latentlab.models.engine import Engine, TorchEngine

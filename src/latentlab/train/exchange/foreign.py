@@ -16,8 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from latentlab.base.backends import keras_backend
 from latentlab.base.errors import LabError, is_out_of_memory, refusal
-from latentlab.base.machine import keras_backend, threads
+from latentlab.base.machine import threads
 from latentlab.base.texts import reason
 from latentlab.config.schema import Config
 from latentlab.models.learner import Learner
