@@ -22,6 +22,7 @@ from latentlab.config import layers as described
 from latentlab.config.layers import fit_model
 from latentlab.config.presets import PRESETS, preset
 from latentlab.config.schema import Config
+from latentlab.data import load_data
 from latentlab.keras.backend import compiled, gradient, use_threads
 from latentlab.keras.build import engine
 from latentlab.keras.convert import places, take
@@ -138,11 +139,14 @@ def fail(words: str) -> None:
 
 
 def batches(count: int, size: int, shape: tuple[int, ...], first: int = 0) -> tuple[list[Batch], list[Moment]]:
-    """Blobs, and when they are learned from."""
+    """The middles of digits, a digit for each channel, and when they are learned from."""
+    height, width, channels = shape
+    top, left = (28 - height) // 2, (28 - width) // 2
+    digits = load_data("digits").train.images[:, top : top + height, left : left + width, 0]
     made = []
     for number in range(first, first + count):
-        coarse = np.random.default_rng(number).integers(0, 256, (size, shape[0] // 4, shape[1] // 4, shape[2]), np.uint8)
-        made.append(Batch(coarse.repeat(4, 1).repeat(4, 2), None))
+        rows = (np.arange(size * channels) + number * size * channels) % len(digits)
+        made.append(Batch(np.ascontiguousarray(digits[rows].reshape(size, channels, height, width).transpose(0, 2, 3, 1)), None))
     return made, [Moment(step, step * size) for step in range(first, first + count)]
 
 
@@ -184,7 +188,8 @@ def compared(name: str) -> dict[str, float]:
                 off = np.abs(b[key] / (1 - beta) - slope).max() / largest
                 apart = np.abs(a[weight] - b[weight])[np.abs(slope) > 1e-3 * largest]
                 worst["gradient"] = max(worst["gradient"], float(off))
-                worst["moved"] = max(worst["moved"], float(apart.max(initial=0.0)) / rates[optimiser])
+                if name != "conv-gan, two updates":  # after the second one the slopes are those of both
+                    worst["moved"] = max(worst["moved"], float(apart.max(initial=0.0)) / rates[optimiser])
             kept = [k for k in a if k.rpartition(".")[2] in ("running_mean", "running_var", "_u", "_v")]
             worst["kept"] = max(worst["kept"], furthest([(a[k], b[k]) for k in kept]) if kept else 0.0)
             worst["counts"] += float(sum(abs(a[k] - b[k]) for k in a if k.startswith("adam.") and k.endswith(".step")))
@@ -239,7 +244,6 @@ def alone() -> dict[str, Any]:
     """`latentlab.keras` as a student uses it: compile, fit, summary, save, load, the decoder as generator."""
     import keras
 
-    from latentlab.data import load_data
     from latentlab.keras import GAN, VAE, Decoder, Discriminator, Encoder
 
     keras.utils.set_random_seed(0)
