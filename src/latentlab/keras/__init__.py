@@ -13,15 +13,15 @@ from latentlab.base.backends import keras_backend, quiet_stderr
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.texts import reason
 
-if (backend := keras_backend()) not in ("tensorflow", "jax"):
-    raise refusal("KERAS_BACKEND", "tensorflow or jax", backend)
-os.environ["KERAS_BACKEND"] = backend
+if (CHOSEN := keras_backend()) not in ("tensorflow", "jax"):
+    raise refusal("KERAS_BACKEND", "tensorflow or jax", CHOSEN)
+os.environ["KERAS_BACKEND"] = CHOSEN
 
 try:
     with quiet_stderr():  # on which TensorFlow tells, at any log level, what it was compiled with
         import keras
 except ModuleNotFoundError as error:
-    raise LabError(reason("keras.missing", what=error.name, backend=backend)) from None
+    raise LabError(reason("keras.missing", what=error.name, backend=CHOSEN)) from None
 
 from latentlab.keras.models import GAN, VAE
 from latentlab.keras.networks import Decoder, Discriminator, Encoder, Network, Sampling
@@ -31,4 +31,4 @@ __all__ = ["GAN", "VAE", "Decoder", "Discriminator", "Encoder", "Network", "Samp
 
 def versions() -> dict[str, str]:
     """What environment.json says of Keras."""
-    return {"keras": keras.__version__, "keras_backend": backend, backend: str(import_module(backend).__version__)}
+    return {"keras": keras.__version__, "keras_backend": CHOSEN, CHOSEN: str(import_module(CHOSEN).__version__)}
