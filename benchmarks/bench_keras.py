@@ -1,9 +1,8 @@
 """How fast an epoch of `keras-vae` (784-400-20, batch 128, MNIST's 55,000) is beside the usual Keras script's, and what it reaches.
 
 The usual script has the images as floats, a sampling layer, the KL as `add_loss`, binary cross-entropy, and `fit`; once with the
-threads that its backend takes, once with one. Ours takes what its runs take. Each is a process of
-its own, after compilation, and their epochs are timed in turns; the ratio is of the medians, to the faster of the two scripts.
-Targets: TensorFlow 2, JAX 1.2.
+threads that its backend takes, once with one. Ours takes what its runs take. Each is a process of its own, after compilation, and
+their epochs are timed in turns; the ratio is of the medians, to the faster of the two scripts. Targets: TensorFlow 2, JAX 1.2.
 
 Then torch, TensorFlow and JAX each train three epochs: negative ELBO of the test images, target: within 0.5 nats.
 
@@ -99,22 +98,8 @@ def serve(name: str) -> None:
 
 def reached(engine: str, backend: str, out: Path) -> float:
     """The negative ELBO of the test images in nats after three epochs."""
-    command = [
-        sys.executable,
-        "-m",
-        "latentlab",
-        "train",
-        "keras-vae",
-        "--data",
-        "mnist",
-        "--engine",
-        engine,
-        "--epochs",
-        "3",
-        "--out",
-        str(out),
-    ]
-    subprocess.run(command, env=os.environ | {"KERAS_BACKEND": backend}, check=True, capture_output=True)
+    asked = f"train keras-vae --data mnist --engine {engine} --epochs 3 --out".split()
+    subprocess.run([sys.executable, "-m", "latentlab", *asked, str(out)], env=os.environ | {"KERAS_BACKEND": backend}, check=True, capture_output=True)
     return float(ll.open_run(out).evaluate()["scores"]["negative_elbo_nats"]["value"])
 
 

@@ -537,6 +537,16 @@ class Failing(Plain):
         return {}["no such layer"]
 
 
+class Narrow(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Linear(64, 3)
+        self.register_buffer("scale", torch.ones(3, dtype=torch.bfloat16))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.body(x.flatten(1)) * self.scale.float()
+
+
 class Hooked(Plain):
     def __init__(self) -> None:
         super().__init__()
@@ -629,6 +639,7 @@ WRONG = {
     "file": ("mlp-vae", {"encoder": Opened}, "encoder must be a module that can be copied. .*memoryview"),
     "lambda": ("mlp-vae", {"encoder": Lambda}, "encoder has act: a lambda cannot be found again"),
     "hook": ("mlp-vae", {"encoder": Hooked}, "encoder.body has a hook"),
+    "bfloat16": ("mlp-ae", {"encoder": Narrow}, "encoder.scale is bfloat16, which no checkpoint keeps"),
     "noise": ("mlp-vae", {"decoder": lambda: Wide(noisy)}, "decoder gives two outputs for one input.*F.dropout needs training"),
     "shared": (
         "sn-gan", {"generator": SHARED, "discriminator": nn.Sequential(*dense(64, Z), SHARED[0], nn.Linear(64, 1))},

@@ -33,10 +33,10 @@ def compiled(function: Callable[..., Any], fused: bool) -> Callable[..., Any]:
     if BACKEND == "jax":
         import jax
 
-        return jax.jit(function, donate_argnums=0)  # type: ignore[no-any-return]
+        return jax.jit(function, donate_argnums=0)
     import tensorflow as tf
 
-    return tf.function(function, jit_compile=fused)  # type: ignore[no-any-return]
+    return tf.function(function, jit_compile=fused)
 
 
 def use_threads(count: int) -> bool:

@@ -88,8 +88,7 @@ class CoderEngine(KerasEngine):
 
         after, row = self.descended(state, ("encoder", "decoder"), loss, inputs)
         if any(key.startswith("average.") for key in state):
-            weight = inputs["average"]
-            after = self.averaged(after, weight)
+            after = self.averaged(after, inputs["average"])
         return after, row
 
     def _steps(self, state: State, inputs: Any) -> tuple[State, Any]:

@@ -37,7 +37,7 @@ class Window:
         """The sums so far, float32 [] each."""
         for losses in self.late:
             for name, value in losses.items():
-                self.sums[name] = np.asarray(self.sums.get(name, 0) + np.float32(value), np.float32)
+                self.sums[name] = np.asarray(self.sums.get(name, 0) + np.float32(float(value)), np.float32)
         self.late = []
         return self.sums
 

@@ -1,4 +1,4 @@
-"""The weights of a Keras file in torch's layouts, read as data: nothing of the file is run, and no Keras class is made of it.
+"""The weights of a Keras file in torch's layouts, read as data: nothing of the file is run, and no class made but `latentlab.keras`'s.
 
 A `.keras` file is an archive: its config.json names the layers in their order, its model.weights.h5 holds their arrays under names
 made of their classes. An `.h5` file of older Keras tells names and order itself. Vectors of maps count channel last in Keras, channel
