@@ -99,7 +99,8 @@ def serve(name: str) -> None:
 def reached(engine: str, backend: str, out: Path) -> float:
     """The negative ELBO of the test images in nats after three epochs."""
     asked = f"train keras-vae --data mnist --engine {engine} --epochs 3 --out".split()
-    subprocess.run([sys.executable, "-m", "latentlab", *asked, str(out)], env=os.environ | {"KERAS_BACKEND": backend}, check=True, capture_output=True)
+    env = os.environ | {"KERAS_BACKEND": backend}
+    subprocess.run([sys.executable, "-m", "latentlab", *asked, str(out)], env=env, check=True, capture_output=True)
     return float(ll.open_run(out).evaluate()["scores"]["negative_elbo_nats"]["value"])
 
 

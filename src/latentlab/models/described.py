@@ -87,7 +87,8 @@ class _Describer:
             return {"same": self.seen[id(tensor)]}
         self.seen[id(tensor)] = _inner(path, key)
         if tensor.dtype == torch.bfloat16:
-            raise LabError(f"{self.at(self.seen[id(tensor)])} is bfloat16, which no checkpoint keeps. Keep it in float32, and cast in forward.")
+            where = self.at(self.seen[id(tensor)])
+            raise LabError(f"{where} is bfloat16, which no checkpoint keeps. Keep it in float32, and cast in forward.")
         return {"shape": list(tensor.shape), "dtype": str(tensor.dtype).removeprefix("torch.")}
 
     def value(self, value: Any, path: str, key: str) -> Any:
