@@ -66,7 +66,7 @@ $(VENV)/.installed-notebook: $(VENV)/.installed
 notebook: $(VENV)/.installed-notebook
 	@cd notebooks/$(NOTEBOOK_LANG) && $(abspath $(BIN))/jupyter lab
 
-notebooks: $(VENV)/.installed-notebook
+notebooks: $(VENV)/.installed-notebook $(VENV)/.installed-keras
 	@echo "running the notebooks of both languages: about half an hour on 2 cores …"
 	@$(BIN)/python notebooks/make.py --run
 

@@ -297,6 +297,46 @@ def alone() -> dict[str, Any]:
     }
 
 
+def classes() -> dict[str, Any]:
+    """Networks written as classes, whose input's shape nobody knows before the first batch."""
+    import keras
+    from keras import layers
+
+    from latentlab.base.errors import LabError
+    from latentlab.keras import GAN, VAE
+
+    class Coder(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.flat, self.mean, self.log_var = layers.Flatten(), layers.Dense(4), layers.Dense(4)
+
+        def call(self, images: Any) -> Any:
+            return self.mean(self.flat(images)), self.log_var(self.flat(images))
+
+    class Drawer(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense, self.image = layers.Dense(784), layers.Reshape((28, 28, 1))
+
+        def call(self, z: Any) -> Any:
+            return self.image(self.dense(z))
+
+    keras.utils.set_random_seed(0)
+    images = load_data("digits").train.images[:256]
+    vae = VAE(Coder(), Drawer(), seed=1)
+    vae.compile(optimizer=keras.optimizers.Adam(3e-3))
+    losses = vae.fit(images, epochs=3, batch_size=64, verbose=0).history["loss"]
+    gan = GAN(Drawer(), latent_dim=4, seed=2)
+    gan.compile()
+    fitted = gan.fit(images, epochs=1, batch_size=64, verbose=0).history
+    try:
+        GAN(Drawer())
+        refused = ""
+    except LabError as error:
+        refused = str(error)
+    return {"losses": losses, "gan": fitted, "refused": refused}
+
+
 def commands() -> dict[str, Any]:
     """The command line in this process: a run in one go and one that is resumed, and a GAN that starts as its decoder."""
     import keras
@@ -414,6 +454,7 @@ def main() -> None:
         "bits": {name: again(name) for name in (("mlp-vae", "conv-ae", "sn-gan") if everything else ("mlp-vae",))},
         "stops": stops(),
         "alone": alone(),
+        "classes": classes(),
         "commands": commands(),
         "imported": imported(everything),
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
@@ -13,36 +12,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from exercise_direct import failed
 from exercise_solutions import BROKEN, HEAD, MENDED, NUMBERS, RIGHT, WRONG, wrong_text
 
 import latentlab as ll
-from latentlab.base.texts import Phrase, catalogue, languages
+from latentlab.base.texts import catalogue, languages
 from latentlab.cli import main
-from latentlab.lab.exercises import EXERCISES, again, check, handed, outcomes, present, starter, student, words_of
+from latentlab.lab.exercises import EXERCISES, again, check, handed, present, starter, words_of
 from latentlab.lab.exercises.process import Failed, Process
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # torch's own, of what students write
-
-
-class Direct:
-    """A file in this process, asked through the same messages: a process for each of 150 solutions would take minutes."""
-
-    def __init__(self, path: Path, text: str) -> None:
-        self.path, self.space = path / "solution.py", None
-        self.path.write_text(text, encoding="utf-8")
-
-    def ask(self, operation: str, arrays: Mapping[str, np.ndarray] | None = None, **settings: Any) -> Any:
-        try:
-            given = student.read_message(io.BytesIO(student.packed({"operation": operation, **settings}, arrays or {})))
-            self.space = self.space or student.read(self.path)
-            return student.read_message(io.BytesIO(student.packed(*student.answer(self.space, *given))))
-        except Exception as error:
-            raise Failed(Phrase("exercise.said.error", {"error": student.blame(error, self.path)})) from error
-
-
-def failed(name: str, path: Path, text: str) -> dict[str, str]:
-    """The checks that a solution does not pass, and what was said."""
-    return {one.check: one.got.say("en") for one in outcomes(EXERCISES[name], Direct(path, text)) if not one.passed}
 
 
 @pytest.mark.parametrize(("name", "number"), [(name, number) for name, texts in RIGHT.items() for number in range(len(texts))])
@@ -231,7 +210,7 @@ def test_a_student_writes_is_told_trains_and_hands_in(tmp_path: Path, capsys: py
     [
         (("exercise", "vae-los"), "an exercise must be one of encoder"),
         (("exercise", "encoder", "--out", "mine.txt"), "--out must be a file that ends in .py"),
-        (("exercise", "encoder", "--framework", "keras"), "--framework must be one of torch. Got 'keras'"),
+        (("exercise", "encoder", "--framework", "jax"), "--framework must be one of torch, keras. Got 'jax'"),
         (("exercise", "--out", "mine.py"), "--out and --hint go with the NAME"),
         (("exercise", "encoder", "--hint", "9"), "--hint must be at most 3 for encoder. Got 9"),
         (("check", "nowhere.py"), "a file to check must be there"),

@@ -91,6 +91,13 @@ def test_the_gan_alone_takes_the_vae_s_decoder(battery: dict[str, Any]) -> None:
     assert shape == [5, 28, 28, 1]
 
 
+def test_networks_written_as_classes_serve_too(battery: dict[str, Any]) -> None:
+    classes = battery["classes"]
+    assert classes["losses"][-1] < 0.95 * classes["losses"][0]
+    assert all(math.isfinite(value) for values in classes["gan"].values() for value in values)
+    assert classes["refused"].startswith("latent_dim must be given beside a generator")
+
+
 def test_what_keras_saves_it_loads_and_trains_on(battery: dict[str, Any]) -> None:
     assert max(battery["alone"]["differences"]) < 1e-6
     assert battery["alone"]["trained on"] == [["kl_nats", "loss", "reconstruction_nats"], ["discriminator_loss", "generator_loss"]]

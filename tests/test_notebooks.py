@@ -69,8 +69,8 @@ def pairs(name: str) -> list[tuple[Any, Any]]:
 # ---------------------------------------------------------------------------------------------- one source, two languages
 
 
-def test_there_are_the_six() -> None:
-    topics = ("autoencoder", "variational_autoencoder", "gan", "from_vae_to_gan", "compare", "your_own_pictures")
+def test_there_are_the_seven() -> None:
+    topics = ("autoencoder", "variational_autoencoder", "gan", "from_vae_to_gan", "compare", "your_own_pictures", "keras")
     assert [f"{number:02d}_{topic}" for number, topic in enumerate(topics, 1)] == NAMES
 
 

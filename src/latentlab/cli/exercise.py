@@ -45,12 +45,13 @@ def command_exercise(arguments: list[str]) -> int:
         return 0
     chosen = exercise(options.name)
     if options.hint:
-        hints = chosen.hints(options.lang)
+        hints = chosen.hints(options.lang, options.framework)
         if options.hint > len(hints):
             raise refusal("--hint", f"at most {len(hints)} for {chosen.name}", options.hint)
         print(f"{text('exercise.hint', options.lang, number=options.hint, count=len(hints))}: {hints[options.hint - 1]}")
         if options.hint < len(hints):
-            say(text("exercise.hint.next", options.lang, name=chosen.name, number=options.hint + 1))
+            more = "" if options.framework == FRAMEWORKS[0] else f" --framework {options.framework}"
+            say(text("exercise.hint.next", options.lang, name=chosen.name, number=options.hint + 1) + more)
         return 0
     path = Path(options.out or f"my_{chosen.header}.py")
     if path.suffix != ".py":
@@ -64,7 +65,7 @@ def command_exercise(arguments: list[str]) -> int:
 
 def command_check(arguments: list[str]) -> int:
     """Run the checks of every exercise that a file holds; 1 where one of them fails."""
-    from latentlab.lab.exercises import EXERCISES, check
+    from latentlab.lab.exercises import EXERCISES, check, framework_of, worded, written
 
     parser = Parser(
         "check",
@@ -78,7 +79,9 @@ def command_check(arguments: list[str]) -> int:
     if options.only is not None and options.only not in EXERCISES:
         raise refusal("--only", "one of " + ", ".join(EXERCISES), options.only)
     seen: list[Outcome] = []
-    for name, outcomes in itertools.groupby(check(Path(options.file), options.only), lambda outcome: outcome.exercise):
+    path = Path(options.file)
+    framework = framework_of(written(path)) or "torch"
+    for name, outcomes in itertools.groupby(check(path, options.only), lambda outcome: outcome.exercise):
         print(("\n" if seen else "") + text(f"exercise.{name}.title", options.lang))
         skipped = 0  # one after the other, which are told as one
         for outcome in itertools.chain(outcomes, [None]):
@@ -89,24 +92,24 @@ def command_check(arguments: list[str]) -> int:
                 skipped = 0
             if outcome is not None:
                 seen.append(outcome)
-                print("".join(f"{line}\n" for line in told(outcome, options.lang)), end="", flush=True)
+                print("".join(f"{line}\n" for line in told(outcome, framework, options.lang)), end="", flush=True)
     passed = sum(outcome.passed is True for outcome in seen)
     print("\n" + text("exercise.summary", options.lang, passed=passed, count=len(seen)))
     if passed == len(seen) and (trained := {TRAINED[one.exercise] for one in seen if one.exercise in TRAINED}):
-        say(text("exercise.train", options.lang, file=shlex.quote(options.file), ours=f"runs/lab/{trained.pop()}"))
+        say(text(worded("exercise.train", framework), options.lang, file=shlex.quote(options.file), ours=f"runs/lab/{trained.pop()}"))
     return 0 if passed == len(seen) else 1
 
 
-def told(outcome: Outcome, lang: str) -> Sequence[str]:
+def told(outcome: Outcome, framework: str, lang: str) -> Sequence[str]:
     """A check as a line: what was looked at, what came out; where it failed, what that means."""
-    from latentlab.lab.exercises import words_of
+    from latentlab.lab.exercises import worded, words_of
 
     if outcome.passed is None:
         return []
     words, part = words_of(outcome.exercise, outcome.check)
-    what = (f"{text(f'exercise.part.{part}', lang)} · " if part else "") + text(f"exercise.check.{words}", lang)
+    what = (f"{text(f'exercise.part.{part}', lang)} · " if part else "") + text(worded(f"exercise.check.{words}", framework), lang)
     line = text("exercise.line", lang, mark=MARKS[outcome.passed], what=what, got=outcome.got.say(lang))
     if outcome.passed or outcome.got.key in SAYS_ITSELF:
         return [f"  {line}"]
     meaning = "gradient" if outcome.got.key == "exercise.said.gradient" else words
-    return [f"  {line}", f"      → {text(f'exercise.means.{meaning}', lang)}"]
+    return [f"  {line}", f"      → {text(worded(f'exercise.means.{meaning}', framework), lang)}"]

@@ -73,7 +73,8 @@ class VAE(Assembled):
         self.sampling = Sampling(seed)
         self.beta, self.likelihood, self.seed = beta, likelihood, seed
         self.trackers = [keras.metrics.Mean(name) for name in ("reconstruction_nats", "kl_nats")]
-        self(keras.Input(self.encoder.input_shape[1:]))  # from here on its shapes are known
+        if (shape := getattr(self.encoder, "input_shape", None)) is not None:  # else the first batch tells it
+            self(keras.Input(shape[1:]))  # from here on its shapes are known
 
     def call(self, images: Any, training: bool = False) -> tuple[Any, Any, Any]:
         mean, log_var = self.encoder(unit(images), training=training)
@@ -109,10 +110,11 @@ class GAN(Assembled):
     """A generative adversarial network (Goodfellow et al. 2014): `GAN(generator=vae.decoder)`, then `compile` and `fit(images)`.
 
     A step is the discriminator's update, on real images and on fakes whose gradient stops there, then the generator's
-    with z of its own. The generator gives logits; called on z [N, Z] the GAN gives images [N, H, W, C] in [0, 1].
+    with z of its own. The generator gives logits; called on z [N, Z] the GAN gives images [N, H, W, C] in [0, 1]. `latent_dim` is
+    Z, to be given where the generator does not know its input's shape.
     """
 
-    parts, options = ("generator", "discriminator"), ("loss_name", "label_smoothing", "seed")
+    parts, options = ("generator", "discriminator"), ("loss_name", "label_smoothing", "seed", "latent_dim")
 
     def __init__(
         self,
@@ -121,18 +123,23 @@ class GAN(Assembled):
         loss_name: str = "hinge",
         label_smoothing: float = 1.0,
         seed: int | None = None,
+        latent_dim: int | None = None,
         name: str = "gan",
     ) -> None:
         super().__init__(name=name)
         if loss_name not in ADVERSARIAL:
             raise refusal("loss_name", "one of " + ", ".join(ADVERSARIAL), loss_name)
         self.generator = Decoder(name="generator") if generator is None else generator
-        height, width, channels = self.generator.output_shape[1:]
+        self.latent_dim = latent_dim or (getattr(self.generator, "input_shape", None) or (None,))[-1]
+        if self.latent_dim is None:
+            raise refusal("latent_dim", "given beside a generator that does not know its input's shape", None)
+        _, height, width, channels = self.generator(ops.zeros((1, self.latent_dim))).shape
         self.discriminator = Discriminator(image_shape=(height, width, channels)) if discriminator is None else discriminator
         self.loss_name, self.label_smoothing, self.seed = loss_name, label_smoothing, seed
         self.draws = keras.random.SeedGenerator(seed)
         self.trackers = [keras.metrics.Mean(name) for name in ("discriminator_loss", "generator_loss")]
-        self(keras.Input(self.generator.input_shape[1:]))  # from here on its shapes are known
+        self.discriminator(ops.zeros((1, height, width, channels)))
+        self(keras.Input((self.latent_dim,)))  # from here on its shapes are known
 
     def compile(self, generator_optimizer: Any = None, discriminator_optimizer: Any = None, **options: Any) -> None:
         """Adam with β₁ = 0 and a rate of 1e-3 for each network that is given none. Other options are those of `keras.Model`."""
@@ -198,7 +205,7 @@ class GAN(Assembled):
         )
 
     def _z(self, count: Any) -> Any:
-        return keras.random.normal((count, self.generator.input_shape[-1]), seed=self.draws)
+        return keras.random.normal((count, self.latent_dim), seed=self.draws)
 
     def _descend(self, loss: Callable[[], Any], weights: Sequence[Any], optimizer: Any) -> Any:
         """One update of some weights. Everything else that computing the loss changed, such as statistics and seeds, stays changed."""

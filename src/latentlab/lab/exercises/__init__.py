@@ -1,8 +1,8 @@
 """Exercises: what a student writes, a starter file for each, and the checks that tell at once what is wrong.
 
 A file holds any of them; which ones is told by the names that it defines. It runs in a process of its own (`process.py`), which is
-asked with arrays; the judging happens here, on what comes back. The engine's half is `operations.py` and `starters/`: another
-framework's twin brings both of its own, and the same checks.
+asked with arrays; the judging happens here, on what comes back. A framework's half is `operations.py` or `operations_keras.py`,
+and its folder in `starters/`; the checks are the same. A text may have another form for Keras: KEY.keras.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ import re
 import tempfile
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from latentlab.base.errors import LabError, refusal
-from latentlab.base.texts import Phrase, catalogue, text
+from latentlab.base.texts import Phrase, catalogue, reason, text
 from latentlab.lab.exercises import broken, derivations, from_decoder, gan, networks, vae
 from latentlab.lab.exercises.checks import Check, Outcome
 from latentlab.lab.exercises.process import Process, Student
 
-FRAMEWORKS = ("torch",)  # in whose words a starter file is written
+FRAMEWORKS = ("torch", "keras")  # in whose words a starter file is written; Keras on TensorFlow
 LARGEST = 1_000_000  # bytes of a file
 WIDTH = 100
 LIMITS = ("exercise.said.seconds", "exercise.said.bytes", "exercise.said.ended")
@@ -42,11 +43,15 @@ class Exercise:
     checks: Sequence[Check]
     header: str = "vae"
 
-    def hints(self, lang: str) -> list[str]:
+    def hints(self, lang: str, framework: str = "torch") -> list[str]:
         """One after the other, each saying more."""
         known = catalogue(lang)
         keys = (f"exercise.{self.name}.hint.{number}" for number in range(1, 10))
-        return [known[key] for key in keys if key in known]
+        return [known[worded(key, framework)] for key in keys if key in known]
+
+    def checks_of(self, framework: str) -> Sequence[Check]:
+        """Those of its checks that ask for something which the framework has."""
+        return [one for one in self.checks if framework == "torch" or not one.torch_only]
 
 
 EXERCISES = {
@@ -79,26 +84,35 @@ def exercise(name: str) -> Exercise:
     return EXERCISES[name]
 
 
+def worded(key: str, framework: str) -> str:
+    """The key of a text, or of its form for Keras where it has one."""
+    other = f"exercise.{key.partition('.')[2]}.keras"
+    return other if framework == "keras" and other in catalogue("en") else key
+
+
 # Starter files.
 
 
 def starter(name: str, lang: str, framework: str = "torch") -> str:
     """A file that holds one exercise, to be filled in."""
-    return _filled(f"{framework}/header-{exercise(name).header}.py", lang) + "\n\n" + section(name, lang, framework)
+    return _filled(framework, f"header-{exercise(name).header}", lang) + "\n\n" + section(name, lang, framework)
 
 
 def section(name: str, lang: str, framework: str = "torch") -> str:
     """What a file of the same header gets for one more exercise."""
-    return _filled(f"{framework}/{name}.py", lang)
+    return _filled(framework, name, lang)
 
 
-def _filled(file: str, lang: str) -> str:
-    """A starter with its comments in a language: a line `#: KEY` stands for the text of that key, wrapped."""
+def _filled(framework: str, name: str, lang: str) -> str:
+    """A starter with its comments in a language: a line `#: KEY` stands for the text of that key, wrapped. Numbers have one for all."""
     lines: list[str] = []
-    for line in resources.files(__name__).joinpath("starters", *f"{file}.txt".split("/")).read_text(encoding="utf-8").splitlines():
+    starters = resources.files(__name__).joinpath("starters")
+    file = next(path for each in (framework, FRAMEWORKS[0]) if (path := starters.joinpath(each, f"{name}.py.txt")).is_file())
+    for line in file.read_text(encoding="utf-8").splitlines():
         before, mark, key = line.partition("#: ")
         about = {"width": WIDTH, "initial_indent": f"{before}# ", "subsequent_indent": f"{before}# ", "break_on_hyphens": False}
-        lines += [one for part in text(key, lang).split("\n") for one in textwrap.wrap(part, **about)] if mark else [line]  # type: ignore[arg-type]
+        parts = text(worded(key, framework), lang).split("\n") if mark else []
+        lines += [one for part in parts for one in textwrap.wrap(part, **about)] if mark else [line]  # type: ignore[arg-type]
     return "\n".join(lines) + "\n"
 
 
@@ -114,6 +128,8 @@ def write(name: str, path: Path, lang: str, framework: str = "torch") -> bool:
         return False
     found = written(path)
     there = set(names(found))
+    if framework_of(found) not in (None, framework):
+        raise refusal("--framework", f"{framework_of(found)}, as {path} is", framework, "Or name another file: nothing was changed.")
     if there & set(wanted.defines):
         raise refusal(
             "--out", "a new file, or one without this exercise", str(path), f"It has {wanted.defines[0]} already; nothing was changed."
@@ -122,7 +138,7 @@ def write(name: str, path: Path, lang: str, framework: str = "torch") -> bool:
     if kinds != {wanted.header}:
         mine = ", ".join(other.name for other in EXERCISES.values() if other.header == wanted.header)
         raise refusal("--out", f"a new file, or one with {mine}", str(path), "Name another: nothing was changed.")
-    imports = [line for line in _filled(f"{framework}/header-{wanted.header}.py", lang).splitlines() if re.match("import |from ", line)]
+    imports = [line for line in _filled(framework, f"header-{wanted.header}", lang).splitlines() if re.match("import |from ", line)]
     missing = "".join(f"{line}\n" for line in imports if line not in found)
     added = ("" if found.endswith("\n") else "\n") + "\n\n" + (f"{missing}\n\n" if missing else "") + section(name, lang, framework)
     ends = "\r\n" if b"\r\n" in path.read_bytes() else "\n"
@@ -146,6 +162,15 @@ def written(path: Path) -> str:
         at = f", line {error.lineno}" if error.lineno else ""
         raise LabError(f"{path}{at}: {error.msg}: {(error.text or '').strip()}") from None
     return found
+
+
+def framework_of(found: str) -> str | None:
+    """Which framework a file's text is written for, by what it imports; None where by neither."""
+    nodes = list(ast.walk(ast.parse(found)))
+    imported = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    imported += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    tops = {name.partition(".")[0] for name in imported}
+    return "keras" if tops & {"keras", "tensorflow"} else "torch" if "torch" in tops else None
 
 
 def names(found: str) -> list[str]:
@@ -188,11 +213,16 @@ def check(path: Path, only: str | None = None) -> Iterator[Outcome]:
     if not meant:
         must = f"a file with {', '.join(exercise(only).defines)}" if only else "a file that defines what an exercise asks for"
         raise refusal(str(path), must, ", ".join(there[:8]) or "nothing", "`latentlab exercise` lists them.")
-    with Process(path) as student:
+    framework = framework_of(found) or "torch"
+    for needed in ("keras", "tensorflow"):
+        if framework == "keras" and find_spec(needed) is None:
+            raise LabError(reason("keras.missing", what=needed, backend="tensorflow"))
+    with Process(path, framework=framework) as student:
         for each in meant:
             if missing := [name for name in each.defines if name not in there]:
-                yield Outcome(each.name, each.checks[0].name, False, Phrase("exercise.said.missing", {"names": ", ".join(missing)}))
-                yield from (Outcome(each.name, one.name, None, Phrase("exercise.said.not-reached")) for one in each.checks[1:])
+                first, *more = each.checks_of(framework)
+                yield Outcome(each.name, first.name, False, Phrase("exercise.said.missing", {"names": ", ".join(missing)}))
+                yield from (Outcome(each.name, one.name, None, Phrase("exercise.said.not-reached")) for one in more)
             else:
                 yield from outcomes(each, student)
 
@@ -202,12 +232,13 @@ def outcomes(each: Exercise, student: Student) -> Iterator[Outcome]:
     stopped: set[str] = set()
     ended = False
     failed: set[str] = set()
-    for one in each.checks:
+    for one in each.checks_of(student.framework):
         part = one.name.partition("-")[0]
         if ended or part in stopped or failed & set(one.after):
             yield Outcome(each.name, one.name, None, Phrase("exercise.said.not-reached"))
             continue
         outcome = one.outcome(each.name, student)
+        outcome = replace(outcome, got=replace(outcome.got, key=worded(outcome.got.key, student.framework)))
         failed |= set() if outcome.passed else {one.name}
         if not outcome.passed and one.name.endswith(("-shape", "-returns", "-once")):
             stopped.add(part)
@@ -221,10 +252,11 @@ def handed(path: Path) -> dict[str, Any]:
     `results` is exercise → check → passed, which `grade` reads; `told` is what the page shows of each. Raises LabError.
     """
     source = written(path)
-    told = []
+    told, framework = [], framework_of(source) or "torch"
     for outcome in (found := alone(source)):
         words, part = words_of(outcome.exercise, outcome.check)
-        told.append({"exercise": outcome.exercise, "words": words, "part": part, "passed": outcome.passed, "got": outcome.got})
+        what = worded(f"exercise.check.{words}", framework)
+        told.append({"exercise": outcome.exercise, "what": what, "part": part, "passed": outcome.passed, "got": outcome.got})
     sha256 = hashlib.sha256(source.encode()).hexdigest()
     return {"file": path.name, "sha256": sha256, "source": source, "results": results(found), "told": told}
 

@@ -35,6 +35,7 @@ class Check:
     judge: Callable[[Student], Judged]
     words: str = ""
     after: tuple[str, ...] = ()  # checks that say enough where they fail
+    torch_only: bool = False  # of what other frameworks' networks have not, such as a mode of their own
 
     def outcome(self, exercise: str, student: Student) -> Outcome:
         """What comes out of it for a file; its own errors fail."""
@@ -49,9 +50,9 @@ class Check:
         return Outcome(exercise, self.name, bool(passed), got)
 
 
-def named(*judges: Callable[[Student], Judged], after: tuple[str, ...] = ()) -> list[Check]:
+def named(*judges: Callable[[Student], Judged], after: tuple[str, ...] = (), torch_only: bool = False) -> list[Check]:
     """Checks that are called as their functions."""
-    return [Check(judge.__name__.replace("_", "-"), judge, after=after) for judge in judges]
+    return [Check(judge.__name__.replace("_", "-"), judge, after=after, torch_only=torch_only) for judge in judges]
 
 
 def value(got: float, must: float, tolerance: float = 1e-4) -> Judged:
@@ -74,10 +75,14 @@ def arrays(got: Any, must: Any, tolerance: float = 1e-4) -> Judged:
     return bool(off <= tolerance), Phrase("exercise.said.off", {"off": off})
 
 
-def shapes(got: list[tuple[int, ...]], must: list[tuple[int, ...]]) -> Judged:
-    """The shapes of results."""
-    told = {name: ", ".join(str(list(shape)) for shape in each) for name, each in (("got", got), ("must", must))}
-    return got == must, compared(got == must, **told)
+def shapes(got: list[tuple[int, ...]], must: list[tuple[int, ...]], student: Student | None = None) -> Judged:
+    """The shapes of results; those of images are told as the student's framework has them."""
+
+    def told(shape: tuple[int, ...]) -> str:
+        last = len(shape) == 4 and student is not None and student.framework == "keras"
+        return str([shape[0], *shape[2:], shape[1]] if last else list(shape))
+
+    return got == must, compared(got == must, *(", ".join(map(told, each)) for each in (got, must)))
 
 
 def said(passed: bool, key: str, **values: Any) -> Judged:

@@ -42,10 +42,10 @@ def shape(student: Student, part: str) -> Judged:
         found = student.ask("network", x, part=part, seed=0, train=train, scale=1.0, of=None)[1]
         got = [array.shape for array in found.values()]
         if got not in wanted(student, part, count):
-            return shapes(got, wanted(student, part, count)[0])
+            return shapes(got, wanted(student, part, count)[0], student)
         if not all(np.isfinite(array).all() for array in found.values()):
             return said(False, "finite")
-    return shapes(got, got)
+    return shapes(got, got, student)
 
 
 def unbounded(student: Student, part: str) -> Judged:

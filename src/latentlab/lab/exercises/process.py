@@ -22,9 +22,9 @@ from latentlab.lab.exercises.operations import Arrays
 from latentlab.lab.exercises.student import packed, read_message
 from latentlab.lab.pool import spawn
 
-SECONDS, START_SECONDS = 30.0, 180.0  # for an answer; for loading torch before the first
+SECONDS, START_SECONDS = 30.0, 180.0  # for an answer; for loading the framework before the first
 TOTAL_SECONDS = 300.0  # for all that is asked of a file
-BYTES = 3 << 30  # of memory; torch itself takes 0.8 GB of addresses
+BYTES = {"torch": 3 << 30, "keras": 6 << 30}  # of memory
 LOOK_SECONDS = 0.2
 
 
@@ -39,6 +39,8 @@ class Failed(Exception):
 class Student(Protocol):
     """Somebody's file, which can be asked."""
 
+    framework: str
+
     def ask(self, operation: str, arrays: Mapping[str, np.ndarray] = ..., **settings: Any) -> tuple[dict[str, Any], Arrays]:
         """What an operation of `student.py` gives. Raises Failed."""
 
@@ -46,8 +48,16 @@ class Student(Protocol):
 class Process:
     """A student's file in a process of its own, which ends with the block."""
 
-    def __init__(self, path: Path, seconds: float = SECONDS, size: int = BYTES, polled: bool = sys.platform != "linux") -> None:
-        self.path, self.seconds, self.bytes, self.polled = path.resolve(), seconds, size, polled
+    def __init__(
+        self,
+        path: Path,
+        seconds: float = SECONDS,
+        size: int | None = None,
+        polled: bool = sys.platform != "linux",
+        framework: str = "torch",
+    ) -> None:
+        self.path, self.seconds, self.bytes, self.polled = path.resolve(), seconds, size or BYTES[framework], polled
+        self.framework = framework
         self.process: subprocess.Popen[bytes] | None = None
         self.answers: Queue[tuple[dict[str, Any], Arrays] | None] = Queue()
         self.listener, self.left = Thread(), TOTAL_SECONDS
@@ -80,19 +90,20 @@ class Process:
     def _started(self) -> subprocess.Popen[bytes]:
         # Nothing of a GPU: its driver reserves more addresses than the limit has.
         limit = 0 if self.polled else self.bytes
-        command = [sys.executable, "-P", "-m", "latentlab.lab.exercises.student", str(self.path), str(limit or 1 << 62)]
-        env = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
+        command = [sys.executable, "-P", "-m", "latentlab.lab.exercises.student", str(self.path), str(limit or 1 << 62), self.framework]
+        env = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1", "KERAS_BACKEND": "tensorflow"}
         env |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         process = spawn(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         answers: Queue[tuple[dict[str, Any], Arrays] | None] = Queue()
         self.answers, stream = answers, cast(BinaryIO, process.stdout)
 
         def listen() -> None:
-            try:
-                while True:
-                    answers.put(read_message(stream))
-            except Exception:  # it ended, or speaks something else
-                answers.put(None)
+            with stream:  # the thread's own: a file's child may hold the other end for longer than anybody waits
+                try:
+                    while True:
+                        answers.put(read_message(stream))
+                except Exception:  # it ended, or speaks something else
+                    answers.put(None)
 
         self.listener = Thread(target=listen, daemon=True)
         self.listener.start()
@@ -132,8 +143,6 @@ class Process:
                 os.killpg(process.pid, signal.SIGKILL)  # its own session: whatever it started too
         process.wait()
         self.listener.join(1.0)  # its pipe has ended, unless something that the file started holds it
-        if process.stdout is not None and not self.listener.is_alive():
-            process.stdout.close()
 
 
 def memory(pid: int) -> int:

@@ -1,9 +1,9 @@
 """A student's file in a process of its own: it is asked with arrays and answers with arrays. Nothing is judged here.
 
 A message is its length (8 bytes) and an .npz of arrays without pickle, one of which holds the rest as JSON: the name of an operation
-(`operations.py`) and its settings, or {"error": where and what}.
+(`operations.py`, `operations_keras.py`) and its settings, or {"error": where and what}.
 
-Run as: python -m latentlab.lab.exercises.student FILE BYTES
+Run as: python -m latentlab.lab.exercises.student FILE BYTES FRAMEWORK
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import linecache
 import os
 import random
+import re
 import runpy
 import struct
 import sys
@@ -74,7 +75,8 @@ def answer(space: Space, header: Mapping[str, Any], arrays: Arrays) -> Answer:
 
 def blame(error: BaseException, path: Path) -> str:
     """An error with the last line of the student's file that led to it."""
-    told = "".join(letter for letter in f"{type(error).__name__}: {error}".partition("\n")[0][:LINE] if letter.isprintable())
+    first = re.sub(r"\{\{.*?\}\} ", "", f"{type(error).__name__}: {error}".partition("\n")[0])  # without TensorFlow's name of a node
+    told = "".join(letter for letter in first[:LINE] if letter.isprintable())
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return f"{path.name}, line {error.lineno}: {told}"
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
@@ -115,13 +117,17 @@ def limit(size: int) -> None:
 def main(arguments: list[str]) -> None:
     path = Path(arguments[0]).resolve()
     limit(int(arguments[1]))
-    for name in [name for name in sys.modules if name.startswith(__package__ or "latentlab.lab.exercises")]:
-        del sys.modules[name]
-    sys.meta_path.insert(0, Closed)
     with quiet() as (questions, out):
-        import torch
+        if arguments[2] == "keras":
+            from latentlab.lab.exercises import operations_keras
 
-        out.write(packed({"torch": torch.__version__}, {}))  # from now on the time is the student's
+            OPERATIONS.update(operations_keras.OPERATIONS)
+        else:
+            import torch  # noqa: F401 - so that the time from now on is the student's
+        for name in [name for name in sys.modules if name.startswith(__package__ or "latentlab.lab.exercises")]:
+            del sys.modules[name]
+        sys.meta_path.insert(0, Closed)
+        out.write(packed({}, {}))
         out.flush()
         space: Space | None = None
         while True:

@@ -82,7 +82,7 @@ def exercises_section(c: Context, exercises: Sequence[Mapping[str, Any]]) -> str
             rows = []
             for told in some:
                 part = c.plain(f"exercise.part.{told['part']}") + " · " if told["part"] else ""
-                what = part + c.plain(f"exercise.check.{told['words']}")
+                what = part + c.plain(told["what"])
                 sign = {True: "✓", False: "✗", None: "·"}[told["passed"]]
                 rows.append(tag("li", f"{sign} {escape(what)} ", tag("small", escape(told["got"].say(c.lang)))))
             parts.append(tag("h3", c.say(f"exercise.{name}.title")) + tag("ul", *rows, class_="checks"))
