@@ -180,21 +180,27 @@ show(dict(zip(ROWS, (data.test.images[:10], drawn(decoder, mean)), strict=True))
 # %% [markdown] en
 # ## The same with latentlab
 #
-# `keras-vae` is this VAE, trained by Keras: a run folder, which can be stopped and resumed, measured and shown like any other. In
-# lines of Keras it is `latentlab.keras.VAE(Encoder(), Decoder())` with `compile` and `fit`. Yours can come in too: saved as
-# `.keras` and imported it is a run as well, and both are measured in one way.
+# `latentlab train keras-vae` is this VAE, trained by Keras in a process of its own: a run folder, which can be stopped and resumed,
+# measured and shown like any other. In lines of Keras it is `latentlab.keras.VAE(Encoder(), Decoder())` with `compile` and `fit`. Yours can come in too: saved as
+# `.keras` and imported it is a run as well, and both are measured in one way. (What is measured of a run is a moving average of its
+# weights over the last 5,000 images or so; yours has none.)
 # %% [markdown] fr
 # ## La même chose avec latentlab
 #
-# `keras-vae` est ce VAE, entraîné par Keras : un dossier d’entraînement, qu’on peut arrêter et reprendre, mesurer et montrer comme
-# tout autre. En lignes de Keras, c’est `latentlab.keras.VAE(Encoder(), Decoder())` avec `compile` et `fit`. Le vôtre peut entrer
-# aussi : enregistré en `.keras` puis importé, c’est un dossier d’entraînement de plus, et les deux se mesurent de la même façon.
+# `latentlab train keras-vae` est ce VAE, entraîné par Keras dans un processus à lui : un dossier d’entraînement, qu’on peut arrêter et
+# reprendre, mesurer et montrer comme tout autre. En lignes de Keras, c’est `latentlab.keras.VAE(Encoder(), Decoder())` avec `compile` et `fit`. Le vôtre peut entrer
+# aussi : enregistré en `.keras` puis importé, c’est un dossier d’entraînement de plus, et les deux se mesurent de la même façon. (Ce
+# que l’on mesure d’un entraînement est une moyenne mobile de ses poids sur les 5 000 dernières images environ ; le vôtre n’en a pas.)
 # %%
 options = {"data": DATA, "train_images": TRAIN_IMAGES, "latent_dim": Z}
-run = ll.train("keras-vae", epochs=EPOCHS, **options)
+asked = ["--latent-dim", str(Z), "--data", DATA, "--epochs", str(EPOCHS), "--out", "theirs"]
+asked += ["--data.train-images", str(TRAIN_IMAGES)] if TRAIN_IMAGES else []
+subprocess.run([sys.executable, "-m", "latentlab", "train", "keras-vae", *asked], check=True, capture_output=True)
+run = ll.open_run("theirs")
+
 decoder.save("mine.keras")
 encoder.save("mine-encoder.keras")
-mine = ll.import_run("mine.keras", "keras-vae", out="mine", **options)
+mine = ll.import_run("mine.keras", "mlp-vae", out="mine", **options)
 print(run, mine, sep="\n")
 # %% en
 NAMES = ("ours", "latentlab's")
@@ -213,7 +219,7 @@ with torch.no_grad():
     logits = theirs["decoder"](mu + (0.5 * log_variance).exp() * torch.randn_like(mu))
     cross = F.binary_cross_entropy_with_logits(logits, x_test, reduction="none").flatten(1).sum(1)
     nats = cross + 0.5 * (mu**2 + log_variance.exp() - 1 - log_variance).sum(1)
-own = torch.from_numpy(np.asarray(sum(terms(encoder, decoder, test_images))))
+own = torch.tensor(np.asarray(sum(terms(encoder, decoder, test_images))))
 difference, stderr = paired(own, nats)
 told = {"difference": measured(difference, stderr, LANG), "times": number(abs(difference) / stderr, LANG, 0)}
 print(MEAN.format(n=number(len(own), LANG), ours=number(own.mean().item(), LANG, 1), theirs=number(nats.mean().item(), LANG, 1)))
