@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from latentlab.base import __version__
 from latentlab.base.errors import LabError, Refused, is_out_of_memory, printable, refusal
+from latentlab.base.processes import place
 from latentlab.base.signals import Interrupted, StopFlag
 
 COMMANDS = {
@@ -99,8 +100,9 @@ def as_typed(error: Refused, arguments: list[str]) -> str:
 
 
 def say(words: str) -> None:
-    """A line on stderr, which is for whoever watches; results alone go to stdout."""
-    print(f"latentlab: {printable(words)}", file=sys.stderr, flush=True)
+    """A line on stderr, which is for whoever watches; results alone go to stdout. Of several processes of a run the first one speaks."""
+    if place()[0] == 0:
+        print(f"latentlab: {printable(words)}", file=sys.stderr, flush=True)
 
 
 def _dispatch(arguments: list[str]) -> int:
