@@ -27,8 +27,8 @@ def add_processes(parser: Parser) -> None:
 
 
 @contextmanager
-def together(command: str, arguments: Sequence[str], count: int) -> Iterator[Group | None]:
-    """This process among those of torchrun, or as the first of `count` by the same command; None where it trains alone."""
+def together(count: int, program: Sequence[str]) -> Iterator[Group | None]:
+    """This process among those of torchrun, or as the first of `count`, all of one program of Python; None where it trains alone."""
     if place()[1] > 1 or count == 1:
         with _joined() as group:
             yield group
@@ -40,13 +40,12 @@ def together(command: str, arguments: Sequence[str], count: int) -> Iterator[Gro
     # As torchrun tells its processes, which find each other by the store of the one that started them.
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count)}
     shared |= {"TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "0"}
-    program = [sys.executable, "-m", "latentlab", command, *arguments]
     others, group = list[subprocess.Popen[Any]](), None
     try:
         for rank in reversed(range(count)):
             os.environ |= shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
             if rank:
-                others.append(spawn(program, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
+                others.append(spawn([sys.executable, *program], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
         with _joined() as group:
             yield group
     finally:

@@ -52,7 +52,7 @@ def command_train(arguments: list[str]) -> int:
     add_processes(parser)
     add_config_options(parser)
     options = parser.parse(arguments)
-    with together("train", arguments, options.processes) as group:
+    with together(options.processes, ["-m", "latentlab", "train", *arguments]) as group:
         return _train(parser, options, group) if group is None or group.rank == 0 else _follow(group)
 
 
@@ -129,7 +129,7 @@ def command_resume(arguments: list[str]) -> int:
     add_value(parser, "--from-step", int, "go back to the checkpoint of this step: later ones are removed", metavar="N", minimum=0)
     add_fields({"train": parser}, [field for field in every_field().values() if field.live])
     options = parser.parse(arguments)
-    with together("resume", arguments, options.processes) as group:
+    with together(options.processes, ["-m", "latentlab", "resume", *arguments]) as group:
         return _resume(options, group) if group is None or group.rank == 0 else _follow(group)
 
 

@@ -67,34 +67,39 @@ class Group:
 
     @contextmanager
     def connected(self) -> Iterator[None]:
-        """What is said between processes. One that is left alone ends where it is, but for rank 0. Raises Lost."""
+        """What is said between two processes. Rank 0 is told where the other one is gone; any other ends. Raises Lost.
+
+        Always two: who waits for all in a collective call does not see that somebody else waits for one that is gone.
+        """
         try:
             yield
         except RuntimeError:  # of torch: a connection was closed, or nothing came
             self.lost = True
             if self.rank:
-                raise SystemExit(1) from None
+                os._exit(1)  # it has written nothing, and torch might wait for what it began to send
             raise Lost(reason("ended")) from None
 
     def tell(self, *order: Any) -> None:
         """Say something to all others; nothing where one of them is gone."""
-        if not self.lost:
+        for rank in () if self.lost else range(1, self.size):
             with suppress(Lost), self.connected():
-                dist.broadcast_object_list([order], group=self.orders)
+                dist.send_object_list([order], rank, self.orders)
 
-    def hear(self) -> Any:
-        """What rank 0 says next."""
+    def hear(self, rank: int = 0) -> Any:
+        """What another process says next."""
         order: list[Any] = [None]
         with self.connected():
-            dist.broadcast_object_list(order, group=self.orders)
+            dist.recv_object_list(order, rank, self.orders)
         return order[0]
 
-    def gather(self, answer: Any) -> list[Any]:
-        """The answers of all, in rank 0, by rank. Raises Lost."""
-        answers: list[Any] = [None] * self.size
+    def answer(self, answer: Any) -> None:
+        """Say something to rank 0, which has asked for it."""
         with self.connected():
-            dist.gather_object(answer, None if self.rank else answers, group=self.orders)
-        return answers
+            dist.send_object_list([answer], 0, self.orders)
+
+    def gathered(self) -> list[Any]:
+        """The answers of all others, by rank. Raises Lost."""
+        return [self.hear(rank) for rank in range(1, self.size)]
 
     def swap(self, mine: Tensor, distance: int) -> Tensor:
         """The vector of the process whose number differs in one bit, which is given this one. Raises Lost."""
@@ -118,7 +123,7 @@ class Group:
         """The engine of rank 0, when all others are ready. Raises LabError for the first that cannot follow."""
         facts = {"config": config.to_json(), "spec": data.spec, "bf16": bf16, "data": data.fingerprint, "alike": self.facts(device)}
         self.tell("follow", facts)
-        for problem in filter(None, self.gather("")):
+        for problem in filter(None, self.gathered()):
             raise LabError(problem)
         learner.shards.share(0, self.size, self.swap)
         return Leading(learner, device, self)
@@ -159,9 +164,10 @@ class Leading(TorchEngine):
         if self.is_known and not self.group.lost:
             self.group.tell("digest")
             with suppress(Lost):
-                digests = self.group.gather(digest(self.learner))
-                if len(set(digests)) > 1:
-                    raise LabError(reason("drifted", rank=next(rank for rank, other in enumerate(digests) if other != digests[0])))
+                mine = digest(self.learner)
+                for rank, other in enumerate(self.group.gathered(), 1):
+                    if other != mine:
+                        raise LabError(reason("drifted", rank=rank))
         return super().tensors()
 
     def load_tensors(self, tensors: Mapping[str, NDArray[Any]]) -> None:
@@ -187,10 +193,10 @@ def follow(group: Group) -> int:
             return 0
         try:
             config, data, engine = _ready(group, *facts)
-        except LabError as error:
-            group.gather(f"process {group.rank} ({platform.node()}): {error}")
-            return error.exit_status
-        group.gather("")
+        except (LabError, OSError) as error:
+            group.answer(f"process {group.rank} ({platform.node()}): {error}")
+            return LabError.exit_status
+        group.answer("")
         keep_freed_memory()
         with threads(int(config.train.threads)):
             while flag.signal is None:
@@ -202,7 +208,7 @@ def follow(group: Group) -> int:
                     case ("set", name, value):
                         engine.set(name, value)
                     case ("digest",):
-                        group.gather(digest(engine.learner))
+                        group.answer(digest(engine.learner))
                     case (phase, step, seen):
                         rows = batch_indices(config.train.seed, seen, engine.images_per_step, len(data.train))
                         batch, moment = Batch(data.train.take(rows), None), Moment(step, seen)
