@@ -30,13 +30,13 @@ class Shards:
         """This process computes every shard."""
         self.mine, self.distances = range(self.count), list[int]()
 
-    def share(self, rank: int, processes: int, swap: Callable[[Tensor, int], Tensor]) -> None:
-        """Compute with other processes: `swap` gives a vector to the one whose number differs in one bit, and returns its vector.
+    def share(self, rank: int, processes: int, add: Callable[[Tensor, int], Tensor]) -> None:
+        """Compute with other processes: `add` gives the sum of a vector and that of the one whose number differs in one bit.
 
         Where it raises Lost, this process computes what is missing itself, and every shard from then on.
         """
         each = self.count // processes
-        self.mine, self.swap = range(rank * each, (rank + 1) * each), swap
+        self.mine, self.add = range(rank * each, (rank + 1) * each), add
         self.distances = [1 << bit for bit in range(processes.bit_length() - 1)]
 
     def descend(
@@ -104,9 +104,9 @@ class Shards:
     def _exchanged(self, total: list[Tensor]) -> list[Tensor]:
         """The sum over all processes of tensors of this one."""
         for distance in self.distances:
-            other = self.swap(torch.cat([each.reshape(-1) for each in total]), distance)
-            # Added to tensors of their own: a product over a view that begins elsewhere in memory may round otherwise.
-            torch._foreach_add_(total, [o.view_as(t) for o, t in zip(torch.split(other, [t.numel() for t in total]), total, strict=True)])
+            added = torch.split(self.add(torch.cat([each.reshape(-1) for each in total]), distance), [t.numel() for t in total])
+            # Copied to tensors of their own: a product over a view that begins elsewhere in memory may round otherwise.
+            torch._foreach_copy_(total, [a.view_as(t) for a, t in zip(added, total, strict=True)])
         return total
 
 

@@ -55,6 +55,7 @@ class Group:
             store = dist.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)  # type: ignore[attr-defined]
             dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
             self.orders = dist.new_group(backend="gloo", timeout=IDLE)
+            self.pairs = self._pairs()
 
     def __enter__(self) -> Group:
         return self
@@ -79,6 +80,16 @@ class Group:
                 os._exit(1)  # it has written nothing, and torch might wait for what it began to send
             raise Lost(reason("ended")) from None
 
+    def _pairs(self) -> dict[int, Any]:
+        """By each power of two, this process with the one whose number differs by it."""
+        pairs = {}
+        for distance in (1 << bit for bit in range(self.size.bit_length() - 1)):
+            for low in range(self.size - distance):
+                if not low & distance:  # every process makes every pair
+                    made = dist.new_group([low, low + distance], timeout=PATIENCE)
+                    pairs |= {distance: made} if self.rank in (low, low + distance) else {}
+        return pairs
+
     def tell(self, *order: Any) -> None:
         """Say something to all others; nothing where one of them is gone."""
         for rank in () if self.lost else range(1, self.size):
@@ -101,17 +112,14 @@ class Group:
         """The answers of all others, by rank. Raises Lost."""
         return [self.hear(rank) for rank in range(1, self.size)]
 
-    def swap(self, mine: Tensor, distance: int) -> Tensor:
-        """The vector of the process whose number differs in one bit, which is given this one. Raises Lost."""
-        given = mine if self.own_cards else mine.cpu()
-        taken, other = torch.empty_like(given), self.rank ^ distance
+    def add(self, mine: Tensor, distance: int) -> Tensor:
+        """The sum of this vector and that of the process whose number differs in one bit. Raises Lost."""
+        total = mine if self.own_cards else mine.cpu()
         with self.connected():
             if self.lost:
                 raise RuntimeError
-            both = [dist.P2POp(dist.isend, given, other), dist.P2POp(dist.irecv, taken, other)]
-            for work in dist.batch_isend_irecv(both):
-                work.wait()
-        return taken.to(mine.device)
+            dist.all_reduce(total, group=self.pairs[distance])  # of two, in whatever order
+        return total.to(mine.device)
 
     def fits(self, config: Config) -> None:
         """Raise LabError where the processes cannot have equally many shards each."""
@@ -125,7 +133,7 @@ class Group:
         self.tell("follow", facts)
         for problem in filter(None, self.gathered()):
             raise LabError(problem)
-        learner.shards.share(0, self.size, self.swap)
+        learner.shards.share(0, self.size, self.add)
         return Leading(learner, device, self)
 
     def facts(self, device: torch.device) -> dict[str, Any]:
@@ -229,5 +237,5 @@ def _ready(group: Group, facts: Mapping[str, Any]) -> tuple[Config, Data, TorchE
         known = {"wanted": facts["data"][:12], "found": data.fingerprint[:12]}
         raise LabError(reason("images", spec=data.spec, path="process 0", **known))
     learner = build(config, data.shape, device, facts["bf16"])
-    learner.shards.share(group.rank, group.size, group.swap)
+    learner.shards.share(group.rank, group.size, group.add)
     return config, data, TorchEngine(learner, device)
