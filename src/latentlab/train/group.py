@@ -82,7 +82,7 @@ class Group:
 
     def _pairs(self) -> dict[int, Any]:
         """By each power of two, this process with the one whose number differs by it."""
-        pairs = {}
+        pairs: dict[int, Any] = {}
         for distance in (1 << bit for bit in range(self.size.bit_length() - 1)):
             for low in range(self.size - distance):
                 if not low & distance:  # every process makes every pair
