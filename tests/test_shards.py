@@ -351,7 +351,8 @@ group.load_data = lambda config: load(dataclasses.replace(config, val_share=0.2)
 OTHER_WEIGHTS = """
 import latentlab.train.group as group
 load = group.TorchEngine.load_tensors
-group.TorchEngine.load_tensors = lambda engine, tensors: load(engine, {k: 2 * v if '.weight' in k else v for k, v in tensors.items()})
+double = lambda tensors: {name: 2 * tensor if name.endswith(".weight") else tensor for name, tensor in tensors.items()}
+group.TorchEngine.load_tensors = lambda engine, tensors: load(engine, double(tensors))
 """
 
 
