@@ -15,7 +15,7 @@ from latentlab.base.seeding import latents
 from latentlab.config.schema import Config
 from latentlab.models import build
 from latentlab.models.learner import Learner, Moment, decode, draw, encode
-from latentlab.models.nets import shifted_and_mirrored
+from latentlab.models.nets import Moves, moves, shifted_and_mirrored, to_unit
 from latentlab.models.optimiser import Adam, Average, Compute
 
 SHAPE = (12, 12, 1)
@@ -201,7 +201,7 @@ def test_r1_comes_every_few_steps_for_all_of_them_and_at_the_first_of_several_up
     assert every[0] != without[0]
     rare, often = make(tiny("art-gan", r1_weight=2.0, r1_steps=8)), make(tiny("art-gan", r1_weight=16.0, r1_steps=1))
     first = images(rare.images_per_step)
-    assert rare._penalty(first, Moment(0, 0)) == often._penalty(first, Moment(0, 0))
+    assert rare._penalty(to_unit(first)) == often._penalty(to_unit(first))
     moved = run(often, 1), run(rare, 1)
     assert moved[0] == moved[1]  # one penalty of eight steps weighs as much as eight times the weight at one
     between, other = snapshot(rare), make(tiny("art-gan", r1_weight=0.0))
@@ -226,9 +226,13 @@ def test_both_rates_have_fallen_by_half_after_a_half_life(tiny) -> None:
 
 def test_augmentation_shifts_and_mirrors_whole_images_and_is_a_function_of_its_source() -> None:
     x = torch.rand(64, 2, 16, 24)
-    seen = shifted_and_mirrored(x, torch.Generator().manual_seed(3))
-    assert torch.equal(seen, shifted_and_mirrored(x, torch.Generator().manual_seed(3)))
-    assert not torch.equal(seen, shifted_and_mirrored(x, torch.Generator().manual_seed(4)))
+
+    def moved(seed: int) -> torch.Tensor:
+        return shifted_and_mirrored(x, moves(64, 16, 24, torch.Generator().manual_seed(seed)))
+
+    seen = moved(3)
+    assert torch.equal(seen, moved(3))
+    assert not torch.equal(seen, moved(4))
     padded = torch.nn.functional.pad(x, (3, 3, 2, 2), mode="replicate")
     places = set()
     for original, image in zip(padded, seen, strict=True):
@@ -245,12 +249,15 @@ def test_augmentation_shifts_and_mirrors_whole_images_and_is_a_function_of_its_s
 
 
 def test_real_and_generated_images_are_augmented_alike_and_each_by_draws_of_its_own(tiny) -> None:
-    learner = make(tiny("art-gan"))
+    def seen(name: str, moment: Moment, stream: str) -> torch.Tensor:
+        drawn = make(tiny(name))._moves(stream, moment, 0, torch.empty(16, 12, 12, 1))
+        return shifted_and_mirrored(x, Moves(*drawn)) if drawn else x
+
     x = torch.rand(16, 1, 12, 12)
-    draws = {(stream, step): learner._shown(x, stream, Moment(step, 0), 0) for stream in ("real", "fake", "generator") for step in (0, 1)}
-    assert len({tuple(seen.flatten().tolist()) for seen in draws.values()}) == 6
-    assert torch.equal(draws["real", 0], make(tiny("art-gan"))._shown(x, "real", Moment(0, 99), 0))
-    assert make(tiny("conv-gan"))._shown(x, "real", Moment(0, 0), 0) is x
+    draws = {(stream, step): seen("art-gan", Moment(step, 0), stream) for stream in ("real", "fake", "generator") for step in (0, 1)}
+    assert len({tuple(each.flatten().tolist()) for each in draws.values()}) == 6
+    assert torch.equal(draws["real", 0], seen("art-gan", Moment(0, 99), "real"))
+    assert seen("conv-gan", Moment(0, 0), "real") is x
 
 
 @pytest.mark.parametrize("name", ["sn-gan", "conv-gan", "art-gan"])

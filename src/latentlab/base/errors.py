@@ -39,6 +39,10 @@ class Busy(LabError):
     """Another process trains this run folder."""
 
 
+class Lost(LabError):
+    """Another process of the same run ended."""
+
+
 class OutOfSpace(LabError):
     """The disk is full, so that something could not be kept."""
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from latentlab.base import __version__
 from latentlab.base.errors import LabError, Refused, is_out_of_memory, printable, refusal
+from latentlab.base.processes import place
 from latentlab.base.signals import Interrupted, StopFlag
 
 COMMANDS = {
@@ -69,7 +70,8 @@ def _ended(arguments: list[str]) -> int:
     try:
         return _dispatch(arguments)
     except LabError as error:
-        say(as_typed(error, arguments) if isinstance(error, Refused) else str(error))
+        if place()[0] == 0:  # of several processes of a run the first one says it
+            say(as_typed(error, arguments) if isinstance(error, Refused) else str(error))
         return error.exit_status
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
@@ -77,7 +79,8 @@ def _ended(arguments: list[str]) -> int:
         say(f"latentlab {arguments[0]} must fit into memory, but there is too little of it. Ask for fewer images, or end other programs.")
         return 2
     except Interrupted as error:
-        say(str(error))
+        if place()[0] == 0:
+            say(str(error))
         return 128 + error.number
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # a closed pipe (`| head`) is no error

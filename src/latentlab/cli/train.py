@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from argparse import Namespace
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from latentlab.base.errors import LabError, refusal
+from latentlab.base.errors import LabError, Lost, refusal
 from latentlab.base.texts import reason
 from latentlab.cli import say
 from latentlab.cli.parser import (
@@ -27,6 +28,7 @@ from latentlab.cli.parser import (
     preset_of,
 )
 from latentlab.cli.show import headline
+from latentlab.cli.together import add_processes, together
 from latentlab.config.parts import OWN, by_leaf, every_field
 from latentlab.config.schema import Config
 from latentlab.runs.code import FOLDER as OWN_FOLDER
@@ -34,6 +36,7 @@ from latentlab.runs.diagnosis import Finding, line
 from latentlab.train.events import Diagnosed, Ended, Event, Logged, Paced, Started, Stepped, Warned
 
 if TYPE_CHECKING:
+    from latentlab.train.group import Group
     from latentlab.train.session import Session
 
 
@@ -46,17 +49,35 @@ def command_train(arguments: list[str]) -> int:
     add_preset(parser, "PRESET|FILE.py", f"; or a file that defines some of {own}")
     add_trust(parser)
     parser.add_argument("--out", metavar="DIR", help="run folder, new or empty; default runs/PRESET-DATA-NNN")
+    add_processes(parser)
     add_config_options(parser)
     options = parser.parse(arguments)
+    with together(options.processes, ["-m", "latentlab", "train", *arguments]) as group:
+        return _train(parser, options, group) if group is None or group.rank == 0 else _follow(group)
+
+
+def _follow(group: Group) -> int:
+    from latentlab.train.group import follow
+
+    return follow(group)
+
+
+def _train(parser: Parser, options: Namespace, group: Group | None) -> int:
     config, given = defined_by(Path(options.preset)) if str(options.preset).endswith(".py") else (preset_of(parser, options, "mlp-vae"), {})
     config = config.replace(**config_changes(options, config))
     if config.preset == "gan-from-vae" and getattr(config.train, "generator_from", None) is None:
         raise LabError(reason("decoder"))
+    if group is not None:
+        group.fits(config)
     from latentlab.runs.folder import next_folder
-    from latentlab.train.start import create
+    from latentlab.train.start import create, reopen
 
+    if int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", 0)) and options.out is None:
+        raise refusal("out", reason("must.restarts"), None)
     out = options.out or (next_folder(Path(options.preset).stem, config.data.spec) if given else None)
-    return follow(create(config, out, given, options.trust))
+    if int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) and (Path(options.out) / "config.json").is_file():
+        return follow(reopen(options.out, trust=options.trust, group=group), group)
+    return follow(create(config, out, given, options.trust, group=group), group)
 
 
 def defined_by(path: Path) -> tuple[Config, dict[str, Any]]:
@@ -104,33 +125,45 @@ def command_resume(arguments: list[str]) -> int:
         add_value(length, field.short, field.kind, f"new total in {unit}", metavar="N", **(field.bounds | {"maximum": field.maximum}))
     add_place(parser)
     add_trust(parser)
+    add_processes(parser)
     add_value(parser, "--from-step", int, "go back to the checkpoint of this step: later ones are removed", metavar="N", minimum=0)
     add_fields({"train": parser}, [field for field in every_field().values() if field.live])
     options = parser.parse(arguments)
+    with together(options.processes, ["-m", "latentlab", "resume", *arguments]) as group:
+        return _resume(options, group) if group is None or group.rank == 0 else _follow(group)
+
+
+def _resume(options: Namespace, group: Group | None) -> int:
     from latentlab.runs.folder import open_folder, run_paths
 
     if (inner := run_paths(options.run)) != [Path(options.run)]:
         going_on = f"Name one, as {inner[0]}; `latentlab lab` and `latentlab sweep` go on with all of theirs."
         raise refusal("a run", "one run", options.run, f"It holds {len(inner)}. {going_on}")
-    settings = config_changes(options, open_folder(options.run).config())
+    config = open_folder(options.run).config()
+    if group is not None:
+        group.fits(config)
+    settings = config_changes(options, config)
     from latentlab.train.start import reopen
 
-    return follow(reopen(options.run, options.epochs, options.steps, options.data, settings, options.from_step, trust=options.trust))
+    length = options.epochs, options.steps
+    return follow(reopen(options.run, *length, options.data, settings, options.from_step, trust=options.trust, group=group), group)
 
 
-def follow(session: Session, quiet_path: bool = False) -> int:
-    """Show a run's events to the end; 130 or 143 when a signal stopped it, after a checkpoint."""
+def follow(session: Session, group: Group | None = None, quiet_path: bool = False) -> int:
+    """Show a run's events to the end; 130 or 143 when a signal stopped it, after a checkpoint. Raises Lost."""
     from latentlab.train import run_to_end
 
     folder = session.folder
     progress = Progress(folder.name, len(session.data.train))
     try:
-        signal = run_to_end(session, progress.show)
+        signal = run_to_end(session, progress.show, lambda: group is not None and group.lost)
     finally:
         progress.close()
     if signal is not None and not session.is_done():
         trust = " --trust" if any((folder.path / OWN_FOLDER).glob("**/*.py")) else ""
         say(f"saved. Go on with `latentlab resume {folder.path}{trust}`.")
+    elif group is not None and group.lost and not session.is_done():
+        raise Lost(reason("lost", path=folder.path, size=group.size, step=session.position.step))
     if not quiet_path:
         print(folder.path)
     return 128 + signal if signal is not None else 0

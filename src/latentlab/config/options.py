@@ -35,6 +35,7 @@ class Options(TypedDict, total=False):
     epochs: float
     steps: int | None
     batch_size: int
+    shards: int
     seed: int
     threads: int | Literal["auto"]
     device: Literal["auto", "cpu", "cuda", "mps"]

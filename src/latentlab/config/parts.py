@@ -99,6 +99,13 @@ class TrainConfig:
     epochs: float = option(20.0, "total length in passes over the training images", above=0, role="length", short="--epochs")
     steps: int | None = option(None, "total length in steps; overrides epochs", minimum=1, role="length", short="--steps")
     batch_size: int = option(128, "images in a batch", minimum=1, short="--batch-size")
+    shards: int = option(
+        1,
+        "equal parts of a batch, each computed whole by one process, a power of two: the same bits on any number of processes; "
+        "batch norm then takes its statistics over a shard",
+        minimum=1,
+        maximum=1024,
+    )
     seed: int = option(0, "every random number is drawn from it", minimum=0, maximum=2**31 - 1, role="seed", short="--seed")
     threads: int | Literal["auto"] = option(
         "auto",

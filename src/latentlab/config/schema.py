@@ -41,6 +41,10 @@ class Config:
         if type(self.train) is not PARTS[self.family][1]:
             raise LabError(f"a {self.family} model takes {PARTS[self.family][1].__name__}. Got {type(self.train).__name__}.")
         train = self.train
+        if train.shards > 1 and (self.own or train.engine == "keras"):
+            raise refusal("train.shards", reason("must.whole"), train.shards)
+        if train.shards & (train.shards - 1) or train.batch_size % train.shards:
+            raise refusal("train.shards", reason("must.shards", batch=train.batch_size), train.shards)
         if isinstance(train, GANTrain) and train.label_smoothing != 1.0 and not GAMES[train.loss].smoothed:
             usable = next(name for name, game in GAMES.items() if game.smoothed)
             remedy = reason("use", option=f"--train.loss {usable}")
@@ -77,6 +81,13 @@ class Config:
     def kind(self) -> Kind:
         """The family, with a GAN that started as a decoder apart: what colours, marks and names go by."""
         return "gan-from-vae" if getattr(self.train, "generator_from", None) else self.family
+
+    @property
+    def statistics_of(self) -> int | None:
+        """The images of a shard where batch statistics are taken over those; None where over the batch, or where there are none."""
+        norms = [getattr(self.model, name, "") for name in ("normalization", "discriminator_normalization")]
+        compares = "batch" in norms or getattr(self.model, "discriminator_deviation", False)
+        return self.train.batch_size // self.train.shards if compares and self.train.shards > 1 else None
 
     def parts(self) -> tuple[tuple[str, Any], ...]:
         """("data", …), ("model", …), ("train", …)."""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from latentlab.config.layers import Layers
 from latentlab.config.parts import AutoencoderModel, AutoencoderTrain, NetworkConfig, VAETrain
-from latentlab.models.learner import Losses, Moment, Parts, buffers_held, descend
+from latentlab.models.learner import Losses, Moment, Parts, buffers_held
 from latentlab.models.nets import Chain, Decoder, Encoder, drawn, to_bytes
 from latentlab.models.objectives import LIKELIHOODS, Likelihood
 from latentlab.models.optimiser import STRIDE, Adam, Average, Compute
 from latentlab.models.own import Own, per_image
+from latentlab.models.shards import Shards
 
 
 class EncoderDecoder(ABC):
@@ -35,6 +38,7 @@ class EncoderDecoder(ABC):
         own: Own,
     ) -> None:
         self.images_per_step, self.device, self.likelihood = train.batch_size, device, likelihood
+        self.shards = Shards(train.shards)
         kinds: dict[str, type[Chain]] = {"encoder": encoder, "decoder": Decoder}
         self.own_loss = own.loss
         self.networks: dict[str, nn.Module] = {
@@ -52,20 +56,24 @@ class EncoderDecoder(ABC):
         return self.run_phase(self.phases[0], images, moment)
 
     def run_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
-        losses = self._losses(images, moment)
-        norm = descend(losses["loss_nats"], self.adam, moment.step, self.minimised, self.computes)
+        losses, inputs = partial(self._losses, moment), self._inputs(images, moment)
+        told, norm = self.shards.descend(losses, inputs, self.adam, moment.step, self.minimised, self.networks.values(), self.computes)
         for average in self.averages.values():
             average.update(moment.step + 1, self.images_per_step, moment.images_seen + self.images_per_step)
-        return {name: loss.detach() for name, loss in losses.items()} | {"gradient_norm": norm}
+        return told | {"gradient_norm": norm}
 
     @abstractmethod
-    def _losses(self, images: Tensor, moment: Moment) -> Losses:
-        """What is minimised as "loss_nats", and what is recorded beside it: means over the batch."""
+    def _inputs(self, images: Tensor, moment: Moment) -> tuple[Tensor, ...]:
+        """What a batch is learned from: the images as the likelihood sees them, [N, C, H, W], and what is drawn for each, [N, …]."""
+
+    @abstractmethod
+    def _losses(self, *given: Any, **named: Any) -> Losses:
+        """Of a moment and of inputs: what is minimised, first, and what is recorded beside it, means over the images."""
 
     @torch.no_grad()
     def after_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
         with buffers_held(self.networks["encoder"]), buffers_held(self.networks["decoder"]):
-            return self._losses(images, moment)
+            return self.shards.means(partial(self._losses, moment), self._inputs(images, moment))
 
     def set(self, name: str, value: float) -> None:
         self.adam.learning_rate = {"learning_rate": value}[name]
@@ -96,9 +104,11 @@ class AutoencoderLearner(EncoderDecoder):
             "prior_scale": torch.eye(model.latent_dim, device=device),
         }
 
-    def _losses(self, images: Tensor, moment: Moment) -> Losses:
+    def _inputs(self, images: Tensor, moment: Moment) -> tuple[Tensor, ...]:
+        return (self.likelihood.target(images),)  # [N, C, H, W]
+
+    def _losses(self, moment: Moment, x: Tensor) -> Losses:
         encode, decode = (compute.begin() for compute in self.computes)
-        x = self.likelihood.target(images)  # [N, C, H, W]
         codes = encode(x)  # [N, Z]
         logits = decode(codes).float()  # [N, C, H, W]
         return {"loss_nats": self._nats(x, logits, codes).mean(), "mse": self.likelihood.squared_error(logits.detach(), x).mean()}

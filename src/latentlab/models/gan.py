@@ -13,11 +13,12 @@ from torch.nn.utils import parametrize
 from latentlab.base.seeding import torch_generator
 from latentlab.config.layers import Layers
 from latentlab.config.parts import GANModel, GANTrain
-from latentlab.models.learner import Losses, Moment, Parts, buffers_held, descend, frozen
-from latentlab.models.nets import Decoder, Discriminator, drawn, shifted_and_mirrored, to_bytes, to_unit
+from latentlab.models.learner import Losses, Moment, Parts, buffers_held, frozen, spectra_held
+from latentlab.models.nets import Decoder, Discriminator, Moves, drawn, moves, shifted_and_mirrored, to_bytes, to_unit
 from latentlab.models.objectives import ADVERSARIAL, r1_penalty
 from latentlab.models.optimiser import Adam, Average
 from latentlab.models.own import Optimizer, Own, given_losses
+from latentlab.models.shards import Shards
 
 
 class GANLearner:
@@ -27,6 +28,7 @@ class GANLearner:
 
     def __init__(self, model: GANModel, train: GANTrain, layers: Mapping[str, Layers], device: torch.device, bf16: bool, own: Own) -> None:
         self.batch, self.bf16, self.device, self.seed = train.batch_size, bf16, device, train.seed
+        self.shards = Shards(train.shards)
         self.latent_dim, self.game, self.real_target = model.latent_dim, ADVERSARIAL[train.loss], train.label_smoothing
         self.generator_updates, self.discriminator_updates = train.generator_updates, train.discriminator_updates
         self.frozen_images, self.rate_halflife_images = train.generator_frozen_images, train.rate_halflife_images
@@ -72,7 +74,7 @@ class GANLearner:
         else:
             hold = moment.images_seen < self.frozen_images
             for number in range(1 if hold else self.generator_updates):
-                losses = self._update_generator(moment, number, hold)
+                losses = self._update_generator(images, moment, number, hold)
         self.average.update(moment.step + 1, self.images_per_step, moment.images_seen + self.images_per_step)
         return losses
 
@@ -89,51 +91,66 @@ class GANLearner:
         """What the shifts and mirrors of a batch are drawn from."""
         return torch_generator("cpu", self.seed, f"augmentation-{stream}", moment.step, number)
 
-    def _shown(self, x: Tensor, stream: str, moment: Moment, number: int) -> Tensor:
-        """What the discriminator sees of images [N, C, H, W]: the images, or each shifted and perhaps mirrored."""
-        return shifted_and_mirrored(x, self.augmentation(stream, moment, number)) if self.augmented else x
+    def _moves(self, stream: str, moment: Moment, number: int, images: Tensor) -> tuple[Tensor, ...]:
+        """How far each image of a batch is moved before it is judged, [N] each; nothing where they are judged as they are."""
+        _, height, width, _ = images.shape
+        return moves(self.batch, height, width, self.augmentation(stream, moment, number)) if self.augmented else ()
 
-    def _judge(self, images: Tensor, moment: Moment, number: int) -> tuple[Tensor, Tensor, Tensor]:
-        """The discriminator's loss on real images and on as many fakes, and the logits of both [N]."""
+    def _real(self, images: Tensor, moment: Moment, number: int) -> tuple[Tensor, ...]:
+        """What the discriminator's loss is computed of: what it sees of a real batch [N, C, H, W], and what its fakes are made from."""
+        x = _shown(to_unit(images), *self._moves("real", moment, number, images))
+        return x, *self._fakes("discriminator", "fake", moment, number, images)
+
+    def _fakes(self, noise: str, stream: str, moment: Moment, number: int, images: Tensor) -> tuple[Tensor, ...]:
+        """What as many fakes as a batch has images are made from: z [N, Z], and how each is moved."""
+        return self.noise(noise, moment, number), *self._moves(stream, moment, number, images)
+
+    def _judge(self, x: Tensor, z: Tensor, *moved: Tensor) -> Losses:
+        """The discriminator's loss on what it sees of real images and on as many fakes, and its mean logits on both."""
         generator, discriminator = self.networks["generator"], self.networks["discriminator"]
-        x = self._shown(to_unit(images), "real", moment, number)  # [N, C, H, W]
-        z = self.noise("discriminator", moment, number)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             with torch.no_grad(), buffers_held(generator):
-                fake = self._shown(torch.sigmoid(generator(z).float()), "fake", moment, number)  # [N, C, H, W]
+                fake = _shown(torch.sigmoid(generator(z).float()), *moved)  # [N, C, H, W]
             # Real and fake pass apart, so that batch norm never mixes them; the cache keeps it at one power iteration.
             with parametrize.cached() if self.spectral else nullcontext():
                 real_logit, fake_logit = discriminator(x), discriminator(fake)  # [N], [N]
         on_real, on_fake = self.game.discriminator(real_logit, fake_logit, self.real_target)
-        return on_real.mean() + on_fake.mean(), real_logit, fake_logit
+        loss = on_real.mean() + on_fake.mean()
+        return {"discriminator_loss": loss, "real_logit": real_logit.mean(), "fake_logit": fake_logit.mean()}
 
-    def _fool(self, moment: Moment, number: int) -> Tensor:
+    def _fool(self, z: Tensor, *moved: Tensor) -> Losses:
         """The generator's loss: how little the discriminator takes its images for real."""
-        z = self.noise("generator", moment, number)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            fake = self._shown(torch.sigmoid(self.networks["generator"](z).float()), "generator", moment, number)  # [N, C, H, W]
+            fake = _shown(torch.sigmoid(self.networks["generator"](z).float()), *moved)  # [N, C, H, W]
             logit = self.networks["discriminator"](fake)  # [N]
-        return self.game.generator(logit).mean()
+        return {"generator_loss": self.game.generator(logit).mean()}
 
-    def _penalty(self, images: Tensor, moment: Moment) -> Tensor:
+    def _penalty(self, x: Tensor) -> Tensor:
         """R1 of the steps up to the next one, in fp32: its gradient of a gradient is too fine for bf16."""
         with buffers_held(self.networks["discriminator"]):
-            squares = r1_penalty(self.networks["discriminator"], self._shown(to_unit(images), "real", moment, 0))
+            squares = r1_penalty(self.networks["discriminator"], x)
         return 0.5 * self.r1_weight * self.r1_steps * squares.mean()
 
     def _update_discriminator(self, images: Tensor, moment: Moment, number: int) -> Losses:
-        loss, real_logit, fake_logit = self._judge(images, moment, number)
-        if self.r1_weight and number == 0 and moment.step % self.r1_steps == 0:
-            loss = loss + self._penalty(images, moment)
-        norm = descend(loss, self.discriminator_adam, moment.step, "discriminator")
-        return _judged(loss, real_logit, fake_logit) | {"discriminator_gradient_norm": norm}
+        network, is_penalised = self.networks["discriminator"], self.r1_weight and number == 0 and moment.step % self.r1_steps == 0
 
-    def _update_generator(self, moment: Moment, number: int, hold: bool) -> Losses:
-        """One update, or with `held` only its loss and gradient: the generator keeps weights, moments and statistics."""
-        with frozen(self.networks["discriminator"]), buffers_held(self.networks["generator"]) if hold else nullcontext():
-            loss = self._fool(moment, number)
-            norm = descend(loss, self.generator_adam, moment.step, "generator", hold=hold)
-        return {"generator_loss": loss.detach(), "gradient_norm": norm}
+        def losses(x: Tensor, z: Tensor, *moved: Tensor) -> Losses:
+            told = self._judge(x, z, *moved)
+            return told | {"discriminator_loss": told["discriminator_loss"] + self._penalty(x)} if is_penalised else told
+
+        inputs = self._real(images, moment, number)
+        with spectra_held(network, after_one=True) if self.shards.count > 1 else nullcontext():
+            told, norm = self.shards.descend(losses, inputs, self.discriminator_adam, moment.step, "discriminator", [network])
+        return told | {"discriminator_gradient_norm": norm}
+
+    def _update_generator(self, images: Tensor, moment: Moment, number: int, hold: bool) -> Losses:
+        """One update, or with `hold` only its loss and gradient: the generator keeps weights, moments and statistics."""
+        network, inputs = self.networks["generator"], self._fakes("generator", "generator", moment, number, images)
+        with frozen(self.networks["discriminator"]), buffers_held(network) if hold else nullcontext():
+            told, norm = self.shards.descend(
+                self._fool, inputs, self.generator_adam, moment.step, "generator", [] if hold else [network], hold=hold
+            )
+        return told | {"gradient_norm": norm}
 
     def _take_own_step(self, images: Tensor, moment: Moment) -> Losses:
         """A step of somebody's own, on all the images; and the logits as they are after it."""
@@ -158,13 +175,13 @@ class GANLearner:
     def after_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
         with buffers_held(self.networks["discriminator"]), buffers_held(self.networks["generator"]):
             if phase == "step":
-                _, real_logit, fake_logit = self._judge(images[: self.batch], moment, 0)
-                return {"real_logit": real_logit.mean(), "fake_logit": fake_logit.mean()}
+                told = self._judge(*self._real(images[: self.batch], moment, 0))
+                return {name: told[name] for name in ("real_logit", "fake_logit")}
             if phase == "discriminator":
                 batches = torch.split(images, self.batch)
-                return _judged(*self._judge(batches[-1], moment, len(batches) - 1))
-            hold = moment.images_seen < self.frozen_images
-            return {"generator_loss": self._fool(moment, 0 if hold else self.generator_updates - 1)}
+                return self.shards.means(self._judge, self._real(batches[-1], moment, len(batches) - 1))
+            last = 0 if moment.images_seen < self.frozen_images else self.generator_updates - 1
+            return self.shards.means(self._fool, self._fakes("generator", "generator", moment, last, images))
 
     def set(self, name: str, value: float) -> None:
         if name in ("generator_updates", "discriminator_updates"):
@@ -195,6 +212,6 @@ class GANLearner:
         return to_bytes(torch.sigmoid(self.average.sampler()(z)))
 
 
-def _judged(loss: Tensor, real_logit: Tensor, fake_logit: Tensor) -> Losses:
-    means = {"real_logit": real_logit.detach().mean(), "fake_logit": fake_logit.detach().mean()}
-    return {"discriminator_loss": loss.detach()} | means
+def _shown(x: Tensor, *moved: Tensor) -> Tensor:
+    """What the discriminator sees of images [N, C, H, W]: the images, or each shifted and perhaps mirrored."""
+    return shifted_and_mirrored(x, Moves(*moved)) if moved else x

@@ -1,12 +1,12 @@
-"""What the loop asks of a learner, and the one way in which every learner descends a gradient."""
+"""What the loop asks of a learner, and the one way in which every learner moves by its gradients."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 import torch
@@ -18,7 +18,10 @@ from latentlab.base.errors import LabError, NonFinite
 from latentlab.base.images import Images
 from latentlab.base.seeding import latents
 from latentlab.base.texts import reason
-from latentlab.models.optimiser import Adam, Average, Compute, apart, put_back
+from latentlab.models.optimiser import Adam, Average, apart, put_back
+
+if TYPE_CHECKING:
+    from latentlab.models.shards import Shards
 
 Losses = dict[str, Tensor]
 
@@ -37,6 +40,7 @@ class Learner(Protocol):
     phases: tuple[str, ...]
     networks: dict[str, nn.Module]
     averaged: dict[str, nn.Module]
+    shards: Shards
 
     @property
     def images_per_step(self) -> int:
@@ -83,22 +87,11 @@ class Reconstructor(Protocol):
         """Images uint8 [N, H, W, C] to mean [N, Z] and standard deviation [N, Z] (None for an AE)."""
 
 
-def descend(loss: Tensor, adam: Adam, step: int, what: str, computes: Sequence[Compute] = (), hold: bool = False) -> Tensor:
-    """Backward, check, step. Returns the gradient's norm. Raises NonFinite before the optimiser has moved anything.
-
-    `computes` bring gradients to the optimiser's parameters from bf16 copies. With `hold` nothing moves: the norm is that
-    of the step that was not taken.
-    """
-    for _, parameter in adam.named:
-        parameter.grad = None
-    loss.backward()  # type: ignore[no-untyped-call]
-    for compute in computes:
-        compute.collect()
-    return moved(adam, step, what, loss.detach(), hold)
-
-
 def moved(adam: Adam, step: int, what: str, loss: Tensor | None = None, hold: bool = False) -> Tensor:
-    """One update by the gradients that there are; their norm. Raises NonFinite, LabError for a weight that has none."""
+    """One update by the gradients that there are; their norm. Raises NonFinite before it moves anything, LabError for a weight without one.
+
+    With `hold` nothing moves: the norm is that of the step that was not taken.
+    """
     gradients = [p.grad.reshape(-1) for _, p in adam.named if p.grad is not None]
     if len(gradients) < len(adam.named):
         name = next(name for name, p in adam.named if p.grad is None)
@@ -137,16 +130,28 @@ def buffers_held(network: nn.Module) -> Iterator[None]:
     """
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) and m.track_running_stats]
     statistics = [(norm.running_mean, norm.running_var) for norm in norms]
-    spectra = [m for m in network.modules() if isinstance(m, ParametrizationList)]
     for norm in norms:
         norm.running_mean, norm.running_var, norm.track_running_stats = None, None, False
+    try:
+        with spectra_held(network):
+            yield
+    finally:
+        for norm, (mean, variance) in zip(norms, statistics, strict=True):
+            norm.running_mean, norm.running_var, norm.track_running_stats = mean, variance, True
+
+
+@contextmanager
+def spectra_held(network: nn.Module, after_one: bool = False) -> Iterator[None]:
+    """Spectral norm keeps its vectors, or moves them once for all that is computed within: `after_one` power iteration."""
+    spectra = [m for m in network.modules() if isinstance(m, ParametrizationList) and m.training]
     for spectrum in spectra:
+        if after_one:
+            with torch.no_grad():
+                spectrum()
         spectrum.eval()
     try:
         yield
     finally:
-        for norm, (mean, variance) in zip(norms, statistics, strict=True):
-            norm.running_mean, norm.running_var, norm.track_running_stats = mean, variance, True
         for spectrum in spectra:
             spectrum.train()
 

@@ -203,11 +203,10 @@ def moves(count: int, height: int, width: int, source: torch.Generator) -> Moves
     return Moves(tops, lefts, torch.rand(count, generator=source) < 0.5)
 
 
-def shifted_and_mirrored(x: Tensor, source: torch.Generator) -> Tensor:
+def shifted_and_mirrored(x: Tensor, drawn: Moves) -> Tensor:
     """Each image of [N, C, H, W] moved by up to an eighth of its sides, its edges repeated, and half of them mirrored."""
-    count, _, height, width = x.shape
+    _, _, height, width = x.shape
     down, right = height // SHIFT_SHARE, width // SHIFT_SHARE
-    drawn = moves(count, height, width, source)
     padded = F.pad(x, (right, right, down, down), mode="replicate").unbind()
     places = zip(padded, drawn.tops.tolist(), drawn.lefts.tolist(), strict=True)
     moved = torch.stack([image[:, y : y + height, x : x + width] for image, y, x in places])

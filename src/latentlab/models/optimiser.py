@@ -185,11 +185,11 @@ class Compute:
                 torch._foreach_copy_(self._copies, self._masters)
         return self.network
 
-    def collect(self) -> None:
-        """After the backward pass: the gradients, in fp32, on the fp32 weights."""
+    def collect(self, fresh: bool = False) -> None:
+        """After the backward pass: the gradients, in fp32, on the fp32 weights; `fresh` ones where the last are still in use."""
         if not self._pairs:
             return
-        if not self._gradients:  # one set of buffers for the whole run: fresh pages cost more than the cast
+        if fresh or not self._gradients:  # one set of buffers for the whole run: fresh pages cost more than the cast
             self._gradients = [torch.empty_like(master) for master in self._masters]
         torch._foreach_copy_(self._gradients, [c.grad for c in self._copies if c.grad is not None])
         for master, mine, gradient in zip(self._masters, self._copies, self._gradients, strict=True):

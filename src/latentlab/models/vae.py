@@ -33,12 +33,14 @@ class VAELearner(EncoderDecoder):
         """β of the update that follows `step` others: linear from 0 over the warm-up, which counts absolute steps."""
         return self.beta * min(1.0, step / self.warmup_steps) if self.warmup_steps else self.beta
 
-    def _losses(self, images: Tensor, moment: Moment) -> Losses:
+    def _inputs(self, images: Tensor, moment: Moment) -> tuple[Tensor, ...]:
+        return self.seen(images, moment), self.noise(len(images), moment)  # [N, C, H, W], [N, Z]
+
+    def _losses(self, moment: Moment, x: Tensor, epsilon: Tensor) -> Losses:
         """The loss with β as at this moment, and its two parts."""
         encode, decode = (compute.begin() for compute in self.computes)
-        x = self.seen(images, moment)  # [N, C, H, W]
         q: Posterior = encode(x)
-        z = q.mean + (0.5 * q.log_var).exp() * self.noise(len(x), moment)  # [N, Z]
+        z = q.mean + (0.5 * q.log_var).exp() * epsilon  # [N, Z]
         logits = decode(z).float()  # [N, C, H, W]
         reconstruction = self.likelihood.nats(logits, x).mean()
         kl = kl_to_standard_normal(q.mean, q.log_var).sum(1).mean()

@@ -161,13 +161,16 @@ def resume(
     return Run(session.folder, own, trust)
 
 
-def run_to_end(session: Session, show: Callable[[Event], None]) -> int | None:
-    """Train to the end, showing each event, and draw the figures of a finished run; the signal that stopped it, or None."""
+def run_to_end(session: Session, show: Callable[[Event], None], should_stop: Callable[[], bool] = lambda: False) -> int | None:
+    """Train to the end, or until it should stop, showing each event, and draw the figures of a finished run.
+
+    Returns the signal that stopped it, or None.
+    """
     from latentlab.train.loop import events
 
     flag = StopFlag()
     with flag.installed():
-        for event in events(session, flag, draw_figures):
+        for event in events(session, lambda: flag() or should_stop(), draw_figures):
             show(event)
     return flag.signal
 

@@ -79,8 +79,9 @@ class Session:
 
         The engine is given up for it.
         """
-        size, shape, bf16 = self.config.train.batch_size // 2, self.data.shape, self.folder.environment().get("precision") == "bf16"
-        while size:
+        train, shape, bf16 = self.config.train, self.data.shape, self.folder.environment().get("precision") == "bf16"
+        size = train.batch_size
+        while size := size // 2 // train.shards * train.shards:
             try:
                 vars(self).pop("engine", None)  # also one that was not finished
                 config = self.config.replace(**{"train.batch_size": size})
@@ -91,7 +92,6 @@ class Session:
                 if not is_out_of_memory(error):
                     raise
                 traceback.clear_frames(error.__traceback__)
-            size //= 2
         return None
 
     def begin(self) -> Step:

@@ -47,6 +47,7 @@ from latentlab.train.session import Session
 
 if TYPE_CHECKING:
     from latentlab.data import Data
+    from latentlab.train.group import Group
 
 
 PAIRED = 256  # training images whose pairs tell how unlike each other the images are
@@ -60,8 +61,9 @@ def settle(config: Config, data: Data) -> Config:
     batch = min(config.train.batch_size, len(data.train))
     config = config.replace(**{"data.spec": canonical(config.data.spec), "train.threads": threads, "train.batch_size": batch})
     config = dataclasses.replace(config, model=fit_model(config.model, data.shape))
-    if batch == 1 and any(isinstance(layer, BatchNorm) for layers in networks(config.model, data.shape).values() for layer in layers):
-        raise refusal("train.batch_size", reason("must.batch"), batch)
+    normed = any(isinstance(layer, BatchNorm) for layers in networks(config.model, data.shape).values() for layer in layers)
+    if normed and batch < 2 * config.train.shards:
+        raise refusal("train.batch_size", reason("must.batch", least=2 * config.train.shards), batch)
     return config
 
 
@@ -96,12 +98,13 @@ def create(
     given: Mapping[str, Any] | None = None,
     trust: bool = False,
     begin: Callable[[Learner], tuple[dict[str, Any], list[str]]] | None = None,
+    group: Group | None = None,
 ) -> Session:
     """A new run folder, whole up to the checkpoint of step 0, opened for training. Raises LabError; then nothing is left.
 
     `given` are parts of somebody's own, by name (docs/own.md). `trust` lets a decoder of such code be made again from
     the run that the generator starts from. `begin` gives the learner other first weights; it returns facts for environment.json
-    and remarks.
+    and remarks. `group` are the processes that compute its shards.
     """
     refuse_while_rebuilding()
     config = adopt_decoder(config)
@@ -130,6 +133,7 @@ def create(
     if config.train.precision == "bf16" and not bf16:
         remarks.append(reason("note.precision"))
     engine, told = engine_of(config, data.shape, learner, device, remarks.append)
+    engine = engine if group is None else group.lead(learner, device, config, data, bf16)
     facts = environment(device, int(config.train.threads), bf16) | told | about(data) | {"parameters": counts, "notes": remarks} | begun
     if config.family == "gan":
         facts["watched_by"] = pin(extractor_for(data))
@@ -197,13 +201,15 @@ def about(data: Data) -> dict[str, Any]:
 
 
 def notes(config: Config, asked: int, images_per_step: int, images: int) -> Iterator[str]:
-    """What is otherwise than it was asked for: a batch above the set; epochs that whole steps overrun."""
+    """What is otherwise than it was asked for: a batch above the set; epochs that whole steps overrun; statistics by shard."""
     if asked > config.train.batch_size:
         yield reason("note.batch", batch=config.train.batch_size, asked=asked)
     steps = math.ceil(config.train.epochs * images / images_per_step)
     if config.train.steps is None and (total := steps * images_per_step / images) > LONGER * config.train.epochs:
         told = {"epochs": f"{config.train.epochs:g}", "read": f"{images_per_step:,}", "count": f"{images:,}"}
         yield reason("note.epochs", **told, total=f"{total:.4g}")
+    if config.statistics_of:
+        yield reason("note.shards", images=config.statistics_of)
 
 
 def start_generator(learner: Learner, source: str, shape: tuple[int, int, int]) -> None:
@@ -243,6 +249,7 @@ def reopen(
     from_step: int | None = None,
     given: Mapping[str, Any] | None = None,
     trust: bool = False,
+    group: Group | None = None,
 ) -> Session:
     """A run folder opened to go on from its newest whole checkpoint, to a new total if one is given.
 
@@ -271,9 +278,10 @@ def reopen(
         warnings: list[str] = []
         own = own_of(folder, config, images.shape, given or {}, trust)
         device = engine_device(config, given or {})
-        precision = facts.get("precision", config.train.precision)  # what "auto" meant on the first machine
-        learner = build(config, images.shape, device, computes_bf16(config, precision, device), own)
+        bf16 = computes_bf16(config, facts.get("precision", config.train.precision), device)  # as "auto" was on the first machine
+        learner = build(config, images.shape, device, bf16, own)
         engine, _ = engine_of(config, images.shape, learner, device, warnings.append, facts.get("keras_backend"))
+        engine = engine if group is None else group.lead(learner, device, config, images, bf16)
         session = Session(folder, config, images, engine, device, own)
         checkpoints.newest(folder.checkpoints, warnings.append, partial(session.restore, rows), from_step)
         session.warnings += warnings

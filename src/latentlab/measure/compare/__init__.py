@@ -212,6 +212,7 @@ def _trained(folder: RunFolder, scores: Mapping[str, Any]) -> dict[str, Any]:
         "kind": config.kind,
         "seed": config.train.seed,
         "latent_dim": config.model.latent_dim,
+        "statistics_of": config.statistics_of,
         "parameters": folder.environment().get("parameters"),
         "steps": last["step"],
         "images_seen": last["images_seen"],

@@ -193,6 +193,8 @@ def explained(compared: Mapping[str, Any], lang: str) -> list[str]:
         )
     notes += [text("compare.noted", lang, measures=measure, note=said) for measure, said in _sampled(groups, lang)]
     for name, entry in compared["runs"].items():
+        if images := entry.get("statistics_of"):
+            notes.append(text("compare.noted", lang, measures=name, note=text("refusal.note.shards", lang, images=images)))
         if entry.get("trained_on_to") is not None:
             notes.append(text("compare.note.stale", lang, run=name, step=entry["steps"], now=entry["trained_on_to"]))
     return notes + list(compared.get("notes", []))

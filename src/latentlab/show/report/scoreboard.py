@@ -167,7 +167,10 @@ def hyperparameters(c: Context) -> str:
         groups[1][1].append([_label(c, f"own.{part}"), *(_shown(c, each, part) for each in own.values())])
     head = [tag("span", c.say("settings.field"), class_="hidden"), *(c.label(name) for name in c.runs)]
     presets = [c.say("settings.preset"), *(tag("code", escape(config.preset)) for config in configs)]
-    return tag("div", table(head, [("", [presets]), *groups], c.say("settings.caption")), class_="scores wide settings")
+    sizes = {name: images for name, config in zip(c.runs, configs, strict=True) if (images := config.statistics_of)}
+    notes = [text("chart.named", c.lang, name=c.name(name), value=c.say("refusal.note.shards", images=n)) for name, n in sizes.items()]
+    caption = " ".join([c.say("settings.caption"), *map(escape, notes)])
+    return tag("div", table(head, [("", [presets]), *groups], caption), class_="scores wide settings")
 
 
 def _label(c: Context, name: str) -> str:

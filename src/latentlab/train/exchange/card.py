@@ -14,6 +14,7 @@ from latentlab.config.presets import arguments
 from latentlab.config.sources import named, parse
 from latentlab.measure.compare import comparison, markdown
 from latentlab.runs.diagnosis import in_words
+from latentlab.show.charts.payload import capital
 
 if TYPE_CHECKING:
     from latentlab.runs.trained import Trained
@@ -87,6 +88,8 @@ def _limits(run: Trained, lang: str) -> list[str]:
     limits = [text(f"exchange.card.limit.{config.family}", lang), text(f"exchange.card.limit.{known}", lang)]
     if config.objective in BINARY and getattr(config.model, "binarization", "none") == "none":
         limits.append(text("exchange.card.limit.grey", lang))
+    if config.statistics_of:
+        limits.append(capital(text("refusal.note.shards", lang, images=config.statistics_of)))
     for finding in run.diagnosis():
         words = in_words(finding, lang)
         limits.append(f"{words.name} ({words.when}). {words.evidence}")

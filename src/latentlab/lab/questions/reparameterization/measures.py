@@ -35,9 +35,10 @@ from latentlab.lab.questions.reparameterization.estimators import (
 from latentlab.lab.questions.views import data_of
 from latentlab.measure.metrics import mean_estimate
 from latentlab.models import build
-from latentlab.models.learner import descend
+from latentlab.models.learner import moved
 from latentlab.models.nets import Posterior, to_unit
 from latentlab.models.objectives import bernoulli_nats, kl_to_standard_normal
+from latentlab.models.shards import backward
 from latentlab.models.vae import VAELearner
 from latentlab.train import Run
 
@@ -246,4 +247,5 @@ def update(learner: VAELearner, estimator: Estimator, images: Tensor, config: Co
 
     kl = kl_to_standard_normal(q.mean, q.log_var).sum(1).mean()
     loss = -expectation(estimator, q, epsilon, log_likelihood).mean() + kl
-    descend(loss, learner.adam, step, "VAE")
+    backward(loss, learner.adam)
+    moved(learner.adam, step, "VAE", loss.detach())
