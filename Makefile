@@ -81,9 +81,9 @@ lab: $(VENV)/.installed $(if $(filter keras,$(ENGINE)),$(VENV)/.installed-$(KERA
 	@echo "training AE, VAE, GAN and VAE -> GAN on real digits into runs/lab: at most 3 minutes on 2 cores …"
 	@$(BIN)/latentlab lab $(if $(ENGINE),--engine $(ENGINE))
 
-$(VENV)/.installed-$(KERAS): $(VENV)/.installed
-	@echo "installing Keras and $(KERAS) (large: some minutes the first time) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[$(KERAS)]"
+$(VENV)/.installed-keras $(VENV)/.installed-jax: $(VENV)/.installed-%: $(VENV)/.installed
+	@echo "installing Keras and what it computes with (large: some minutes the first time) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[$*]"
 	@touch $@
 
 test: $(VENV)/.installed-dev

@@ -185,7 +185,7 @@ def lacking(outputs: list[Any]) -> list[str]:
     return [what for what, there in found.items() if not there] + errors
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] if name == "07_keras" else []) for name in NAMES])
 def test_a_notebook_runs_in_short(name: str) -> None:
     assert lacking(run_through(name, "fr", quick=True)) == []
 
