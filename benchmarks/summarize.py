@@ -27,6 +27,7 @@ Leave the machine alone meanwhile: two busy cores make two-thread training up to
 | `bench_explorer.py` | how long the browser's decoders take for one image: WebAssembly, blocks of JavaScript, nested loops |
 | `bench_questions.py` | how long each question's experiment takes, from start to card, on `digits` |
 | `bench_claims.py` | every claim of the questions on digits and MNIST with fresh seeds (an hour): [claims.md](claims.md) |
+| `bench_ray.py` | what Ray costs a sweep of 12 runs against local workers; a worker killed with -9, twice |
 | `bench_studio.py` | how soon the studio's pages are there, and what an open page costs training |
 | `bench_report.py` | how large the report of the lab on MNIST is, all questions included; how long 120 hand-ins take to grade |
 

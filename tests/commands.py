@@ -35,8 +35,7 @@ def start(*arguments: object, **options: object) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONUTF8": "1"},
-        **options,
+        **{"env": os.environ | {"PYTHONUTF8": "1"}} | options,
     )
     _started.append(process)
     return process

@@ -28,6 +28,7 @@ from latentlab.lab import farm as workers
 from latentlab.lab.cells import Cell, cells, distinct, refuse_lists
 from latentlab.lab.farm import Evaluation, Machine, run_cells, state
 from latentlab.lab.grid import finish, run_sweep
+from latentlab.lab.pool import Pool
 from latentlab.runs.folder import RunFolder
 
 LENGTH = 60
@@ -476,17 +477,17 @@ def test_the_same_sweep_without_out_goes_on_where_it_was(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     grid: dict[str, list[Any]] = {"model.hidden": [(4,), (5, 6)]}
-    first = _default_folder("mlp-vae", grid)
+    first = _default_folder("mlp-vae", _asked("mlp-vae", grid))
     assert first == Path("runs/sweep-mlp-vae-001")
     first.mkdir(parents=True)
     (first / "sweep.json").write_text(json.dumps(_asked("mlp-vae", grid)))
-    assert _default_folder("mlp-vae", grid) == first
-    assert _default_folder("mlp-vae", {"model.hidden": [(4,)]}) == Path("runs/sweep-mlp-vae-002")
-    assert _default_folder("mlp-ae", grid) == Path("runs/sweep-mlp-ae-001")
+    assert _default_folder("mlp-vae", _asked("mlp-vae", grid)) == first
+    assert _default_folder("mlp-vae", _asked("mlp-vae", {"model.hidden": [(4,)]})) == Path("runs/sweep-mlp-vae-002")
+    assert _default_folder("mlp-ae", _asked("mlp-ae", grid)) == Path("runs/sweep-mlp-ae-001")
     (first / "comparison.json").write_text('{"failed": ["model.hidden-4-seed-0"]}')
-    assert _default_folder("mlp-vae", grid) == first  # what failed is tried again
+    assert _default_folder("mlp-vae", _asked("mlp-vae", grid)) == first  # what failed is tried again
     (first / "comparison.json").write_text('{"failed": []}')
-    assert _default_folder("mlp-vae", grid) == Path("runs/sweep-mlp-vae-002")
+    assert _default_folder("mlp-vae", _asked("mlp-vae", grid)) == Path("runs/sweep-mlp-vae-002")
 
 
 def test_threads_and_processes_share_the_cores(monkeypatch):
@@ -497,7 +498,7 @@ def test_threads_and_processes_share_the_cores(monkeypatch):
 
     def shared(jobs: int | None = None, runs: int = 100, **given: list[Any]) -> tuple[int, int]:
         grid = {"train.device": ["cpu"], "train.seed": list(range(runs))} | {f"train.{k}": v for k, v in given.items()}
-        found = sweep._machine(grid, jobs, Evaluation())
+        found = sweep._machine(grid, runs, jobs, Evaluation(), Pool())
         return found.jobs, found.threads
 
     assert shared() == (8, 1)

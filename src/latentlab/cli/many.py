@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from latentlab.base.errors import LabError, refusal
-from latentlab.cli import say
+from latentlab.cli import main, say
 from latentlab.cli.parser import (
     Parser,
     add_config_options,
@@ -15,6 +15,7 @@ from latentlab.cli.parser import (
     add_data_root,
     add_jobs,
     add_lang,
+    add_on,
     add_preset,
     add_protocol,
     add_value,
@@ -24,6 +25,7 @@ from latentlab.cli.parser import (
 from latentlab.config import EngineName
 from latentlab.config.sources import valid
 from latentlab.config.variations import variation
+from latentlab.lab.pool import opened
 from latentlab.runs.folder import run_paths
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ def command_lab(arguments: list[str]) -> int:
     add_value(parser, "--engine", EngineName, "what trains the four (torch)", "torch")
     parser.add_argument("--quick", action="store_true", help="a few steps each, to see that it works")
     parser.add_argument("--fresh", action="store_true", help="start over in a DIR that exists")
+    add_on(parser)
     add_lang(parser, "language of the page")
     add_data_root(parser)
     options = parser.parse(arguments)
@@ -59,19 +62,21 @@ def command_lab(arguments: list[str]) -> int:
     if options.student is not None:
         own = ", ".join(f"{name} {value}" for name, value in variation(options.student, "vae").items())
         say(f"student {options.student}: {own}. The sheet of answers asks for this number.")
-    done = run_lab(
-        options.data,
-        options.out,
-        student=options.student,
-        quick=options.quick,
-        fresh=options.fresh,
-        lang=options.lang,
-        engine=options.engine,
-        follow=train,
-        say=say,
-        root=options.data_root,
-        offline=options.offline,
-    )
+    with opened(options.on, options.ray_address, main) as pool:
+        done = run_lab(
+            options.data,
+            options.out,
+            student=options.student,
+            quick=options.quick,
+            fresh=options.fresh,
+            lang=options.lang,
+            engine=options.engine,
+            pool=pool if options.on != "here" else None,
+            follow=train,
+            say=say,
+            root=options.data_root,
+            offline=options.offline,
+        )
     if done is None:
         say("the lab was stopped; the same command goes on where it was.")
         return status
@@ -92,7 +97,17 @@ def command_sweep(arguments: list[str]) -> int:
     add_preset(parser)
     parser.add_argument("--out", metavar="DIR", help="where the runs and their comparison go; default runs/sweep-PRESET-NNN")
     add_value(parser, "--seeds", int, "seeds 0 to N − 1, or from --seed on", minimum=1, maximum=1000)
+    add_value(parser, "--search", Literal["grid", "random"], "every combination, or --trials drawn at random; then also LOW..HIGH", "grid")
+    add_value(parser, "--trials", int, "with --search random: combinations that are drawn", minimum=1, maximum=100_000)
+    add_value(
+        parser,
+        "--budget",
+        Literal["whole", "halving"],
+        "whole: each run has its length; halving: all begin, the better half goes on to twice the length, up to four times",
+        "whole",
+    )
     add_jobs(parser, "cores / threads of a run, 1 on a GPU")
+    add_on(parser)
     add_protocol(
         parser,
         count="samples drawn at each evaluation, as `latentlab evaluate --count`",
@@ -102,7 +117,9 @@ def command_sweep(arguments: list[str]) -> int:
     add_config_options(parser)
     options = parser.parse(arguments)
     base = preset_of(parser, options, "mlp-vae --seeds 3")
-    grid = config_alternatives(options, base)
+    if (options.trials is not None) != (options.search == "random"):
+        raise LabError(f"--trials goes with --search random. Got --trials {options.trials} and --search {options.search}. Give both.")
+    grid = config_alternatives(options, base, ranges=options.search == "random")
     if options.seeds is not None:
         first = grid.get("train.seed", [base.train.seed])
         if len(first) > 1:
@@ -113,16 +130,20 @@ def command_sweep(arguments: list[str]) -> int:
     from latentlab.lab.grid import run_sweep
     from latentlab.measure.compare.tables import markdown
 
-    done = run_sweep(
-        options.preset,
-        grid,
-        out=options.out,
-        jobs=options.jobs,
-        count=options.count,
-        nll_samples=options.nll_samples,
-        lang=options.lang,
-        say=say,
-    )
+    with opened(options.on, options.ray_address, main, grid.get("train.device", ["auto"])[0]) as pool:
+        done = run_sweep(
+            options.preset,
+            grid,
+            out=options.out,
+            jobs=options.jobs,
+            count=options.count,
+            nll_samples=options.nll_samples,
+            trials=options.trials,
+            halving=options.budget == "halving",
+            pool=pool,
+            lang=options.lang,
+            say=say,
+        )
     if done.signal is not None:
         return _stopped("sweep", done.signal, done.folder)
     _say_failures(done.folder, done.failures)
@@ -153,6 +174,7 @@ def command_experiment(arguments: list[str]) -> int:
     )
     parser.add_argument("--out", metavar="DIR", help="where runs and result go; default runs/experiments/NAME")
     add_jobs(parser, "one for each core")
+    add_on(parser)
     parser.add_argument("--fresh", action="store_true", help="start over in a DIR that exists")
     add_lang(parser, "language of the text and the figure")
     options = parser.parse(arguments)
@@ -176,7 +198,8 @@ def command_experiment(arguments: list[str]) -> int:
         samples=options.samples,
     )
     folder = options.out or f"runs/experiments/{options.name}"
-    done = run_vae_to_gan(plan, data, folder, jobs=options.jobs, fresh=options.fresh, lang=options.lang, say=say)
+    with opened(options.on, options.ray_address, main) as pool:
+        done = run_vae_to_gan(plan, data, folder, jobs=options.jobs, fresh=options.fresh, pool=pool, lang=options.lang, say=say)
     if done.signal is not None:
         return _stopped("experiment", done.signal, done.folder)
     _say_failures(done.folder, done.failures)

@@ -120,6 +120,12 @@ def add_jobs(parser: Parser, usual: str) -> None:
     add_value(parser, "--jobs", int, f"runs side by side; default: {usual}", minimum=1, maximum=1024)
 
 
+def add_on(parser: Parser) -> None:
+    """`--on` and `--ray-address`: where the runs train, see `lab.pool.opened`."""
+    add_value(parser, "--on", Literal["here", "ray"], "where runs train: here, in processes of this machine, or ray, on a cluster", "here")
+    parser.add_argument("--ray-address", metavar="ADDRESS", help="with --on ray: auto, or HOST:PORT; without, Ray starts on this machine")
+
+
 def add_split(parser: Parser, help: str | None = None) -> None:
     """`--split`, the test split without."""
     add_value(parser, "--split", Literal["train", "val", "test"], help, "test")
@@ -182,13 +188,19 @@ def config_changes(options: argparse.Namespace, config: Config) -> dict[str, Any
     return changes
 
 
-def config_alternatives(options: argparse.Namespace, config: Config) -> dict[str, list[Any]]:
+def config_alternatives(options: argparse.Namespace, config: Config, ranges: bool = False) -> dict[str, Sequence[Any]]:
     """The fields that were given, each as the list of its alternatives: "2,8,32", or "400/256,128" where a value is itself a list.
 
-    A field of the data has one value, which may hold commas. Raises LabError as `config_changes` does, and for a value given twice.
+    With `ranges` also "1e-4..1e-2", see `config.search`. A field of the data has one value, which may hold commas. Raises LabError
+    as `config_changes` does, and for a value given twice.
     """
-    alternatives: dict[str, list[Any]] = {}
+    from latentlab.config.search import Range
+
+    alternatives: dict[str, Sequence[Any]] = {}
     for field, text in _given(options, config):
+        if ranges and field.part != "data" and (between := Range.read(field, text)) is not None:
+            alternatives[field.name] = between
+            continue
         mark = "/" if field.kind is tuple else ","
         texts = [text] if field.part == "data" else [part.strip() for part in text.split(mark)]
         values = [field.read(part, field.option) for part in texts]

@@ -15,8 +15,8 @@ from latentlab.base.errors import LabError, refusal
 from latentlab.base.files import check_writable
 from latentlab.base.signals import Interrupted
 from latentlab.base.texts import text
-from latentlab.cli import say
-from latentlab.cli.parser import Parser, add_data, add_data_root, add_lang, add_value
+from latentlab.cli import main, say
+from latentlab.cli.parser import Parser, add_data, add_data_root, add_lang, add_on, add_value
 from latentlab.config.sources import valid
 from latentlab.show.card import FOLDER, NAMES, options_in_words
 from latentlab.show.card import options as options_of
@@ -96,6 +96,7 @@ def command_question(arguments: list[str]) -> int:
     before.add_argument("--answers", metavar="FILE", help="keep the prediction that your sheet makes")
     parser.add_argument("--sheet", metavar="FILE", help="write a sheet for answers and predictions, for `latentlab report --answers`")
     parser.add_argument("--closed", action="store_true", help=SUPPRESS)  # a studio opens the result
+    add_on(parser)
     add_lang(parser, "language of what is printed, of the card and of the sheet")
     options = parser.parse(arguments)
     if options.sheet is not None:
@@ -110,6 +111,7 @@ def command_question(arguments: list[str]) -> int:
         width = max(map(len, NAMES))
         print("\n".join(f"{name:<{width}}  {text(f'question.{name}.title', options.lang)}" for name in NAMES))
         return 0
+    from latentlab.lab.pool import opened
     from latentlab.lab.questions import check, keep_before, run
     from latentlab.show.answers.prediction import kept
 
@@ -123,18 +125,20 @@ def command_question(arguments: list[str]) -> int:
     if (prediction := kept(folder, options.name)) is not None and prediction.chosen:
         say(in_words(prediction, "", options.lang))
     try:
-        card = run(
-            options.name,
-            folder,
-            data=options.data,
-            lang=options.lang,
-            seed=options.seed,
-            fresh=options.fresh,
-            closed=options.closed,
-            say=say,
-            root=options.data_root,
-            offline=options.offline,
-        )
+        with opened(options.on, options.ray_address, main) as pool:
+            card = run(
+                options.name,
+                folder,
+                data=options.data,
+                lang=options.lang,
+                seed=options.seed,
+                fresh=options.fresh,
+                closed=options.closed,
+                pool=pool,
+                say=say,
+                root=options.data_root,
+                offline=options.offline,
+            )
     except Interrupted as error:
         say(f"stopped; what was trained is kept, and the same command goes on in {folder}.")
         return 128 + error.number

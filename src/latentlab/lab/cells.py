@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +26,48 @@ NAME_CHARACTERS = 120  # of a folder's name; file systems allow 255 bytes
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a sweep. `changes` are the fields that were given, with this cell's values."""
+    """One run of a sweep. `changes` are the fields that were given, with this cell's values.
+
+    What `grows` may be shorter in its folder, and is then taken on to the length that it has here.
+    """
 
     name: str
     path: Path
     config: Config
     changes: Mapping[str, Any]
+    grows: bool = False
 
     @classmethod
     def planned(cls, preset_name: str, name: str, changes: Mapping[str, Any], out: Path) -> Cell:
         """The run of a preset with these changes, in a folder below `out`."""
         return cls(name, out / name, adopt_decoder(preset(preset_name, **changes)), changes)
+
+    @classmethod
+    def of(cls, path: Path, config: Config) -> Cell:
+        """The run of a whole configuration: what it has otherwise than its preset are the changes."""
+        found = config.differs(preset(config.preset))
+        return cls(path.name, path, config, {name: value for name, (value, _) in found.items()})
+
+    def shortened(self, share: float) -> Cell:
+        """The same run at a share of its length."""
+        train = self.config.train
+        length = {"train.epochs": share * train.epochs} if train.steps is None else {"train.steps": math.ceil(share * train.steps)}
+        return replace(self, config=self.config.replace(**length), changes={**self.changes, **length})
+
+    def further(self) -> list[str]:
+        """What takes the run in the folder on to its length here, for `latentlab resume`; nothing where it has that."""
+        if not self.grows:
+            return []
+        there, here = RunFolder(self.path).config().train, self.config.train
+        if here.steps is not None:
+            return [f"--steps={here.steps}"] if (there.steps or 0) < here.steps else []
+        return [f"--epochs={here.epochs}"] if there.epochs < here.epochs else []
+
+    @property
+    def reads(self) -> list[Path]:
+        """The runs that this one starts from."""
+        source = getattr(self.config.train, "generator_from", None)
+        return [Path(source)] if source else []
 
     @property
     def log(self) -> Path:
@@ -65,7 +97,8 @@ class Cell:
             return
         if not (self.path / "config.json").exists():
             raise LabError(f"{self.path} must hold a run of this sweep, but it holds none. Move it away, or name another --out.")
-        for name, (value, other) in config.differs(RunFolder(self.path).config(), ROLES - WHERE).items():
+        roles = ROLES - WHERE - ({"length"} if self.grows else set())
+        for name, (value, other) in config.differs(RunFolder(self.path).config(), roles).items():
             raise LabError(f"{self.path} must have {name} {value!r} for this sweep. It has {other!r}. Name another --out.")
 
 
@@ -78,13 +111,18 @@ def refuse_lists(grid: Mapping[str, Sequence[Any]]) -> None:
             raise refusal(name, "one value for the whole sweep: runs on unlike data cannot be compared", list(values))
 
 
-def cells(preset_name: str, grid: Mapping[str, Sequence[Any]], out: Path) -> list[Cell]:
-    """Every combination of the values of `grid`, seeds last. Raises LabError for a value out of bounds or without its fellows."""
+def combinations(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Every combination of the values of `grid`, seeds last."""
     ordered = dict(sorted(grid.items(), key=lambda item: item[0] == "train.seed"))
-    combinations = [dict(zip(ordered, values, strict=True)) for values in itertools.product(*ordered.values())]
-    swept = [name for name, values in ordered.items() if len(values) > 1 and name != "train.seed"]
-    names = distinct([cell_name(changes, swept, preset(preset_name).train.seed) for changes in combinations])
-    grid_cells = [Cell.planned(preset_name, name, changes, out) for name, changes in zip(names, combinations, strict=True)]
+    return [dict(zip(ordered, values, strict=True)) for values in itertools.product(*ordered.values())]
+
+
+def cells(preset_name: str, grid: Mapping[str, Sequence[Any]], out: Path, chosen: Sequence[dict[str, Any]] | None = None) -> list[Cell]:
+    """Combinations of the values of `grid`, by default all. Raises LabError for a value out of bounds or without its fellows."""
+    combined = combinations(grid) if chosen is None else chosen
+    swept = [name for name, values in grid.items() if len(values) > 1 and name != "train.seed"]
+    names = distinct([cell_name(changes, swept, preset(preset_name).train.seed) for changes in combined])
+    grid_cells = [Cell.planned(preset_name, name, changes, out) for name, changes in zip(names, combined, strict=True)]
     if any(cell.config.data != grid_cells[0].config.data for cell in grid_cells):
         raise LabError("the runs of a sweep must share their data, but those that --generator-from names do not. Give --data.")
     return grid_cells

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from latentlab.train.start import create, reopen
 State = Literal["absent", "busy", "unfinished", "trained", "measured"]
 LADDER: tuple[State, ...] = ("absent", "unfinished", "trained", "measured")
 POLL_SECONDS = 0.05
+MOST_LOST = 3  # times that a run's machine may die before the run itself is blamed
 SPLIT: Literal["test"] = "test"
 
 
@@ -72,12 +74,17 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Machine:
-    """How many runs go side by side, the threads of each, how they are evaluated, and where they run."""
+    """How many runs go side by side, the threads of each, how they are evaluated (None: not at all), and where they run."""
 
     jobs: int
     threads: int
-    evaluation: Evaluation = Evaluation()
+    evaluation: Evaluation | None = Evaluation()
     pool: Pool = field(default_factory=Pool)
+
+    @property
+    def top(self) -> State:
+        """The rung to which runs are brought."""
+        return "trained" if self.evaluation is None else "measured"
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,7 @@ def state(cell: Cell, evaluation: Evaluation | None = None) -> State:
     if folder.is_locked():
         return "busy"
     status, scores = folder.status(), folder.scores()
-    if status.get("state") != "finished":
+    if status.get("state") != "finished" or cell.further():
         return "unfinished"
     now = [one for one in measurements(scores) if one.get("step") == status.get("step") and one.get("split") == SPLIT]
     fits = evaluation is not None and any(evaluation.fits(one, folder.environment()) for one in now)
@@ -129,8 +136,9 @@ def command(cell: Cell, at: State, machine: Machine) -> list[str]:
         case "absent":
             arguments = ["train", cell.config.preset, f"--out={cell.path}", *cell.options()]
         case "unfinished":
-            arguments = ["resume", str(cell.path)]
+            arguments = ["resume", str(cell.path), *cell.further()]
         case _:
+            assert machine.evaluation is not None  # noqa: S101 - else the cell is at the top
             arguments = machine.evaluation.command(cell.path, machine.threads)
     return [sys.executable, "-m", "latentlab", *arguments]
 
@@ -160,13 +168,17 @@ class Climb:
 
     def __init__(self, cell: Cell, at: State, machine: Machine) -> None:
         self.cell, self.at, self.evaluation = cell, at, machine.evaluation
-        self.job = machine.pool.start(command(cell, at, machine), cell.log, machine.threads)
+        self.job = machine.pool.start(command(cell, at, machine), cell.log, machine.threads, cell.path, cell.reads)
 
-    def failure(self) -> Failure | None:
+    def failure(self, losses: Counter[str]) -> Failure | None:
         """Why the ended command left its cell where it was; None when the cell is a rung higher, or another process has it.
 
-        So a run that was killed is resumed once, and fails when that brings it no further.
+        So a run that was killed is resumed once, and fails when that brings it no further; one whose machine died (`losses` counts
+        how often) is tried again elsewhere.
         """
+        if self.job.lost and losses[self.cell.name] < MOST_LOST:
+            losses[self.cell.name] += 1
+            return None
         status, now, told = self.job.status() or 0, state(self.cell, self.evaluation), RunFolder(self.cell.path).status()
         if now != "busy" and told.get("state") == "stopped" and not status:
             return Failure(f"it was stopped at step {told.get('step')} by `latentlab stop`.", 1)
@@ -185,7 +197,8 @@ def run_cells(cells: Sequence[Cell], machine: Machine, should_stop: Callable[[],
     """
     states = {cell.name: state(cell, machine.evaluation) for cell in cells}
     say(_plan(list(states.values()), machine))
-    waiting = [cell for cell in cells if states[cell.name] != "measured"]
+    losses: Counter[str] = Counter()
+    waiting = [cell for cell in cells if states[cell.name] != machine.top]
     tally = Tally(len(waiting), machine.jobs, say)
     for name in (name for name, at in states.items() if at == "busy"):
         tally.waits(name)
@@ -200,7 +213,7 @@ def run_cells(cells: Sequence[Cell], machine: Machine, should_stop: Callable[[],
                     climb.job.stop()
             for climb in [climb for climb in active if climb.job.status() is not None]:
                 active.remove(climb)
-                failure = None if stopped else climb.failure()
+                failure = None if stopped else climb.failure(losses)
                 if failure is not None:
                     failures[climb.cell.name] = failure
                     tally.ended(climb.cell.name, failure.reason)
@@ -227,7 +240,7 @@ def _start(waiting: Sequence[Cell], active: list[Climb], machine: Machine, tally
             tally.waits(cell.name)
         else:
             tally.awaited.discard(cell.name)
-        if at == "measured":
+        if at == machine.top:
             tally.ended(cell.name)
         elif at == "busy" or not has_room:
             left.append(cell)
@@ -239,8 +252,8 @@ def _start(waiting: Sequence[Cell], active: list[Climb], machine: Machine, tally
 
 def _plan(states: Sequence[State], machine: Machine) -> str:
     parts = [
-        (states.count("measured"), "kept"),
-        (states.count("trained"), "to measure"),
+        (states.count(machine.top), "kept"),
+        (states.count("trained") if machine.top == "measured" else 0, "to measure"),
         (states.count("unfinished") + states.count("busy"), "to go on"),
         (states.count("absent"), "to train"),
     ]

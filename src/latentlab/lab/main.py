@@ -12,6 +12,7 @@ import numpy as np
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.files import is_full
 from latentlab.base.seeding import latents
+from latentlab.base.signals import Interrupted, StopFlag
 from latentlab.base.texts import number, text
 from latentlab.config import EngineName
 from latentlab.config.field import ROLES
@@ -20,7 +21,8 @@ from latentlab.config.schema import Config
 from latentlab.config.variations import student_number, variation
 from latentlab.data import Data, load_data
 from latentlab.lab.cells import Cell
-from latentlab.lab.farm import SPLIT, Evaluation, refuse_foreign, session_of, state
+from latentlab.lab.farm import SPLIT, Evaluation, Machine, refuse_foreign, run_cells, session_of, state
+from latentlab.lab.pool import Pool
 from latentlab.measure.compare import comparison
 from latentlab.measure.scores import evaluate_run
 from latentlab.models.sampling import corner_sheet, principal_plane
@@ -56,7 +58,7 @@ def plan(data: Data, config: dict[str, Any], quick: bool, out: Path, student: st
     vae = settle(preset("conv-vae", **coder | own["vae"]), data)
     form = {f"model.{n}": getattr(vae.model, n) for n in ("hidden", "channels", "activation", "normalization")}
     cold = settle(preset("sn-gan", **gan | form), data)
-    warm = gan | {"train.generator_from": str(out / "vae"), "train.batch_size": cold.train.batch_size}
+    warm = gan | {"train.generator_from": str(out / "vae")} | {f"train.{n}": getattr(cold.train, n) for n in ("batch_size", "threads")}
     return {
         "ae": settle(preset("conv-ae", **coder | own["ae"]), data),
         "vae": vae,
@@ -74,13 +76,15 @@ def run_lab(
     fresh: bool = False,
     lang: str = "en",
     engine: EngineName = "torch",
+    pool: Pool | None = None,
     follow: Callable[[Session], bool],
     say: Callable[[str], None],
     **data_options: Any,
 ) -> tuple[dict[str, Any], Path] | None:
     """Train what is missing, evaluate, write comparison.json and lab.html; returns both, or None when it was stopped.
 
-    `follow` trains an opened session to its end and returns False when a signal stopped it. `data_options` are fields of
+    `follow` trains an opened session to its end and returns False when a signal stopped it; with a `pool` the four train there
+    instead, those side by side that wait for no other. `data_options` are fields of
     the data configuration. In a folder that exists, finished runs of the same configuration are kept and unfinished ones
     resumed; others are refused unless `fresh`. A `student`'s number gives a seed, a latent size, a β and an activation of one's
     own, see `config.variations`; comparison.json and lab.html hold it, and lab.html none of this program's answers.
@@ -91,12 +95,12 @@ def run_lab(
     refuse_foreign(folder)
     options = {"data.spec": spec, "train.engine": engine} | {f"data.{k}": v for k, v in data_options.items()}
     data = load_data(preset("conv-vae", **options).data)
-    cells = [Cell(name, folder / name, config, {}) for name, config in plan(data, options, quick, folder, student).items()]
+    cells = [Cell.of(folder / name, config) for name, config in plan(data, options, quick, folder, student).items()]
     if fresh:
         forget(folder)
     for cell in cells:
         refuse_others(cell.path, cell.config)
-    for cell in cells:
+    for cell in cells if pool is None else ():
         session = session_of(cell)
         if session is None:
             say(f"{cell.name}: finished before, kept.")
@@ -104,8 +108,24 @@ def run_lab(
             say(f"{cell.name}: {session.config.preset} on {spec}, {session.total_steps() - session.position.step} steps to go.")
             if not follow(session):
                 return None
+    if pool is not None:
+        _train_in(pool, cells, say)
     about = {} if student is None else {"student": student_number(student)}
     return finish(folder, cells, data, lang, say, QUICK if quick else FULL, about)
+
+
+def _train_in(pool: Pool, cells: Sequence[Cell], say: Callable[[str], None]) -> None:
+    """Train the runs in a pool, the one that starts from another after that. Raises LabError for a failure, Interrupted for a signal."""
+    flag, folder = StopFlag(), cells[0].path.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    with flag.installed():
+        for part in ([cell for cell in cells if not cell.reads], [cell for cell in cells if cell.reads]):
+            machine = Machine(len(part), max(int(cell.config.train.threads) for cell in cells), None, pool)
+            failures = {} if flag() else run_cells(part, machine, flag, say)
+            for name, failure in failures.items():
+                raise LabError(f"{folder / name} failed: {failure.reason} The same command tries it again.")
+    if flag.signal is not None:
+        raise Interrupted(flag.signal, "the lab was stopped; the same command goes on where it was.")
 
 
 def forget(folder: Path) -> None:

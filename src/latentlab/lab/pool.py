@@ -10,13 +10,16 @@ import os
 import signal
 import subprocess
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import Any, Literal
 
+from latentlab.base.errors import refusal
+
+Where = Literal["here", "ray"]
 Order = Mapping[str, Any]  # as JSON holds it
 Answered = tuple[Order, dict[str, Any] | None]  # None: the worker ended instead
 
@@ -26,17 +29,23 @@ def spawn(command: Sequence[str], threads: int | None = None, **options: Any) ->
 
     It has a session of its own: Ctrl-C in a terminal reaches this process alone, which passes it on once.
     """
-    limits = {} if threads is None else dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
     usual: dict[str, Any] = {
-        "env": os.environ | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"} | limits,
+        "env": os.environ | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"} | ({} if threads is None else limits(threads)),
         "start_new_session": os.name != "nt",
         "creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     }
     return subprocess.Popen(command, **usual | options)
 
 
+def limits(threads: int) -> dict[str, str]:
+    """The environment of a process whose libraries compute with so many threads."""
+    return dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
+
+
 class Job:
     """A command that was started as a process of this machine."""
+
+    lost = False  # whether it ended with the machine that it ran on, which says nothing of what it was to do
 
     def __init__(self, command: Sequence[str], log: Path, threads: int) -> None:
         self.log = log
@@ -69,18 +78,23 @@ class Job:
 
 
 class Pool:
-    """Where commands and workers run: here, on this machine. Another pool overrides the two functions, and `Job` with them.
+    """Where commands and workers run: here, on this machine. Another pool overrides the functions, and `Job` with them.
 
     A command has a log and takes signals of its own; a worker has its libraries loaded once and does one order after the other.
     """
 
-    def start(self, command: Sequence[str], log: Path, threads: int) -> Job:
-        """Start a command that computes with so many threads; what it says is added to a log."""
+    def room(self, threads: int) -> int | None:
+        """How many runs of so many threads go side by side; None: what this machine's cores hold, which is for the laboratory to say."""
+        return None
+
+    def start(self, command: Sequence[str], log: Path, threads: int, run: Path, reads: Sequence[Path] = ()) -> Job:
+        """Start a command that computes with so many threads; what it says is added to a log. It makes a run, and reads others."""
         return Job(command, log, threads)
 
     def answers(self, program: Sequence[str], orders: deque[Order], log: Path, workers: int) -> Generator[Answered]:
         """Each order with its answer, as answers come, of so many workers of one thread each: a program, JSON by the line.
 
+        The program is a module whose `answer` is what it does with a line.
         Orders that are taken out of `orders` meanwhile are not given any more. Workers are ended when the generator is left.
         """
         told: SimpleQueue[Answered | None] = SimpleQueue()
@@ -122,3 +136,20 @@ def _feed(worker: subprocess.Popen[Any], orders: deque[Order], told: SimpleQueue
         worker.stdin.close()
     worker.stdout.close()
     told.put(None)
+
+
+@contextmanager
+def opened(on: Where, address: str | None, main: Callable[[Sequence[str]], int], device: str = "auto") -> Iterator[Pool]:
+    """The pool that was asked for. `main` does a command of latentlab in its process; `device` is what runs train on.
+
+    Raises LabError where Ray is not installed, or no cluster answers at the address.
+    """
+    if on == "here":
+        if address is not None:
+            raise refusal("--ray-address", "given with --on ray", address, "Add --on ray.")
+        yield Pool()
+        return
+    from latentlab.lab.cluster import connected
+
+    with connected(address, main, device) as pool:
+        yield pool

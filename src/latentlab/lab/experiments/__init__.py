@@ -29,6 +29,7 @@ from latentlab.lab.cells import Cell
 from latentlab.lab.experiments.results import ARMS, gather, write_words
 from latentlab.lab.farm import Evaluation, Failure, Machine, Outcome, run_cells, working_in
 from latentlab.lab.grid import prepare
+from latentlab.lab.pool import Pool
 from latentlab.runs.folder import RunFolder
 from latentlab.show.figures.swept import draw_vae_to_gan
 
@@ -87,6 +88,7 @@ def run_vae_to_gan(
     *,
     jobs: int | None = None,
     fresh: bool = False,
+    pool: Pool | None = None,
     lang: str = "en",
     say: Callable[[str], None],
 ) -> Outcome:
@@ -98,8 +100,9 @@ def run_vae_to_gan(
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise refusal("out", "a folder", str(out))
-    jobs = jobs or core_count()
-    machine = Machine(jobs, 1 if jobs > 1 else fastest_threads(), Evaluation(plan.samples, 0))
+    pool = pool or Pool()
+    jobs = jobs or pool.room(1) or core_count()
+    machine = Machine(jobs, 1 if jobs > 1 else fastest_threads(), Evaluation(plan.samples, 0), pool)
     shared = {**data_options, "train.threads": machine.threads}
     vaes = plan.vaes(shared, folder)
     data = load_data(vaes[0].config.data)

@@ -21,6 +21,7 @@ from latentlab.base.files import read_json_or_nothing, replace_json
 from latentlab.base.shapes import is_amount, is_time_or_nothing
 from latentlab.base.texts import languages
 from latentlab.config.sources import CLASSIFIED
+from latentlab.lab.pool import Pool
 from latentlab.show.answers.prediction import keep, kept, now
 from latentlab.show.card import FOLDER, NAMES, Card, Claim, read_card
 from latentlab.show.charts.panels import Panel
@@ -68,6 +69,7 @@ def run(
     predict: str | Iterable[str] = (),
     fresh: bool = False,
     closed: bool = False,
+    pool: Pool | None = None,
     say: Callable[[str], None] = lambda text: None,
     **data_options: Any,
 ) -> Card:
@@ -103,7 +105,7 @@ def run(
         # Where a card is, the experiment ended before: to read it again takes no time that belongs to it.
         with nullcontext() if is_result(folder) else timed(folder / TIME):
             prepare(images, say)
-            bench = Bench(folder, images, shared, say, name, seed)
+            bench = Bench(folder, images, shared, say, name, seed, pool=pool or Pool())
             findings: Findings = module_of(name).experiment(bench)
         card = Card(
             name, data, seconds_in(folder / TIME), machine_of(bench), findings.settings | {"first_seed": seed}, findings.outcome,
@@ -174,7 +176,7 @@ def machine_of(bench: Bench) -> dict[str, Any]:
         "latentlab": __version__,
         "torch": torch.__version__,
         "processor": processor(),
-        "workers": workers(),
+        "workers": workers(bench.pool),
         "data_fingerprint": bench.data.fingerprint,
         "images": {"train": len(bench.data.train), "val": len(bench.data.val), "test": len(bench.data.test)},
     }

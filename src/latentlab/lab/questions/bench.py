@@ -38,9 +38,9 @@ NARROW = {**HALF, "train.sample_count": 16, "train.ema_halflife_images": 2_000}
 WORKER = [sys.executable, "-m", "latentlab.lab.questions.bench"]
 
 
-def workers() -> int:
-    """How many workers a question may have on this machine."""
-    return min(MOST_WORKERS, core_count())
+def workers(pool: Pool) -> int:
+    """How many workers a question may have on this machine, or in another pool."""
+    return pool.room(1) or min(MOST_WORKERS, core_count())
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Bench:
         return Cell.planned(plan.preset, plan.name, changes, self.folder)
 
     def train(self, plans: Sequence[Plan], tasks: Mapping[str, Task] | None = None) -> dict[str, Run]:
-        """Train every planned run, two side by side, and do its task; finished ones are kept, unfinished ones go on.
+        """Train every planned run, side by side, and do its task; finished ones are kept, unfinished ones go on.
 
         `tasks` without a run of their own are done beside them, by name; `result` gives what came out. Raises LabError when
         a folder holds a run of another configuration, and when a run fails.
@@ -106,7 +106,7 @@ class Bench:
         )
         orders.extend(self._order(name, task) for name, task in (tasks or {}).items())
         failures, log = [], self.folder / "log.txt"
-        with closing(self.pool.answers(WORKER, orders, log, min(workers(), len(orders)))) as answers:
+        with closing(self.pool.answers(WORKER, orders, log, min(workers(self.pool), len(orders)))) as answers:
             for order, answer in answers:
                 failed = f"its process ended. Its log is {log}." if answer is None else answer["failed"]
                 if failed:
@@ -144,12 +144,16 @@ def main() -> int:
     """Serve orders until the input ends."""
     answers, sys.stdout = sys.stdout, sys.stderr  # nothing else may reach the answers
     for line in sys.stdin:
-        try:
-            said = {"failed": None, "done": carry_out(json.loads(line))}
-        except LabError as error:
-            said = {"failed": str(error), "done": None}
-        print(json.dumps(said), file=answers, flush=True)
+        print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
     return 0
+
+
+def answer(order: Order) -> dict[str, Any]:
+    """Carry an order out; what was done, or why it failed."""
+    try:
+        return {"failed": None, "done": carry_out(order)}
+    except LabError as error:
+        return {"failed": str(error), "done": None}
 
 
 def carry_out(order: Order) -> str:

@@ -66,14 +66,19 @@ def draw_swept(compared: Mapping[str, Any], field: str, path: Path, lang: str = 
 
 
 def lines(compared: Mapping[str, Any], field: str) -> list[Line]:
-    """The groups as lines along a field, named by what else was swept; colour, mark and dashes in turn."""
-    others = [name for name in compared["swept"] if name != field]
+    """The groups as lines along a field, named by what else was swept; colour, mark and dashes in turn.
+
+    Of trials that were drawn at random, or are left of others, each differs in all fields: they are points.
+    """
+    alone = bool(compared.get("search"))
+    others = [] if alone else [name for name in compared["swept"] if name != field]
     points: dict[str, list[tuple[Value, Group]]] = {}
     for group in compared["groups"].values():
         name = ", ".join(f"{other.rpartition('.')[2]} {spelled(group['settings'].get(other))}" for other in others)
         points.setdefault(name, []).append((group["settings"].get(field), group))
     order = compared["swept"][field]
-    looks = zip(itertools.cycle(style.CLASSES), itertools.cycle(MARKS), itertools.cycle(dash for dash in DASHES for _ in MARKS))
+    dashes = itertools.cycle(["none"] if alone else [dash for dash in DASHES for _ in MARKS])
+    looks = zip(itertools.cycle(style.CLASSES), itertools.cycle(MARKS), dashes)
     return [
         Line(name, sorted(own, key=lambda point: order.index(point[0])), *look)
         for (name, own), look in zip(points.items(), looks, strict=False)
@@ -127,8 +132,8 @@ def draw_line(panel: Axes, line: Line, points: Sequence[tuple[float, Score]], sh
     bars = [[reach(score)[side] for _, score in finite] for side in (0, 1)]
     panel.errorbar(
         [x for x, _ in finite], [score["value"] for _, score in finite], yerr=bars, color=line.color, marker=line.mark, markersize=5.5,
-        linestyle=line.dash if numeric else ":", linewidth=1.3, elinewidth=1.4, capsize=2.6, markeredgecolor="white", markeredgewidth=0.6,
-        zorder=3, transform=shifted,
+        linestyle=line.dash if numeric or line.dash == "none" else ":", linewidth=1.3, elinewidth=1.4, capsize=2.6,
+        markeredgecolor="white", markeredgewidth=0.6, zorder=3, transform=shifted,
     )  # fmt: skip
 
 
