@@ -21,6 +21,7 @@ from latentlab.base.signals import Interrupted
 from latentlab.cli import main
 from latentlab.config.layers import fit_model
 from latentlab.config.presets import preset
+from latentlab.lab.pool import Pool
 from latentlab.show.answers import SECTIONS, Answers, Part, parsed, read_answers, template
 from latentlab.show.answers.prediction import Prediction
 from latentlab.show.answers.record import changed_fields, is_record, judged, open_report, record, seal
@@ -460,6 +461,7 @@ def test_question_prompts_runs_and_tells_the_verdicts(tmp_path, capsys, monkeypa
     out, _ = said(capsys, "question", "kl", "--data", "mnist", "--offline", "--fresh", "--out", tmp_path / "kl", "--lang", "fr")
     assert "falls: Elle baisse, puis monte." in asked.pop("prompted")
     asked.pop("say")
+    assert type(asked.pop("pool")) is Pool  # of this machine, for nothing else was asked for
     assert asked == {
         "name": "kl", "out": tmp_path / "kl", "data": "mnist", "lang": "fr", "fresh": True, "root": None, "offline": True,
         "seed": 0, "closed": False,

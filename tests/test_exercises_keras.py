@@ -96,6 +96,7 @@ def test_what_is_said_otherwise_of_keras_says_nothing_of_torch(lang: str) -> Non
         assert not re.search(of_torch, known.get(f"{key}.keras", known[key]), re.IGNORECASE), key
 
 
+@pytest.mark.slow
 def test_a_student_writes_in_keras_and_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
     """Starter, check by the command in a process of its own, one more exercise, another framework refused, the hand-in."""
     monkeypatch.chdir(tmp_path)

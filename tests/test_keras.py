@@ -24,14 +24,14 @@ KERAS = ("jax", "tensorflow")
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="Keras is not installed")
 
 
-@pytest.fixture(scope="module", params=[("jax", "quick"), *(pytest.param((name, "all"), marks=pytest.mark.slow) for name in KERAS)])
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.slow) for name in KERAS])
 def battery(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What keras_battery.py measures, in a process of its own: the backend is fixed when Keras is loaded."""
-    backend, extent = request.param
+    backend = request.param
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     out = tmp_path_factory.mktemp(backend) / "battery.json"
-    command = [sys.executable, Path(__file__).with_name("keras_battery.py"), out, extent]
+    command = [sys.executable, Path(__file__).with_name("keras_battery.py"), out, "all"]
     done = subprocess.run(command, env=os.environ | {"KERAS_BACKEND": backend}, capture_output=True, text=True, timeout=2 * PATIENCE)
     assert done.returncode == 0, done.stderr[-3000:]
     found: dict[str, Any] = json.loads(out.read_text())

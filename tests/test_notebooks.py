@@ -185,7 +185,10 @@ def lacking(outputs: list[Any]) -> list[str]:
     return [what for what, there in found.items() if not there] + errors
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] if name == "07_keras" else []) for name in NAMES])
+SHORT = [pytest.param(name, marks=[] if name in ("01_autoencoder", "03_gan") else [pytest.mark.slow]) for name in NAMES]
+
+
+@pytest.mark.parametrize("name", SHORT)
 def test_a_notebook_runs_in_short(name: str) -> None:
     assert lacking(run_through(name, "fr", quick=True)) == []
 
