@@ -6,7 +6,7 @@ No torch is loaded but by a question's experiment.
 from __future__ import annotations
 
 import sys
-from argparse import SUPPRESS
+from argparse import SUPPRESS, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -112,18 +112,11 @@ def command_question(arguments: list[str]) -> int:
         print("\n".join(f"{name:<{width}}  {text(f'question.{name}.title', options.lang)}" for name in NAMES))
         return 0
     from latentlab.lab.pool import opened
-    from latentlab.lab.questions import check, keep_before, run
-    from latentlab.show.answers.prediction import kept
+    from latentlab.lab.questions import check, run
 
     folder = Path(options.out) if options.out is not None else FOLDER / options.name
     check(options.name, folder, options.data)
-    keep_before(options.name, folder, predicted(options.name, options.predict, options.answers))
-    for line in prompt(options.name, options.lang):
-        say(line)
-    if kept(folder, options.name) is None and not (folder / "card.json").is_file():
-        keep_before(options.name, folder, asked(options.name, options.lang))
-    if (prediction := kept(folder, options.name)) is not None and prediction.chosen:
-        say(in_words(prediction, "", options.lang))
+    prediction = _predicted_before(options, folder)
     try:
         with opened(options.on, options.ray_address, main) as pool:
             card = run(
@@ -148,6 +141,21 @@ def command_question(arguments: list[str]) -> int:
         print("\n".join(verdicts(card, options.lang)))
     print(folder)
     return 0
+
+
+def _predicted_before(options: Namespace, folder: Path) -> Prediction | None:
+    """What is predicted before the experiment begins: by options, else asked for in a terminal. It is kept, and said."""
+    from latentlab.lab.questions import keep_before
+    from latentlab.show.answers.prediction import kept
+
+    keep_before(options.name, folder, predicted(options.name, options.predict, options.answers))
+    for line in prompt(options.name, options.lang):
+        say(line)
+    if kept(folder, options.name) is None and not (folder / "card.json").is_file():
+        keep_before(options.name, folder, asked(options.name, options.lang))
+    if (prediction := kept(folder, options.name)) is not None and prediction.chosen:
+        say(in_words(prediction, "", options.lang))
+    return prediction
 
 
 def predicted(question: str, words: str | None, sheet: str | None) -> Sequence[str]:

@@ -20,7 +20,7 @@ import numpy as np
 from latentlab.base.texts import Phrase
 from latentlab.lab.exercises.operations import Arrays
 from latentlab.lab.exercises.student import packed, read_message
-from latentlab.lab.pool import spawn
+from latentlab.lab.pool import limits, spawn
 
 SECONDS, START_SECONDS = 30.0, 180.0  # for an answer; for loading the framework before the first
 TOTAL_SECONDS = 300.0  # for all that is asked of a file
@@ -92,8 +92,7 @@ class Process:
         limit = 0 if self.polled else self.bytes
         command = [sys.executable, "-P", "-m", "latentlab.lab.exercises.student", str(self.path), str(limit or 1 << 62), self.framework]
         env = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1", "KERAS_BACKEND": "tensorflow"}
-        env |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        process = spawn(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        process = spawn(command, env=env | limits(1), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         answers: Queue[tuple[dict[str, Any], Arrays] | None] = Queue()
         self.answers, stream = answers, cast(BinaryIO, process.stdout)
 
