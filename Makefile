@@ -45,7 +45,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "installing what tests and checks need …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[dev,studio,notebook,keras,jax,export,cluster]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[dev,studio,notebook,keras,jax,export,cluster,remote]"
 	@# torch-fidelity is what our measures are compared with; of its dependencies torchvision is not needed for that.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt torch-fidelity
 	@touch $@

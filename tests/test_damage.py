@@ -211,28 +211,37 @@ def test_a_changed_name_in_the_caches_index_gives_no_other_labels(tmp_path: Path
         (place := tmp_path / "pictures" / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((12, 12), 20 * number, np.uint8)).save(place / f"{number}.png")
     before = ll.load_data(f"folder:{tmp_path / 'pictures'}", image_size=12)
+    [names] = cache.rglob("files.npz")
+    with np.load(names) as files:
+        arrays = dict(files)
+    np.savez(names, **arrays | {"labels": 1 - arrays["labels"]})
     [index] = cache.rglob("index.json")
-    content = index.read_text(encoding="utf-8")
-    index.write_text(content.replace("a/2.png", "c/2.png"), encoding="utf-8")
-    assert index.read_text(encoding="utf-8") != content
+    index.write_text(index.read_text(encoding="utf-8").replace('"a"', '"c"'), encoding="utf-8")
     after = ll.load_data(f"folder:{tmp_path / 'pictures'}", image_size=12)
     assert (after.class_names, after.fingerprint) == (("a", "b"), before.fingerprint)
 
 
-@pytest.mark.parametrize(
-    "content", ['{"seconds": "x"}', '{"seconds": null}', '{"seconds": 1, "ended": 5}', "[]", '{"key": 5, "entries": []}']
+OTHERS = (
+    '{"seconds": "x"}',
+    '{"seconds": null}',
+    '{"seconds": 1, "ended": 5}',
+    "[]",
+    '{"key": 5, "stamp": "STAMP", "odd": [], "folders": []}',
 )
+
+
+@pytest.mark.parametrize("content", OTHERS)
 def test_small_records_of_another_shape_are_as_none(content: str, tmp_path: Path, cache: Path) -> None:
     (tmp_path / "time.json").write_text(content, encoding="utf-8")
     assert seconds_in(tmp_path / "time.json") == 0.0
     (pictures := tmp_path / "pictures").mkdir()
     for number in range(6):
         Image.fromarray(np.full((12, 12), 40 * number, np.uint8)).save(pictures / f"{number}.png")
-    before = open_decoded(pictures, Settings(12, "crop", "auto")).digests
+    before = open_decoded(pictures, Settings(12, "crop", "auto")).key
     [start] = (cache / "starts").iterdir()
-    seen = json.loads(start.read_text(encoding="utf-8"))["entries"]
-    start.write_text(content.replace("[]}", json.dumps(seen) + "}"), encoding="utf-8")
-    assert open_decoded(pictures, Settings(12, "crop", "auto")).digests == before
+    seen = json.loads(start.read_text(encoding="utf-8"))["stamp"]
+    start.write_text(content.replace("STAMP", seen), encoding="utf-8")
+    assert open_decoded(pictures, Settings(12, "crop", "auto")).key == before
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +16,10 @@ from imagefiles import encoded, everything, greys, load, noise, write
 from PIL import Image
 
 from latentlab.base.errors import LabError, OutOfSpace
+from latentlab.data import cache as pieces
 from latentlab.data import decoded as module
 from latentlab.data.decoded import Settings, open_decoded
+from latentlab.data.folder import walk
 
 
 def forbid_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,8 +90,14 @@ def damage_header(entry: Path) -> None:
 
 def damage_index(entry: Path) -> None:
     index = json.loads((entry / "index.json").read_text())
-    index["rows"].pop()
+    index["class_names"] = ["a", "b"]
     (entry / "index.json").write_text(json.dumps(index))
+
+
+def damage_names(entry: Path) -> None:
+    content = (entry / "files.npz").read_bytes()
+    assert b"0003.png" in content
+    (entry / "files.npz").write_bytes(content.replace(b"0003.png", b"0004.png"))
 
 
 @pytest.mark.parametrize(
@@ -95,6 +106,8 @@ def damage_index(entry: Path) -> None:
         damage_pixels,
         damage_header,
         damage_index,
+        damage_names,
+        lambda entry: (entry / "files.npz").unlink(),
         lambda entry: (entry / "images.npy").write_bytes(b""),
         lambda entry: (entry / "images.npy").unlink(),
         lambda entry: (entry / "index.json").write_text("{"),
@@ -116,14 +129,14 @@ def test_a_damaged_cache_is_made_again(root: Path, cache: Path, damage: object) 
 def test_a_damaged_start_is_read_again(root: Path, cache: Path) -> None:
     greys(root, 5)
     before = load(root).fingerprint
-    for text in ("", "[]", "{}", '{"entries": 3, "key": "../../x"}'):
+    for text in ("", "[]", "{}", '{"stamp": 3, "key": "../../x"}'):
         (start,) = (cache / "starts").iterdir()
         start.write_text(text)
         assert load(root).fingerprint == before
 
 
 def test_chunks_keep_the_order(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_CHUNK", 3)
+    monkeypatch.setattr(module, "CHUNK", 3)
     greys(root, 10)
     write(root, {"0004.png": b"x"})
     found = open_decoded(root, Settings(16, "crop", "auto"))
@@ -133,20 +146,83 @@ def test_chunks_keep_the_order(root: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert found.skipped == (("0004.png", "not a JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF image"),)
 
 
-def test_two_processes_that_decode_at_once_agree(root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While one decodes, another finishes the same entry."""
-    greys(root, 5)
-    settings = Settings(16, "crop", "auto")
-    original = module._decode_all
+MAKING = """
+import sys
+from pathlib import Path
+from latentlab.data import cache, decoded
+from latentlab.data.decoded import Settings, open_decoded
+from latentlab.data.folder import walk
+cache.CHUNK = decoded.CHUNK = 2
+count = [0]
+original = cache._decode
+def counted(*arguments):
+    count[0] += 1
+    return original(*arguments)
+cache._decode = counted
+found = open_decoded(Path(sys.argv[1]), Settings(16, "crop", "auto"))
+print(count[0], found.key, found.images.tobytes().hex())
+"""
 
-    def slower(*arguments: object) -> object:
-        monkeypatch.setattr(module, "_decode_all", original)
-        open_decoded(root, settings)
-        return original(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "_decode_all", slower)
-    assert len(open_decoded(root, settings).images) == 5
+def test_processes_that_decode_at_once_share_the_work(root: Path, cache: Path) -> None:
+    greys(root, 40)
+    write(root, {"0004.png": b"x"})
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", MAKING, str(root)],
+            stdout=subprocess.PIPE,
+            env=os.environ | {"RANK": str(rank), "WORLD_SIZE": "3", "MASTER_ADDR": "here"},
+        )
+        for rank in range(3)
+    ]
+    told = [process.communicate()[0].split() for process in started]
+    assert {tuple(each[1:]) for each in told} == {tuple(told[0][1:])}
+    assert sum(int(each[0]) for each in told) == 20  # each piece once
     assert len(list(cache.iterdir())) == 2
+    found = open_decoded(root, Settings(16, "crop", "auto"))
+    assert found.paths == tuple(f"{n:04d}.png" for n in range(40) if n != 4)
+    for path, image in zip(found.paths, found.images, strict=True):
+        assert np.array_equal(image[:, :, 0], np.asarray(noise(int(path[:4]))))
+
+
+def test_what_a_killed_process_left_is_gone_on_with(root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHUNK", 2)
+    greys(root, 12)
+    original, numbers = pieces._decode, list[str]()
+
+    def killed(*arguments: Any) -> Any:
+        if len(numbers) == 3:
+            raise KeyboardInterrupt
+        numbers.append(arguments[2].name)
+        return original(*arguments)
+
+    monkeypatch.setattr(pieces, "_decode", killed)
+    with pytest.raises(KeyboardInterrupt):
+        load(root)
+    left, numbers[:] = numbers[:], []
+    monkeypatch.setattr(pieces, "_decode", lambda *arguments: numbers.append(arguments[2].name) or original(*arguments))
+    assert len(everything(load(root))) == 12
+    assert not set(left) & set(numbers)
+    assert len(left) + len(numbers) == 6
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_of_very_many_files_only_the_folders_are_looked_at(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MANY", 5)
+    greys(root, 6, "a")
+    greys(root, 6, "b", first=6)
+    load(root)  # the folders have just changed, and may change again in the same moment: not yet
+    for folder in (root, root / "a", root / "b"):
+        os.utime(folder, ns=(1, 1))
+    before = load(root)
+    walked = list[Path]()
+    monkeypatch.setattr(module, "walk", lambda path: walked.append(path) or walk(path))
+    assert load(root).fingerprint == before.fingerprint
+    assert not walked
+    (root / "b" / "0007.png").rename(root / "a" / "0007.png")
+    after = load(root)
+    assert walked
+    assert after.fingerprint != before.fingerprint
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(root: Path, cache: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latentlab.base.errors import LabError
-from latentlab.data.sets import Splits, batch_indices, by_content
+from latentlab.config.presets import preset
+from latentlab.data.sets import Splits, batch_indices, by_content, step_indices
 
 contents = st.lists(st.integers(0, 40), min_size=3, max_size=80)
 shares = st.floats(0.01, 0.3)
@@ -95,6 +97,34 @@ def test_batches_are_pieces_of_one_sequence(seed: int, size: int, position: int,
     assert len(whole) == first + second
 
 
+@quick
+@given(st.integers(0, 9), st.sampled_from([1, 2, 4, 8]), st.integers(8, 60), st.integers(0, 30), st.integers(1, 40))
+def test_by_shard_each_has_images_of_its_own_and_sees_all_of_them(seed: int, shards: int, size: int, start: int, count: int) -> None:
+    """The s-th rows of a batch are of shard s, the pieces of one sequence, an epoch of which has each of its rows once."""
+    rows = batch_indices(seed, start * shards, count * shards, size, shards).reshape(shards, count)
+    assert (rows % shards == np.arange(shards)[:, None]).all()
+    whole = batch_indices(seed, 0, (start + count) * shards, size, shards).reshape(shards, -1)
+    assert np.array_equal(whole[:, start:], rows)
+    for shard in range(shards):
+        own = list(range(shard, size, shards))
+        sequence = batch_indices(seed, 0, 2 * len(own) * shards, size, shards).reshape(shards, -1)[shard]
+        assert sorted(sequence[: len(own)]) == sorted(sequence[len(own) :]) == own
+
+
+def test_by_shard_the_shards_and_their_epochs_have_orders_of_their_own() -> None:
+    rows = batch_indices(0, 0, 800, 400, 4).reshape(4, 2, 100) // 4
+    assert len({order.tobytes() for order in rows.reshape(8, 100)}) == 8
+
+
+def test_a_step_of_several_batches_gives_each_its_shards() -> None:
+    train = preset("sn-gan").replace(**{"train.shards": 4, "train.order": "shard", "train.batch_size": 16}).train
+    rows = step_indices(train, 32, 48, 100)
+    assert np.array_equal(rows % 4, np.tile(np.repeat(np.arange(4), 4), 3))
+    assert np.array_equal(rows[16:32], step_indices(train, 48, 16, 100))
+    mixed = replace(train, order="all")
+    assert np.array_equal(step_indices(mixed, 32, 48, 100), batch_indices(train.seed, 32, 48, 100))
+
+
 def test_epochs_and_seeds_differ() -> None:
     orders = {batch_indices(seed, epoch * 100, 100, 100).tobytes() for seed in range(3) for epoch in range(3)}
     assert len(orders) == 9
@@ -115,3 +145,9 @@ def test_what_comes_back_is_the_callers_own() -> None:
 def test_nonsense_is_refused(position: int, count: int, size: int) -> None:
     with pytest.raises(LabError, match="must be at least"):
         batch_indices(0, position, count, size)
+
+
+@pytest.mark.parametrize(("position", "count", "size"), [(2, 4, 9), (4, 6, 9), (0, 4, 3)])
+def test_what_no_shards_can_share_is_refused(position: int, count: int, size: int) -> None:
+    with pytest.raises(LabError, match=r"must be at least .* and a multiple of 4"):
+        batch_indices(0, position, count, size, 4)

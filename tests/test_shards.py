@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +22,17 @@ from torch import Tensor
 import latentlab as ll
 from latentlab.base import __version__
 from latentlab.base.errors import LabError, Lost
+from latentlab.data import ImageSet, load_data, step_indices
 from latentlab.measure.compare import comparison_of, markdown
 from latentlab.models import build
+from latentlab.models.engine import TorchEngine
 from latentlab.models.learner import Learner, Moment
 from latentlab.models.shards import tree
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
 from latentlab.train.events import Started, Stepped
 from latentlab.train.exchange.card import card
+from latentlab.train.group import own_images
 from latentlab.train.loop import events
 from latentlab.train.start import create
 
@@ -36,7 +40,7 @@ CPU, SHAPE = torch.device("cpu"), (12, 12, 1)
 NORM = "--model.normalization", "batch"
 SPECTRAL = "--train.generator-updates", 2, "--model.discriminator-normalization", "spectral"
 MODELS: dict[str, tuple[object, ...]] = {
-    "ae": ("mlp-ae",),
+    "ae": ("mlp-ae", "--train.order", "shard"),
     "vae": ("conv-vae", *NORM, "--model.binarization", "dynamic"),
     "gan": ("sn-gan", *NORM, *SPECTRAL),
     "art": ("art-gan", "--data.image-size", 28, "--train.r1-steps", 2, "--model.discriminator-deviation", "true"),
@@ -173,6 +177,30 @@ def test_two_processes_give_the_bits_of_one(tmp_path: Path) -> None:
     one, two = ([{k: v for k, v in row.items() if k != "seconds"} for row in RunFolder(tmp_path / n).metrics()] for n in "12")
     assert one == two
     assert (tmp_path / "1" / "config.json").read_bytes() == (tmp_path / "2" / "config.json").read_bytes()
+
+
+def test_each_process_reads_its_own_shards_images_alone(tiny) -> None:
+    config = tiny("conv-gan", **{"train.shards": 4, "train.order": "shard"})  # two batches in a step
+    read: dict[int, set[int]] = {0: set(), 1: set()}
+    whole = load_data(config.data)
+    for rank in read:
+        learner = build(config, whole.shape, CPU, False)
+        learner.shards.share(rank, 2, lambda mine, distance: mine)
+
+        class Noting(ImageSet):
+            def take(self, rows: object, rank: int = rank) -> object:
+                read[rank] |= set(np.asarray(rows).tolist())
+                return super().take(rows)
+
+        noting = replace(whole, train=Noting(whole.train.source, whole.train.indices))
+        for step in range(12):
+            position = step * learner.images_per_step
+            images = own_images(TorchEngine(learner, CPU), config, noting, position)
+            rows = step_indices(config.train, position, learner.images_per_step, len(whole.train))
+            halves = images.reshape(2, 2, -1, *whole.shape), whole.train.take(rows).reshape(2, 2, -1, *whole.shape)
+            assert np.array_equal(halves[0][:, rank], halves[1][:, rank])
+            assert not halves[0][:, 1 - rank].any()
+    assert read == {0: {row for row in range(len(whole.train)) if row % 4 < 2}, 1: {row for row in range(len(whole.train)) if row % 4 > 1}}
 
 
 @pytest.mark.slow

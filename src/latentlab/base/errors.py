@@ -43,6 +43,10 @@ class Lost(LabError):
     """Another process of the same run ended."""
 
 
+class Unreachable(LabError):
+    """An address does not answer, or not wholly."""
+
+
 class OutOfSpace(LabError):
     """The disk is full, so that something could not be kept."""
 

@@ -36,6 +36,7 @@ class Options(TypedDict, total=False):
     steps: int | None
     batch_size: int
     shards: int
+    order: Literal["all", "shard"]
     seed: int
     threads: int | Literal["auto"]
     device: Literal["auto", "cpu", "cuda", "mps"]

@@ -106,6 +106,9 @@ class TrainConfig:
         minimum=1,
         maximum=1024,
     )
+    order: Literal["all", "shard"] = option(
+        "all", "each epoch's order: all images mixed, or those of each shard apart, so that a process reads only its own part of the set"
+    )
     seed: int = option(0, "every random number is drawn from it", minimum=0, maximum=2**31 - 1, role="seed", short="--seed")
     threads: int | Literal["auto"] = option(
         "auto",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,10 @@ from typing import Literal
 
 from latentlab.base.errors import LabError, refusal
 
-Kind = Literal["embedded", "published", "folder", "arrays"]
+Kind = Literal["embedded", "published", "folder", "arrays", "remote"]
+
+
+_EXAMPLE = "https://…/{0000..0099}.tar"
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Source:
     """Where images come from.
 
     `kind` says how they are had and cut: "embedded" in a package, split by content; "published" in files that are
-    downloaded, cut as they were published; "folder" and "arrays" in a file, of the user's, split by content.
+    downloaded, cut as they were published; "folder", "arrays" in a file and "remote" behind an address, of the user's, split by content.
     """
 
     name: str
@@ -48,12 +52,13 @@ class Source:
     @property
     def spelling(self) -> str:
         """What a user types for it."""
-        return f"{self.name}:{'PATH' if self.kind == 'folder' else 'FILE'}" if self.placed else self.name
+        spellings = {"folder": "folder:PATH", "arrays": "npz:FILE", "remote": f"an address such as {_EXAMPLE}"}
+        return spellings.get(self.kind, self.name)
 
     @property
     def placed(self) -> bool:
-        """Whether it lies at a path that the SPEC names."""
-        return self.kind in ("folder", "arrays")
+        """Whether it lies somewhere that the SPEC names."""
+        return self.kind in ("folder", "arrays", "remote")
 
     @property
     def download_bytes(self) -> int:
@@ -121,6 +126,7 @@ _SOURCES = (
     ),
     Source("folder", "folder", size=64),
     Source("npz", "arrays"),
+    Source("address", "remote", size=64),
 )
 SOURCES: dict[str, Source] = {source.name: source for source in _SOURCES}
 PUBLISHED = tuple(source.name for source in _SOURCES if source.kind == "published")
@@ -137,19 +143,23 @@ def valid(*kinds: Kind, default: str = "") -> str:
 
 @dataclass(frozen=True)
 class Spec:
-    """What a SPEC means. `path` is absolute, of what lies at one."""
+    """What a SPEC means. `path` is absolute, of what lies at one; `address` is one that fsspec knows."""
 
     source: Source
     path: Path | None = None
+    address: str | None = None
 
     def __str__(self) -> str:
-        return self.source.name if self.path is None else f"{self.source.name}:{self.path}"
+        return self.address or (self.source.name if self.path is None else f"{self.source.name}:{self.path}")
 
 
 def parse(spec: str) -> Spec:
     """The meaning of a SPEC. Raises LabError, listing what is valid. Whether a folder exists is asked when it is read."""
+    if _ADDRESS.match(spec.strip()):
+        return Spec(SOURCES["address"], address=_checked(spec.strip()))
     name, colon, path = spec.partition(":")
     source = SOURCES.get(name.strip().lower())
+    source = None if source is not None and source.kind == "remote" else source
     if source is None or bool(colon) != source.placed or (colon and not path.strip()):
         raise _unknown(spec)
     if not source.placed:
@@ -157,9 +167,22 @@ def parse(spec: str) -> Spec:
     return Spec(source, Path(os.path.abspath(os.path.expanduser(path))))
 
 
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://.", re.IGNORECASE)
+
+
+def _checked(address: str) -> str:
+    """An address that holds no password: it is written into config.json, and shown. Raises LabError for one that does."""
+    user, at, host = address.split("/")[2].rpartition("@")
+    if at and ":" in user:
+        remedy = "Give it as the service's own variables or files do, such as AWS_PROFILE or ~/.netrc."
+        raise refusal("data.spec", "an address without a password", f"…@{host}", remedy)
+    return address
+
+
 def _unknown(spec: str) -> LabError:
     is_folder = "\0" not in spec and os.path.isdir(os.path.expanduser(spec))
-    near = difflib.get_close_matches(spec.partition(":")[0].strip().lower(), SOURCES, 1)
+    known = [source.name for source in _SOURCES if source.kind != "remote"]
+    near = difflib.get_close_matches(spec.partition(":")[0].strip().lower(), known, 1)
     remedy = f"For the images of that folder: folder:{spec}" if is_folder else f"Did you mean {SOURCES[near[0]].spelling}?" if near else ""
     return refusal("data.spec", valid(), spec, remedy)
 
@@ -167,7 +190,7 @@ def _unknown(spec: str) -> LabError:
 def named(spec: str) -> str:
     """A SPEC as others may read it, such as in a hand-in: a folder by its name, not by where it lies on one machine."""
     source, colon, path = spec.partition(":")
-    return f"{source}:{Path(path).name}" if colon else spec
+    return f"{source}:{Path(path.partition('?')[0]).name}" if colon else spec
 
 
 def canonical(spec: str) -> str:

@@ -16,11 +16,12 @@ from latentlab.config.sources import canonical, parse
 from latentlab.data.arrays import load_npz, spec_of
 from latentlab.data.decoded import load_folder
 from latentlab.data.named import fetch, is_at_hand, load_digits, load_published
-from latentlab.data.sets import Data, ImageSet, batch_indices, entropy_floor_nats, is_binary
+from latentlab.data.remote import load_remote
+from latentlab.data.sets import Data, ImageSet, batch_indices, entropy_floor_nats, is_binary, step_indices
 
 __all__ = [
     "Data", "ImageSet", "batch_indices", "canonical", "entropy_floor_nats", "fetch", "is_at_hand", "is_binary", "load_data", "parse",
-    "spec_of",
+    "spec_of", "step_indices",
 ]  # fmt: skip
 
 
@@ -52,5 +53,7 @@ def load_data(spec_or_config: Any = "digits", *, root: str | Path | None = None,
             return load_published(config)
         case "folder":
             return load_folder(config)
+        case "remote":
+            return load_remote(config)
         case "arrays":
             return load_npz(config)

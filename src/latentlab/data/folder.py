@@ -5,8 +5,10 @@ Only files without a suffix are opened, to see whether they begin as an image do
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,10 +35,19 @@ class Entry(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """The files in order of their paths, and "path", "reason" for each thing that looked like an image or a folder but is not read."""
+    """The files in order of their paths; "path", "reason" for each thing that looked like an image or a folder but is not read;
+    each folder and when it last got or lost a file, in ns."""
 
     entries: list[Entry]
     odd: list[tuple[str, str]]
+    folders: list[tuple[str, int]]
+
+    def stamp(self) -> str:
+        """A sha256 of the files' paths, sizes and times."""
+        digest = hashlib.sha256(b"\0".join(os.fsencode(entry.path) for entry in self.entries))
+        for numbers in ([entry.size for entry in self.entries], [entry.mtime_ns for entry in self.entries]):
+            digest.update(np.array(numbers, "<i8").tobytes())
+        return digest.hexdigest()
 
 
 def walk(root: Path) -> Listing:
@@ -48,14 +59,16 @@ def walk(root: Path) -> Listing:
     if not root.is_dir():
         remedy = reason(f"remedy.{'file' if root.exists() else 'absent'}")
         raise refusal("data.spec", reason("must.folder"), f"folder:{root}", remedy)
-    listing = Listing([], [])
+    listing = Listing([], [], [])
     real = root.resolve()
     waiting = [""]
     while waiting:
         below = waiting.pop()
         try:
+            changed = os.stat(root / below).st_mtime_ns
             with os.scandir(root / below) as entries:
                 items = sorted(entries, key=lambda item: item.name)
+            listing.folders.append((below, changed))
         except OSError as error:
             if not below:
                 raise LabError(reason("folder.closed", root=root, why=error.strerror)) from None
@@ -120,12 +133,19 @@ class Classes(NamedTuple):
     beside: list[str]
 
 
-def classes(paths: tuple[str, ...]) -> Classes:
-    """The classes are the first folders of the paths, where there are at least two and every path has one."""
-    names = sorted({path.partition("/")[0] for path in paths if "/" in path})
-    beside = [printable(path) for path in paths if "/" not in path]
+def label_of(path: str) -> str | None:
+    """The first folder of a path."""
+    first, slash, _ = path.partition("/")
+    return first if slash else None
+
+
+def classes(paths: Sequence[str], named: Sequence[str | None] | None = None) -> Classes:
+    """The classes are the first folders of the paths, or as `named`, where there are at least two and every path has one."""
+    named = [label_of(path) for path in paths] if named is None else named
+    names = sorted({name for name in named if name is not None})
+    beside = [printable(path) for path, name in zip(paths, named, strict=True) if name is None] if len(names) > 1 else []
     if beside or len(names) < 2:
-        return Classes(None, None, beside if len(names) > 1 else [])
+        return Classes(None, None, beside)
     number = {name: label for label, name in enumerate(names)}
-    labels = np.array([number[path.partition("/")[0]] for path in paths], np.int64)
+    labels = np.array([number[name] for name in named if name is not None], np.int64)
     return Classes(labels, tuple(printable(name) for name in names), [])

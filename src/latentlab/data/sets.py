@@ -6,7 +6,7 @@ Letters: M rows of a source, N images of a set, H height, W width, C channels (1
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from latentlab.base.errors import refusal
 from latentlab.base.images import Images
 from latentlab.base.seeding import numpy_generator
 from latentlab.base.texts import reason
-from latentlab.config.parts import DataConfig
+from latentlab.config.parts import DataConfig, TrainConfig
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +118,8 @@ class Splits(NamedTuple):
     note: str | None = None
 
 
-def by_content(digests: Sequence[str], val_share: float, test_share: float, name: str) -> Splits:
-    """Splits of M images whose contents have the given sha256 [M].
+def by_content(digests: ArrayLike, val_share: float, test_share: float, name: str) -> Splits:
+    """Splits of M images whose contents have the given sha256 [M], all as bytes or all as text.
 
     The U different contents are ranked by their digest. The first round(test_share U) are test, the next round(val_share U)
     val, each at least 1, the rest train; within a split the images keep that order, which is as good as shuffled. So the
@@ -128,32 +128,27 @@ def by_content(digests: Sequence[str], val_share: float, test_share: float, name
     With fewer than 3 different contents there is nothing to hold out: then the images are cut by position, and a note says so.
     Raises LabError for fewer than 3 images and for shares that leave no training image; `name` is the set's name in it.
     """
-    if len(digests) < 3:
-        raise refusal(name, reason("must.three"), len(digests), reason("remedy.three"))
+    contents = np.asarray(digests)
+    if len(contents) < 3:
+        raise refusal(name, reason("must.three"), len(contents), reason("remedy.three"))
     note = None
-    groups: dict[str, list[int]] = {}
-    for row, digest in enumerate(digests):
-        groups.setdefault(digest, []).append(row)
-    if len(groups) < 3:
-        count = "one content" if len(groups) == 1 else "two contents"
-        note = f"{name} holds {len(digests)} images of only {count}: train, val and test share contents, so held-out scores mean nothing."
-        ranked = [[row] for row in range(len(digests))]
-    else:
-        ranked = [groups[digest] for digest in sorted(groups)]
-    test = max(1, round(test_share * len(ranked)))
-    val = max(1, round(val_share * len(ranked)))
-    if test + val >= len(ranked):
+    rows = np.argsort(contents, kind="stable")  # those of one content stay in their order
+    first = np.flatnonzero(np.r_[True, contents[rows[1:]] != contents[rows[:-1]]])  # of each content
+    if len(first) < 3:
+        count = "one content" if len(first) == 1 else "two contents"
+        note = f"{name} holds {len(contents)} images of only {count}: train, val and test share contents, so held-out scores mean nothing."
+        rows = first = np.arange(len(contents))
+    test = max(1, round(test_share * len(first)))
+    val = max(1, round(val_share * len(first)))
+    if test + val >= len(first):
         raise refusal(
             "data.val_share and data.test_share",
-            reason("must.shares", count=len(ranked)),
+            reason("must.shares", count=len(first)),
             (val_share, test_share),
             reason("remedy.shares"),
         )
-    return Splits(_rows(ranked[test + val :]), _rows(ranked[test : test + val]), _rows(ranked[:test]), note)
-
-
-def _rows(groups: list[list[int]]) -> NDArray[np.int64]:
-    return np.array([row for group in groups for row in group], np.int64)
+    ends = first[[test, test + val]]
+    return Splits(rows[ends[1] :], rows[ends[0] : ends[1]], rows[: ends[0]], note)
 
 
 def cut_by_content(
@@ -161,7 +156,7 @@ def cut_by_content(
     source: Images,
     labels: NDArray[np.int64] | None,
     class_names: tuple[str, ...] | None,
-    digests: Sequence[str],
+    digests: ArrayLike,
     content: str,
 ) -> Data:
     """Train, val and test as rows of one source [M, H, W, C], with labels [M] or None and the sha256 of what was read [M].
@@ -176,26 +171,45 @@ def cut_by_content(
 
 
 @lru_cache(maxsize=4)  # the current epoch and the next, for two sizes at once
-def _permutation(seed: int, epoch: int, size: int) -> NDArray[np.int64]:
-    order = numpy_generator(seed, "order", epoch).permutation(size).astype(np.int64, copy=False)
-    order.setflags(write=False)
-    return order
+def _permutations(seed: int, epoch: int, size: int, shards: int) -> list[NDArray[np.int64]]:
+    """Of the rows of each shard; whose key is the epoch's own where there is one shard."""
+    orders = []
+    for shard in range(shards):
+        rows = numpy_generator(seed, "order", epoch, *([shard] if shards > 1 else [])).permutation(len(range(shard, size, shards)))
+        orders.append(shard + shards * rows.astype(np.int64, copy=False))
+        orders[-1].setflags(write=False)
+    return orders
 
 
-def batch_indices(seed: int, position: int, count: int, size: int) -> NDArray[np.int64]:
+def batch_indices(seed: int, position: int, count: int, size: int, shards: int = 1) -> NDArray[np.int64]:
     """Rows [position, position + count) of the endless sequence made of one permutation of range(size) per epoch: int64 [count].
 
     The permutation of epoch e is drawn from (seed, "order", e). A batch may reach over an epoch's end, and may be
-    larger than the set. Raises LabError for a negative position or count and for an empty set.
+    larger than the set. With S `shards`, which divide position and count, shard s has the rows s, s + S, s + 2 S … to itself, a sequence
+    and epochs of its own (permutations from (seed, "order", e, s)), and count / S rows of the batch, the s-th ones. Raises LabError
+    for a negative position or count and for a set that leaves a shard without images.
     """
-    for name, value, least in (("position", position, 0), ("count", count, 0), ("size", size, 1)):
-        if value < least:
-            raise refusal(f"{name} of batch_indices", f"at least {least}", value)
-    rows = np.empty(count, np.int64)
+    for name, value, least in (("position", position, 0), ("count", count, 0), ("size", size, shards)):
+        if value < least or (value % shards and name != "size"):
+            raise refusal(f"{name} of batch_indices", f"at least {least}" + (f" and a multiple of {shards}" if shards > 1 else ""), value)
+    return np.concatenate([_sequence(seed, position // shards, count // shards, size, shards, shard) for shard in range(shards)])
+
+
+def step_indices(train: TrainConfig, position: int, count: int, size: int) -> NDArray[np.int64]:
+    """The training rows of a step that reads so many images, one batch or several, in the order that the configuration asks for."""
+    if train.order == "all" or train.shards == 1:
+        return batch_indices(train.seed, position, count, size)
+    starts = range(position, position + count, train.batch_size)
+    return np.concatenate([batch_indices(train.seed, start, train.batch_size, size, train.shards) for start in starts])
+
+
+def _sequence(seed: int, position: int, count: int, size: int, shards: int, shard: int) -> NDArray[np.int64]:
+    """Rows [position, position + count) of a shard's own sequence."""
+    rows, own = np.empty(count, np.int64), len(range(shard, size, shards))
     done = 0
     while done < count:
-        epoch, offset = divmod(position + done, size)
-        piece = _permutation(seed, epoch, size)[offset : offset + count - done]
+        epoch, offset = divmod(position + done, own)
+        piece = _permutations(seed, epoch, size, shards)[shard][offset : offset + count - done]
         rows[done : done + len(piece)] = piece
         done += len(piece)
     return rows

@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from latentlab.config.schema import Config
 from latentlab.runs.forms import RECORDS, ROW, STATES, read_record
 
 if TYPE_CHECKING:
+    from latentlab.config.parts import DataConfig
     from latentlab.data import Data
 
 ACTIONS = ("stop", "pause", "resume", "step", "phase", "slow", "set")
@@ -80,7 +81,7 @@ class RunFolder:
         except FileNotFoundError:
             raise Damaged(f"{self.path / 'environment.json'} is missing. Restore it from a copy of the run.") from None
 
-    def data(self, given: Any = None) -> Data:
+    def data(self, given: Any = None, load: Callable[[DataConfig], Data] | None = None) -> Data:
         """The images that the run was made with, loaded anew; where they lie now, if elsewhere, is `given` as `spec_of` takes it.
 
         Raises LabError where they are not to be found, or are others.
@@ -94,7 +95,7 @@ class RunFolder:
         place = parse(config.spec).path
         if spec is None and place is not None and not place.exists():
             raise refusal(f"the images of {self.path}", reason("must.there"), str(place), reason("remedy.where"))
-        return self.same_images(load_data(config if spec is None else replace(config, spec=spec)))
+        return self.same_images((load or load_data)(config if spec is None else replace(config, spec=spec)))
 
     def same_images(self, data: Data) -> Data:
         """`data`, if it is what the run was made with: every pixel, label and split. Raises LabError for others."""

@@ -131,7 +131,7 @@ def _seen(config: DataConfig, stamp: tuple[int, ...]) -> Preview:
 
 def _folder_preview(config: DataConfig) -> Preview:
     root, size = Path(config.spec.removeprefix(FOLDER)), config.image_size or SOURCES["folder"].size
-    entries, odd = walk(root)
+    entries, odd, _ = walk(root)
     labels, names, beside = classes(tuple(entry.path for entry in entries))
     notes = folder_notes(odd, len(entries), beside)
     rows = np.unique(np.linspace(0, len(entries) - 1, min(SHOWN, len(entries))).astype(np.int64)) if entries else np.zeros(0, np.int64)

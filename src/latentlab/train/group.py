@@ -23,12 +23,14 @@ from torch import Tensor
 
 from latentlab.base import __version__
 from latentlab.base.errors import LabError, Lost, NonFinite, refusal
+from latentlab.base.images import Images
 from latentlab.base.machine import keep_freed_memory, threads
 from latentlab.base.processes import place
 from latentlab.base.signals import StopFlag
 from latentlab.base.texts import reason
+from latentlab.config.parts import DataConfig
 from latentlab.config.schema import Config
-from latentlab.data import Data, batch_indices, load_data
+from latentlab.data import Data, canonical, load_data, step_indices
 from latentlab.models import build
 from latentlab.models.engine import Batch, Losses, TorchEngine
 from latentlab.models.learner import Learner, Moment
@@ -121,6 +123,11 @@ class Group:
             dist.all_reduce(total, group=self.pairs[distance])  # of two, in whatever order
         return total.to(mine.device)
 
+    def read(self, config: DataConfig) -> Data:
+        """The images, which all processes decode side by side where they are not decoded yet. Raises what `load_data` raises."""
+        self.tell("read", replace(config, spec=canonical(config.spec)))
+        return load_data(config)
+
     def fits(self, config: Config) -> None:
         """Raise LabError where the processes cannot have equally many shards each."""
         if config.train.shards % self.size:
@@ -196,7 +203,10 @@ def follow(group: Group) -> int:
     """What a process does that is not rank 0: what it is told, to the end. Returns the exit status."""
     flag = StopFlag()
     with flag.installed():
-        what, *facts = group.hear()
+        while (told := group.hear())[0] == "read":  # as rank 0 does now: they decode side by side
+            with suppress(LabError, OSError):  # which `_ready` tells
+                load_data(told[1])
+        what, *facts = told
         if what == "end":  # before there was anything to train
             return 0
         try:
@@ -218,11 +228,21 @@ def follow(group: Group) -> int:
                     case ("digest",):
                         group.answer(digest(engine.learner))
                     case (phase, step, seen):
-                        rows = batch_indices(config.train.seed, seen, engine.images_per_step, len(data.train))
-                        batch, moment = Batch(data.train.take(rows), None), Moment(step, seen)
+                        images = own_images(engine, config, data, seen)
+                        batch, moment = Batch(images, None), Moment(step, seen)
                         with suppress(NonFinite):  # which rank 0 tells
                             engine.run_phase(phase, batch, moment) if phase else engine.update([batch], [moment])
     return 128 + flag.signal
+
+
+def own_images(engine: TorchEngine, config: Config, data: Data, position: int) -> Images:
+    """The images of a step uint8 [M, H, W, C]; those of other processes' shards are not read, and black."""
+    rows, shards = step_indices(config.train, position, engine.images_per_step, len(data.train)), engine.learner.shards
+    mine = np.zeros(len(rows), bool)
+    mine.reshape(-1, shards.count, config.train.batch_size // shards.count)[:, list(shards.mine)] = True
+    images = np.zeros((len(rows), *data.shape), np.uint8)
+    images[mine] = data.train.take(rows[mine])
+    return images
 
 
 def _ready(group: Group, facts: Mapping[str, Any]) -> tuple[Config, Data, TorchEngine]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from latentlab.base.errors import LabError, is_out_of_memory
 from latentlab.base.texts import reason
 from latentlab.config.schema import Config
-from latentlab.data import Data, batch_indices
+from latentlab.data import Data, step_indices
 from latentlab.models import build
 from latentlab.models.engine import Batch, Engine, TorchEngine
 from latentlab.models.learner import Moment, prior_codes
@@ -125,7 +125,7 @@ class Session:
     def batch(self, position: int) -> Batch:
         """What the step reads that begins after so many images."""
         train = self.data.train
-        rows = batch_indices(self.config.train.seed, position, self.engine.images_per_step, len(train))
+        rows = step_indices(self.config.train, position, self.engine.images_per_step, len(train))
         return Batch(train.take(rows), None if train.labels is None else train.labels[rows])
 
     # What a checkpoint holds.

@@ -114,7 +114,7 @@ def create(
     if missing := sorted(set(dict(config.own)) - set(given)):
         raise refusal(missing[0], f"given: the configuration was one of somebody's own, {dict(config.own)[missing[0]]}", "none")
     device = engine_device(config, given)
-    data = load_data(config.data)
+    data = load_data(config.data) if group is None else group.read(config.data)
     asked, config = config.train.batch_size, settle(config, data)
     bf16 = computes_bf16(config, config.train.precision, device)
     own, forms, keeper = taken(config, data.shape, given), {}, Keeper()
@@ -269,7 +269,7 @@ def reopen(
             one_length({"epochs": epochs, "steps": steps})
             length = {"train.epochs": epochs, "train.steps": steps}
             config = config.replace(**{name: value for name, value in length.items() if value is not None})
-        images, facts = folder.data(data), folder.environment()
+        images, facts = folder.data(data, None if group is None else group.read), folder.environment()
         folder.tidy()
         try:
             rows = folder.metrics()
