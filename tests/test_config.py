@@ -40,6 +40,27 @@ def test_the_presets_are_trained_as_their_sources_say() -> None:
     assert preset("sn-gan").train.loss == "hinge"
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"loss": "wasserstein", "discriminator_normalization": "none"},
+            r"gradient_penalty must be above 0 with the wasserstein.*penalty 10",
+        ),
+        ({"gradient_penalty": 10.0, "discriminator_normalization": "batch"}, r"train\.gradient_penalty must be 0 with batch norm"),
+        ({"r2_weight": 1.0, "discriminator_normalization": "batch"}, r"train\.r2_weight must be 0 with batch norm"),
+        ({"packing": 3, "batch_size": 16}, r"model\.packing must be a number that divides the 16 images"),
+        ({"packing": 4, "batch_size": 16, "shards": 8}, r"divides the 2 images"),
+        ({"loss": "relativistic", "engine": "keras"}, r"train\.loss must be left as it is with Keras"),
+        ({"packing": 2, "engine": "keras"}, r"model\.packing must be left as it is with Keras"),
+    ],
+)
+def test_what_a_game_s_parts_ask_of_each_other(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(LabError, match=said):
+        preset("sn-gan").replace(**changes)
+    assert preset("sn-gan").replace(loss="wasserstein").train.loss == "wasserstein"  # bounded by its spectral norm
+
+
 def test_r1_and_batch_norm_in_the_discriminator_are_refused_together() -> None:
     assert preset("art-gan").model.discriminator_normalization == "none"
     with pytest.raises(LabError, match=r"train.r1_weight must be 0 with batch norm in the discriminator.*normalization none"):

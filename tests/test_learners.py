@@ -11,11 +11,13 @@ import torch
 from conftest import FAMILIES
 
 from latentlab.base.errors import NonFinite
-from latentlab.base.seeding import latents
+from latentlab.base.seeding import latents, torch_generator
 from latentlab.config.schema import Config
 from latentlab.models import build
+from latentlab.models.gan import GANLearner
 from latentlab.models.learner import Learner, Moment, decode, draw, encode
 from latentlab.models.nets import Moves, moves, shifted_and_mirrored, to_unit
+from latentlab.models.objectives import gradient_penalty, r1_penalty
 from latentlab.models.optimiser import Adam, Average, Compute
 
 SHAPE = (12, 12, 1)
@@ -201,12 +203,63 @@ def test_r1_comes_every_few_steps_for_all_of_them_and_at_the_first_of_several_up
     assert every[0] != without[0]
     rare, often = make(tiny("art-gan", r1_weight=2.0, r1_steps=8)), make(tiny("art-gan", r1_weight=16.0, r1_steps=1))
     first = images(rare.images_per_step)
-    assert rare._penalty(to_unit(first)) == often._penalty(to_unit(first))
+    assert rare._penalty(to_unit(first), None, None) == often._penalty(to_unit(first), None, None)
     moved = run(often, 1), run(rare, 1)
     assert moved[0] == moved[1]  # one penalty of eight steps weighs as much as eight times the weight at one
     between, other = snapshot(rare), make(tiny("art-gan", r1_weight=0.0))
     other.load_tensors(between)
     assert run(rare, 1, start=1) == run(other, 1, start=1)  # and in between there is none
+
+
+PAIRED = {
+    "loss": "relativistic",
+    "label_smoothing": 1.0,
+    "r1_weight": 0.1,
+    "r2_weight": 0.2,
+    "gradient_penalty": 0.3,
+    "r1_steps": 1,
+    "packing": 2,
+    "discriminator_normalization": "none",
+}
+
+
+def test_each_penalty_adds_its_own_and_the_paired_game_pairs(tiny) -> None:
+    """What the update's loss is made of, computed again from the networks before it."""
+    learner = make(tiny("conv-gan", **PAIRED, discriminator_updates=1))
+    assert isinstance(learner, GANLearner)
+    batch, moment, discriminator = images(learner.images_per_step), Moment(0, 0), learner.networks["discriminator"]
+    x, z = learner._real(batch, moment, 0)
+    fake = learner._made(z)
+    share = torch.rand(16, generator=torch_generator("cpu", 0, "penalty", 0, 0))
+    pairs = torch.nn.functional.softplus(discriminator(fake) - discriminator(x))
+    assert pairs.shape == (8,)  # two images each
+    r1, r2 = (r1_penalty(discriminator, at).mean() for at in (x, fake))
+    expected = pairs.mean() + 0.05 * r1 + 0.1 * r2 + 0.3 * gradient_penalty(discriminator, x, fake, share).mean()
+    told = learner.run_phase("discriminator", batch, moment)
+    torch.testing.assert_close(told["discriminator_loss"], expected.detach())
+    made = torch.sigmoid(learner.networks["generator"](learner.noise("generator", moment, 1)))
+    with torch.no_grad():
+        fooled = torch.nn.functional.softplus(discriminator(x) - discriminator(made)).mean()
+    told = learner.run_phase("generator", batch, moment)  # of two updates the second is told
+    assert float(told["generator_loss"]) != pytest.approx(float(fooled), rel=1e-7)  # its weights moved in between
+    first = make(tiny("conv-gan", **PAIRED, discriminator_updates=1, generator_updates=1))
+    first.run_phase("discriminator", batch, moment)
+    made = torch.sigmoid(first.networks["generator"](first.noise("generator", moment, 0)))
+    expected = torch.nn.functional.softplus(first.networks["discriminator"](x) - first.networks["discriminator"](made)).mean()
+    torch.testing.assert_close(first.run_phase("generator", batch, moment)["generator_loss"], expected.detach())
+
+
+def test_a_packed_discriminator_judges_neighbours_together_and_one_image_beside_itself(tiny) -> None:
+    learner = make(tiny("conv-gan", packing=2))
+    discriminator = learner.networks["discriminator"].eval()
+    x = to_unit(images(6))
+    together = discriminator(x).detach()
+    torch.testing.assert_close(together[1], discriminator(x[2:4])[0])
+    assert abs(float(together[1] - discriminator(torch.cat([x[2:3], x[4:5]])).detach()[0])) > 1e-4
+    alone = discriminator.alone(x)
+    assert alone.shape == (6,)
+    assert torch.equal(learner.held_out(images(6), 0, 0)["real_logit"], alone)
+    assert discriminator.features(x).shape[0] == 6
 
 
 def test_both_rates_have_fallen_by_half_after_a_half_life(tiny) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import get_args
 
@@ -18,6 +19,7 @@ from latentlab.models.objectives import (
     LIKELIHOODS,
     bernoulli_nats,
     gaussian_nats,
+    gradient_penalty,
     hinge_discriminator,
     hinge_generator,
     kl_to_standard_normal,
@@ -106,6 +108,71 @@ def test_hinge_by_hand() -> None:
     assert hinge_generator(torch.tensor([0.5])).tolist() == [-0.5]
 
 
+def test_least_squares_wasserstein_and_relativistic_by_hand() -> None:
+    real, fake = torch.tensor([2.0, 1.0]), torch.tensor([-1.0, 0.5])
+    expected = {  # of the discriminator and of the generator, for each image
+        "least-squares": ([0.5, 0.5 * 1.5**2], [0.5, 0.125]),
+        "wasserstein": ([-3.0, -0.5], [1.0, -0.5]),
+        "relativistic": ([math.log1p(math.exp(-3)), math.log1p(math.exp(-0.5))], [math.log1p(math.exp(3)), math.log1p(math.exp(0.5))]),
+    }
+    for name, (judged, fooled) in expected.items():
+        assert ADVERSARIAL[name].discriminator(real, fake, 1.0).tolist() == pytest.approx(judged)
+        assert ADVERSARIAL[name].generator(fake, real).tolist() == pytest.approx(fooled)
+    assert [ADVERSARIAL[name].discriminator(real, fake, 0.9).tolist() for name in ("non-saturating", "hinge")] == [
+        [sum(each).item() for each in zip(*non_saturating_discriminator(real, fake, 0.9), strict=True)],
+        [sum(each).item() for each in zip(*hinge_discriminator(real, fake), strict=True)],
+    ]
+    assert [name for name, game in GAMES.items() if game.paired] == ["relativistic"]
+
+
+@pytest.mark.parametrize("name", [name for name in GAMES if not GAMES[name].paired])
+def test_a_generator_of_an_unpaired_game_does_not_look_at_real_images(name: str) -> None:
+    fake = torch.randn(4)
+    assert torch.equal(ADVERSARIAL[name].generator(fake, torch.randn(4)), ADVERSARIAL[name].generator(fake, torch.randn(4)))
+
+
+def dirac(loss: str, r1: float, r2: float, steps: int = 4000, rate: float = 0.02) -> tuple[float, int]:
+    """The Dirac-GAN (Mescheder et al. 2018, section 2): G is a point θ, D(x) = ψ x, all data at 0, where both should end.
+
+    How far from there they are in the end, and how often they went round it.
+    """
+    theta, psi, turned = torch.tensor(1.0), torch.tensor(1.0), 0.0
+    game, real = ADVERSARIAL[loss], torch.zeros(1, 1, 1, 1)
+    for _ in range(steps):
+        slope, point, fake = psi.clone().requires_grad_(), theta.clone().requires_grad_(), theta.view(1, 1, 1, 1)
+        judge = functools.partial(lambda slope, x: slope * x.flatten(), slope)
+        total = game.discriminator(judge(real), judge(fake), 1.0).mean()
+        total = total + 0.5 * r1 * r1_penalty(judge, real).mean() + 0.5 * r2 * r1_penalty(judge, fake).mean()
+        (down,) = torch.autograd.grad(total, slope)
+        (pull,) = torch.autograd.grad(game.generator(psi * point.view(1), torch.zeros(1)).mean(), point)
+        before = math.atan2(psi, theta)
+        psi, theta = psi - rate * down, theta - rate * pull
+        turned += abs(math.remainder(math.atan2(psi, theta) - before, 2 * math.pi))
+    return math.hypot(theta, psi), int(turned / (2 * math.pi))
+
+
+@pytest.mark.parametrize("loss", ["non-saturating", "relativistic", "wasserstein"])
+def test_the_dirac_gan_converges_with_r1_and_with_both_and_circles_without(loss: str) -> None:
+    distance, turns = dirac(loss, 0.0, 0.0)
+    assert distance > 0.3
+    assert turns >= 5
+    assert dirac(loss, 1.0, 0.0)[0] < 0.001
+    assert dirac(loss, 0.5, 0.5)[0] < 0.001
+
+
+def test_the_gradient_penalty_of_a_linear_discriminator_is_how_far_its_slope_is_from_1() -> None:
+    torch.manual_seed(0)
+    weight, real, fake, share = torch.randn(12, requires_grad=True), torch.randn(5, 3, 2, 2), torch.randn(5, 3, 2, 2), torch.rand(5)
+    penalty = gradient_penalty(lambda x: x.flatten(1) @ weight + 7.0, real, fake, share)
+    torch.testing.assert_close(penalty, (weight.norm() - 1).square().expand(5))
+    at = gradient_penalty(lambda x: 0.5 * x.square().flatten(1).sum(1), real, fake, share)  # whose slope is x itself
+    mixed = share[:, None, None, None] * real + (1 - share[:, None, None, None]) * fake
+    torch.testing.assert_close(at, (mixed.flatten(1).norm(dim=1) - 1).square())
+    flat = gradient_penalty(lambda x: 0.0 * x.flatten(1).sum(1) * weight.sum(), real, fake, share)
+    (slope,) = torch.autograd.grad(flat.sum(), weight)
+    assert bool(slope.isfinite().all())
+
+
 def test_whatever_a_configuration_can_choose_is_declared() -> None:
     assert set(LIKELIHOODS) == {*get_args(Likelihood), *get_args(Reconstruction)}
     assert set(ADVERSARIAL) == set(GAMES) == set(get_args(Loss))
@@ -119,8 +186,7 @@ def test_every_objective_is_named(lang: str) -> None:
 
 @pytest.mark.parametrize("loss", get_args(Loss))
 def test_chance_is_the_loss_of_a_discriminator_that_says_0_to_everything(loss: str) -> None:
-    on_real, on_fake = ADVERSARIAL[loss].discriminator(torch.zeros(1), torch.zeros(1), 1.0)
-    assert GAMES[loss].chance_nats == pytest.approx((on_real + on_fake).item())
+    assert GAMES[loss].chance_nats == pytest.approx(ADVERSARIAL[loss].discriminator(torch.zeros(1), torch.zeros(1), 1.0).item())
     assert not GAMES[loss].won(0.0, GAMES[loss].chance_nats)
 
 

@@ -110,9 +110,9 @@ def _read(lang: str) -> dict[str, str]:
     for file in sorted(resources.files("latentlab.base").joinpath("locales", lang).iterdir(), key=lambda f: f.name):
         if not file.name.endswith(".json"):
             continue
-        for key, value in json.loads(file.read_text(encoding="utf-8")).items():
+        for key, value in json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=list):
             if key in texts:
-                raise KeyError(f"text {key!r} is in two files of locales/{lang}")
+                raise KeyError(f"text {key!r} stands twice in locales/{lang}")
             texts[key] = value
     return texts
 

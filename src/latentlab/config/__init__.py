@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 Reconstruction = Literal["mse", "bce"]  # of an autoencoder
 Likelihood = Literal["bernoulli"]  # of a VAE
-Loss = Literal["non-saturating", "hinge"]  # of a GAN
+Loss = Literal["non-saturating", "hinge", "least-squares", "wasserstein", "relativistic"]  # of a GAN
 EngineName = Literal["torch", "keras"]  # what trains
 BINARY: Collection[Reconstruction | Likelihood] = ("bce", "bernoulli")  # of pixels that are 0 or 1: on grey ones no likelihood
 
@@ -24,13 +24,19 @@ class Game(NamedTuple):
     chance_nats: float  # the discriminator's loss when it says 0 to everything
     won_gap: float  # wider: it is not a game any more
     flat_share: float = 0.0  # of chance's loss: below it the loss is flat at any gap
+    paired: bool = False  # whether the generator's loss looks at real images too
+    bounded: bool = True  # whether it makes sense without a bound on the discriminator's slope
 
     def won(self, gap: float, loss_nats: float) -> bool:
         """Whether the discriminator has won, by what both are over some steps (measured: `diagnosis.symptoms.discriminator_wins`)."""
         return gap > self.won_gap or (gap > 0 and loss_nats < self.flat_share * self.chance_nats)
 
 
+PENALTIES = ("r1_weight", "r2_weight", "gradient_penalty")  # of a GAN's training, on the discriminator's slope
 GAMES: Mapping[str, Game] = {
     "non-saturating": Game("Goodfellow et al. 2014", smoothed=True, chance_nats=2 * math.log(2), won_gap=15.0),
     "hinge": Game("Lim & Ye 2017", smoothed=False, chance_nats=2.0, won_gap=5.0, flat_share=0.1),
+    "least-squares": Game("Mao et al. 2017", smoothed=False, chance_nats=1.0, won_gap=math.inf, flat_share=0.02),
+    "wasserstein": Game("Arjovsky et al. 2017", smoothed=False, chance_nats=0.0, won_gap=math.inf, bounded=False),
+    "relativistic": Game("Jolicoeur-Martineau 2019", smoothed=False, chance_nats=math.log(2), won_gap=15.0, paired=True),
 }

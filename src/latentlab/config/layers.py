@@ -221,7 +221,7 @@ def discriminator_layers(model: GANModel, shape: Shape) -> Layers:
         model.discriminator_hidden,
         "leaky_relu",
         model.discriminator_normalization,
-        shape,
+        (*shape[:2], shape[2] * model.packing),
         1,
         first_normalized=False,  # DCGAN: no batch norm at the discriminator's input
         deviation=model.discriminator_deviation,

@@ -31,6 +31,7 @@ class Options(TypedDict, total=False):
     discriminator_channels: tuple[int, ...]
     discriminator_hidden: tuple[int, ...]
     discriminator_normalization: Literal["none", "batch", "spectral"]
+    packing: int
     discriminator_deviation: bool
     epochs: float
     steps: int | None
@@ -60,6 +61,8 @@ class Options(TypedDict, total=False):
     discriminator_updates: int
     label_smoothing: float
     r1_weight: float
+    r2_weight: float
+    gradient_penalty: float
     r1_steps: int
     augmentation: Literal["none", "shift-mirror"]
     generator_from: str | None

@@ -87,6 +87,9 @@ class GANModel(NetworkConfig):
     discriminator_normalization: Literal["none", "batch", "spectral"] = option(
         "spectral", "spectral: every layer divided by its largest singular value (Miyato et al. 2018)"
     )
+    packing: int = option(
+        1, "images that the discriminator judges together, all real or all generated (Lin et al. 2018)", minimum=1, maximum=8
+    )
     discriminator_deviation: bool = option(
         False, "beside the last maps how unlike each other a batch's images are in them (Karras et al. 2018)"
     )
@@ -156,7 +159,7 @@ class VAETrain(TrainConfig):
 class GANTrain(TrainConfig):
     """Training of a GAN. One step is the discriminator's updates, then the generator's."""
 
-    loss: Loss = option("hinge", " or ".join(f"{name} ({game.source})" for name, game in GAMES.items()))
+    loss: Loss = option("hinge", ", ".join(f"{name} ({game.source})" for name, game in GAMES.items()))
     generator_learning_rate: float = option(
         2e-4, "Adam's learning rate of the generator", above=0, live=True, short="--generator-learning-rate"
     )
@@ -172,7 +175,11 @@ class GANTrain(TrainConfig):
     r1_weight: float = option(
         0.0, "weight of R1, half the discriminator's squared gradient at real images (Mescheder et al. 2018); 0: none", minimum=0
     )
-    r1_steps: int = option(8, "steps between two R1 penalties, each of which counts for all of them (Karras et al. 2020)", minimum=1)
+    r2_weight: float = option(0.0, "weight of R2, the same at generated images (Mescheder et al. 2018); 0: none", minimum=0)
+    gradient_penalty: float = option(
+        0.0, "weight of (slope − 1)² between real and generated images (Gulrajani et al. 2017, who take 10); 0: none", minimum=0
+    )
+    r1_steps: int = option(8, "steps between two penalties, each of which counts for all of them (Karras et al. 2020)", minimum=1)
     augmentation: Literal["none", "shift-mirror"] = option(
         "none",
         "of what the discriminator sees, real and generated alike: shifted by up to an eighth, half mirrored (Zhao et al. 2020)",

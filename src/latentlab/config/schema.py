@@ -13,7 +13,7 @@ from typing import Any, Literal, assert_never, cast
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.shapes import parse
 from latentlab.base.texts import reason
-from latentlab.config import GAMES, Likelihood, Loss, Reconstruction
+from latentlab.config import GAMES, PENALTIES, Likelihood, Loss, Reconstruction
 from latentlab.config.field import ROLES, Field, Role, declared, plain
 from latentlab.config.parts import OWN, PARTS, AnyTrain, AutoencoderModel, DataConfig, GANModel, GANTrain, ModelConfig, VAEModel, check_part
 from latentlab.config.sources import named
@@ -49,9 +49,26 @@ class Config:
             usable = next(name for name, game in GAMES.items() if game.smoothed)
             remedy = reason("use", option=f"--train.loss {usable}")
             raise refusal("train.label_smoothing", reason("must.smoothing", loss=train.loss), train.label_smoothing, remedy)
-        if isinstance(train, GANTrain) and train.r1_weight and getattr(self.model, "discriminator_normalization", "") == "batch":
-            remedy = reason("use", option="--model.discriminator-normalization none")
-            raise refusal("train.r1_weight", reason("must.r1"), train.r1_weight, remedy)
+        if isinstance(train, GANTrain) and isinstance(self.model, GANModel):
+            self._check_game(train, self.model)
+
+    def _check_game(self, train: GANTrain, model: GANModel) -> None:
+        """What a GAN's loss, penalties and discriminator ask of each other. Raises LabError."""
+        penalties = {name: getattr(train, name) for name in PENALTIES if getattr(train, name)}
+        for name, weight in penalties.items():
+            if model.discriminator_normalization == "batch":
+                raise refusal(f"train.{name}", reason("must.r1"), weight, reason("use", option="--model.discriminator-normalization none"))
+        if not GAMES[train.loss].bounded and not penalties and model.discriminator_normalization != "spectral":
+            remedy = reason("use", option="--train.gradient-penalty 10")
+            raise refusal("train.gradient_penalty", reason("must.penalty", loss=train.loss), train.gradient_penalty, remedy)
+        if model.packing > 1 and "discriminator" in dict(self.own):
+            raise refusal("model.packing", reason("must.single"), model.packing)
+        if train.batch_size % (train.shards * model.packing):
+            raise refusal("model.packing", reason("must.packing", batch=train.batch_size // train.shards), model.packing)
+        foreign = {"train.r2_weight": train.r2_weight, "train.gradient_penalty": train.gradient_penalty, "model.packing": model.packing - 1}
+        foreign["train.loss"] = GAMES[train.loss].paired
+        if train.engine == "keras" and (names := [name for name, value in foreign.items() if value]):
+            raise refusal(names[0], reason("must.not_keras"), self.values()[names[0]], reason("use", option="--engine torch"))
 
     @property
     def family(self) -> Family:

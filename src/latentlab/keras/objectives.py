@@ -55,4 +55,8 @@ ADVERSARIAL: Mapping[str, Adversarial] = {
         lambda fake: softplus(-fake),
     ),
     "hinge": Adversarial(lambda real, fake, target: (ops.relu(1 - real), ops.relu(1 + fake)), lambda fake: -fake),
+    "least-squares": Adversarial(
+        lambda real, fake, target: (0.5 * ops.square(real - 1), 0.5 * ops.square(fake + 1)), lambda fake: 0.5 * ops.square(fake)
+    ),
+    "wasserstein": Adversarial(lambda real, fake, target: (-real, fake), lambda fake: -fake),
 }

@@ -5,17 +5,20 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from contextlib import nullcontext
+from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from latentlab.base.seeding import torch_generator
+from latentlab.config import GAMES
 from latentlab.config.layers import Layers
 from latentlab.config.parts import GANModel, GANTrain
 from latentlab.models.learner import Losses, Moment, Parts, buffers_held, frozen, spectra_held
 from latentlab.models.nets import Decoder, Discriminator, Moves, drawn, moves, shifted_and_mirrored, to_bytes, to_unit
-from latentlab.models.objectives import ADVERSARIAL, r1_penalty
+from latentlab.models.objectives import ADVERSARIAL, gradient_penalty, r1_penalty
 from latentlab.models.optimiser import Adam, Average
 from latentlab.models.own import Optimizer, Own, given_losses
 from latentlab.models.shards import Shards
@@ -32,13 +35,15 @@ class GANLearner:
         self.latent_dim, self.game, self.real_target = model.latent_dim, ADVERSARIAL[train.loss], train.label_smoothing
         self.generator_updates, self.discriminator_updates = train.generator_updates, train.discriminator_updates
         self.frozen_images, self.rate_halflife_images = train.generator_frozen_images, train.rate_halflife_images
-        self.r1_weight, self.r1_steps, self.augmented = train.r1_weight, train.r1_steps, train.augmentation != "none"
+        self.r1_weight, self.r2_weight, self.slope_weight = train.r1_weight, train.r2_weight, train.gradient_penalty
+        self.r1_steps, self.augmented, self.paired = train.r1_steps, train.augmentation != "none", GAMES[train.loss].paired
         self.spectral = model.discriminator_normalization == "spectral"
         self.own_step = own.step
         if own.step is not None:
             self.phases = ("step",)
         generator = drawn(Decoder, layers["generator"], model.initialization, own.networks.get("generator")).to(device)
-        discriminator = drawn(Discriminator, layers["discriminator"], model.initialization, own.networks.get("discriminator")).to(device)
+        judge = partial(Discriminator, packing=model.packing)
+        discriminator = drawn(judge, layers["discriminator"], model.initialization, own.networks.get("discriminator")).to(device)
         self.networks: dict[str, nn.Module] = {"generator": generator, "discriminator": discriminator}
         self.average = Average(generator, train.ema_halflife_images)
         self.averaged = {"generator": self.average.network, "discriminator": discriminator}
@@ -105,47 +110,75 @@ class GANLearner:
         """What as many fakes as a batch has images are made from: z [N, Z], and how each is moved."""
         return self.noise(noise, moment, number), *self._moves(stream, moment, number, images)
 
-    def _judge(self, x: Tensor, z: Tensor, *moved: Tensor) -> Losses:
+    def _fooling(self, images: Tensor, moment: Moment, number: int) -> tuple[Tensor, ...]:
+        """What the generator's loss is computed of: what fakes are made from, and in a paired game real images as they are seen."""
+        fakes = self._fakes("generator", "generator", moment, number, images)
+        if not self.paired:
+            return fakes
+        return *fakes, _shown(to_unit(images[-self.batch :]), *self._moves("generator-real", moment, number, images))
+
+    def _made(self, z: Tensor, *moved: Tensor) -> Tensor:
+        """Fakes as the discriminator sees them, for its own update: [N, C, H, W]."""
+        generator = self.networks["generator"]
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16), torch.no_grad(), buffers_held(generator):
+            return _shown(torch.sigmoid(generator(z).float()), *moved)
+
+    def _judge(self, x: Tensor, fake: Tensor) -> Losses:
         """The discriminator's loss on what it sees of real images and on as many fakes, and its mean logits on both."""
-        generator, discriminator = self.networks["generator"], self.networks["discriminator"]
+        discriminator = self.networks["discriminator"]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            with torch.no_grad(), buffers_held(generator):
-                fake = _shown(torch.sigmoid(generator(z).float()), *moved)  # [N, C, H, W]
             # Real and fake pass apart, so that batch norm never mixes them; the cache keeps it at one power iteration.
             with parametrize.cached() if self.spectral else nullcontext():
                 real_logit, fake_logit = discriminator(x), discriminator(fake)  # [N], [N]
-        on_real, on_fake = self.game.discriminator(real_logit, fake_logit, self.real_target)
-        loss = on_real.mean() + on_fake.mean()
+        loss = self.game.discriminator(real_logit, fake_logit, self.real_target).mean()
         return {"discriminator_loss": loss, "real_logit": real_logit.mean(), "fake_logit": fake_logit.mean()}
 
-    def _fool(self, z: Tensor, *moved: Tensor) -> Losses:
-        """The generator's loss: how little the discriminator takes its images for real."""
+    def _verdict(self, x: Tensor, z: Tensor, *moved: Tensor) -> Losses:
+        """As `_judge`, of what fakes are made from."""
+        return self._judge(x, self._made(z, *moved))
+
+    def _fool(self, z: Tensor, *given: Tensor) -> Losses:
+        """The generator's loss: how little the discriminator takes its images for real; beside real ones, given last, in a paired game."""
+        discriminator, moved = self.networks["discriminator"], given[:-1] if self.paired else given
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             fake = _shown(torch.sigmoid(self.networks["generator"](z).float()), *moved)  # [N, C, H, W]
-            logit = self.networks["discriminator"](fake)  # [N]
-        return {"generator_loss": self.game.generator(logit).mean()}
+            with parametrize.cached() if self.spectral else nullcontext():
+                logit = discriminator(fake)  # [N]
+                real_logit = discriminator(given[-1]) if self.paired else logit
+        return {"generator_loss": self.game.generator(logit, real_logit).mean()}
 
-    def _penalty(self, x: Tensor) -> Tensor:
-        """R1 of the steps up to the next one, in fp32: its gradient of a gradient is too fine for bf16."""
-        with buffers_held(self.networks["discriminator"]):
-            squares = r1_penalty(self.networks["discriminator"], x)
-        return 0.5 * self.r1_weight * self.r1_steps * squares.mean()
+    def _penalty(self, x: Tensor, fake: Tensor, share: Tensor | None) -> Tensor:
+        """R1, R2 and the slope's of the steps up to the next ones, in fp32: a gradient of a gradient is too fine for bf16."""
+        network = self.networks["discriminator"]
+        with buffers_held(network):
+            weighed = ((self.r1_weight, x), (self.r2_weight, fake))
+            parts = [0.5 * weight * r1_penalty(network, images).mean() for weight, images in weighed if weight]
+            if share is not None:
+                parts.append(self.slope_weight * gradient_penalty(network, x, fake, share).mean())
+        return self.r1_steps * torch.stack(parts).sum()
 
     def _update_discriminator(self, images: Tensor, moment: Moment, number: int) -> Losses:
-        network, is_penalised = self.networks["discriminator"], self.r1_weight and number == 0 and moment.step % self.r1_steps == 0
-
-        def losses(x: Tensor, z: Tensor, *moved: Tensor) -> Losses:
-            told = self._judge(x, z, *moved)
-            return told | {"discriminator_loss": told["discriminator_loss"] + self._penalty(x)} if is_penalised else told
-
+        network = self.networks["discriminator"]
+        weighs = self.r1_weight or self.r2_weight or self.slope_weight
+        is_penalised = weighs and number == 0 and moment.step % self.r1_steps == 0
         inputs = self._real(images, moment, number)
+        if self.slope_weight:
+            source = torch_generator(self.device, self.seed, "penalty", moment.step, number)
+            inputs = *inputs, torch.rand(self.batch, generator=source, device=self.device)
+
+        def losses(x: Tensor, z: Tensor, *given: Tensor) -> Losses:
+            moved, share = (given[:-1], given[-1]) if self.slope_weight else (given, None)
+            fake = self._made(z, *moved)
+            told = self._judge(x, fake)
+            return told | {"discriminator_loss": told["discriminator_loss"] + self._penalty(x, fake, share)} if is_penalised else told
+
         with spectra_held(network, after_one=True) if self.shards.count > 1 else nullcontext():
             told, norm = self.shards.descend(losses, inputs, self.discriminator_adam, moment.step, "discriminator", [network])
         return told | {"discriminator_gradient_norm": norm}
 
     def _update_generator(self, images: Tensor, moment: Moment, number: int, hold: bool) -> Losses:
         """One update, or with `hold` only its loss and gradient: the generator keeps weights, moments and statistics."""
-        network, inputs = self.networks["generator"], self._fakes("generator", "generator", moment, number, images)
+        network, inputs = self.networks["generator"], self._fooling(images, moment, number)
         with frozen(self.networks["discriminator"]), buffers_held(network) if hold else nullcontext():
             told, norm = self.shards.descend(
                 self._fool, inputs, self.generator_adam, moment.step, "generator", [] if hold else [network], hold=hold
@@ -175,13 +208,13 @@ class GANLearner:
     def after_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
         with buffers_held(self.networks["discriminator"]), buffers_held(self.networks["generator"]):
             if phase == "step":
-                told = self._judge(*self._real(images[: self.batch], moment, 0))
+                told = self._verdict(*self._real(images[: self.batch], moment, 0))
                 return {name: told[name] for name in ("real_logit", "fake_logit")}
             if phase == "discriminator":
                 batches = torch.split(images, self.batch)
-                return self.shards.means(self._judge, self._real(batches[-1], moment, len(batches) - 1))
+                return self.shards.means(self._verdict, self._real(batches[-1], moment, len(batches) - 1))
             last = 0 if moment.images_seen < self.frozen_images else self.generator_updates - 1
-            return self.shards.means(self._fool, self._fakes("generator", "generator", moment, last, images))
+            return self.shards.means(self._fool, self._fooling(images, moment, last))
 
     def set(self, name: str, value: float) -> None:
         if name in ("generator_updates", "discriminator_updates"):
@@ -202,7 +235,7 @@ class GANLearner:
     def held_out(self, images: Tensor, seed: int, first: int) -> dict[str, Tensor]:
         """The discriminator's logits on held-out images: far below those on training images, it has memorised them."""
         with torch.no_grad():
-            return {"real_logit": self.networks["discriminator"].eval()(to_unit(images))}
+            return {"real_logit": cast(Discriminator, self.networks["discriminator"].eval()).alone(to_unit(images))}
 
     def code_from_normal(self, z: Tensor) -> Tensor:
         return z

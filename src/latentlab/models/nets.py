@@ -124,12 +124,22 @@ class Discriminator(Chain):
     """Images [N, C, H, W] in [0, 1] to one logit each [N], large for real.
 
     It brings them to its own range, [-1, 1]: with black as 0 the first layer would hardly learn from the background. One of
-    somebody's own takes them as they are.
+    somebody's own takes them as they are. With a `packing` of m it judges m images at once, stacked as channels (Lin et al. 2018).
     """
 
+    def __init__(self, layers: Layers | nn.Module, packing: int = 1) -> None:
+        super().__init__(layers)
+        self.packing = packing
+
     def forward(self, x: Tensor) -> Tensor:  # [N, C, H, W]
-        logit: Tensor = self.layers(x if self.is_own else 2 * x - 1)  # [N, 1]
-        return logit.float().reshape(len(x))  # [N]
+        packed = x.reshape(-1, self.packing * x.shape[1], *x.shape[2:]) if self.packing > 1 else x
+        logit: Tensor = self.layers(packed if self.is_own else 2 * packed - 1)  # [N / packing, 1]
+        return logit.float().reshape(len(packed))  # [N / packing]
+
+    def alone(self, x: Tensor) -> Tensor:
+        """A logit for each image [N, C, H, W], beside copies of itself where it judges several at once: [N]."""
+        logit: Tensor = self(x.repeat_interleave(self.packing, 0))
+        return logit
 
     def features(self, x: Tensor) -> Tensor:
         """What the last linear layer makes its logit of: [N, C, H, W] to [N, F]. LabError where it is not one such layer's."""
@@ -138,7 +148,7 @@ class Discriminator(Chain):
         if not last:
             raise LabError("a discriminator must have a linear layer, before whose last one its features are looked at.")
         with last[0].register_forward_pre_hook(lambda layer, inputs: seen.append(inputs[0])):
-            self(x)
+            self.alone(x)
         return seen[-1].float().flatten(1)  # [N, F]
 
 

@@ -103,24 +103,65 @@ def hinge_generator(fake: Tensor) -> Tensor:
     return -fake
 
 
-def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
-    """‖∂D/∂x‖² at real images [N, C, H, W], summed over pixels: [N] (Mescheder et al. 2018, eq. 9 without γ/2).
+def least_squares_discriminator(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """½ (D(x) − 1)² and ½ (D(G(z)) + 1)², each [N] (Mao et al. 2017, eq. 8)."""
+    return 0.5 * (real - 1.0).square(), 0.5 * (fake + 1.0).square()
+
+
+def least_squares_generator(fake: Tensor) -> Tensor:
+    """½ D(G(z))², [N]: with these targets the game minimises a Pearson χ² (Mao et al. 2017, eq. 8)."""
+    return 0.5 * fake.square()
+
+
+def wasserstein_discriminator(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """−D(x) and D(G(z)), each [N] (Arjovsky et al. 2017, eq. 2): a distance where the slope of D is at most 1."""
+    return -real, fake
+
+
+def relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """softplus(−(D(x) − D(G(z)))), [N], each real image beside one fake (Jolicoeur-Martineau 2019, RpGAN)."""
+    return F.softplus(fake - real)
+
+
+def relativistic_generator(fake: Tensor, real: Tensor) -> Tensor:
+    """softplus(−(D(G(z)) − D(x))), [N] (Jolicoeur-Martineau 2019, RpGAN)."""
+    return F.softplus(real - fake)
+
+
+def r1_penalty(discriminator: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """‖∂D/∂x‖² at images [N, C, H, W], summed over pixels: [N] (Mescheder et al. 2018, eq. 9 without γ/2; at fakes it is R2).
 
     The discriminator must judge each image apart: batch norm would mix their gradients.
     """
-    x = real.detach().requires_grad_()
+    x = x.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
     return gradient.square().flatten(1).sum(1)
+
+
+def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
+    """(‖∂D/∂x‖ − 1)² at x = share · real + (1 − share) · fake, a share [N] for each pair: [N] (Gulrajani et al. 2017, eq. 3)."""
+    share = share[:, None, None, None]
+    squares = r1_penalty(discriminator, share * real + (1.0 - share) * fake)
+    return ((squares + 1e-12).sqrt() - 1.0).square()  # the sum keeps the root's slope finite at no slope
 
 
 class Adversarial(NamedTuple):
     """Both losses of a game; what else is known of it is `latentlab.config.GAMES` under the same name."""
 
-    discriminator: Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor]]  # logits on real and fake [N], the target of real ones
-    generator: Callable[[Tensor], Tensor]  # logits on fakes [N]
+    discriminator: Callable[[Tensor, Tensor, float], Tensor]  # logits on real and fake [N], the target of real ones: their sum [N]
+    generator: Callable[[Tensor, Tensor], Tensor]  # logits on fakes and, in a paired game, on real images [N]
+
+
+def _both(losses: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Callable[[Tensor, Tensor, float], Tensor]:
+    return lambda real, fake, _: torch.add(*losses(real, fake))
 
 
 ADVERSARIAL: Mapping[str, Adversarial] = {
-    "non-saturating": Adversarial(non_saturating_discriminator, non_saturating_generator),
-    "hinge": Adversarial(lambda real, fake, _: hinge_discriminator(real, fake), hinge_generator),
+    "non-saturating": Adversarial(
+        lambda *given: torch.add(*non_saturating_discriminator(*given)), lambda fake, _: non_saturating_generator(fake)
+    ),
+    "hinge": Adversarial(_both(hinge_discriminator), lambda fake, _: hinge_generator(fake)),
+    "least-squares": Adversarial(_both(least_squares_discriminator), lambda fake, _: least_squares_generator(fake)),
+    "wasserstein": Adversarial(_both(wasserstein_discriminator), lambda fake, _: hinge_generator(fake)),
+    "relativistic": Adversarial(lambda real, fake, _: relativistic_discriminator(real, fake), relativistic_generator),
 }

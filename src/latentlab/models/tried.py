@@ -16,6 +16,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.seeding import torch_generator
 from latentlab.base.texts import reason
+from latentlab.config import PENALTIES
 from latentlab.config.layers import Shape
 from latentlab.config.schema import Config
 from latentlab.models import build
@@ -89,8 +90,9 @@ def _check_network(name: str, network: nn.Module, given: Tensor, config: Config,
     _check_output(name, network, given, out, wanted, config)
     if name != "encoder":
         _check_range(name, out)
-    if name == "discriminator" and config.values().get("train.r1_weight") and any(map(_mixes, network.modules())):
-        raise refusal("train.r1_weight", reason("must.r1"), config.values()["train.r1_weight"])
+    penalties = [penalty for penalty in PENALTIES if getattr(config.train, penalty, 0)] if name == "discriminator" else []
+    if penalties and any(map(_mixes, network.modules())):
+        raise refusal(f"train.{penalties[0]}", reason("must.r1"), getattr(config.train, penalties[0]))
     form = described(network, refer, name)
     tried(name, network, given[: max(1, len(given) // 2)])  # of another batch size
     if changed := _difference(form, described(network, refer, name), name):

@@ -157,7 +157,7 @@ def _lost_for(sight: Sight) -> int:
 def _window_of_game(sight: Sight) -> dict[str, float | int] | None:
     """The discriminator's side of the last window; None for what is no GAN and while the generator is held."""
     game = GAMES.get(sight.facts.loss)
-    if sight.window is None or not sight.released or game is None:
+    if sight.window is None or not sight.released or game is None or not game.chance_nats:  # a distance has no chance level
         return None
     real, fake, loss = (sight.window.mean(name) for name in ("real_logit", "fake_logit", "discriminator_loss"))
     if real is None or fake is None or loss is None:
