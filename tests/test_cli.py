@@ -190,7 +190,7 @@ def test_the_default_folder_counts_up(tmp_path: Path, capsys, monkeypatch) -> No
         (["train", "mlp-vae", "--batch-size", "1", "--model.normalization", "batch"], ["--batch-size must be at least 2"]),
         (["train", "mlp-vae", "--data", "mnit"], ["--data must be digits", "Did you mean mnist?"]),
         (["sweep", "mlp-vae", "--data", "Fashion_MNIST"], ["--data must be", "Did you mean fashion-mnist?"]),
-        (["lab", "--data", "CIFAR10"], ["--data must be"]),
+        (["lab", "--data", "CIFAR100"], ["--data must be"]),
         (["lab", "--out", "full"], ["--out must be a folder that is new, empty or of runs", "'full'"]),
         (["sweep", "mlp-vae", "--seeds", "2", "--out", "full"], ["--out must be a folder that is new, empty or of runs"]),
         (["sample", "nowhere"], ["a run must be", "'nowhere'"]),

@@ -23,13 +23,18 @@ _EXAMPLE = "https://…/{0000..0099}.tar"
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One idx file of a published set, downloaded as NAME.gz. `content_sha256` is of the uncompressed file, where it is known."""
+    """One file of a published set, downloaded as NAME.gz. `content_sha256` is of the uncompressed file, where it is known.
+
+    "idx" (MNIST's form) is one array of this shape; "cifar" a tar file of six: rows of a label and 3 x 32 x 32 bytes, the last
+    sixth of them the test images.
+    """
 
     name: str
     shape: tuple[int, ...]
     gz_sha256: str
     gz_bytes: int
     content_sha256: str | None = None
+    form: Literal["idx", "cifar"] = "idx"
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class Source:
     class_names: tuple[str, ...] = ()  # a folder's sub-folders name its classes
     licence: str = ""  # and whose work it is
     addresses: tuple[str, ...] = ()  # https folders that the files are published under, tried in order
-    files: tuple[SourceFile, ...] = ()  # training images and labels, test images and labels
+    files: tuple[SourceFile, ...] = ()  # training images and labels, test images and labels; or one that holds all
 
     @property
     def spelling(self) -> str:
@@ -59,6 +64,12 @@ class Source:
     def placed(self) -> bool:
         """Whether it lies somewhere that the SPEC names."""
         return self.kind in ("folder", "arrays", "remote")
+
+    @property
+    def train_count(self) -> int:
+        """How many images of a published set are training images."""
+        first = self.files[0]
+        return first.shape[0] * 5 // 6 if first.form == "cifar" else first.shape[0]
 
     @property
     def download_bytes(self) -> int:
@@ -122,6 +133,24 @@ _SOURCES = (
             ("e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17", 29497),
             ("edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5", 3041136),
             ("20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c", 5120),
+        ),
+    ),
+    Source(
+        "cifar10",
+        "published",
+        size=32,
+        channels=3,
+        class_names=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+        licence="none stated; A. Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images",
+        addresses=("https://www.cs.toronto.edu/~kriz/",),
+        files=(
+            SourceFile(
+                "cifar-10-binary.tar",
+                (60000, 3073),
+                "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+                170052171,
+                form="cifar",
+            ),
         ),
     ),
     Source("folder", "folder", size=64),

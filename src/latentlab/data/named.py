@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import math
 import struct
 import sys
+import tarfile
 import zlib
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -29,11 +31,12 @@ from latentlab.data.sets import Data, ImageSet, cut_by_content, fingerprint, fir
 Report = Callable[[str], None]
 
 _FILE = "datasets/data/digits.csv.gz"  # within scikit-learn: 64 pixels and the digit in each line
+_TAR_BYTES = 1 << 20  # of a tar file, beside what is in its batches
 _CONTRAST = 1.6  # the steps between 8 x 8 pixels become slopes; this makes them as steep as a pen's stroke in MNIST
 
 
 class _Verified(NamedTuple):
-    """One idx file that was read and checked."""
+    """One file that was read and checked."""
 
     array: NDArray[np.uint8]
     content_sha256: str
@@ -73,12 +76,12 @@ def load_published(config: DataConfig) -> Data:
     be had, Damaged when one is wrong.
     """
     published = SOURCES[config.spec]
-    count = published.files[0].shape[0]
+    count = published.train_count
     if config.val_images >= count:
         raise refusal("data.val_images", f"less than {count}, the number of training images of {published.name}", config.val_images)
     files = _verified_files(published, config.root, offline=config.offline)
-    train_images, train_labels, test_images, test_labels = (file.array for file in files)
-    source, test_source = (prepared(images[..., None], config) for images in (train_images, test_images))
+    train_images, train_labels, test_images, test_labels = _arrays(files, published)
+    source, test_source = (prepared(images, config) for images in (train_images, test_images))
     labels, rows, border = train_labels.astype(np.int64), np.arange(count, dtype=np.int64), count - config.val_images
     chosen = first_images(rows[:border], config.train_images), rows[border:]
     train, val = (ImageSet(source, part, labels[part]) for part in chosen)
@@ -86,6 +89,15 @@ def load_published(config: DataConfig) -> Data:
     content = f"{published.name} {' '.join(file.content_sha256 for file in files)} {train.shape}"
     notes = tuple(file.note for file in files if file.note)
     return Data(published.name, train, val, test, published.class_names, fingerprint(content, train, val, test), notes=notes)
+
+
+def _arrays(files: Sequence[_Verified], source: Source) -> list[NDArray[np.uint8]]:
+    """Training images [N, H, W, C] and labels [N], then those of the test."""
+    if source.files[0].form == "idx":
+        return [file.array if file.array.ndim == 1 else file.array[..., None] for file in files]
+    table, count = files[0].array, source.train_count
+    images = np.ascontiguousarray(table[:, 1:].reshape(-1, source.channels, source.size, source.size).transpose(0, 2, 3, 1))
+    return [images[:count], table[:count, 0], images[count:], table[count:, 0]]
 
 
 def _verified_files(
@@ -114,17 +126,19 @@ def _to_stderr(line: str) -> None:
 
 
 def verify(path: Path, file: SourceFile, source: Source) -> _Verified:
-    """Read one idx file and check it: its form always; its sha256 where the content's is known, else the .gz's.
+    """Read one file and check it: its form always; its sha256 where the content's is known, else the .gz's.
 
     A .gz whose own sha256 is not the published one may have been compressed anew: then only its form is known, and a
     note says so. Raises Damaged.
     """
     remedy = f"Delete it and run `latentlab data fetch {source.name}`, or use --data digits."
-    content = read_content(path, _header_bytes(file.shape) + math.prod(file.shape), remedy)
-    array = parse_idx(content, file.shape, path, remedy)
+    slack = _header_bytes(file.shape) if file.form == "idx" else _TAR_BYTES
+    content = read_content(path, slack + math.prod(file.shape), remedy)
+    array = parse_idx(content, file.shape, path, remedy) if file.form == "idx" else parse_cifar(content, file.shape, path, remedy)
     last_class = len(source.class_names) - 1
-    if array.ndim == 1 and int(array.max()) > last_class:
-        raise Damaged(f"{path} must hold labels of 0 to {last_class}. One is {int(array.max())}. {remedy}")
+    labels = array[:, 0] if file.form == "cifar" else array
+    if labels.ndim == 1 and int(labels.max()) > last_class:
+        raise Damaged(f"{path} must hold labels of 0 to {last_class}. One is {int(labels.max())}. {remedy}")
     digest = hashlib.sha256(content).hexdigest()
     if file.content_sha256 is not None:
         if digest != file.content_sha256:
@@ -140,7 +154,7 @@ def verify(path: Path, file: SourceFile, source: Source) -> _Verified:
 
 
 def read_content(path: Path, limit: int, remedy: str) -> bytes:
-    """The uncompressed bytes of an idx file, gzipped if its name ends in .gz, of at most `limit` bytes.
+    """The uncompressed bytes of a file, gzipped if its name ends in .gz, of at most `limit` bytes.
 
     Reading stops one byte after the limit, so that a small file that unpacks to a huge one costs nothing.
     Raises Damaged when it is longer or is not whole gzip; `remedy` says what to do.
@@ -157,6 +171,29 @@ def read_content(path: Path, limit: int, remedy: str) -> bytes:
     if len(content) > limit:
         raise Damaged(f"{path} must hold {limit:,} bytes. It holds more. {remedy}")
     return content
+
+
+def parse_cifar(content: bytes, shape: tuple[int, ...], path: Path, remedy: str) -> NDArray[np.uint8]:
+    """The rows in the bytes of CIFAR-10's tar file, training batches 1 to 5 and then the test's: uint8 of `shape`.
+
+    A row is a label, then the red, green and blue bytes of the image (https://www.cs.toronto.edu/~kriz/cifar.html, binary version).
+    Raises Damaged, with the file's name.
+    """
+    names = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]
+    found: dict[str, bytes] = {}
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+            for member in tar:
+                opened = tar.extractfile(member) if member.isfile() else None
+                if opened is not None:
+                    found[Path(member.name).name] = opened.read()
+    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        raise Damaged(f"{path} must be a tar file. It is not, or is damaged ({error}). {remedy}") from None
+    each = math.prod(shape) // len(names)
+    for name in names:
+        if len(found.get(name, b"")) != each:
+            raise Damaged(f"{path} must hold {name} of {each:,} bytes. It holds {len(found.get(name, b'')):,}. {remedy}")
+    return np.frombuffer(b"".join(found[name] for name in names), np.uint8).reshape(shape)
 
 
 def parse_idx(content: bytes, shape: tuple[int, ...], path: Path, remedy: str) -> NDArray[np.uint8]:
@@ -190,13 +227,19 @@ def _times(sizes: tuple[int, ...]) -> str:
 
 
 def prepared(images: Images, config: DataConfig) -> Images:
-    """Grey images uint8 [N, H, W, 1] of the configuration's size, with antialiasing, and channels ("rgb" repeats the grey); read-only."""
-    size = config.image_size
-    if size is not None and images.shape[1:3] != (size, size):
-        given, images = images, np.empty((len(images), size, size, 1), np.uint8)
+    """Images uint8 [N, H, W, C] of the configuration's size, with antialiasing, and channels; read-only.
+
+    "rgb" repeats a grey, "grey" is the luminance (ITU-R 601) of a colour.
+    """
+    depth = 1 if config.channels == "grey" else images.shape[3]
+    size = config.image_size or images.shape[1]
+    if images.shape[1:] != (size, size, depth):
+        given, images = images, np.empty((len(images), size, size, depth), np.uint8)
         for row, image in enumerate(given):
-            images[row, :, :, 0] = np.asarray(to_pil(image).resize((size, size), Image.Resampling.BICUBIC))
-    if config.channels == "rgb":
+            picture = to_pil(image).convert("L" if depth == 1 else "RGB")
+            resized = picture if picture.size == (size, size) else picture.resize((size, size), Image.Resampling.BICUBIC)
+            images[row] = np.asarray(resized).reshape(size, size, depth)
+    if config.channels == "rgb" and depth == 1:
         images = np.repeat(images, 3, axis=3)
     images.setflags(write=False)
     return images
