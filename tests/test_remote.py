@@ -211,7 +211,7 @@ def test_braces_count_with_their_digits() -> None:
         ("nonsense://host/x.tar", r"an address of a kind that fsspec knows.*nonsense"),
         ("https://me:secret@host/x.tar", r"an address without a password. Got '…@host'"),
         ("http://127.0.0.1:9/{0..1}.tar", r"cannot be read: .*127\.0\.0\.1"),
-        ("address:x", r"must be digits, .*npz:FILE or an address such as https://…/\{0000\.\.0099\}\.tar"),
+        ("address:x", r"must be digits, .*npz:FILE or an address such as https://"),
     ],
 )
 def test_an_address_that_cannot_be_is_one_line(spec: str, said: str, cache: Path) -> None:

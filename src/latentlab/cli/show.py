@@ -12,8 +12,11 @@ from typing import Any
 from tqdm import tqdm
 
 from latentlab.base.errors import LabError, printable, refusal
+from latentlab.base.files import check_writable
+from latentlab.base.texts import reason
 from latentlab.cli import say
-from latentlab.cli.parser import Parser, add_value
+from latentlab.cli.parser import Parser, add_fields, add_lang, add_value, config_changes, named_spec
+from latentlab.config.parts import every_field
 from latentlab.config.presets import PRESETS, about, preset
 from latentlab.config.sources import valid
 from latentlab.runs.diagnosis import diagnose, line
@@ -21,6 +24,7 @@ from latentlab.runs.diagnosis.sight import facts_of
 from latentlab.runs.folder import RunFolder, list_runs, open_folder, run_paths
 
 STOP_SECONDS = 60.0
+MOST_UNREAD = 0.01  # of a source's files, that may be unreadable without a word
 SHORT = {"loss_nats": "loss", "kl_nats": "KL", "mse": "mse", "discriminator_loss": "D", "generator_loss": "G"}  # of losses, in a line
 FLOOR = "Floor: what other real images reach; of grey pixels their entropy, of an accuracy the commonest class."
 UNITS = 36  # characters of a unit that are shown
@@ -181,20 +185,55 @@ def command_presets(arguments: list[str]) -> int:
 
 def command_data(arguments: list[str]) -> int:
     """Data sets: download one, or draw pictures."""
-    if arguments[:1] == ["make-art"]:
-        return _make_art(arguments[1:])
-    parser = Parser("data", "Download a data set: `latentlab data fetch mnist`. Draw pictures: `latentlab data make-art --out DIR`.")
-    parser.add_argument("action", metavar="fetch|make-art")
+    if arguments[:1] in (["make-art"], ["inspect"]):
+        return (_make_art if arguments[0] == "make-art" else _inspect)(arguments[1:])
+    parser = Parser(
+        "data",
+        "Download a data set: `latentlab data fetch mnist`. Look at one file by file: `latentlab data inspect folder:DIR`. "
+        "Draw pictures: `latentlab data make-art --out DIR`.",
+    )
+    parser.add_argument("action", metavar="fetch|inspect|make-art")
     parser.add_argument("spec", metavar="SPEC", help=valid("published"))
     parser.add_argument("--data-root", metavar="DIR", help="where it goes; default LATENTLAB_DATA, else the platform's cache folder")
     parser.add_argument("--from", dest="address", metavar="URL", help="another https address that holds the set's files")
     options = parser.parse(arguments)
     if options.action != "fetch":
-        raise refusal("the data action", "fetch or make-art", options.action, "`latentlab data fetch mnist` downloads MNIST.")
+        raise refusal("the data action", "fetch, inspect or make-art", options.action, "`latentlab data fetch mnist` downloads MNIST.")
     from latentlab.data import fetch
 
     addresses = [options.address.rstrip("/") + "/"] if options.address else None
     print(fetch(options.spec, options.data_root, addresses, report=say))
+    return 0
+
+
+def _inspect(arguments: list[str]) -> int:
+    parser = Parser(
+        "data inspect",
+        "Say what becomes of each file of a data set: used, converted, enlarged, double, skipped or left aside; splits, classes, sizes.",
+    )
+    parser.add_argument("spec", type=named_spec, metavar="SPEC", help=valid())
+    add_fields({"data": parser}, [field for field in every_field().values() if field.part == "data" and field.leaf != "spec"])
+    parser.add_argument("--json", action="store_true", help="as JSON, file by file")
+    parser.add_argument("--out", metavar="FILE.html", help="a page with a contact sheet, too")
+    parser.add_argument("--skip-unreadable", action="store_true", help="go on where more than 1 %% of the files cannot be read")
+    add_lang(parser, "the language of what is told")
+    options = parser.parse(arguments)
+    from latentlab.data import load_data
+    from latentlab.data.inspected import inspect
+    from latentlab.show.inspection import lines, write_html
+
+    base = preset("mlp-ae")  # any: it is the data's part alone that counts
+    config = base.replace(**config_changes(options, base) | {"data.spec": options.spec}).data
+    found = inspect(config, load_data(config))
+    count = len(found.used) + len(found.skipped)
+    if len(found.skipped) > MOST_UNREAD * count and not options.skip_unreadable:
+        named = ", ".join(f"{printable(path)} ({why})" for path, why in found.skipped[:10])
+        raise LabError(reason("unread", spec=options.spec, unread=len(found.skipped), count=count, named=named))
+    print(json.dumps(found.as_json(), indent=2) if options.json else "\n".join(lines(found, options.lang)))
+    if options.out:
+        check_writable(Path(options.out))
+        write_html(found, Path(options.out), options.lang)
+        say(f"{options.out} written.")
     return 0
 
 

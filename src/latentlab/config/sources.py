@@ -18,7 +18,7 @@ from latentlab.base.errors import LabError, refusal
 Kind = Literal["embedded", "published", "folder", "arrays", "remote"]
 
 
-_EXAMPLE = "https://…/{0000..0099}.tar"
+_EXAMPLE = "https://….tar"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ clipped; grey or RGB; centre crop or padding to a square; one bicubic resize wit
 from __future__ import annotations
 
 import io
+from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,14 @@ from PIL import Image, UnidentifiedImageError
 from latentlab.base.images import check_png
 from latentlab.base.texts import reason
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")  # Pillow's other readers are never tried on a user's files
+FORMATS: tuple[str, ...] = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")  # Pillow's other readers are never tried on a user's files
+if find_spec("pillow_heif"):
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+    FORMATS = (*FORMATS, "HEIF")
 MAX_PIXELS = 100_000_000
-_ORIENTATION = 0x0112
+ORIENTATION = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -62,7 +68,7 @@ def decode(content: bytes, size: int, fit: str, channels: str) -> NDArray[np.uin
 
 def _upright(image: Image.Image) -> Image.Image:
     try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+        turn = _TURNS.get(image.getexif().get(ORIENTATION, 1))
     except Exception:  # broken EXIF beside sound pixels: the image is used as it is stored
         turn = None
     return image if turn is None else image.transpose(turn)

@@ -9,6 +9,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,8 @@ from numpy.typing import NDArray
 from latentlab.base.errors import LabError, printable, refusal
 from latentlab.base.texts import reason
 
-SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff")
+HEIF = (".heic", ".heif") if find_spec("pillow_heif") else ()  # which Pillow reads with that package
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff", *HEIF)
 FOREIGN = (  # images too, of formats that are not read: a folder of them is no folder of nothing
     ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".svg", ".psd", ".ico", ".tga", ".ppm", ".pgm", ".pbm", ".exr", ".hdr", ".pdf", ".eps",
     ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf",
@@ -95,7 +97,7 @@ def _look(item: os.DirEntry[str], below: str, real: Path, listing: Listing) -> s
             if not inside or item.is_dir():
                 return None
         about = item.stat()
-        if item.name.lower().endswith(FOREIGN):
+        if item.name.lower().endswith(FOREIGN) and not _is_image(item.name):
             listing.odd.append((path, reason("file.format", format=Path(item.name).suffix[1:].upper())))
             return None
         if not _is_image(item.name) and not ("." not in item.name and stat.S_ISREG(about.st_mode) and _is_signed(item.path)):
