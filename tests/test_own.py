@@ -645,7 +645,7 @@ WRONG = {
         "sn-gan", {"generator": SHARED, "discriminator": nn.Sequential(*dense(64, Z), SHARED[0], nn.Linear(64, 1))},
         "discriminator.2.weight must be a weight of its own: it is the generator's too",
     ),
-    "one number": ("mlp-vae", {"loss": one_number}, r"loss must give one number for each image, \[8\]. Got \[\]"),
+    "one number": ("mlp-vae", {"loss": one_number}, r"loss must give one number for each image, \[16\]. Got \[\]"),
     "loss": ("mlp-vae", {"loss": failing_loss}, r"test_own.py, line \d+, in failing_loss: AttributeError"),
     "idle": ("sn-gan", {"step": idle_step}, "step must move both networks. It never called generator_optimizer.step"),
     "family": ("mlp-vae", {"generator": SHARED}, "a part of one's own must be one that mlp-vae .vae. has: encoder, decoder, loss"),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import shutil
 import sys
@@ -26,7 +27,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,11 @@ from latentlab.data.decode import Undecodable, decode
 from latentlab.data.download import progress
 from latentlab.data.folder import classes
 
+Read = TypeVar("Read")
+Result = TypeVar("Result")
+
 CHUNK = 256  # files that one process takes at once
+SMALL = 1 << 15  # bytes of a file below which threads do not help: other processes do
 MAX_BYTES = 1 << 30  # of one image file
 _TRIES = 3  # at one piece, when a connection breaks
 _BREATH_SECONDS = 1.0  # before another try
@@ -62,9 +67,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class Item:
-    """An image file that is to be decoded: `label` is its class, `sha256` what its content must have, where that is known."""
+    """An image file of about `size` bytes: `label` is its class, `sha256` what its content must have, where that is known."""
 
     path: str
+    size: int
     read: Callable[[], bytes]
     label: str | None = None
     sha256: str | None = None
@@ -285,9 +291,10 @@ def _decode(items: Iterable[Item], settings: Settings, piece: Path) -> dict[str,
         except Undecodable as reason:
             return sha256, reason
 
-    with open(piece.with_suffix(".raw"), "wb") as file, _strict_pillow(), ThreadPoolExecutor(own_cores()) as pool:
-        for item, result in _ahead(pool, pixels, items):
-            sha256, image = result
+    first = next(rest := iter(items), None)
+    all_items = itertools.chain([first] if first else [], rest)
+    with open(piece.with_suffix(".raw"), "wb") as file, _strict_pillow():
+        for item, (sha256, image) in by_threads(first.size if first else 0, pixels, all_items):
             if isinstance(image, Undecodable):
                 skipped.append((item.path, str(image)))
                 continue
@@ -308,22 +315,24 @@ def _patiently(make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return make()
 
 
-def _ahead(pool: ThreadPoolExecutor, function: Callable[[Item], Any], items: Iterable[Item]) -> Iterator[tuple[Item, Any]]:
-    """Each item, in order, with what `function` makes of it; at most a chunk of them waits in memory."""
-    waiting: deque[tuple[Item, Future[Any]]] = deque()
-    for item in items:
-        waiting.append((item, pool.submit(function, item)))
-        if len(waiting) == CHUNK:
-            first, future = waiting.popleft()
+def by_threads(size: int, function: Callable[[Read], Result], items: Iterable[Read]) -> Iterator[tuple[Read, Result]]:
+    """Each item, in order, with what `function` makes of it, which reads a file of about `size` bytes; at most a chunk waits in memory.
+
+    By as many threads as there are cores for this process of its machine's; small files by none, for Pillow is Python for the most
+    part of them, and a second thread would wait for the first.
+    """
+    if size < SMALL:
+        yield from ((item, function(item)) for item in items)
+        return
+    waiting = deque[tuple[Read, Future[Result]]]()
+    with ThreadPoolExecutor(max(1, core_count() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))) as pool:
+        for item in items:
+            waiting.append((item, pool.submit(function, item)))
+            if len(waiting) == CHUNK:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        for first, future in waiting:
             yield first, future.result()
-    while waiting:
-        first, future = waiting.popleft()
-        yield first, future.result()
-
-
-def own_cores() -> int:
-    """The cores that are this process's, of those of its machine."""
-    return max(1, core_count() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
 
 
 @contextlib.contextmanager

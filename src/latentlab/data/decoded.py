@@ -10,7 +10,6 @@ import json
 import os
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,7 @@ from latentlab.base.files import cache_folder, read_json_or_nothing, replace_jso
 from latentlab.base.texts import reason
 from latentlab.config.parts import DataConfig
 from latentlab.config.sources import SOURCES, parse
-from latentlab.data.cache import CHUNK, MAX_BYTES, Building, Decoded, Item, Settings, errors_of, own_cores, read
+from latentlab.data.cache import CHUNK, MAX_BYTES, SMALL, Building, Decoded, Item, Settings, by_threads, errors_of, read
 from latentlab.data.folder import SUFFIXES, Entry, Listing, label_of, walk
 from latentlab.data.sets import Data, cut_by_content
 
@@ -129,8 +128,9 @@ def _built(root: Path, listing: Listing, settings: Settings, start: Path, stamp:
     sizes, unreadable = [len(chunk) for chunk in chunks], list[tuple[str, str]]()
 
     def items(number: int) -> Iterator[Item]:
+        size = _mean_size(chunks[number])
         for path, sha256 in building.told("reading", number)["digests"]:
-            yield Item(path, partial(_content, root / path), label_of(path), sha256)
+            yield Item(path, size, partial(_content, root / path), label_of(path), sha256)
 
     def nothing(named: str) -> str:
         return reason("folder.none", root=root, named=named or f"no file in it is called {', '.join(SUFFIXES)}")
@@ -157,6 +157,10 @@ def _key(settings: Settings, digests: Iterator[list[list[str]]]) -> str:
     return key.hexdigest()
 
 
+def _mean_size(entries: Sequence[Entry]) -> int:
+    return sum(entry.size for entry in entries) // max(1, len(entries))
+
+
 def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -171,13 +175,13 @@ def _digests(root: Path, entries: Sequence[Entry]) -> dict[str, Any]:
         if entry.size > MAX_BYTES:
             return None, "larger than 1 GiB"
         try:
-            with open(root / entry.path, "rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest(), ""
+            with open(root / entry.path, "rb") as file:  # file_digest makes a buffer as large as many a small file
+                content = hashlib.sha256(file.read()) if entry.size < SMALL else hashlib.file_digest(file, "sha256")
+                return content.hexdigest(), ""
         except OSError as error:
             return None, (error.strerror or "cannot be read").lower()
 
-    with ThreadPoolExecutor(own_cores()) as pool:
-        found = [(entry.path, *result) for entry, result in zip(entries, pool.map(digest, entries), strict=True)]
+    found = [(entry.path, *result) for entry, result in by_threads(_mean_size(entries), digest, entries)]
     return {
         "digests": [(path, sha256) for path, sha256, _ in found if sha256],
         "unreadable": [(path, why) for path, sha256, why in found if not sha256],

@@ -154,7 +154,10 @@ def _of_files(fs: Any, files: list[Far]) -> Iterator[Item]:
     for at in range(0, len(files), _TOGETHER):
         some = files[at : at + _TOGETHER]
         contents = fs.cat_ranges([file.path for file in some], None, None, on_error="raise")
-        yield from (Item(file.name, partial(bytes, content), label_of(file.name)) for file, content in zip(some, contents, strict=True))
+        yield from (
+            Item(file.name, len(content), partial(bytes, content), label_of(file.name))
+            for file, content in zip(some, contents, strict=True)
+        )
 
 
 def _of_shard(fs: Any, file: Far) -> Iterator[Item]:
@@ -167,7 +170,8 @@ def _of_shard(fs: Any, file: Far) -> Iterator[Item]:
             named = [content.decode("ascii", "replace").strip() for name, content in found.items() if name.lower().endswith(".cls")]
             for name, content in found.items():
                 if name.lower().endswith(SUFFIXES):
-                    yield Item(f"{file.name}/{name}", partial(bytes, content), named[0] if named else label_of(sample.removeprefix("./")))
+                    label = named[0] if named else label_of(sample.removeprefix("./"))
+                    yield Item(f"{file.name}/{name}", len(content), partial(bytes, content), label)
 
 
 def _sample(member: tarfile.TarInfo) -> str:

@@ -66,7 +66,9 @@ def check(config: Config, shape: Shape, own: Own, images: Tensor, refer: Refer) 
 
 def _check_course(begun: Callable[[], Learner], images: Tensor) -> None:
     """Two updates, and the second one again from what a checkpoint holds after the first, come to the same."""
-    learner, later, size = begun(), begun(), len(images)
+    learner, later = begun(), begun()
+    size = learner.images_per_step
+    images = images.repeat(-(-size // len(images)), 1, 1, 1)[:size]
     learner.update(images, Moment(0, 0))
     kept = {name: value.clone() for name, value in learner.tensors().items()}
     learner.update(images, Moment(1, size))

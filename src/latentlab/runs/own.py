@@ -122,8 +122,9 @@ def outputs(folder: RunFolder, given: Mapping[str, Any], trust: bool = False) ->
     run, found = Trained(folder, given, trust), hashlib.sha256()
     height, width, channels = run.image_shape
     source = torch_generator("cpu", 0, "rehearsal")
-    images = torch.randint(0, 256, (EXAMPLES, height, width, channels), generator=source, dtype=torch.uint8)
-    x, z = images.permute(0, 3, 1, 2) / 255, torch.randn(EXAMPLES, run.config.model.latent_dim, generator=source)
+    images = torch.randint(0, 256, (run.learner.images_per_step, height, width, channels), generator=source, dtype=torch.uint8)
+    x = images[:EXAMPLES].permute(0, 3, 1, 2) / 255
+    z = torch.randn(len(x), run.config.model.latent_dim, generator=source)
     with threads(1):
         with torch.no_grad():
             for name, network in run.networks().items():
