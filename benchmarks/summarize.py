@@ -19,6 +19,7 @@ Leave the machine alone meanwhile: two busy cores make two-thread training up to
 |---|---|
 | `bench_speed.py` | an epoch of `mlp-vae` against the usual PyTorch script's, in one run |
 | `bench_shards.py` | what shards cost on one process, and what a second process gains |
+| `bench_data.py FOLDER` | a million files: decoded, found again, whose memory they take; shards from a server against a folder |
 | `bench_quality.py` | held-out losses of `mlp-vae`, `mlp-ae` and `conv-vae` |
 | `bench_gan.py` | Frechet distance and class balance of `sn-gan` after 150 seconds of training |
 | `bench_keras.py` | an epoch of `keras-vae` beside the usual Keras script's, on TensorFlow and JAX; what the engines reach |
