@@ -78,4 +78,4 @@ def test_there_is_no_excerpt_of_what_is_not_there():
     with pytest.raises(KeyError):
         excerpt("models/objectives.py:nothing")
     with pytest.raises(KeyError):
-        excerpt("models/objectives.py:Likelihood")
+        excerpt("models/likelihoods.py:Likelihood")

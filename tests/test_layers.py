@@ -17,6 +17,7 @@ from latentlab.config.layers import (
     map_sizes,
     networks,
     parameter_count,
+    pictures,
     shape_after,
 )
 from latentlab.config.parts import AutoencoderModel, GANModel, VAEModel
@@ -36,14 +37,16 @@ CLASSES = {"encoder": Encoder, "decoder": Decoder, "generator": Decoder, "discri
     upsampling=st.sampled_from(["free", "smooth"]),
     family=st.sampled_from([AutoencoderModel, VAEModel, GANModel]),
     deviation=st.booleans(),
+    as_trained=st.booleans(),
 )
 def test_modules_have_the_described_shapes_and_parameters(
-    size, depth, channels, hidden, normalization, upsampling, family, deviation
+    size, depth, channels, hidden, normalization, upsampling, family, deviation, as_trained
 ) -> None:
     about = {"discriminator_deviation": deviation} if family is GANModel else {}
     form = family(latent_dim=3, channels=channels, hidden=hidden, normalization=normalization, upsampling=upsampling, **about)
     model = fit_model(form, (size, size, depth))
-    for name, layers in networks(model, (size, size, depth)).items():
+    for name, layers in (networks if as_trained else pictures)(model, (size, size, depth)).items():
+        outputs = 2 * depth if as_trained and name == "decoder" and depth == 3 and family is VAEModel else depth  # and its scales
         cls = GaussianEncoder if name == "encoder" and family is VAEModel else CLASSES[name]
         network = cls(layers).eval()
         assert sum(p.numel() for p in network.parameters()) == parameter_count(layers)
@@ -54,8 +57,8 @@ def test_modules_have_the_described_shapes_and_parameters(
             out = network(x)
         for layer in layers:
             shape = shape_after(layer, shape)
-        assert shape == {"encoder": (6,) if family is VAEModel else (3,), "discriminator": (1,)}.get(name, (depth, size, size))
-        expected = {"encoder": (2, 3), "discriminator": (2,)}.get(name, (2, depth, size, size))
+        assert shape == {"encoder": (6,) if family is VAEModel else (3,), "discriminator": (1,)}.get(name, (outputs, size, size))
+        expected = {"encoder": (2, 3), "discriminator": (2,)}.get(name, (2, outputs, size, size))
         assert tuple((out.mean if family is VAEModel and name == "encoder" else out).shape) == expected
 
 

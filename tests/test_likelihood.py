@@ -16,8 +16,8 @@ from latentlab.base.machine import threads
 from latentlab.measure import likelihood
 from latentlab.measure.likelihood import Marginal, marginal
 from latentlab.measure.metrics.pareto import fit_tail, generalised_pareto
+from latentlab.models.likelihoods import bernoulli_nats, bernoulli_nats_of_one
 from latentlab.models.nets import Posterior
-from latentlab.models.objectives import bernoulli_nats, bernoulli_nats_of_one
 
 PIXELS, LATENT, NOISE, IMAGES = 7, 3, 0.6, 40
 

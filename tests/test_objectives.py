@@ -13,12 +13,10 @@ from hypothesis import strategies as st
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from latentlab.base.texts import catalogue, languages
-from latentlab.config import BINARY, GAMES, Likelihood, Loss, Reconstruction
+from latentlab.config import BINARY, GAMES, PIXELS, Likelihood, Loss, Reconstruction
+from latentlab.models.likelihoods import LIKELIHOODS, bernoulli_nats, squared_error, unit_gaussian_nats
 from latentlab.models.objectives import (
     ADVERSARIAL,
-    LIKELIHOODS,
-    bernoulli_nats,
-    gaussian_nats,
     gradient_penalty,
     hinge_discriminator,
     hinge_generator,
@@ -26,7 +24,6 @@ from latentlab.models.objectives import (
     non_saturating_discriminator,
     non_saturating_generator,
     r1_penalty,
-    squared_error,
 )
 
 
@@ -57,7 +54,7 @@ def test_bernoulli_on_grey_is_least_at_the_pixel_itself_and_there_its_entropy() 
 
 def test_gaussian_and_squared_error_by_hand() -> None:
     logits, x = torch.zeros(2, 1, 2, 2), torch.ones(2, 1, 2, 2)
-    assert gaussian_nats(logits, x).tolist() == [0.5, 0.5]  # 4 pixels, each ½ · 0.5²
+    assert unit_gaussian_nats(logits, x).tolist() == [0.5, 0.5]  # 4 pixels, each ½ · 0.5²
     assert squared_error(logits, x).tolist() == [0.25, 0.25]
 
 
@@ -193,9 +190,12 @@ def test_chance_is_the_loss_of_a_discriminator_that_says_0_to_everything(loss: s
 @pytest.mark.parametrize("name", sorted(LIKELIHOODS))
 def test_one_image_under_many_outputs_has_the_nats_of_many_copies(name: str) -> None:
     generator = torch.Generator().manual_seed(5)
-    outputs, x = torch.randn(6, 1, 5, 4, generator=generator), torch.rand(1, 5, 4, generator=generator)
+    pixels = PIXELS.get(name, PIXELS["bernoulli"])
+    size = pixels.outputs(3) + (0 if pixels.scale == "none" else 3)
+    outputs, x = torch.randn(6, size, 5, 4, generator=generator), torch.rand(3, 5, 4, generator=generator)
     likelihood = LIKELIHOODS[name]
-    torch.testing.assert_close(likelihood.nats_of_one(outputs, x), likelihood.nats(outputs, x.expand(6, 1, 5, 4)))
+    torch.testing.assert_close(likelihood.nats_of_one(outputs, x), likelihood.nats(outputs, x.expand(6, 3, 5, 4).contiguous()))
+    assert likelihood.mean(outputs).shape == (6, 3, 5, 4)
 
 
 def test_r1_of_a_linear_discriminator_is_the_square_of_its_weights_and_of_a_quadratic_one_that_of_its_input() -> None:

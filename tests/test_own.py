@@ -28,7 +28,8 @@ from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 import latentlab as ll
 from latentlab.base.files import read_json
 from latentlab.cli import main
-from latentlab.models.objectives import bernoulli_nats, kl_to_standard_normal
+from latentlab.models.likelihoods import bernoulli_nats
+from latentlab.models.objectives import kl_to_standard_normal
 from latentlab.runs.code import FOLDER, TRUST, kept
 from latentlab.runs.diagnosis.sight import facts_of
 from latentlab.runs.diagnosis.symptoms import remedy_of

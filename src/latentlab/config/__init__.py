@@ -1,19 +1,44 @@
 """What a run is made of. Here: the objectives that a configuration can choose, and what is known of them without computing.
 
-No torch is loaded. What a name computes is declared under the same name in `latentlab.models.objectives`.
+No torch is loaded. What a name computes is declared under the same name in `latentlab.models.likelihoods` or `.objectives`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Literal, NamedTuple
 
 Reconstruction = Literal["mse", "bce"]  # of an autoencoder
-Likelihood = Literal["bernoulli"]  # of a VAE
+Likelihood = Literal[  # of a VAE
+    "bernoulli", "continuous-bernoulli", "gaussian", "gaussian-learned", "gaussian-optimal", "logistic", "logistic-mixture"
+]
 Loss = Literal["non-saturating", "hinge", "least-squares", "wasserstein", "relativistic"]  # of a GAN
 EngineName = Literal["torch", "keras"]  # what trains
 BINARY: Collection[Reconstruction | Likelihood] = ("bce", "bernoulli")  # of pixels that are 0 or 1: on grey ones no likelihood
+Scale = Literal["none", "fixed", "learned", "optimal"]  # of a likelihood: where it comes from, one number for each channel
+MIXED = 5  # logistics that are mixed at a pixel
+
+
+class Pixels(NamedTuple):
+    """A likelihood p(x|z) of an image's bytes as whoever builds or reads a network knows it."""
+
+    source: str
+    scale: Scale = "none"
+    density: bool = False  # of real numbers: a byte b is learned from as (b + u) / 256 with u uniform (Theis et al. 2016, section 3.1)
+    outputs: Callable[[int], int] = lambda channels: channels  # of the decoder at each pixel, for an image's channels
+    mean: bool = False  # whether its mean is something else than the sigmoid of the decoder's output
+
+
+PIXELS: Mapping[str, Pixels] = {
+    "bernoulli": Pixels("Kingma & Welling 2014"),
+    "continuous-bernoulli": Pixels("Loaiza-Ganem & Cunningham 2019", density=True, mean=True),
+    "gaussian": Pixels("Kingma & Welling 2014", "fixed", density=True),
+    "gaussian-learned": Pixels("Rybkin et al. 2021", "learned", density=True),
+    "gaussian-optimal": Pixels("Rybkin et al. 2021", "optimal", density=True),
+    "logistic": Pixels("Kingma et al. 2016", "learned"),
+    "logistic-mixture": Pixels("Salimans et al. 2017", outputs=lambda channels: MIXED * (1 + 2 * channels), mean=True),
+}
 
 
 class Game(NamedTuple):

@@ -13,6 +13,7 @@ from typing import assert_never
 
 from latentlab.base.errors import refusal
 from latentlab.base.texts import reason
+from latentlab.config import PIXELS, Likelihood, Scale
 from latentlab.config.parts import AutoencoderModel, GANModel, ModelConfig, NetworkConfig, VAEModel
 
 Shape = tuple[int, ...]
@@ -95,10 +96,31 @@ class Reshape:
     shape: tuple[int, int, int]
 
 
-Layer = Dense | Convolution | TransposedConvolution | BatchNorm | BatchDeviation | Activation | Flatten | Reshape
+@dataclass(frozen=True)
+class Spread:
+    """(C, H, W) to (2C, H, W): beside the logits the log of a likelihood's scale, one number for each channel.
+
+    "fixed" at `start`, "learned" from there, or "optimal": what the last batches' errors were (Rybkin et al. 2021).
+    """
+
+    features: int
+    how: Scale
+    start: float
+
+
+@dataclass(frozen=True)
+class Mean:
+    """What `likelihood` has at each pixel, (its outputs, H, W), to the logits of its mean, (C, H, W)."""
+
+    likelihood: Likelihood
+    channels: int
+
+
+Layer = Dense | Convolution | TransposedConvolution | BatchNorm | BatchDeviation | Activation | Flatten | Reshape | Spread | Mean
 Layers = tuple[Layer, ...]
 
 SMALLEST_MAP, LARGEST_MAP, WIDEST_STAGE = 2, 12, 256
+COLOUR: Likelihood = "logistic"  # of colour images: a proper one, of bytes
 LARGEST_FREE = 32  # pixels: up to here "auto" leaves transposed convolutions free (digits show no pattern)
 
 
@@ -122,9 +144,14 @@ def fit_stages(channels: tuple[int, ...], size: int) -> tuple[int, ...]:
     return tuple(fitted)
 
 
-def fit_model(model: ModelConfig, shape: Shape) -> ModelConfig:
-    """The model with its convolutions adapted to images of `shape` (H, W, C), as `model.stages` and `model.upsampling` say."""
+def fit_model(model: ModelConfig, shape: Shape, plain: bool = False) -> ModelConfig:
+    """The model adapted to images of `shape` (H, W, C): what is "auto", and with `model.stages` "fit" its convolutions.
+
+    A colour VAE's likelihood is one of bytes, unless only the `plain` one is known to whatever trains it.
+    """
     size = min(shape[0], shape[1])
+    if isinstance(model, VAEModel) and model.likelihood == "auto":
+        model = replace(model, likelihood="bernoulli" if plain or shape[2] == 1 or model.binarization != "none" else COLOUR)
     if model.upsampling == "auto":
         model = replace(model, upsampling="smooth" if size > LARGEST_FREE else "free")
     if model.stages == "exact":
@@ -197,8 +224,14 @@ def decoder_layers(model: NetworkConfig, shape: Shape) -> Layers:
             layers.append(BatchNorm(size, spatial=False))
         layers.append(Activation(model.activation))
         features = size
+    pixels = PIXELS.get(model.likelihood) if isinstance(model, VAEModel) else None
+    scales: Layers = ()
+    if isinstance(model, VAEModel) and pixels is not None:
+        if pixels.scale != "none":
+            scales = (Spread(depth, pixels.scale, math.log(model.deviation)),)
+        depth = pixels.outputs(depth)
     if not model.channels:
-        return (*layers, Dense(features, depth * height * width), Reshape((depth, height, width)))
+        return (*layers, Dense(features, depth * height * width), Reshape((depth, height, width)), *scales)
     start = (model.channels[-1], *sizes[-1])
     layers += [Dense(features, math.prod(start)), Reshape(start)]
     outputs = [*reversed(model.channels[:-1]), depth]
@@ -211,7 +244,7 @@ def decoder_layers(model: NetworkConfig, shape: Shape) -> Layers:
         boxes = 0 if model.upsampling != "smooth" else 1 if index < len(outputs) - 1 else 2  # nothing comes after the last to smooth it
         kernel = {"kernel": 6, "padding": 2} if boxes == 2 else {}
         layers.append(TransposedConvolution(inputs, size, output_padding=padding, smooth=boxes, **kernel))
-    return tuple(layers)
+    return (*layers, *scales)
 
 
 def discriminator_layers(model: GANModel, shape: Shape) -> Layers:
@@ -239,6 +272,16 @@ def networks(model: AutoencoderModel | VAEModel | GANModel, shape: Shape) -> dic
             assert_never(model)
 
 
+def pictures(model: AutoencoderModel | VAEModel | GANModel, shape: Shape) -> dict[str, Layers]:
+    """As `networks`, but of a decoder what draws: it ends in the logits of the image, whatever else the likelihood is given."""
+    found = networks(model, shape)
+    if isinstance(model, VAEModel):
+        found["decoder"] = tuple(layer for layer in found["decoder"] if not isinstance(layer, Spread))
+        if model.likelihood != "auto" and PIXELS[model.likelihood].mean:
+            found["decoder"] += (Mean(model.likelihood, shape[2]),)
+    return found
+
+
 def parameter_count(layers: Sequence[Layer]) -> int:
     """How many numbers the layers learn."""
     total = 0
@@ -252,7 +295,9 @@ def parameter_count(layers: Sequence[Layer]) -> int:
                 total += layer.inputs * layer.outputs * layer.learned**2 + layer.outputs
             case BatchNorm():
                 total += 2 * layer.features
-            case BatchDeviation() | Activation() | Flatten() | Reshape():
+            case Spread():
+                total += layer.features if layer.how == "learned" else 0
+            case BatchDeviation() | Activation() | Flatten() | Reshape() | Mean():
                 pass
             case _:
                 assert_never(layer)
@@ -277,5 +322,9 @@ def shape_after(layer: Layer, shape: Shape) -> Shape:
             return (math.prod(shape),)
         case Reshape():
             return layer.shape
+        case Spread():
+            return (2 * shape[0], *shape[1:])
+        case Mean():
+            return (layer.channels, *shape[1:])
         case _:
             assert_never(layer)

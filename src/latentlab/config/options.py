@@ -26,7 +26,10 @@ class Options(TypedDict, total=False):
     stages: Literal["fit", "exact"]
     upsampling: Literal["auto", "free", "smooth"]
     reconstruction: Literal["mse", "bce"]
-    likelihood: Literal["bernoulli"]
+    likelihood: Literal[
+        "bernoulli", "continuous-bernoulli", "gaussian", "gaussian-learned", "gaussian-optimal", "logistic", "logistic-mixture", "auto"
+    ]
+    deviation: float
     binarization: Literal["none", "dynamic"]
     discriminator_channels: tuple[int, ...]
     discriminator_hidden: tuple[int, ...]
@@ -53,6 +56,12 @@ class Options(TypedDict, total=False):
     learning_rate: float
     beta: float
     beta_warmup_steps: int
+    beta_cycle_steps: int
+    free_nats: float
+    capacity_nats: float
+    capacity_steps: int
+    importance_samples: int
+    importance_gradient: Literal["reparameterised", "doubly"]
     loss: Any
     generator_learning_rate: float
     discriminator_learning_rate: float

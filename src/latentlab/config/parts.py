@@ -72,7 +72,13 @@ class AutoencoderModel(NetworkConfig):
 class VAEModel(NetworkConfig):
     """A variational autoencoder (Kingma & Welling 2014): Gaussian posterior, standard normal prior."""
 
-    likelihood: Likelihood = option("bernoulli", "p(x|z); on grey pixels the Bernoulli is a surrogate, and is labelled so")
+    likelihood: Literal[Likelihood, "auto"] = option(
+        "auto",
+        "p(x|z); auto: bernoulli for grey images (between black and white a surrogate, and labelled so), logistic for colour ones",
+    )
+    deviation: float = option(
+        0.1, "scale of a Gaussian or logistic p(x|z), of a pixel from 0 to 1: fixed, or where a learned one starts", above=0, maximum=10.0
+    )
     binarization: Literal["none", "dynamic"] = option("none", "dynamic: draw each pixel as 0 or 1 anew at every step")
 
 
@@ -153,6 +159,19 @@ class VAETrain(TrainConfig):
     learning_rate: float = option(1e-3, "Adam's learning rate", above=0, live=True, short="--learning-rate")
     beta: float = option(1.0, "weight of the KL term (Higgins et al. 2017); 1 is the ELBO", minimum=0, live=True, short="--beta")
     beta_warmup_steps: int = option(0, "steps over which beta rises linearly from 0", minimum=0)
+    beta_cycle_steps: int = option(0, "steps after which that rise begins again (Fu et al. 2019); 0: it rises once", minimum=0)
+    free_nats: float = option(0.0, "KL that each latent unit has for nothing, of a batch's mean (Kingma et al. 2016)", minimum=0)
+    capacity_nats: float = option(
+        0.0, "KL that the sum over units is held to: beta weighs its distance from that (Burgess et al. 2018); 0: beta weighs KL", minimum=0
+    )
+    capacity_steps: int = option(0, "steps over which capacity_nats rises linearly from 0", minimum=0)
+    importance_samples: int = option(
+        1, "z drawn for each image: with more than one the importance-weighted bound (Burda et al. 2016)", minimum=1, maximum=1000
+    )
+    importance_gradient: Literal["reparameterised", "doubly"] = option(
+        "reparameterised",
+        "the encoder's, of that bound; doubly: doubly reparameterised, which does not fade with more z (Tucker et al. 2019)",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,12 +247,16 @@ def by_leaf() -> dict[str, Field]:
     return {field.leaf: field for field in fields if len(parts[field.leaf]) == 1}
 
 
+WIDEST = 141  # characters of a line of source, with its end
+
+
 def options_source() -> str:
     """The source of options.py."""
     about = '"""The fields of a configuration as typed keyword arguments, which editors complete. Written by `make options`."""'
     head = f"{about}\n\nfrom __future__ import annotations\n\nfrom typing import Any, Literal, TypedDict\n\n\n"
     own = dict.fromkeys(part for parts in OWN.values() for part in parts)
     lines = [f"    {leaf}: {'Any' if leaf in own else field.annotation}\n" for leaf, field in by_leaf().items()]
+    lines = [line if len(line) <= WIDEST else line.replace("[", "[\n        ", 1).replace("]\n", "\n    ]\n") for line in lines]
     lines += [f"    {part}: Any\n" for part in own if part not in by_leaf()]
     what = "`data` as `latentlab.data.spec_of` has it, parts of one's own as docs/own.md."
     told = f'    """What `latentlab.train` takes; {what}"""\n\n    data: Any\n'

@@ -10,7 +10,7 @@ from typing import Any
 
 from latentlab.base.errors import refusal
 from latentlab.config.field import written
-from latentlab.config.layers import fit_model
+from latentlab.config.layers import Shape, fit_model
 from latentlab.config.parts import AutoencoderModel, AutoencoderTrain, GANModel, GANTrain, VAEModel, VAETrain
 from latentlab.config.schema import Config, one_length
 
@@ -38,6 +38,19 @@ def mlp_vae() -> Config:
         preset="mlp-vae",
         model=VAEModel(latent_dim=32, hidden=(400,), channels=()),
         train=VAETrain(epochs=20.0, ema_halflife_images=5_000),
+    )
+
+
+def iwae_1layer() -> Config:
+    """Importance-weighted autoencoder, 784-200-200-(50, 50) and its mirror, tanh, k = 50, binarised pixels, Adam 1e-3, batch 20.
+
+    Source: one stochastic layer of Burda, Grosse & Salakhutdinov 2016, which reaches an NLL of 84.78 nats on MNIST (86.76 as a VAE, k = 1)
+    in 3,280 epochs with a rate that falls in eight stages to 1e-4. Ours: 40 epochs, one rate, and averaged weights.
+    """
+    return Config(
+        preset="iwae-1layer",
+        model=VAEModel(latent_dim=50, hidden=(200, 200), channels=(), activation="tanh", initialization="xavier", binarization="dynamic"),
+        train=VAETrain(epochs=40.0, batch_size=20, importance_samples=50, ema_halflife_images=5_000),
     )
 
 
@@ -195,6 +208,7 @@ DECODER_FORM = (
 PRESETS: dict[str, Callable[[], Config]] = {
     "mlp-ae": mlp_ae,
     "mlp-vae": mlp_vae,
+    "iwae-1layer": iwae_1layer,
     "conv-ae": conv_ae,
     "conv-vae": conv_vae,
     "conv-gan": conv_gan,
@@ -215,13 +229,18 @@ def preset(name: str, **changes: Any) -> Config:
     return config.replace(**changes) if changes else config
 
 
+def fitted(config: Config, shape: Shape, plain: bool = False) -> Config:
+    """A configuration with its model adapted to images of `shape` (H, W, C); `plain` as `fit_model` has it, and so is Keras."""
+    return replace(config, model=fit_model(config.model, shape, plain or config.train.engine == "keras"))
+
+
 def fitted_preset(name: str, shape: Sequence[int] | None) -> Config:
     """The preset as a run on images of `shape` (H, W, C) starts from it: what differs from that was changed by somebody.
 
     Without a shape, as a run of old or a damaged one tells none, the preset as it is. Raises LabError for an unknown name.
     """
     config = preset(name)
-    return config if shape is None or len(shape) != 3 else replace(config, model=fit_model(config.model, (shape[0], shape[1], shape[2])))
+    return config if shape is None or len(shape) != 3 else fitted(config, (shape[0], shape[1], shape[2]))
 
 
 def about(name: str) -> str:

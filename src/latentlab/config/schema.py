@@ -13,9 +13,21 @@ from typing import Any, Literal, assert_never, cast
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.shapes import parse
 from latentlab.base.texts import reason
-from latentlab.config import GAMES, PENALTIES, Likelihood, Loss, Reconstruction
+from latentlab.config import GAMES, PENALTIES, PIXELS, Likelihood, Loss, Reconstruction
 from latentlab.config.field import ROLES, Field, Role, declared, plain
-from latentlab.config.parts import OWN, PARTS, AnyTrain, AutoencoderModel, DataConfig, GANModel, GANTrain, ModelConfig, VAEModel, check_part
+from latentlab.config.parts import (
+    OWN,
+    PARTS,
+    AnyTrain,
+    AutoencoderModel,
+    DataConfig,
+    GANModel,
+    GANTrain,
+    ModelConfig,
+    VAEModel,
+    VAETrain,
+    check_part,
+)
 from latentlab.config.sources import named
 
 Family = Literal["ae", "vae", "gan"]
@@ -51,6 +63,30 @@ class Config:
             raise refusal("train.label_smoothing", reason("must.smoothing", loss=train.loss), train.label_smoothing, remedy)
         if isinstance(train, GANTrain) and isinstance(self.model, GANModel):
             self._check_game(train, self.model)
+        if isinstance(train, VAETrain) and isinstance(self.model, VAEModel):
+            self._check_bound(train, self.model)
+
+    def _check_bound(self, train: VAETrain, model: VAEModel) -> None:
+        """What a VAE's likelihood and the terms of its bound ask of each other. Raises LabError."""
+        if model.likelihood not in ("auto", "bernoulli"):
+            pixels = PIXELS[model.likelihood]
+            if model.binarization != "none":
+                raise refusal("model.binarization", reason("must.grey", likelihood=model.likelihood), model.binarization)
+            if (pixels.scale != "none" or pixels.mean) and {"decoder", "loss"} & set(dict(self.own)):
+                raise refusal("model.likelihood", reason("must.logits"), model.likelihood)
+        charges = {"train.free_nats": train.free_nats, "train.capacity_nats": train.capacity_nats}
+        charges |= {"train.importance_samples": train.importance_samples - 1}
+        if len(names := [name for name, value in charges.items() if value]) > 1:
+            raise refusal(names[0], reason("must.one_bound", other=names[1]), self.values()[names[0]])
+        if train.importance_samples > 1 and "loss" in dict(self.own):
+            raise refusal("train.importance_samples", reason("must.own_bound"), train.importance_samples)
+        if train.importance_gradient == "doubly" and train.importance_samples == 1:
+            raise refusal("train.importance_gradient", reason("must.many"), "doubly", reason("use", option="--train.importance-samples 5"))
+        if 0 < train.beta_cycle_steps < max(train.beta_warmup_steps, 1) or (train.beta_cycle_steps and not train.beta_warmup_steps):
+            raise refusal("train.beta_cycle_steps", reason("must.cycle", warmup=train.beta_warmup_steps), train.beta_cycle_steps)
+        foreign = charges | {"model.likelihood": model.likelihood not in ("auto", "bernoulli")}
+        if train.engine == "keras" and (names := [name for name, value in foreign.items() if value]):
+            raise refusal(names[0], reason("must.not_keras"), self.values()[names[0]], reason("use", option="--engine torch"))
 
     def _check_game(self, train: GANTrain, model: GANModel) -> None:
         """What a GAN's loss, penalties and discriminator ask of each other. Raises LabError."""
@@ -87,8 +123,10 @@ class Config:
     def objective(self) -> Reconstruction | Likelihood | Loss:
         """What is minimised, by the name under which `latentlab.config` declares it."""
         match self.model:
-            case AutoencoderModel(reconstruction=name) | VAEModel(likelihood=name):
+            case AutoencoderModel(reconstruction=name):
                 return name
+            case VAEModel(likelihood=likelihood):
+                return "bernoulli" if likelihood == "auto" else likelihood
             case GANModel():
                 return cast(GANTrain, self.train).loss
             case _:

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple, assert_never
 import keras
 from keras import ops
 
+from latentlab.base.errors import refusal
+from latentlab.base.texts import reason
 from latentlab.config.layers import (
     LEAKY_SLOPE,
     Activation,
@@ -22,7 +24,9 @@ from latentlab.config.layers import (
     Dense,
     Flatten,
     Layer,
+    Mean,
     Reshape,
+    Spread,
     TransposedConvolution,
 )
 from latentlab.config.layers import BatchNorm as Normalization
@@ -176,6 +180,8 @@ def drawn(layer: Layer, channels: int, published: bool = False) -> list[Any]:
             if depth == 1:
                 return [keras.layers.Reshape((height, width, 1))]
             return [keras.layers.Reshape(layer.shape), keras.layers.Permute((2, 3, 1))]
+        case Spread() | Mean():
+            raise refusal("the likelihood", reason("must.bernoulli"), layer.likelihood if isinstance(layer, Mean) else "one with a scale")
         case _:
             assert_never(layer)
 

@@ -129,7 +129,7 @@ def fitted(kind: Any, shape: Shape, form: dict[str, Any]) -> Any:
     """The description of a model of some kind, its convolutions adapted to images of `shape`. LabError for a field that cannot be."""
     model = kind(**form)
     check_part("model", model)
-    return fit_model(model, shape)
+    return fit_model(model, shape, plain=True)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

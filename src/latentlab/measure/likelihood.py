@@ -21,7 +21,7 @@ from latentlab.data import ImageSet, entropy_floor_nats, is_binary
 from latentlab.measure import Watcher
 from latentlab.measure.metrics.classes import ACTIVE_VARIANCE, active_units
 from latentlab.measure.metrics.pareto import TRUSTED, fit_tail, log_mean_deviation
-from latentlab.measure.table import GREY, Scores, finite, mean_score, unit
+from latentlab.measure.table import BYTES, GREY, Scores, finite, mean_score, unit
 from latentlab.models.nets import Posterior
 from latentlab.models.objectives import kl_to_standard_normal
 from latentlab.models.vae import VAELearner
@@ -48,8 +48,12 @@ def vae_scores(run: Trained, images: ImageSet, nll_samples: int, nll_images: int
     more: dict[str, Any] = {}
     if run.config.objective in BINARY and not learner.binarized and not is_binary(images):
         more = {"floor": entropy_floor_nats(images), "note": NOT_A_LIKELIHOOD}
+    elif run.config.objective not in BINARY:
+        more = {"note": BYTES.english}
     values, unit_kl, active = held_out(run, learner, images, watch)
-    scores = mean_score("negative_elbo_nats", values["loss_nats"], **more)
+    one_draw = learner.own_loss is None and learner.draws > 1  # else what is minimised is the negative ELBO
+    elbo = values["reconstruction_nats"] + values["kl_nats"] if one_draw else values["loss_nats"]
+    scores = mean_score("negative_elbo_nats", elbo, **more)
     scores |= mean_score("reconstruction_nats", values["reconstruction_nats"], **more)
     scores |= mean_score("kl_nats", values["kl_nats"])
     for entry in scores.values():
@@ -116,7 +120,7 @@ def nll_scores(
         above = float((shapes > TRUSTED).mean())
         known["pareto_k"] = {"mean": float(shapes.mean()), "most": float(shapes.max()), "threshold": TRUSTED, "above": above}
     scale = 1 / (int(np.prod(images.shape)) * math.log(2))
-    in_bits = more | {"floor": more["floor"] * scale} if more else {}
+    in_bits = more | {"floor": more["floor"] * scale} if "floor" in more else more
     return mean_score("nll_nats", every.nll_nats, **known, **more) | mean_score(
         "bits_per_dim", every.nll_nats * scale, k=samples, **in_bits
     )

@@ -46,10 +46,11 @@ SHARE = Wording("share", "compare.unit.share")
 SHARE_OF_NEIGHBOURS = Wording("share, k = {k}", "compare.unit.share-k")
 
 GREY = Wording("binary cross-entropy on grey pixels: not a likelihood", "compare.noted.grey")
+BYTES = Wording("a likelihood of bytes: it does not compare with one of black and white pixels", "compare.noted.bytes")
 _TOO_HIGH = "the distance is far too high; compare with its floor, and go by KID"
 FEW = Wording(f"{{images}} images for {{features}} features: {_TOO_HIGH}", "compare.noted.few")
 FEWER = Wording(f"{{images}} images for {{features}} features: its covariance is singular and {_TOO_HIGH}", "compare.noted.few")
-NOTES = (GREY, FEW, FEWER)
+NOTES = (GREY, BYTES, FEW, FEWER)
 
 # Groups of measures in the order of the report's scoreboard, with the families that they are defined for.
 GROUPS: Mapping[str, tuple[str, ...]] = {

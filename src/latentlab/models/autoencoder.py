@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from latentlab.config.layers import Layers
 from latentlab.config.parts import AutoencoderModel, AutoencoderTrain, NetworkConfig, VAETrain
 from latentlab.models.learner import Losses, Moment, Parts, buffers_held
+from latentlab.models.likelihoods import LIKELIHOODS, Likelihood
 from latentlab.models.nets import Chain, Decoder, Encoder, drawn, to_bytes
-from latentlab.models.objectives import LIKELIHOODS, Likelihood
 from latentlab.models.optimiser import STRIDE, Adam, Average, Compute
 from latentlab.models.own import Own, per_image
 from latentlab.models.shards import Shards

@@ -18,6 +18,7 @@ from latentlab.base.errors import LabError, NonFinite
 from latentlab.base.images import Images
 from latentlab.base.seeding import latents
 from latentlab.base.texts import reason
+from latentlab.models.nets import Scales
 from latentlab.models.optimiser import Adam, Average, apart, put_back
 
 if TYPE_CHECKING:
@@ -130,14 +131,19 @@ def buffers_held(network: nn.Module) -> Iterator[None]:
     """
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) and m.track_running_stats]
     statistics = [(norm.running_mean, norm.running_var) for norm in norms]
+    scales = [m for m in network.modules() if isinstance(m, Scales) and m.training]
     for norm in norms:
         norm.running_mean, norm.running_var, norm.track_running_stats = None, None, False
+    for scale in scales:
+        scale.eval()
     try:
         with spectra_held(network):
             yield
     finally:
         for norm, (mean, variance) in zip(norms, statistics, strict=True):
             norm.running_mean, norm.running_var, norm.track_running_stats = mean, variance, True
+        for scale in scales:
+            scale.train()
 
 
 @contextmanager

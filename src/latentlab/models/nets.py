@@ -5,7 +5,7 @@ Axes: N images, C channels, H height, W width, Z latent. Images inside a network
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar, assert_never
 
 import torch
@@ -15,6 +15,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
 from latentlab.base.errors import LabError
+from latentlab.config import MIXED
 from latentlab.config.layers import (
     LEAKY_SLOPE,
     Activation,
@@ -25,7 +26,9 @@ from latentlab.config.layers import (
     Flatten,
     Layer,
     Layers,
+    Mean,
     Reshape,
+    Spread,
     TransposedConvolution,
 )
 
@@ -55,6 +58,10 @@ def module(layer: Layer) -> nn.Module:
             return nn.Flatten()
         case Reshape():
             return nn.Unflatten(1, layer.shape)
+        case Spread():
+            return Scales(layer)
+        case Mean():
+            return MEANS[layer.likelihood]()
         case _:
             assert_never(layer)
 
@@ -65,6 +72,52 @@ class Deviation(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         deviation = (x.float().var(0, correction=0) + 1e-8).sqrt().mean()  # the sum keeps the root's slope finite at no deviation
         return torch.cat([x, deviation.to(x.dtype).expand(len(x), 1, *x.shape[2:])], 1)
+
+
+class Scales(nn.Module):
+    """Logits [N, C, H, W] to [N, 2C, H, W]: beside them the log of a likelihood's scale, one number for each channel."""
+
+    MOMENTUM = 0.05  # of the optimal scale, which the last batches' errors tell
+
+    def __init__(self, layer: Spread) -> None:
+        super().__init__()
+        start = torch.full((layer.features,), layer.start)
+        if layer.how == "learned":
+            self.log_scale: Tensor = nn.Parameter(start)
+        else:
+            self.register_buffer("log_scale", start)
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return torch.cat([logits, self.log_scale[:, None, None].expand_as(logits)], 1)
+
+    @torch.no_grad()
+    def record(self, log_scale: Tensor) -> None:
+        """Come nearer to the scales [C] that were best for a batch, while training."""
+        if self.training:
+            self.log_scale.lerp_(log_scale, self.MOMENTUM)
+
+
+class ContinuousBernoulliMean(nn.Module):
+    """A continuous Bernoulli's logits η to those of its mean, 1 / (1 − e^−η) − 1 / η: [N, C, H, W] (Loaiza-Ganem 2019, eq. 8)."""
+
+    def forward(self, logits: Tensor) -> Tensor:
+        size = logits.abs().clamp_min(0.5)
+        far = torch.log(1 / -torch.expm1(-size) - 1 / size) - torch.log(1 / size - 1 / torch.expm1(size))
+        return torch.where(logits.abs() > 0.5, logits.sign() * far, logits / 3 - logits**3 / 405)
+
+
+class LogisticMixtureMean(nn.Module):
+    """What K mixed logistics have at each pixel, [N, K (1 + 2C), H, W], to the logits of the mean of their locations, [N, C, H, W]."""
+
+    MIXED = MIXED
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        weights, rest = outputs[:, : self.MIXED].softmax(1), outputs[:, self.MIXED :]
+        locations = torch.unflatten(rest[:, : rest.shape[1] // 2], 1, (self.MIXED, -1)).sigmoid()  # [N, K, C, H, W]
+        return torch.logit((weights[:, :, None] * locations).sum(1), eps=1e-6)
+
+
+MEANS: Mapping[str, type[nn.Module]] = {"continuous-bernoulli": ContinuousBernoulliMean, "logistic-mixture": LogisticMixtureMean}
 
 
 class Blurred(nn.Module):
@@ -117,7 +170,21 @@ class GaussianEncoder(Chain):
 
 
 class Decoder(Chain):
-    """Codes z [N, Z] to logits [N, C, H, W]; the image is their sigmoid. A GAN's generator is this class too."""
+    """Codes z [N, Z] to logits [N, C, H, W]; the image is their sigmoid. A GAN's generator is this class too.
+
+    Of a VAE whose likelihood needs more than logits of its mean, to all that it needs: see `latentlab.models.likelihoods`.
+    """
+
+
+def pictured(decoder: Chain, likelihood: str) -> Chain:
+    """The decoder of a likelihood as what draws images, of the same layers: codes z [N, Z] to logits of the image [N, C, H, W]."""
+    layers = [decoder.layers] if decoder.is_own else [layer for layer in decoder.layers if not isinstance(layer, Scales)]
+    layers += [MEANS[likelihood]()] if likelihood in MEANS else []
+    if len(layers) == (1 if decoder.is_own else len(decoder.layers)):
+        return decoder
+    drawing = Decoder(nn.Sequential(*layers))
+    drawing.is_own = decoder.is_own
+    return drawing
 
 
 class Discriminator(Chain):

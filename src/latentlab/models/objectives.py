@@ -1,7 +1,6 @@
-"""Objectives as pure functions of logits, and what each name of the configuration stands for.
+"""The KL term and adversarial losses as pure functions, and what each name of a game stands for; likelihoods have their own module.
 
-Reconstruction terms −log p(x|z) are in nats per image: summed over pixels, never averaged.
-Axes: N images, S draws of one image, C channels, H height, W width, Z latent.
+Axes: N images, C channels, H height, W width, Z latent.
 """
 
 from __future__ import annotations
@@ -12,57 +11,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-
-from latentlab.models.nets import to_unit
-
-
-def bernoulli_nats(logits: Tensor, x: Tensor) -> Tensor:
-    """−log p(x|z) for p = Bernoulli(sigmoid(logits)): Σ softplus(logits) − x·logits, [N, C, H, W] to [N] nats.
-
-    Exact for any size of logit (Kingma & Welling 2014, appendix C.1, written in logits). For x strictly between 0 and 1
-    it is a cross-entropy and not a likelihood: its floor is the entropy of x, not 0.
-    """
-    return F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)
-
-
-def bernoulli_nats_of_one(logits: Tensor, x: Tensor) -> Tensor:
-    """`bernoulli_nats` of one image x [C, H, W] under S logits [S, C, H, W], [S] nats: Σ softplus(logits) − logits · x.
-
-    The product with x is one matrix-vector product, which spares importance sampling a pass over S copies of x.
-    """
-    flat = logits.flatten(1)  # [S, C·H·W]
-    return F.softplus(flat).sum(1) - flat @ x.flatten()
-
-
-def gaussian_nats(logits: Tensor, x: Tensor) -> Tensor:
-    """−log p(x|z) for p = N(sigmoid(logits), 1) without its constant: ½ Σ (x − sigmoid(logits))², to [N] nats."""
-    return 0.5 * (torch.sigmoid(logits) - x).square().flatten(1).sum(1)
-
-
-def squared_error(logits: Tensor, x: Tensor, mean: Callable[[Tensor], Tensor] = torch.sigmoid) -> Tensor:
-    """Mean squared error per pixel of mean(logits), [N, C, H, W] to [N]; pixels in [0, 1]."""
-    return (mean(logits) - x).square().flatten(1).mean(1)
-
-
-class Likelihood(NamedTuple):
-    """p(x|z) as a decoder's output [N, C, H, W] gives it; of which pixels it is one, `latentlab.config.BINARY` says."""
-
-    nats: Callable[[Tensor, Tensor], Tensor]  # −log p(x|z) of outputs and targets, [N, C, H, W] twice to [N]
-    nats_of_one: Callable[[Tensor, Tensor], Tensor]  # of one target [C, H, W] under outputs [S, C, H, W]: [S]
-    mean: Callable[[Tensor], Tensor] = torch.sigmoid  # of x, in [0, 1]
-    target: Callable[[Tensor], Tensor] = to_unit  # bytes uint8 [N, H, W, C] to x [N, C, H, W]
-
-    def squared_error(self, outputs: Tensor, x: Tensor) -> Tensor:
-        """Of the mean, per pixel: [N, C, H, W] to [N]."""
-        return squared_error(outputs, x, self.mean)
-
-
-BERNOULLI = Likelihood(bernoulli_nats, bernoulli_nats_of_one)
-LIKELIHOODS: Mapping[str, Likelihood] = {
-    "bernoulli": BERNOULLI,
-    "bce": BERNOULLI,
-    "mse": Likelihood(gaussian_nats, gaussian_nats),
-}
 
 
 def kl_to_standard_normal(mean: Tensor, log_var: Tensor) -> Tensor:

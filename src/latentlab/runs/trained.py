@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from latentlab.data import Data
     from latentlab.models.learner import Learner
+    from latentlab.models.nets import Chain
 
 
 Floats = NDArray[np.float32]
@@ -129,7 +130,11 @@ class Trained:
 
         {"encoder", "decoder"} or {"generator", "discriminator"}. Decoder and generator: z [N, Z] to logits [N, C, H, W].
         """
-        return {name: network.eval() for name, network in self._opened.learner.averaged.items()}
+        from latentlab.models.nets import pictured
+
+        networks = {name: network.eval() for name, network in self._opened.learner.averaged.items()}
+        decoder = networks.get("decoder")
+        return networks if decoder is None else networks | {"decoder": pictured(cast("Chain", decoder), self.config.objective).eval()}
 
     @memory_for("what is drawn", "Ask for fewer images at a time.")
     def sample(

@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -21,9 +21,10 @@ from latentlab.base.errors import Busy, Damaged, LabError, OutOfSpace, refusal
 from latentlab.base.files import is_full, replace_json, replace_text
 from latentlab.base.machine import environment, threads
 from latentlab.base.texts import reason
-from latentlab.config.layers import BatchNorm, Shape, fit_model, networks, parameter_count
-from latentlab.config.parts import OWN, DataConfig, GANModel, GANTrain
-from latentlab.config.presets import DECODER_FORM, DECODERS_DATA, preset
+from latentlab.config import PIXELS
+from latentlab.config.layers import BatchNorm, Shape, networks, parameter_count
+from latentlab.config.parts import OWN, DataConfig, GANModel, GANTrain, VAEModel
+from latentlab.config.presets import DECODER_FORM, DECODERS_DATA, fitted, preset
 from latentlab.config.schema import Config, one_length
 from latentlab.data import canonical, load_data, parse, spec_of
 from latentlab.measure.metrics.pixels import mean_pair_distance
@@ -55,12 +56,15 @@ LONGER = 1.1  # than was asked for, in epochs, because steps are whole: said bef
 MOST_PARAMETERS = 500_000_000  # with Adam's moments and two checkpoints at once, 8 GB
 
 
-def settle(config: Config, data: Data) -> Config:
-    """The configuration with all that results depend on fixed: threads, stages, the data's place, no batch above the set."""
+def settle(config: Config, data: Data, given: Collection[str] = ()) -> Config:
+    """The configuration with all that results depend on fixed: threads, stages, the data's place, no batch above the set.
+
+    `given` are the names of the parts that are somebody's own.
+    """
     threads = usual_threads(config) if config.train.threads == "auto" else config.train.threads
     batch = min(config.train.batch_size, len(data.train))
     config = config.replace(**{"data.spec": canonical(config.data.spec), "train.threads": threads, "train.batch_size": batch})
-    config = dataclasses.replace(config, model=fit_model(config.model, data.shape))
+    config = fitted(config, data.shape, plain=not {"decoder", "loss"}.isdisjoint(given))
     normed = any(isinstance(layer, BatchNorm) for layers in networks(config.model, data.shape).values() for layer in layers)
     if normed and batch < 2 * config.train.shards:
         raise refusal("train.batch_size", reason("must.batch", least=2 * config.train.shards), batch)
@@ -80,6 +84,8 @@ def adopt_decoder(config: Config) -> Config:
     other = folder.config()
     if other.family == "gan":
         raise refusal("train.generator_from", reason("must.encoder"), source)
+    if isinstance(other.model, VAEModel) and other.model.likelihood != "auto" and PIXELS[other.model.likelihood].mean:
+        raise refusal("train.generator_from", reason("must.sigmoid", likelihood=other.model.likelihood), source)
     form = {f"model.{name}": getattr(other.model, name) for name in DECODER_FORM}
     default = preset(config.preset).model
     for name, value in form.items():
@@ -115,7 +121,7 @@ def create(
         raise refusal(missing[0], f"given: the configuration was one of somebody's own, {dict(config.own)[missing[0]]}", "none")
     device = engine_device(config, given)
     data = load_data(config.data) if group is None else group.read(config.data)
-    asked, config = config.train.batch_size, settle(config, data)
+    asked, config = config.train.batch_size, settle(config, data, given)
     bf16 = computes_bf16(config, config.train.precision, device)
     own, forms, keeper = taken(config, data.shape, given), {}, Keeper()
     if given:
@@ -217,6 +223,7 @@ def start_generator(learner: Learner, source: str, shape: tuple[int, int, int]) 
     folder = open_folder(source)
     checkpoint = checkpoints.newest(folder.checkpoints, lambda words: print(f"latentlab: {words}", file=sys.stderr))
     decoder = {name: torch.from_numpy(values) for name, values in read_tensors(checkpoint, "decoder").items() if name.startswith("layers.")}
+    decoder = {name: values for name, values in decoder.items() if not name.endswith(".log_scale")}  # a GAN has no likelihood
     if {k: v.shape for k, v in apart(learner.networks["generator"]).items()} != {k: v.shape for k, v in decoder.items()}:
         must_be = reason("must.same_images", shape=" x ".join(map(str, shape)))
         raise refusal("train.generator_from", must_be, source, reason("remedy.same_images"))

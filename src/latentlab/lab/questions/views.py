@@ -31,7 +31,7 @@ from latentlab.measure.metrics.manifold import manifold
 from latentlab.measure.metrics.pareto import TRUSTED
 from latentlab.measure.sources import codes_by_source
 from latentlab.measure.table import extractor_words
-from latentlab.models.objectives import bernoulli_nats_of_one
+from latentlab.models.likelihoods import bernoulli_nats_of_one
 from latentlab.models.vae import VAELearner
 from latentlab.train import Run
 

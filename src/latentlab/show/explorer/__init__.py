@@ -18,6 +18,8 @@ The format, version 1. `weights` is one run of bytes, little-endian. `descriptio
       activation              name: "relu" | "leaky_relu" (slope 0.2) | "elu" | "tanh"
       reshape                 shape [C, H, W]
       flatten
+      mean                    of: "continuous-bernoulli" | "logistic-mixture" (of K logistics: mixed), from what that likelihood
+                              is given at each pixel to the logits of its mean [C, H, W]
     prior       of an autoencoder's decoder alone: mean [Z], scale [Z, Z]; code = mean + z · scale for z ~ N(0, I)
 
 Batch norm is folded into the layer before it. A tensor is {"type", "shape", "at"}: `at` is its first byte in the weights.
@@ -47,7 +49,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentlab.base.errors import LabError, refusal
-from latentlab.config.layers import Convolution, Dense, TransposedConvolution, networks, parameter_count, shape_after
+from latentlab.config.layers import Convolution, Dense, TransposedConvolution, parameter_count, pictures, shape_after
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
 from latentlab.show import bundle
@@ -86,7 +88,7 @@ def pack_network(folder: RunFolder, name: str | None = None, precision: Precisio
     checkpoint = checkpoints.newest(folder.checkpoints, lambda text: print(f"latentlab: {text}", file=sys.stderr))
     with checkpoints.opening(checkpoint):
         height, width, channels = checkpoints.read_state(checkpoint)["image_shape"]
-    described = networks(config.model, (height, width, channels))
+    described = pictures(config.model, (height, width, channels))
     name = name or next(known for known in described if known in DRAWING)
     if name not in described:
         raise refusal("a network", "one of " + ", ".join(described), name, f"{folder.path} has no other.")

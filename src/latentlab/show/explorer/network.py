@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentlab.base.errors import LabError
+from latentlab.config import MIXED
 from latentlab.config.layers import (
     LEAKY_SLOPE,
     Activation,
@@ -25,7 +26,9 @@ from latentlab.config.layers import (
     Dense,
     Flatten,
     Layer,
+    Mean,
     Reshape,
+    Spread,
     TransposedConvolution,
 )
 
@@ -112,6 +115,10 @@ def folded(layers: Sequence[tuple[str, Layer]], find: Find) -> list[Part]:
                 parts.append({"layer": "reshape", "shape": list(layer.shape)})
             case Flatten():
                 parts.append({"layer": "flatten"})
+            case Mean():
+                parts.append({"layer": "mean", "of": layer.likelihood, "mixed": MIXED})
+            case Spread():
+                pass  # no part of the image
             case _:
                 assert_never(layer)
     return parts

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.base.files import replace_bytes
-from latentlab.config.layers import networks
+from latentlab.config.layers import pictures
 from latentlab.train.exchange.plain import plain_networks, prior_of, refuse_own, without_parametrization
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def models(run: Trained) -> dict[str, Any]:
     for name, chain in plain_networks(run).items():
         if name == "discriminator":
             continue
-        layers = tuple(map(without_parametrization, networks(run.config.model, run.image_shape)[name]))
+        layers = tuple(map(without_parametrization, pictures(run.config.model, run.image_shape)[name]))
         model, places = network(name, layers, run.config, run.image_shape, published=True)
         values = take(places, {f"layers.{key}": value.numpy() for key, value in chain.layers.state_dict().items()}, "{}")
         for place in places:

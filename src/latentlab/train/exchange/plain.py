@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from latentlab.base.errors import LabError
-from latentlab.config.layers import Convolution, Dense, Layer, Layers, TransposedConvolution, networks
+from latentlab.config.layers import Convolution, Dense, Layer, Layers, TransposedConvolution, pictures
 from latentlab.models.autoencoder import AutoencoderLearner
 from latentlab.models.nets import Chain
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def plain_networks(run: Trained) -> dict[str, Chain]:
     """The networks of a run by name, in evaluation mode, equal to `run.networks()`; one of somebody's own as it is."""
-    layers = networks(run.config.model, run.image_shape)
+    layers = pictures(run.config.model, run.image_shape)
     found = {name: cast(Chain, network) for name, network in run.networks().items()}
     return {name: network if network.is_own else _plain(network, layers[name]) for name, network in found.items()}
 

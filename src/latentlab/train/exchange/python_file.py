@@ -21,6 +21,7 @@ from latentlab.base import __version__
 from latentlab.base.errors import printable, refusal
 from latentlab.base.files import replace_bytes, replace_text
 from latentlab.base.texts import text
+from latentlab.config import MIXED
 from latentlab.config.sources import named
 from latentlab.models import nets
 from latentlab.models.nets import Chain
@@ -28,6 +29,9 @@ from latentlab.train.exchange.plain import plain_networks, refuse_own, tensors_o
 
 if TYPE_CHECKING:
     from latentlab.runs.trained import Trained
+
+
+OURS = (nets.Deviation, nets.ContinuousBernoulliMean, nets.LogisticMixtureMean)  # each of which needs nothing beside torch
 
 
 def write(run: Trained, out: Path, lang: str) -> list[Path]:
@@ -74,12 +78,12 @@ def _plain(name: str) -> str:
 
 def _source(network: Chain) -> str:
     """A network as the source that makes it: a layer shows itself as its constructor is called."""
-    layers = [f"{'' if isinstance(layer, nets.Deviation) else 'nn.'}{layer!r}" for layer in network.layers]
+    layers = [f"{'' if isinstance(layer, OURS) else 'nn.'}{layer!r}" for layer in network.layers]
     return "nn.Sequential(\n" + "".join(f"            {layer},\n" for layer in layers) + "        )"
 
 
 def _helpers(networks: dict[str, Chain]) -> str:
     """The source of what is no layer of torch's."""
-    used = any(isinstance(layer, nets.Deviation) for network in networks.values() for layer in network.layers)
-    source = inspect.getsource(nets.Deviation).replace("x: Tensor) -> Tensor", "x)")
-    return f"\n\n{source}" if used else ""
+    used = {type(layer) for network in networks.values() for layer in network.layers if isinstance(layer, OURS)}
+    sources = (inspect.getsource(kind).replace(": Tensor) -> Tensor", ")").replace("MIXED = MIXED", f"MIXED = {MIXED}") for kind in used)
+    return "".join(f"\n\n{source}" for source in sources)

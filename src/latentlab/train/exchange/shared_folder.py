@@ -31,7 +31,7 @@ SHOWN = 64
 def write(run: Trained, out: Path, lang: str) -> list[Path]:
     """Write the folder, whole or not at all."""
     config, samples = run.config.portable(), run.sample(SHOWN)
-    tensors = {f"{name}.{key}": value for name, network in run.networks().items() for key, value in apart(network).items()}
+    tensors = {f"{name}.{key}": value for name, network in run.learner.averaged.items() for key, value in apart(network).items()}
     tensors |= {f"extra.{name}": value for name, value in prior_of(run).items()}
     environment = {key: value for key, value in run.folder.environment().items() if key not in LEFT}
     words, scores, findings = card(run, lang), run.scores, [finding.to_json() for finding in run.diagnosis()]

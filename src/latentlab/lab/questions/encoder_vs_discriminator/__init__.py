@@ -20,8 +20,9 @@ from latentlab.lab.questions.decoder_as_generator import start
 from latentlab.lab.questions.reparameterization.estimators import draw, flat_gradient
 from latentlab.lab.questions.views import FITTED, View, exceeds, first, sheet, view
 from latentlab.measure.metrics.classes import knn_accuracy, probe_accuracy
+from latentlab.models.likelihoods import bernoulli_nats
 from latentlab.models.nets import Discriminator, GaussianEncoder, to_unit
-from latentlab.models.objectives import bernoulli_nats, hinge_discriminator, hinge_generator, kl_to_standard_normal
+from latentlab.models.objectives import hinge_discriminator, hinge_generator, kl_to_standard_normal
 from latentlab.show.card import Claim
 from latentlab.show.charts.panels import Bars, Lines, Panel, Pictures, Series
 from latentlab.train import Run, open_run

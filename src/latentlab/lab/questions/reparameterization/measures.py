@@ -36,8 +36,9 @@ from latentlab.lab.questions.views import data_of
 from latentlab.measure.metrics import mean_estimate
 from latentlab.models import build
 from latentlab.models.learner import moved
+from latentlab.models.likelihoods import bernoulli_nats
 from latentlab.models.nets import Posterior, to_unit
-from latentlab.models.objectives import bernoulli_nats, kl_to_standard_normal
+from latentlab.models.objectives import kl_to_standard_normal
 from latentlab.models.shards import backward
 from latentlab.models.vae import VAELearner
 from latentlab.train import Run

@@ -170,6 +170,42 @@ const ACTIVATIONS = {
   },
 };
 
+const logit = (share) => Math.log(share / (1 - share));
+
+/** From what a likelihood is given at each pixel to the logits of its mean. */
+const MEANS = {
+  "continuous-bernoulli": (shape) => ({
+    shape,
+    run(x) {
+      for (let i = 0; i < x.length; i++) {
+        const far = Math.abs(x[i]) > 0.5;
+        x[i] = far ? Math.log((1 / -Math.expm1(-x[i]) - 1 / x[i]) / (1 / x[i] - 1 / Math.expm1(x[i]))) : x[i] / 3 - x[i] ** 3 / 405;
+      }
+      return x;
+    },
+  }),
+  "logistic-mixture"([outputs, height, width], mixed) {
+    const places = height * width;
+    const channels = (outputs / mixed - 1) / 2;
+    const out = new Float32Array(channels * places);
+    function run(x) {
+      for (let place = 0; place < places; place++) {
+        const weights = Array.from({ length: mixed }, (_, k) => x[k * places + place]);
+        const largest = Math.max(...weights);
+        const shares = weights.map((weight) => Math.exp(weight - largest));
+        const total = shares.reduce((sum, share) => sum + share);
+        for (let channel = 0; channel < channels; channel++) {
+          const located = shares.map((share, k) => share / (1 + Math.exp(-x[(mixed + k * channels + channel) * places + place])));
+          const mean = located.reduce((sum, each) => sum + each) / total;
+          out[channel * places + place] = logit(Math.min(1 - 1e-6, Math.max(1e-6, mean)));
+        }
+      }
+      return out;
+    }
+    return { shape: [channels, height, width], run };
+  },
+};
+
 /** What a layer of the description does to a shape and to numbers. */
 export function compiled(layer, shape, weights) {
   switch (layer.layer) {
@@ -188,6 +224,9 @@ export function compiled(layer, shape, weights) {
     case "activation":
       if (!(layer.name in ACTIVATIONS)) refuse(`unknown activation ${layer.name}`);
       return { shape, run: ACTIVATIONS[layer.name] };
+    case "mean":
+      if (!(layer.of in MEANS)) refuse(`unknown mean ${layer.of}`);
+      return MEANS[layer.of](shape, layer.mixed);
     default:
       return refuse(`unknown layer ${layer.layer}`);
   }
