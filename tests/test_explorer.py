@@ -32,6 +32,9 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "elu, averaged": ("conv-vae", SMALL),
     "leaky, fitted prior, odd size": ("conv-ae", SMALL | {"model.activation": "leaky_relu", "data.image_size": 27, "train.steps": 160}),
     "tanh, batch norm": ("conv-vae", SMALL | {"model.activation": "tanh", "model.normalization": "batch"}),
+    "a scale beside the image": ("conv-vae", SMALL | {"model.likelihood": "logistic"}),
+    "mean of a continuous Bernoulli": ("conv-vae", SMALL | {"model.likelihood": "continuous-bernoulli"}),
+    "mean of mixed logistics": ("mlp-vae", {"model.hidden": (40, 16), "model.latent_dim": 6, "model.likelihood": "logistic-mixture"}),
     "spectral norm": ("sn-gan", SMALL | CRITIC | {"model.discriminator_hidden": (12,)}),
     "batch norm": ("conv-gan", SMALL | CRITIC | {"model.discriminator_normalization": "batch"}),
     # At the others' rate, five times its own, its dense layer becomes so steep that a byte a weight cannot keep images within 4.

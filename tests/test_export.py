@@ -68,6 +68,39 @@ def same(got: torch.Tensor, wanted: torch.Tensor) -> None:
     torch.testing.assert_close(got, wanted, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("likelihood", ["gaussian-learned", "continuous-bernoulli", "logistic-mixture"])
+def test_what_is_written_of_any_likelihood_draws_its_mean(likelihood: str, tmp_path: Path) -> None:
+    """Not what the decoder gives beside it; and a shared folder has that too."""
+    list(
+        ll.steps(
+            ll.preset(
+                "mlp-vae", **TINY | {"train.steps": 30, "model.likelihood": likelihood, "model.hidden": (16,), "model.latent_dim": 3}
+            ),
+            tmp_path / "run",
+        )
+    )
+    run = ll.open_run(tmp_path / "run")
+    _, z = inputs(run)
+    wanted = run.decode(z.numpy())
+    run.export("python", tmp_path / "mine.py")
+    model = loaded(tmp_path / "mine.py").load()
+    with torch.no_grad():
+        image = torch.sigmoid(model.decoder(z)).permute(0, 2, 3, 1).numpy()
+        logits = run.networks()["decoder"](z)
+    assert np.abs(np.round(255 * image).astype(int) - wanted).max() <= 1
+    assert logits.shape == (5, 1, 28, 28)
+    onnx_files.write(run, tmp_path / "mine.onnx", "en")
+    import onnxruntime
+
+    (drawn,) = onnxruntime.InferenceSession(tmp_path / "mine.onnx").run(None, {"z": z.numpy()})
+    np.testing.assert_allclose(drawn.transpose(0, 2, 3, 1), image, atol=1e-5)
+    run.export("safetensors", tmp_path / "shared")
+    again = ll.open_run(tmp_path / "shared")
+    assert np.array_equal(again.decode(z.numpy()), wanted)
+    found = again.evaluate(samples=20, nll_samples=5, nll_images=10) if likelihood == "gaussian-learned" else None
+    assert found is None or found["scores"]["nll_nats"]["value"] > 0
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_python_file_computes_what_the_run_does(name: str, runs: dict[str, ll.Run], tmp_path: Path) -> None:
     run = runs[name]
