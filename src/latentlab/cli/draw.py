@@ -40,6 +40,10 @@ def _add_run(parser: Parser) -> None:
     add_trust(parser)
 
 
+def _add_label(parser: Parser) -> None:
+    add_value(parser, "--label", int, "the class, from 0, of a class-conditional run", metavar="K", minimum=0)
+
+
 def _need_out(parser: Parser, metavar: str, help: str) -> None:
     parser.need(parser.add_argument("--out", metavar=metavar, help=help))
 
@@ -92,7 +96,7 @@ def command_sample(arguments: list[str]) -> int:
     _add_run(parser)
     add_value(parser, "--count", int, "how many (64)", 64, minimum=1, maximum=1_000_000)
     add_value(parser, "--seed", int, "seed of z (0)", 0, "S", minimum=0, maximum=2**31 - 1)
-    add_value(parser, "--label", int, argparse.SUPPRESS, metavar="K", minimum=0)  # shown when there are conditional runs
+    _add_label(parser)
     priors = "fitted: a Gaussian fitted to codes, a VAE's of held-out images, an AE's of training images; gmm: a mixture fitted to held-out"
     add_value(parser, "--prior", Prior, f"{priors} codes (standard)", "standard")
     typical = "bring each component of z into [-T, T]: more typical images, less varied"
@@ -103,9 +107,14 @@ def command_sample(arguments: list[str]) -> int:
     out = _target(options, ".png", ".npz")
     if out.suffix.lower() == ".png" and options.count > 10_000:
         raise refusal("--count", "at most 10000 in a .png", options.count, "Use --out FILE.npz for more.")
-    images = _open(options).sample(options.count, options.seed, options.label, options.prior, options.truncation)
+    import numpy as np
+
+    run = _open(options)
+    images = run.sample(options.count, options.seed, options.label, options.prior, options.truncation)
     if out.suffix.lower() == ".npz":
-        _save_arrays(out, {"images": images})
+        drawn = run.drawn_labels(options.count, options.seed)
+        labels = {} if drawn is None else {"labels": drawn if options.label is None else np.full(options.count, options.label)}
+        _save_arrays(out, {"images": images} | labels)
     else:
         _save_picture(out, images, options.scale)
     return _finish(out)
@@ -166,6 +175,7 @@ def command_interpolate(arguments: list[str]) -> int:
     ends.add_argument("--indices", metavar="I,J", help="two images of the test split")
     add_place(parser)
     add_value(parser, "--steps", int, "images on the way, both ends included (8)", 8, minimum=2, maximum=1000)
+    _add_label(parser)
 
     def draw(run: Run, options: argparse.Namespace) -> Drawn:
         shares = [f"{at / (options.steps - 1):.0%}" for at in range(options.steps)]
@@ -173,7 +183,7 @@ def command_interpolate(arguments: list[str]) -> int:
             a, b = _integers(options.seeds or "0,1", "--seeds", 2)
             if min(a, b) < 0:
                 raise refusal("--seeds", "integers of at least 0", options.seeds)
-            return run.interpolate(a, b, options.steps), [f"seed {a} → {b}"], shares
+            return run.interpolate(a, b, options.steps, options.label), [f"seed {a} → {b}"], shares
         test = _split(run, "test", options.data)
         pair = _integers(options.indices, "--indices", 2)
         if not all(0 <= i < len(test) for i in pair):
@@ -181,7 +191,7 @@ def command_interpolate(arguments: list[str]) -> int:
         import numpy as np
 
         images = test.take(np.array(pair))
-        return run.interpolate(images[0], images[1], options.steps), [f"image {pair[0]} → {pair[1]}"], shares
+        return run.interpolate(images[0], images[1], options.steps, options.label), [f"image {pair[0]} → {pair[1]}"], shares
 
     return _picture(parser, arguments, draw)
 
@@ -201,12 +211,13 @@ def command_traverse(arguments: list[str]) -> int:
     parser.add_argument("--dims", metavar="I,J,…", help="latent units; default the first ten")
     add_value(parser, "--range", float, "how far, in standard deviations (2.5)", 2.5, above=0)
     add_value(parser, "--steps", int, "images in a row (9)", 9, minimum=2, maximum=1000)
+    _add_label(parser)
 
     def draw(run: Run, options: argparse.Namespace) -> Drawn:
         size = run.config.model.latent_dim
         dims = list(range(min(size, 10))) if options.dims is None else _integers(options.dims, "--dims")
         values = [f"{(2 * at / (options.steps - 1) - 1) * options.range:+.3g} σ".replace("-", "−") for at in range(options.steps)]
-        return run.traverse(dims, options.range, options.steps), [f"unit {unit}" for unit in dims], values
+        return run.traverse(dims, options.range, options.steps, label=options.label), [f"unit {unit}" for unit in dims], values
 
     return _picture(parser, arguments, draw)
 

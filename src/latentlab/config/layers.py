@@ -14,7 +14,7 @@ from typing import assert_never
 from latentlab.base.errors import refusal
 from latentlab.base.texts import reason
 from latentlab.config import PIXELS, Likelihood, Scale
-from latentlab.config.parts import AutoencoderModel, GANModel, ModelConfig, NetworkConfig, VAEModel
+from latentlab.config.parts import AutoencoderModel, GANModel, ModelConfig, NetworkConfig, PriorConfig, VAEModel
 
 Shape = tuple[int, ...]
 
@@ -162,6 +162,11 @@ def fit_model(model: ModelConfig, shape: Shape, plain: bool = False) -> ModelCon
     return replace(model, channels=channels)
 
 
+def classes_of(model: NetworkConfig) -> int:
+    """The classes that are given to a model's networks; 0 for one that is not conditional."""
+    return model.classes if isinstance(model, PriorConfig) and model.conditional else 0
+
+
 def map_sizes(channels: Sequence[int], height: int, width: int) -> list[tuple[int, int]]:
     """Heights and widths before, between and after the stages. Raises LabError when a map would vanish."""
     sizes = [(height, width)]
@@ -212,11 +217,14 @@ def encoder_layers(model: AutoencoderModel | VAEModel, shape: Shape) -> Layers:
 
 
 def decoder_layers(model: NetworkConfig, shape: Shape) -> Layers:
-    """A code (Z,) to logits (C, H, W): the encoder's mirror, and a GAN's generator. `shape` is the images' (H, W, C)."""
+    """A code (Z,) to logits (C, H, W): the encoder's mirror, and a GAN's generator. `shape` is the images' (H, W, C).
+
+    Of a class-conditional model a code is z and then the class, one-hot: (Z + K,).
+    """
     height, width, depth = shape
     sizes = map_sizes(model.channels, height, width)
     layers: list[Layer] = []
-    features = model.latent_dim
+    features = model.latent_dim + classes_of(model)
     batch = model.normalization == "batch"
     for size in reversed(model.hidden):
         layers.append(Dense(features, size))
@@ -248,14 +256,14 @@ def decoder_layers(model: NetworkConfig, shape: Shape) -> Layers:
 
 
 def discriminator_layers(model: GANModel, shape: Shape) -> Layers:
-    """Images (C, H, W) to one logit (1,): large for real."""
+    """Images (C, H, W) to one logit (1,): large for real. Of a class-conditional one to 1 + K: what each class adds stands behind."""
     return _downward(
         model.discriminator_channels,
         model.discriminator_hidden,
         "leaky_relu",
         model.discriminator_normalization,
         (*shape[:2], shape[2] * model.packing),
-        1,
+        1 + classes_of(model),
         first_normalized=False,  # DCGAN: no batch norm at the discriminator's input
         deviation=model.discriminator_deviation,
     )

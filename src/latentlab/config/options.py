@@ -26,6 +26,8 @@ class Options(TypedDict, total=False):
     stages: Literal["fit", "exact"]
     upsampling: Literal["auto", "free", "smooth"]
     reconstruction: Literal["mse", "bce"]
+    conditional: bool
+    classes: int
     likelihood: Literal[
         "bernoulli", "continuous-bernoulli", "gaussian", "gaussian-learned", "gaussian-optimal", "logistic", "logistic-mixture", "auto"
     ]

@@ -62,6 +62,16 @@ class NetworkConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PriorConfig(NetworkConfig):
+    """Networks that draw images of z from a prior, and perhaps of a class."""
+
+    conditional: bool = option(
+        False, "the class of each image is given: to the decoder beside z, to a GAN's discriminator by projection (Miyato & Koyama 2018)"
+    )
+    classes: int = option(0, "how many classes there are; of the data", minimum=0, maximum=1000)
+
+
+@dataclass(frozen=True, kw_only=True)
 class AutoencoderModel(NetworkConfig):
     """An autoencoder (Rumelhart, Hinton & Williams 1986): code = encoder(x), reconstruction = sigmoid(decoder(code))."""
 
@@ -69,7 +79,7 @@ class AutoencoderModel(NetworkConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VAEModel(NetworkConfig):
+class VAEModel(PriorConfig):
     """A variational autoencoder (Kingma & Welling 2014): Gaussian posterior, standard normal prior."""
 
     likelihood: Literal[Likelihood, "auto"] = option(
@@ -83,7 +93,7 @@ class VAEModel(NetworkConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GANModel(NetworkConfig):
+class GANModel(PriorConfig):
     """A generative adversarial network (Goodfellow et al. 2014): the decoder as generator, and a discriminator."""
 
     discriminator_channels: tuple[int, ...] = option(

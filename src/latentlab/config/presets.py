@@ -204,6 +204,8 @@ DECODER_FORM = (
     "upsampling",
     "activation",
     "normalization",
+    "conditional",
+    "classes",
 )  # of the model
 PRESETS: dict[str, Callable[[], Config]] = {
     "mlp-ae": mlp_ae,

@@ -24,6 +24,7 @@ from latentlab.config.parts import (
     GANModel,
     GANTrain,
     ModelConfig,
+    PriorConfig,
     VAEModel,
     VAETrain,
     check_part,
@@ -65,6 +66,13 @@ class Config:
             self._check_game(train, self.model)
         if isinstance(train, VAETrain) and isinstance(self.model, VAEModel):
             self._check_bound(train, self.model)
+        if isinstance(self.model, PriorConfig) and self.model.conditional:
+            if self.own:
+                raise refusal("model.conditional", reason("must.unconditional"), True)
+            if train.engine == "keras":
+                raise refusal("model.conditional", reason("must.not_keras"), True, reason("use", option="--engine torch"))
+            if isinstance(self.model, GANModel) and self.model.packing > 1:
+                raise refusal("model.packing", reason("must.one_class"), self.model.packing)
 
     def _check_bound(self, train: VAETrain, model: VAEModel) -> None:
         """What a VAE's likelihood and the terms of its bound ask of each other. Raises LabError."""

@@ -22,6 +22,8 @@ from latentlab.measure import Watcher
 from latentlab.measure.metrics.classes import ACTIVE_VARIANCE, active_units
 from latentlab.measure.metrics.pareto import TRUSTED, fit_tail, log_mean_deviation
 from latentlab.measure.table import BYTES, GREY, Scores, finite, mean_score, unit
+from latentlab.models.engine import one_hot
+from latentlab.models.learner import coded
 from latentlab.models.nets import Posterior
 from latentlab.models.objectives import kl_to_standard_normal
 from latentlab.models.vae import VAELearner
@@ -76,7 +78,7 @@ def held_out(run: Trained, learner: VAELearner, images: ImageSet, watch: Watcher
     means, kl = [], []
     for start in range(0, len(images), CHUNK):
         batch = torch.from_numpy(images.take(np.arange(start, min(start + CHUNK, len(images)))))
-        for name, losses in learner.held_out(batch, seed, start).items():
+        for name, losses in learner.held_out(batch, seed, start, labels_of(learner, images, start)).items():
             collected.setdefault(name, []).append(losses.double().numpy())
         q = posterior(learner, batch, seed, start)
         means.append(q.mean.numpy())
@@ -84,6 +86,13 @@ def held_out(run: Trained, learner: VAELearner, images: ImageSet, watch: Watcher
         advance(len(batch))
     values = {name: np.concatenate(parts) for name, parts in collected.items()}
     return values, np.concatenate(kl).mean(0), active_units(np.concatenate(means))
+
+
+def labels_of(learner: VAELearner, images: ImageSet, start: int) -> torch.Tensor | None:
+    """The classes [N, K] of a chunk of images where the decoder is given them."""
+    if not learner.classes or images.labels is None:
+        return None
+    return one_hot(images.labels[start : start + CHUNK], learner.classes, torch.device("cpu"))
 
 
 @torch.no_grad()
@@ -103,9 +112,11 @@ def nll_scores(
     for start in range(0, count, CHUNK):
         batch = torch.from_numpy(images.take(np.arange(start, min(start + CHUNK, count))))
         x = learner.target(batch, seed, start)  # [N, C, H, W]
+        labels = labels_of(learner, images, start)
 
-        def log_likelihood(z: torch.Tensor, i: int, x: torch.Tensor = x) -> torch.Tensor:
-            return -learner.likelihood.nats_of_one(decoder(z), x[i])
+        def log_likelihood(z: torch.Tensor, i: int, x: torch.Tensor = x, labels: torch.Tensor | None = labels) -> torch.Tensor:
+            codes = coded(z, None if labels is None else labels[i].expand(len(z), -1))
+            return -learner.likelihood.nats_of_one(decoder(codes), x[i])
 
         found.append(marginal(posterior(learner, batch, seed, start), log_likelihood, samples, seed, start, advance))
     every = Marginal.joined(found)

@@ -84,12 +84,17 @@ def real_images(data: Data, split: Split, samples: int | None) -> Real:
 
 
 def sample_scores(
-    fakes: Images, real: Real, extractors: list[Extractor], watch: Watcher, beside: Mapping[str, Images] | None = None
+    fakes: Images,
+    real: Real,
+    extractors: list[Extractor],
+    watch: Watcher,
+    beside: Mapping[str, Images] | None = None,
+    asked: Labels | None = None,
 ) -> dict[str, Any]:
     """What scores.json says of samples uint8 [M, H, W, C]: "scores", "extractors" and, with classes, "class_shares".
 
     The names of the first extractor's scores are plain; those of another one end in @ and its name. Of what is `beside` the
-    samples, decoded from codes of other sources, it tells the KID alone.
+    samples, decoded from codes of other sources, it tells the KID alone. `asked` are the classes [M] that the samples were to be of.
     """
     if not LEAST <= len(fakes) <= MOST_FAKES:
         raise refusal("samples", f"at least {LEAST} and at most {MOST_FAKES}", len(fakes), "Draw or give another number.")
@@ -114,6 +119,12 @@ def sample_scores(
         if not (fake.labels is None or other.labels is None or real.labels is None or real.class_names is None or "class_shares" in result):
             by_class, result["class_shares"] = class_scores(extractor, fake.labels, other.labels, real.labels, real.class_names)
             scores |= by_class
+            if asked is not None:
+                right = share_estimate(int((fake.labels == asked).sum()), len(fakes))
+                known_right = float(np.mean(held_out.labels == real.labels))
+                scores |= estimate_score(
+                    "label_accuracy", right, len(fakes), known_right, extractor=extractor.identity, real=len(real.labels)
+                )
     scores |= pixel_scores(fakes, real, watch)
     return result
 

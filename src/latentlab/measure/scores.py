@@ -15,6 +15,7 @@ from latentlab.base.errors import memory_for, refusal
 from latentlab.base.files import check_writable, replace_json
 from latentlab.base.images import Images
 from latentlab.config.field import Field, plain
+from latentlab.config.layers import classes_of
 from latentlab.data import Data, ImageSet
 from latentlab.measure import Watcher, unwatched
 from latentlab.measure.extractors import Extractor, check_names, extractors_for
@@ -85,7 +86,7 @@ def evaluate_run(
         fakes = run.sample(count, seed=run.config.train.seed + 1)
         result |= {"samples": count, "samples_per_second": count / (time.perf_counter() - started)}
         beside = decoded_sources(run, data, min(count, MOST_BESIDE)) if run.config.family in GROUPS["copy"] else None
-        seen = sample_scores(fakes, real, _lookers(asked, data), watch, beside)
+        seen = sample_scores(fakes, real, _lookers(asked, data), watch, beside, run.drawn_labels(count, run.config.train.seed + 1))
         scores |= seen.pop("scores")
         if run.config.family == "ae":
             scores["kid_fitted"] = scores["kid"]  # so its samples are drawn
@@ -163,8 +164,10 @@ def reconstruction_scores(run: Trained, images: ImageSet, watch: Watcher) -> Sco
     """Error, PSNR and SSIM of reconstructions by the posterior's mean."""
     advance = watch("reconstructions", len(images))
     errors, similarities = [], []
+    given, start = images.labels if classes_of(run.config.model) else None, 0
     for chunk in images.chunks(CHUNK):
-        copies = run.reconstruct(chunk)
+        copies = run.reconstruct(chunk, None if given is None else given[start : start + len(chunk)])
+        start += len(chunk)
         errors.append(mean_squared_error(chunk, copies))
         similarities.append(ssim(chunk, copies))
         advance(len(chunk))
@@ -180,7 +183,9 @@ def reconstruction_scores(run: Trained, images: ImageSet, watch: Watcher) -> Sco
 def decoded_sources(run: Trained, data: Data, count: int) -> dict[str, Images]:
     """Images uint8 [count, H, W, C] by the source of their codes, see `measure.sources`: how far short each falls of the data."""
     mean, deviation = run.encode(data.train.take(np.arange(min(FITTED, len(data.train)))))
-    return {name: run.decode(codes) for name, codes in codes_by_source(mean, deviation, count, run.config.train.seed + 1).items()}
+    seed = run.config.train.seed + 1
+    labels = run.drawn_labels(count, seed)
+    return {name: run.decode(codes, labels) for name, codes in codes_by_source(mean, deviation, count, seed).items()}
 
 
 # What codes know of the classes: k-NN and a linear probe, on an encoder's codes and on a discriminator's features alike.

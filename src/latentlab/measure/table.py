@@ -82,6 +82,7 @@ MEASURES = (
     Measure("coverage", "samples", SHARE_OF_NEIGHBOURS, "higher", panel=True),
     Measure("class_entropy_nats", "samples", NATS, "near the floor", watched="linear"),
     Measure("class_reverse_kl_nats", "samples", NATS, "lower", panel=True, watched="linear"),
+    Measure("label_accuracy", "samples", SHARE, "higher", headline=True, panel=True),
     Measure("ms_ssim", "samples", MS_SSIM_OF_PAIRS, "near the floor"),
     Measure("nearest_train_distance", "samples", ROOT_MEAN_SQUARE, "near the floor"),
     Measure("reconstruction_mse", "copy", SQUARED_ERROR, "lower", headline=True, panel=True),

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from latentlab.config.layers import Layers
+from latentlab.config.layers import Layers, classes_of
 from latentlab.config.parts import AutoencoderModel, AutoencoderTrain, NetworkConfig, VAETrain
 from latentlab.models.learner import Losses, Moment, Parts, buffers_held
 from latentlab.models.likelihoods import LIKELIHOODS, Likelihood
@@ -37,7 +37,7 @@ class EncoderDecoder(ABC):
         bf16: bool,
         own: Own,
     ) -> None:
-        self.images_per_step, self.device, self.likelihood = train.batch_size, device, likelihood
+        self.images_per_step, self.device, self.likelihood, self.classes = train.batch_size, device, likelihood, classes_of(model)
         self.shards = Shards(train.shards)
         kinds: dict[str, type[Chain]] = {"encoder": encoder, "decoder": Decoder}
         self.own_loss = own.loss
@@ -52,28 +52,28 @@ class EncoderDecoder(ABC):
         active = {name: average for name, average in self.averages.items() if average.active}
         self.parts = Parts(self.networks, active, {"adam": self.adam}, {})
 
-    def update(self, images: Tensor, moment: Moment) -> Losses:
-        return self.run_phase(self.phases[0], images, moment)
+    def update(self, images: Tensor, moment: Moment, labels: Tensor | None = None) -> Losses:
+        return self.run_phase(self.phases[0], images, moment, labels)
 
-    def run_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
-        losses, inputs = partial(self._losses, moment), self._inputs(images, moment)
+    def run_phase(self, phase: str, images: Tensor, moment: Moment, labels: Tensor | None = None) -> Losses:
+        losses, inputs = partial(self._losses, moment), self._inputs(images, moment, labels)
         told, norm = self.shards.descend(losses, inputs, self.adam, moment.step, self.minimised, self.networks.values(), self.computes)
         for average in self.averages.values():
             average.update(moment.step + 1, self.images_per_step, moment.images_seen + self.images_per_step)
         return told | {"gradient_norm": norm}
 
     @abstractmethod
-    def _inputs(self, images: Tensor, moment: Moment) -> tuple[Tensor, ...]:
-        """What a batch is learned from: the images as the likelihood sees them, [N, C, H, W], and what is drawn for each, [N, …]."""
+    def _inputs(self, images: Tensor, moment: Moment, labels: Tensor | None) -> tuple[Tensor, ...]:
+        """What a batch is learned from: the images as the likelihood sees them, [N, C, H, W], and what else there is of each, [N, …]."""
 
     @abstractmethod
     def _losses(self, *given: Any, **named: Any) -> Losses:
         """Of a moment and of inputs: what is minimised, first, and what is recorded beside it, means over the images."""
 
     @torch.no_grad()
-    def after_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
+    def after_phase(self, phase: str, images: Tensor, moment: Moment, labels: Tensor | None = None) -> Losses:
         with buffers_held(self.networks["encoder"]), buffers_held(self.networks["decoder"]):
-            return self.shards.means(partial(self._losses, moment), self._inputs(images, moment))
+            return self.shards.means(partial(self._losses, moment), self._inputs(images, moment, labels))
 
     def set(self, name: str, value: float) -> None:
         self.adam.learning_rate = {"learning_rate": value}[name]
@@ -104,7 +104,7 @@ class AutoencoderLearner(EncoderDecoder):
             "prior_scale": torch.eye(model.latent_dim, device=device),
         }
 
-    def _inputs(self, images: Tensor, moment: Moment) -> tuple[Tensor, ...]:
+    def _inputs(self, images: Tensor, moment: Moment, labels: Tensor | None) -> tuple[Tensor, ...]:
         return (self.likelihood.target(images),)  # [N, C, H, W]
 
     def _losses(self, moment: Moment, x: Tensor) -> Losses:
@@ -131,7 +131,7 @@ class AutoencoderLearner(EncoderDecoder):
         self.prior["prior_scale"].copy_(vectors * values.clamp_min(0).sqrt() @ vectors.T)
 
     @torch.no_grad()
-    def held_out(self, images: Tensor, seed: int, first: int) -> dict[str, Tensor]:
+    def held_out(self, images: Tensor, seed: int, first: int, labels: Tensor | None = None) -> dict[str, Tensor]:
         x = self.likelihood.target(images)
         encoder, decoder = self.averages["encoder"].sampler(), self.averages["decoder"].sampler()
         codes = encoder(x)

@@ -73,14 +73,19 @@ class TorchEngine:
     def _placed(self, images: Images) -> torch.Tensor:
         return torch.from_numpy(images).to(self.device)
 
+    def _labels(self, batch: Batch) -> list[torch.Tensor]:
+        """The batch's classes [M, K], one-hot, where the learner is given them."""
+        return [one_hot(batch.labels, self.learner.classes, self.device)] if self.learner.classes and batch.labels is not None else []
+
     def update(self, batches: Sequence[Batch], moments: Sequence[Moment]) -> Sequence[Losses]:
-        return [self.learner.update(self._placed(batch.images), moment) for batch, moment in zip(batches, moments, strict=True)]
+        pairs = zip(batches, moments, strict=True)
+        return [self.learner.update(self._placed(batch.images), moment, *self._labels(batch)) for batch, moment in pairs]
 
     def run_phase(self, phase: str, batch: Batch, moment: Moment) -> Losses:
-        return self.learner.run_phase(phase, self._placed(batch.images), moment)
+        return self.learner.run_phase(phase, self._placed(batch.images), moment, *self._labels(batch))
 
     def after_phase(self, phase: str, batch: Batch, moment: Moment) -> Losses:
-        return self.learner.after_phase(phase, self._placed(batch.images), moment)
+        return self.learner.after_phase(phase, self._placed(batch.images), moment, *self._labels(batch))
 
     def set(self, name: str, value: float) -> None:
         self.learner.set(name, value)
@@ -96,6 +101,11 @@ class TorchEngine:
 
     def twin(self) -> Learner:
         return self.learner
+
+
+def one_hot(labels: NDArray[np.int64], classes: int, device: torch.device) -> torch.Tensor:
+    """Classes [N] as floats [N, K]."""
+    return torch.nn.functional.one_hot(torch.from_numpy(labels).to(device), classes).float()
 
 
 def load(learner: Learner, tensors: Mapping[str, NDArray[Any]]) -> None:

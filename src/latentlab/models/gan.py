@@ -14,14 +14,16 @@ from torch.nn.utils import parametrize
 
 from latentlab.base.seeding import torch_generator
 from latentlab.config import GAMES
-from latentlab.config.layers import Layers
+from latentlab.config.layers import Layers, classes_of
 from latentlab.config.parts import GANModel, GANTrain
-from latentlab.models.learner import Losses, Moment, Parts, buffers_held, frozen, spectra_held
+from latentlab.models.learner import Losses, Moment, Parts, buffers_held, coded, frozen, spectra_held
 from latentlab.models.nets import Decoder, Discriminator, Moves, drawn, moves, shifted_and_mirrored, to_bytes, to_unit
 from latentlab.models.objectives import ADVERSARIAL, gradient_penalty, r1_penalty
 from latentlab.models.optimiser import Adam, Average
 from latentlab.models.own import Optimizer, Own, given_losses
 from latentlab.models.shards import Shards
+
+Labelled = tuple[Tensor, Tensor | None]  # a batch's images uint8 [N, H, W, C], and their classes [N, K] one-hot where those count
 
 
 class GANLearner:
@@ -33,6 +35,7 @@ class GANLearner:
         self.batch, self.bf16, self.device, self.seed = train.batch_size, bf16, device, train.seed
         self.shards = Shards(train.shards)
         self.latent_dim, self.game, self.real_target = model.latent_dim, ADVERSARIAL[train.loss], train.label_smoothing
+        self.classes = classes_of(model)
         self.generator_updates, self.discriminator_updates = train.generator_updates, train.discriminator_updates
         self.frozen_images, self.rate_halflife_images = train.generator_frozen_images, train.rate_halflife_images
         self.r1_weight, self.r2_weight, self.slope_weight = train.r1_weight, train.r2_weight, train.gradient_penalty
@@ -59,19 +62,19 @@ class GANLearner:
     def images_per_step(self) -> int:
         return self.batch * self.discriminator_updates
 
-    def update(self, images: Tensor, moment: Moment) -> Losses:
+    def update(self, images: Tensor, moment: Moment, labels: Tensor | None = None) -> Losses:
         losses: Losses = {}
         for phase in self.phases:
-            losses |= self.run_phase(phase, images, moment)
+            losses |= self.run_phase(phase, images, moment, labels)
         return losses
 
-    def run_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
+    def run_phase(self, phase: str, images: Tensor, moment: Moment, labels: Tensor | None = None) -> Losses:
         for network in self.networks.values():
             if not network.training:
                 network.train()
         self.schedule(moment)
         if phase == "discriminator":
-            for number, batch in enumerate(torch.split(images, self.batch)):
+            for number, batch in enumerate(self._batches(images, labels)):
                 losses = self._update_discriminator(batch, moment, number)
             return losses
         if phase == "step":
@@ -79,9 +82,14 @@ class GANLearner:
         else:
             hold = moment.images_seen < self.frozen_images
             for number in range(1 if hold else self.generator_updates):
-                losses = self._update_generator(images, moment, number, hold)
+                losses = self._update_generator(self._batches(images, labels)[-1], moment, number, hold)
         self.average.update(moment.step + 1, self.images_per_step, moment.images_seen + self.images_per_step)
         return losses
+
+    def _batches(self, images: Tensor, labels: Tensor | None) -> list[Labelled]:
+        """The images of each discriminator update, and their classes."""
+        batches = torch.split(images, self.batch)
+        return list(zip(batches, [None] * len(batches) if labels is None else torch.split(labels, self.batch), strict=True))
 
     def schedule(self, moment: Moment) -> None:
         """Set what falls with the images seen."""
@@ -101,21 +109,25 @@ class GANLearner:
         _, height, width, _ = images.shape
         return moves(self.batch, height, width, self.augmentation(stream, moment, number)) if self.augmented else ()
 
-    def _real(self, images: Tensor, moment: Moment, number: int) -> tuple[Tensor, ...]:
+    def _real(self, batch: Labelled, moment: Moment, number: int) -> tuple[Tensor, ...]:
         """What the discriminator's loss is computed of: what it sees of a real batch [N, C, H, W], and what its fakes are made from."""
-        x = _shown(to_unit(images), *self._moves("real", moment, number, images))
-        return x, *self._fakes("discriminator", "fake", moment, number, images)
+        x = _shown(to_unit(batch[0]), *self._moves("real", moment, number, batch[0]))
+        return x, *self._fakes("discriminator", "fake", moment, number, batch)
 
-    def _fakes(self, noise: str, stream: str, moment: Moment, number: int, images: Tensor) -> tuple[Tensor, ...]:
-        """What as many fakes as a batch has images are made from: z [N, Z], and how each is moved."""
-        return self.noise(noise, moment, number), *self._moves(stream, moment, number, images)
+    def _fakes(self, noise: str, stream: str, moment: Moment, number: int, batch: Labelled) -> tuple[Tensor, ...]:
+        """What as many fakes as a batch has images are made from: codes [N, Z + K], of its classes, and how each is moved."""
+        return coded(self.noise(noise, moment, number), batch[1]), *self._moves(stream, moment, number, batch[0])
 
-    def _fooling(self, images: Tensor, moment: Moment, number: int) -> tuple[Tensor, ...]:
+    def _fooling(self, batch: Labelled, moment: Moment, number: int) -> tuple[Tensor, ...]:
         """What the generator's loss is computed of: what fakes are made from, and in a paired game real images as they are seen."""
-        fakes = self._fakes("generator", "generator", moment, number, images)
+        fakes = self._fakes("generator", "generator", moment, number, batch)
         if not self.paired:
             return fakes
-        return *fakes, _shown(to_unit(images[-self.batch :]), *self._moves("generator-real", moment, number, images))
+        return *fakes, _shown(to_unit(batch[0]), *self._moves("generator-real", moment, number, batch[0]))
+
+    def _classes(self, z: Tensor) -> Tensor | None:
+        """The classes [N, K] in codes [N, Z + K]."""
+        return z[:, self.latent_dim :] if self.classes else None
 
     def _made(self, z: Tensor, *moved: Tensor) -> Tensor:
         """Fakes as the discriminator sees them, for its own update: [N, C, H, W]."""
@@ -123,19 +135,19 @@ class GANLearner:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16), torch.no_grad(), buffers_held(generator):
             return _shown(torch.sigmoid(generator(z).float()), *moved)
 
-    def _judge(self, x: Tensor, fake: Tensor) -> Losses:
-        """The discriminator's loss on what it sees of real images and on as many fakes, and its mean logits on both."""
+    def _judge(self, x: Tensor, fake: Tensor, labels: Tensor | None) -> Losses:
+        """The discriminator's loss on what it sees of real images and on as many fakes of their classes, and its mean logits on both."""
         discriminator = self.networks["discriminator"]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             # Real and fake pass apart, so that batch norm never mixes them; the cache keeps it at one power iteration.
             with parametrize.cached() if self.spectral else nullcontext():
-                real_logit, fake_logit = discriminator(x), discriminator(fake)  # [N], [N]
+                real_logit, fake_logit = discriminator(x, labels), discriminator(fake, labels)  # [N], [N]
         loss = self.game.discriminator(real_logit, fake_logit, self.real_target).mean()
         return {"discriminator_loss": loss, "real_logit": real_logit.mean(), "fake_logit": fake_logit.mean()}
 
     def _verdict(self, x: Tensor, z: Tensor, *moved: Tensor) -> Losses:
         """As `_judge`, of what fakes are made from."""
-        return self._judge(x, self._made(z, *moved))
+        return self._judge(x, self._made(z, *moved), self._classes(z))
 
     def _fool(self, z: Tensor, *given: Tensor) -> Losses:
         """The generator's loss: how little the discriminator takes its images for real; beside real ones, given last, in a paired game."""
@@ -143,42 +155,45 @@ class GANLearner:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             fake = _shown(torch.sigmoid(self.networks["generator"](z).float()), *moved)  # [N, C, H, W]
             with parametrize.cached() if self.spectral else nullcontext():
-                logit = discriminator(fake)  # [N]
-                real_logit = discriminator(given[-1]) if self.paired else logit
+                logit = discriminator(fake, self._classes(z))  # [N]
+                real_logit = discriminator(given[-1], self._classes(z)) if self.paired else logit
         return {"generator_loss": self.game.generator(logit, real_logit).mean()}
 
-    def _penalty(self, x: Tensor, fake: Tensor, share: Tensor | None) -> Tensor:
+    def _penalty(self, x: Tensor, fake: Tensor, labels: Tensor | None, share: Tensor | None) -> Tensor:
         """R1, R2 and the slope's of the steps up to the next ones, in fp32: a gradient of a gradient is too fine for bf16."""
         network = self.networks["discriminator"]
+        judge = partial(network, labels=labels)
         with buffers_held(network):
             weighed = ((self.r1_weight, x), (self.r2_weight, fake))
-            parts = [0.5 * weight * r1_penalty(network, images).mean() for weight, images in weighed if weight]
+            parts = [0.5 * weight * r1_penalty(judge, images).mean() for weight, images in weighed if weight]
             if share is not None:
-                parts.append(self.slope_weight * gradient_penalty(network, x, fake, share).mean())
+                parts.append(self.slope_weight * gradient_penalty(judge, x, fake, share).mean())
         return self.r1_steps * torch.stack(parts).sum()
 
-    def _update_discriminator(self, images: Tensor, moment: Moment, number: int) -> Losses:
+    def _update_discriminator(self, batch: Labelled, moment: Moment, number: int) -> Losses:
         network = self.networks["discriminator"]
         weighs = self.r1_weight or self.r2_weight or self.slope_weight
         is_penalised = weighs and number == 0 and moment.step % self.r1_steps == 0
-        inputs = self._real(images, moment, number)
+        inputs = self._real(batch, moment, number)
         if self.slope_weight:
             source = torch_generator(self.device, self.seed, "penalty", moment.step, number)
             inputs = *inputs, torch.rand(self.batch, generator=source, device=self.device)
 
         def losses(x: Tensor, z: Tensor, *given: Tensor) -> Losses:
             moved, share = (given[:-1], given[-1]) if self.slope_weight else (given, None)
-            fake = self._made(z, *moved)
-            told = self._judge(x, fake)
-            return told | {"discriminator_loss": told["discriminator_loss"] + self._penalty(x, fake, share)} if is_penalised else told
+            fake, labels = self._made(z, *moved), self._classes(z)
+            told = self._judge(x, fake, labels)
+            return (
+                told | {"discriminator_loss": told["discriminator_loss"] + self._penalty(x, fake, labels, share)} if is_penalised else told
+            )
 
         with spectra_held(network, after_one=True) if self.shards.count > 1 else nullcontext():
             told, norm = self.shards.descend(losses, inputs, self.discriminator_adam, moment.step, "discriminator", [network])
         return told | {"discriminator_gradient_norm": norm}
 
-    def _update_generator(self, images: Tensor, moment: Moment, number: int, hold: bool) -> Losses:
+    def _update_generator(self, batch: Labelled, moment: Moment, number: int, hold: bool) -> Losses:
         """One update, or with `hold` only its loss and gradient: the generator keeps weights, moments and statistics."""
-        network, inputs = self.networks["generator"], self._fooling(images, moment, number)
+        network, inputs = self.networks["generator"], self._fooling(batch, moment, number)
         with frozen(self.networks["discriminator"]), buffers_held(network) if hold else nullcontext():
             told, norm = self.shards.descend(
                 self._fool, inputs, self.generator_adam, moment.step, "generator", [] if hold else [network], hold=hold
@@ -205,16 +220,16 @@ class GANLearner:
         return self.after_phase("step", images, moment) | losses
 
     @torch.no_grad()
-    def after_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
+    def after_phase(self, phase: str, images: Tensor, moment: Moment, labels: Tensor | None = None) -> Losses:
+        batches = self._batches(images, labels)
         with buffers_held(self.networks["discriminator"]), buffers_held(self.networks["generator"]):
             if phase == "step":
-                told = self._verdict(*self._real(images[: self.batch], moment, 0))
+                told = self._verdict(*self._real(batches[0], moment, 0))
                 return {name: told[name] for name in ("real_logit", "fake_logit")}
             if phase == "discriminator":
-                batches = torch.split(images, self.batch)
                 return self.shards.means(self._verdict, self._real(batches[-1], moment, len(batches) - 1))
             last = 0 if moment.images_seen < self.frozen_images else self.generator_updates - 1
-            return self.shards.means(self._fool, self._fooling(images, moment, last))
+            return self.shards.means(self._fool, self._fooling(batches[-1], moment, last))
 
     def set(self, name: str, value: float) -> None:
         if name in ("generator_updates", "discriminator_updates"):
@@ -232,10 +247,10 @@ class GANLearner:
     def prepare_sampling(self, images: Tensor) -> None:
         """Nothing: the prior is N(0, I)."""
 
-    def held_out(self, images: Tensor, seed: int, first: int) -> dict[str, Tensor]:
+    def held_out(self, images: Tensor, seed: int, first: int, labels: Tensor | None = None) -> dict[str, Tensor]:
         """The discriminator's logits on held-out images: far below those on training images, it has memorised them."""
         with torch.no_grad():
-            return {"real_logit": cast(Discriminator, self.networks["discriminator"].eval()).alone(to_unit(images))}
+            return {"real_logit": cast(Discriminator, self.networks["discriminator"].eval()).alone(to_unit(images), labels)}
 
     def code_from_normal(self, z: Tensor) -> Tensor:
         return z

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
@@ -20,6 +20,7 @@ from latentlab.base.seeding import latents
 from latentlab.base.texts import reason
 from latentlab.models.nets import Scales
 from latentlab.models.optimiser import Adam, Average, apart, put_back
+from latentlab.models.sampling import drawn_classes, of_classes
 
 if TYPE_CHECKING:
     from latentlab.models.shards import Shards
@@ -42,18 +43,22 @@ class Learner(Protocol):
     networks: dict[str, nn.Module]
     averaged: dict[str, nn.Module]
     shards: Shards
+    classes: int  # K, where they are given beside z; 0 where not
 
     @property
     def images_per_step(self) -> int:
         """How many real images one update reads."""
 
-    def update(self, images: Tensor, moment: Moment) -> Losses:
-        """One step: every phase in order. Returns scalars (tensors, so that nothing waits for the device)."""
+    def update(self, images: Tensor, moment: Moment, labels: Tensor | None = None) -> Losses:
+        """One step: every phase in order. Returns scalars (tensors, so that nothing waits for the device).
 
-    def run_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
+        `labels` [M, K], one-hot, are the images' classes, which a class-conditional learner needs.
+        """
+
+    def run_phase(self, phase: str, images: Tensor, moment: Moment, labels: Tensor | None = None) -> Losses:
         """One phase of a step, by name, on the images that the whole step was given."""
 
-    def after_phase(self, phase: str, images: Tensor, moment: Moment) -> Losses:
+    def after_phase(self, phase: str, images: Tensor, moment: Moment, labels: Tensor | None = None) -> Losses:
         """The losses of the batch and the noise of the phase's last update, with the weights as that update left them.
 
         Nothing is changed or recorded: it shows what the phase has just done.
@@ -71,14 +76,14 @@ class Learner(Protocol):
     def prepare_sampling(self, images: Tensor) -> None:
         """Fit what sampling needs beside the weights (an AE's prior) on training images uint8 [M, H, W, C]."""
 
-    def held_out(self, images: Tensor, seed: int, first: int) -> dict[str, Tensor]:
+    def held_out(self, images: Tensor, seed: int, first: int, labels: Tensor | None = None) -> dict[str, Tensor]:
         """Per-image values [N] on held-out images uint8 [N, H, W, C], the first of which has the number `first`."""
 
     def code_from_normal(self, z: Tensor) -> Tensor:
         """A standard normal z [N, Z] as a draw from the model's prior over codes, [N, Z]."""
 
     def decode(self, z: Tensor) -> Tensor:
-        """Codes [N, Z] to images uint8 [N, H, W, C], by the averaged network in evaluation mode."""
+        """Codes [N, Z + K] to images uint8 [N, H, W, C], by the averaged network in evaluation mode."""
 
 
 class Reconstructor(Protocol):
@@ -86,6 +91,11 @@ class Reconstructor(Protocol):
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Images uint8 [N, H, W, C] to mean [N, Z] and standard deviation [N, Z] (None for an AE)."""
+
+
+def coded(z: Tensor, labels: Tensor | None) -> Tensor:
+    """What a decoder draws: z [N, Z], and behind it the classes [N, K] where they are given."""
+    return z if labels is None else torch.cat([z, labels], 1)
 
 
 def moved(adam: Adam, step: int, what: str, loss: Tensor | None = None, hold: bool = False) -> Tensor:
@@ -245,9 +255,10 @@ def decode(learner: Learner, z: Floats, device: torch.device) -> Images:
     return np.concatenate(parts)
 
 
-def draw(learner: Learner, count: int, latent_dim: int, seed: int, device: torch.device) -> Images:
-    """`count` images from the prior, uint8 [count, H, W, C]; image i depends on (seed, i) alone."""
-    return decode(learner, prior_codes(learner, latents(count, latent_dim, seed), device), device)
+def draw(learner: Learner, count: int, latent_dim: int, seed: int, device: torch.device, shares: Sequence[float] | None = None) -> Images:
+    """`count` images from the prior, uint8 [count, H, W, C]; image i depends on (seed, i) alone, and so does its class, of these shares."""
+    codes = prior_codes(learner, latents(count, latent_dim, seed), device)
+    return decode(learner, of_classes(codes, drawn_classes(count, seed, shares), learner.classes), device)
 
 
 def prior_codes(learner: Learner, z: Floats, device: torch.device) -> Floats:

@@ -191,21 +191,24 @@ class Discriminator(Chain):
     """Images [N, C, H, W] in [0, 1] to one logit each [N], large for real.
 
     It brings them to its own range, [-1, 1]: with black as 0 the first layer would hardly learn from the background. One of
-    somebody's own takes them as they are. With a `packing` of m it judges m images at once, stacked as channels (Lin et al. 2018).
+    somebody's own takes them as they are. With labels [N, K], one-hot, it adds what the features say of that class (Miyato & Koyama
+    2018, eq. 3); without, it judges as of no class. With a `packing` of m it judges m images at once, as channels (Lin et al. 2018).
     """
 
     def __init__(self, layers: Layers | nn.Module, packing: int = 1) -> None:
         super().__init__(layers)
         self.packing = packing
 
-    def forward(self, x: Tensor) -> Tensor:  # [N, C, H, W]
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:  # [N, C, H, W], [N, K] one-hot
         packed = x.reshape(-1, self.packing * x.shape[1], *x.shape[2:]) if self.packing > 1 else x
-        logit: Tensor = self.layers(packed if self.is_own else 2 * packed - 1)  # [N / packing, 1]
-        return logit.float().reshape(len(packed))  # [N / packing]
+        logit: Tensor = self.layers(packed if self.is_own else 2 * packed - 1).float()  # [N / packing, 1], or [N, 1 + K]
+        if labels is not None:
+            return logit[:, 0] + (logit[:, 1:] * labels).sum(1)
+        return logit.reshape(len(packed), -1)[:, 0]  # [N / packing]
 
-    def alone(self, x: Tensor) -> Tensor:
+    def alone(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """A logit for each image [N, C, H, W], beside copies of itself where it judges several at once: [N]."""
-        logit: Tensor = self(x.repeat_interleave(self.packing, 0))
+        logit: Tensor = self(x.repeat_interleave(self.packing, 0), labels)
         return logit
 
     def features(self, x: Tensor) -> Tensor:

@@ -208,7 +208,7 @@ def given_losses(given: Any, optimizers: Sequence[Optimizer]) -> dict[str, Tenso
 def seeded(function: Callable[..., Any], seed: int, phases: Sequence[str]) -> Callable[..., Any]:
     """A learner's `run_phase` or `after_phase` with torch's, NumPy's and Python's own generators set by its place, then put back."""
 
-    def run(phase: str, images: Tensor, moment: Moment) -> Any:
+    def run(phase: str, images: Tensor, moment: Moment, *labels: Tensor | None) -> Any:
         states = random.getstate(), np.random.get_state()  # noqa: NPY002 - whatever somebody's code draws from
         with torch.random.fork_rng(devices=[images.device] if images.device.type == "cuda" else []):
             number = seed_for(seed, "own", moment.step, phases.index(phase))
@@ -216,7 +216,7 @@ def seeded(function: Callable[..., Any], seed: int, phases: Sequence[str]) -> Ca
             random.seed(number)
             np.random.seed(number % 2**32)  # noqa: NPY002
             try:
-                return function(phase, images, moment)
+                return function(phase, images, moment, *labels)
             finally:
                 random.setstate(states[0])
                 np.random.set_state(states[1])  # noqa: NPY002

@@ -102,6 +102,23 @@ def truncated(z: Floats, bound: float) -> Floats:
     return _floats(np.copysign(np.minimum(moved, edge), z))
 
 
+def drawn_classes(count: int, seed: int, shares: Sequence[float] | None) -> NDArray[np.int64] | None:
+    """A class for each of `count` draws, in these shares: [count]; row i depends on (seed, i) alone. None without shares."""
+    if shares is None:
+        return None
+    edges = np.cumsum(shares)
+    places = np.array([numpy_generator(seed, "class", row).random() for row in range(count)])
+    labels: NDArray[np.int64] = np.minimum(np.searchsorted(edges, places * edges[-1], "right"), len(edges) - 1).astype(np.int64)
+    return labels
+
+
+def of_classes(codes: Floats, labels: NDArray[np.int64] | None, classes: int) -> Floats:
+    """Codes [N, Z] with their classes behind them, one-hot: [N, Z + K]; as they are for a model that is given none (K = 0)."""
+    if not classes or labels is None:
+        return codes
+    return np.concatenate([codes, np.eye(classes, dtype=np.float32)[labels]], 1)
+
+
 def gaussian_codes(z: NDArray[Any], means: NDArray[Any], deviations: NDArray[Any]) -> Floats:
     """Standard normal z [N, Z] as draws of a Gaussian with the mean and covariance of the aggregate posterior: [N, Z].
 

@@ -13,7 +13,7 @@ from latentlab.config import PIXELS, Likelihood
 from latentlab.config.layers import Layers
 from latentlab.config.parts import VAEModel, VAETrain
 from latentlab.models.autoencoder import EncoderDecoder
-from latentlab.models.learner import Losses, Moment
+from latentlab.models.learner import Losses, Moment, coded
 from latentlab.models.likelihoods import LIKELIHOODS
 from latentlab.models.nets import GaussianEncoder, Posterior, Scales
 from latentlab.models.objectives import kl_to_standard_normal
@@ -41,20 +41,21 @@ class VAELearner(EncoderDecoder):
         warmup, cycle = self.train.beta_warmup_steps, self.train.beta_cycle_steps
         return self.beta * min(1.0, (step % cycle if cycle else step) / warmup) if warmup else self.beta
 
-    def _inputs(self, images: Tensor, moment: Moment) -> tuple[Tensor, ...]:
+    def _inputs(self, images: Tensor, moment: Moment, labels: Tensor | None) -> tuple[Tensor, ...]:
         shape = (self.draws, self.latent_dim) if self.draws > 1 else (self.latent_dim,)
-        return self.seen(images, moment), self.noise(len(images), moment).view(len(images), *shape)  # [N, C, H, W], [N, Z] or [N, K, Z]
+        drawn = self.noise(len(images), moment).view(len(images), *shape)  # [N, Z] or [N, K, Z]
+        return (self.seen(images, moment), drawn) if labels is None else (self.seen(images, moment), drawn, labels)
 
-    def _losses(self, moment: Moment, x: Tensor, epsilon: Tensor) -> Losses:
+    def _losses(self, moment: Moment, x: Tensor, epsilon: Tensor, labels: Tensor | None = None) -> Losses:
         """The loss with β as at this moment, and its two parts."""
         encode, decode = (compute.begin() for compute in self.computes)
         q: Posterior = encode(x)
         beta, kl = self.beta_at(moment.step), kl_to_standard_normal(q.mean, q.log_var)  # [N, Z]
         if self.draws > 1:
-            loss, reconstruction = self._bound(x, q, epsilon, decode, beta)
+            loss, reconstruction = self._bound(x, q, epsilon, labels, decode, beta)
             return {"loss_nats": loss, "reconstruction_nats": reconstruction, "kl_nats": kl.sum(1).mean()}
         z = q.mean + (0.5 * q.log_var).exp() * epsilon  # [N, Z]
-        outputs = self._settled(decode(z).float(), x)  # [N, P, H, W]
+        outputs = self._settled(decode(coded(z, labels)).float(), x)  # [N, P, H, W]
         reconstruction = self.likelihood.nats(outputs, x).mean()
         loss = reconstruction + beta * self._charged(kl, moment.step)
         if self.own_loss is not None:
@@ -80,7 +81,9 @@ class VAELearner(EncoderDecoder):
             scales.record(settled.detach()[0, x.shape[1] :, 0, 0])
         return settled
 
-    def _bound(self, x: Tensor, q: Posterior, epsilon: Tensor, decode: Callable[[Tensor], Tensor], beta: float) -> tuple[Tensor, Tensor]:
+    def _bound(
+        self, x: Tensor, q: Posterior, epsilon: Tensor, labels: Tensor | None, decode: Callable[[Tensor], Tensor], beta: float
+    ) -> tuple[Tensor, Tensor]:
         """−log (1/K) Σ w with w = p(x|z) (p(z) / q(z|x))^β of K draws, ε [N, K, Z], and the mean of −log p(x|z) (Burda et al. 2016, eq. 8).
 
         "doubly": where q's parameters move z alone, each draw's gradient weighs its share of Σ w squared (Tucker et al. 2019, eq. 8).
@@ -89,7 +92,8 @@ class VAELearner(EncoderDecoder):
         mean, log_var = q.mean[:, None], q.log_var[:, None]  # [N, 1, Z]
         z = mean + (0.5 * log_var).exp() * epsilon  # [N, K, Z]
         every = x.repeat_interleave(self.draws, 0)
-        nats = self.likelihood.nats(self._settled(decode(z.flatten(0, 1)).float(), every), every).view(epsilon.shape[:2])  # [N, K]
+        codes = coded(z.flatten(0, 1), None if labels is None else labels.repeat_interleave(self.draws, 0))
+        nats = self.likelihood.nats(self._settled(decode(codes).float(), every), every).view(epsilon.shape[:2])  # [N, K]
         if doubly:
             log_var = log_var.detach()
             epsilon = (z - mean.detach()) * (-0.5 * log_var).exp()
@@ -137,7 +141,7 @@ class VAELearner(EncoderDecoder):
         return (draws < x).to(x.dtype) if self.binarized else _spread_out(x, draws)
 
     @torch.no_grad()
-    def held_out(self, images: Tensor, seed: int, first: int) -> dict[str, Tensor]:
+    def held_out(self, images: Tensor, seed: int, first: int, labels: Tensor | None = None) -> dict[str, Tensor]:
         """The negative ELBO (β = 1) with one sampled z per image, its two parts, and the error of the mean's reconstruction.
 
         The noise of an image depends on its number alone, so neither the batching nor the step changes it. A run of more draws
@@ -147,7 +151,7 @@ class VAELearner(EncoderDecoder):
         q: Posterior = self.averages["encoder"].sampler()(x)
         decoder = self.averages["decoder"].sampler()
         epsilon = self._held_out_noise(q.mean, seed, "held-out-posterior", first)
-        outputs = decoder(q.mean + (0.5 * q.log_var).exp() * epsilon)
+        outputs = decoder(coded(q.mean + (0.5 * q.log_var).exp() * epsilon, labels))
         reconstruction = self.likelihood.nats(outputs, x)
         kl = kl_to_standard_normal(q.mean, q.log_var).sum(1)
         own, loss = self.own_loss, reconstruction + kl
@@ -157,13 +161,13 @@ class VAELearner(EncoderDecoder):
             for epsilon in noise:
                 z = q.mean + (0.5 * q.log_var).exp() * epsilon
                 ratio = 0.5 * (epsilon.square() + q.log_var - z.square()).sum(1)
-                weights.append(ratio - self.likelihood.nats(decoder(z), x))
+                weights.append(ratio - self.likelihood.nats(decoder(coded(z, labels)), x))
             loss = math.log(self.draws) - torch.logsumexp(torch.stack(weights), 0)
         return {
             "loss_nats": loss if own is None else per_image(own, x, self.likelihood.logits(outputs), q.mean, q.log_var),
             "reconstruction_nats": reconstruction,
             "kl_nats": kl,
-            "mse": self.likelihood.squared_error(decoder(q.mean), x),
+            "mse": self.likelihood.squared_error(decoder(coded(q.mean, labels)), x),
         }
 
     def _held_out_noise(self, like: Tensor, seed: int, stream: str, first: int) -> Tensor:

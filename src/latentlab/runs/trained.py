@@ -15,6 +15,7 @@ from latentlab.base.errors import LabError, memory_for, refusal
 from latentlab.base.images import Images, as_array, check
 from latentlab.base.seeding import latents
 from latentlab.config.field import Field, plain
+from latentlab.config.layers import classes_of
 from latentlab.config.schema import Config
 from latentlab.config.sources import named
 from latentlab.models import sampling
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 
 Floats = NDArray[np.float32]
+Labels = NDArray[np.int64]
 
 
 # What may be asked of a run.
@@ -151,13 +153,12 @@ class Trained:
         "fitted" is that for an autoencoder, and for a VAE a Gaussian fitted to its posteriors of held-out images; "gmm" draws
         from a mixture fitted to the codes of held-out images. `truncation` T brings every component of that z into [−T, T]
         (`sampling.truncated`): the smaller, the more typical the images and the less varied; z is truncated before it
-        becomes a code.
+        becomes a code. A class-conditional run draws images of the class `label`, or of classes in the training images' shares.
         """
         given = {"count": count, "seed": seed, "prior": prior, "truncation": truncation}
         for name, field in SAMPLED.items():
             field.check(plain(given[name]))
-        if label is not None:
-            raise refusal("label", "left out: this run is not conditional on a class", label)
+        labels = self.drawn_labels(count, seed) if label is None else label
         if prior == "gmm" and truncation is not None:
             raise refusal("truncation", "left out with the prior gmm, whose draws have no standard normal z", truncation)
         if prior != "standard" and self.config.family == "gan":
@@ -165,13 +166,19 @@ class Trained:
         z = latents(count, self.config.model.latent_dim, seed)
         z = z if truncation is None else sampling.truncated(z, truncation)
         if prior == "standard" or (prior == "fitted" and self.config.family == "ae"):
-            return self.decode(self._opened.prior(z))
+            return self.decode(self._opened.prior(z), labels)
         if (codes := read_latents(self.path)) is None:
             path = self.path / "latents.npz"
             raise LabError(f"the prior {prior} is fitted to {path}, written when a run finishes. `latentlab resume {self.path}` first.")
         if prior == "fitted":
-            return self.decode(sampling.gaussian_codes(z, codes["mean"], codes["std"]))
-        return self.decode(sampling.mixture_codes(codes["mean"].astype(np.float32), count, seed))
+            return self.decode(sampling.gaussian_codes(z, codes["mean"], codes["std"]), labels)
+        return self.decode(sampling.mixture_codes(codes["mean"].astype(np.float32), count, seed), labels)
+
+    def drawn_labels(self, count: int, seed: int = 0) -> Labels | None:
+        """The classes of `count` draws, [count]; label i depends on (seed, i) alone. None where no class is given to the networks."""
+        if not classes_of(self.config.model):
+            return None
+        return sampling.drawn_classes(count, seed, self.folder.environment()["class_shares"])
 
     def encode(self, images: Images) -> Latents:
         """Images uint8 [N, H, W, C] to their codes. Raises LabError for a GAN, which has no encoder."""
@@ -180,8 +187,8 @@ class Trained:
             raise refusal("images", "at least one", list(images.shape))
         return Latents(*self._opened.encode(images))
 
-    def decode(self, z: Any) -> Images:
-        """Codes [N, Z] to images uint8 [N, H, W, C]."""
+    def decode(self, z: Any, label: int | Labels | None = None) -> Images:
+        """Codes [N, Z] to images uint8 [N, H, W, C]; of a class-conditional run of one class or of N, class 0 where none is named."""
         size = self.config.model.latent_dim
         try:
             codes = as_array(z).astype(np.float32)
@@ -189,13 +196,31 @@ class Trained:
             raise refusal("z", f"finite numbers of shape [N, {size}]", z) from None
         if codes.ndim != 2 or codes.shape[1] != size or not np.isfinite(codes).all():
             raise refusal("z", f"finite numbers of shape [N, {size}]", list(codes.shape))
-        return self._opened.decode(codes)
+        classes = classes_of(self.config.model)
+        if label is not None and not classes:
+            raise refusal("label", "left out: this run is not conditional on a class", label)
+        labels = np.broadcast_to(np.asarray(0 if label is None else label), (len(codes),))
+        if labels.dtype.kind not in "iu" or (labels.size and not 0 <= labels.min() <= labels.max() < max(classes, 1)):
+            raise refusal("label", f"a class from 0 to {classes - 1}", label)
+        return self._opened.decode(sampling.of_classes(codes, labels, classes))
 
-    def reconstruct(self, images: Images) -> Images:
-        """Images through encoder and decoder, by the posterior's mean: repeatable."""
-        return self.decode(self.encode(images).mean)
+    def reconstruct(self, images: Images, label: int | Labels | None = None) -> Images:
+        """Images through encoder and decoder, by the posterior's mean: repeatable.
 
-    def interpolate(self, a: Any, b: Any, steps: int = 8) -> Images:
+        Of a class-conditional run as of the classes `label`, or of those with which each image comes out nearest.
+        """
+        codes = self.encode(images).mean
+        classes = classes_of(self.config.model)
+        if not classes or label is not None:
+            return self.decode(codes, label)
+        nearest, least = np.empty_like(images), np.full(len(images), np.inf)
+        for each in range(classes):
+            made = self.decode(codes, each)
+            error = np.square(made.astype(np.float32) - images).reshape(len(images), -1).mean(1)
+            nearest[error < least], least = made[error < least], np.minimum(error, least)
+        return nearest
+
+    def interpolate(self, a: Any, b: Any, steps: int = 8, label: int | None = None) -> Images:
         """`steps` images from a to b: images uint8 [H, W, C] to encode, or codes [Z], or seeds (integers) of z.
 
         Between codes of images the way is a straight line; between z of the prior it is an arc.
@@ -203,7 +228,7 @@ class Trained:
         STEPS.check(plain(steps))
         ends = [self._end(value) for value in (a, b)]
         walk = sampling.arc if all(from_prior for _, from_prior in ends) and self.config.family != "ae" else sampling.line
-        return self.decode(walk(ends[0][0], ends[1][0], steps))
+        return self.decode(walk(ends[0][0], ends[1][0], steps), label)
 
     def _end(self, value: Any) -> tuple[Floats, bool]:
         if isinstance(value, int | np.integer):
@@ -216,7 +241,9 @@ class Trained:
             raise refusal("an end of the way", f"an image, a code of {size} numbers or a seed", value)
         return np.asarray(array, np.float32).reshape(-1), False
 
-    def traverse(self, dims: Sequence[int] | None = None, reach: float = 2.5, steps: int = 9, seed: int | None = None) -> Images:
+    def traverse(
+        self, dims: Sequence[int] | None = None, reach: float = 2.5, steps: int = 9, seed: int | None = None, label: int | None = None
+    ) -> Images:
         """Each latent unit in `dims` moved alone by ±reach standard deviations: uint8 [len(dims) * steps, H, W, C].
 
         The centre is the prior's mean, or the z of `seed` (the default for a GAN, whose mean is no typical draw).
@@ -235,7 +262,7 @@ class Trained:
         zero = self._opened.prior(np.zeros((1, size), np.float32))[0]
         scales = np.linalg.norm(shifted[1:] - zero, axis=1) if self.config.family == "ae" else np.ones(size, np.float32)
         walks = sampling.traverse(shifted[0], dims, scales.astype(np.float32), reach, steps)
-        return self.decode(walks.reshape(-1, size))
+        return self.decode(walks.reshape(-1, size), label)
 
     def data(self, given: Any = None) -> Data:
         """The images that this run was made with, loaded anew, from what is given if they lie elsewhere now. LabError for others."""

@@ -23,7 +23,6 @@ from torch import Tensor
 
 from latentlab.base import __version__
 from latentlab.base.errors import LabError, Lost, NonFinite, refusal
-from latentlab.base.images import Images
 from latentlab.base.machine import keep_freed_memory, threads
 from latentlab.base.processes import place
 from latentlab.base.signals import StopFlag
@@ -228,21 +227,20 @@ def follow(group: Group) -> int:
                     case ("digest",):
                         group.answer(digest(engine.learner))
                     case (phase, step, seen):
-                        images = own_images(engine, config, data, seen)
-                        batch, moment = Batch(images, None), Moment(step, seen)
+                        batch, moment = own_batch(engine, config, data, seen), Moment(step, seen)
                         with suppress(NonFinite):  # which rank 0 tells
                             engine.run_phase(phase, batch, moment) if phase else engine.update([batch], [moment])
     return 128 + flag.signal
 
 
-def own_images(engine: TorchEngine, config: Config, data: Data, position: int) -> Images:
-    """The images of a step uint8 [M, H, W, C]; those of other processes' shards are not read, and black."""
+def own_batch(engine: TorchEngine, config: Config, data: Data, position: int) -> Batch:
+    """The images of a step uint8 [M, H, W, C] and their classes; images of other processes' shards are not read, and black."""
     rows, shards = step_indices(config.train, position, engine.images_per_step, len(data.train)), engine.learner.shards
     mine = np.zeros(len(rows), bool)
     mine.reshape(-1, shards.count, config.train.batch_size // shards.count)[:, list(shards.mine)] = True
     images = np.zeros((len(rows), *data.shape), np.uint8)
     images[mine] = data.train.take(rows[mine])
-    return images
+    return Batch(images, None if data.train.labels is None else data.train.labels[rows])
 
 
 def _ready(group: Group, facts: Mapping[str, Any]) -> tuple[Config, Data, TorchEngine]:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from latentlab.base.images import Images
+from latentlab.config.layers import classes_of
 from latentlab.config.parts import GANTrain, VAETrain
 from latentlab.config.schema import Config
 from latentlab.data import Data
@@ -23,8 +24,9 @@ from latentlab.measure.metrics.classes import active_units, entropy_nats, revers
 from latentlab.measure.metrics.features import frechet_distance, kid, moments
 from latentlab.measure.metrics.manifold import manifold
 from latentlab.measure.metrics.pixels import mean_pair_distance
-from latentlab.models.engine import Engine
+from latentlab.models.engine import Engine, one_hot
 from latentlab.models.learner import Floats, Learner, decode, draw, encode
+from latentlab.models.sampling import of_classes
 from latentlab.runs.diagnosis import Diagnosis, Finding
 from latentlab.runs.diagnosis.sight import facts_of
 
@@ -45,6 +47,7 @@ class Monitor:
         self.config, self.data, self.engine, self.device = config, data, engine, device
         self.pinned = environment.get("watched_by")
         self.reference: Reference | None = None  # made at the first evaluation that draws samples
+        self.class_shares = environment.get("class_shares") if classes_of(config.model) else None
         self.diagnosis = Diagnosis(facts_of(config, environment))
         self.told: list[tuple[str, int, bool]] = []  # findings that the run's consumer knows of
 
@@ -55,7 +58,7 @@ class Monitor:
 
     def samples(self, count: int) -> Images:
         """Images of the same z at every step, uint8 [count, H, W, C]."""
-        return draw(self.learner, count, self.config.model.latent_dim, self.config.train.seed, self.device)
+        return draw(self.learner, count, self.config.model.latent_dim, self.config.train.seed, self.device, self.class_shares)
 
     def encode(self, images: Images) -> tuple[Floats, Floats | None]:
         """Images uint8 [N, H, W, C] to mean and standard deviation of their codes [N, Z]."""
@@ -67,15 +70,18 @@ class Monitor:
 
     def reconstructions(self) -> tuple[Images, Images]:
         """The same held-out images at every step, and what becomes of them: uint8 [N, H, W, C]."""
-        shown = self.data.val.take(slice(SHOWN))
-        return shown, decode(self.learner, self.encode(shown)[0], self.device)
+        shown, labels = self.data.val.take(slice(SHOWN)), self.data.val.labels
+        codes = of_classes(self.encode(shown)[0], None if labels is None else labels[:SHOWN], self.learner.classes)
+        return shown, decode(self.learner, codes, self.device)
 
     def evaluate(self) -> dict[str, Any]:
         """Means over the val images, and what else is looked at: a VAE's active units, the diversity of a GAN's samples."""
-        val, sums = self.data.val, dict[str, float]()
+        val, sums, classes = self.data.val, dict[str, float](), self.learner.classes
         for start in range(0, len(val), HELD_OUT_BATCH):
             images = torch.from_numpy(val.take(slice(start, start + HELD_OUT_BATCH))).to(self.device)
-            for name, values in self.learner.held_out(images, self.config.train.seed, start).items():
+            some = val.labels[start : start + HELD_OUT_BATCH] if classes and val.labels is not None else None
+            labels = [] if some is None else [one_hot(some, classes, self.device)]
+            for name, values in self.learner.held_out(images, self.config.train.seed, start, *labels).items():
                 sums[name] = sums.get(name, 0.0) + float(values.cpu().double().sum())
         means: dict[str, Any] = {name: total / len(val) for name, total in sums.items()}
         match self.config.train:

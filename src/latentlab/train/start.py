@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from latentlab.base.errors import Busy, Damaged, LabError, OutOfSpace, refusal
@@ -23,7 +24,7 @@ from latentlab.base.machine import environment, threads
 from latentlab.base.texts import reason
 from latentlab.config import PIXELS
 from latentlab.config.layers import BatchNorm, Shape, networks, parameter_count
-from latentlab.config.parts import OWN, DataConfig, GANModel, GANTrain, VAEModel
+from latentlab.config.parts import OWN, DataConfig, GANModel, GANTrain, PriorConfig, VAEModel
 from latentlab.config.presets import DECODER_FORM, DECODERS_DATA, fitted, preset
 from latentlab.config.schema import Config, one_length
 from latentlab.data import canonical, load_data, parse, spec_of
@@ -63,12 +64,21 @@ def settle(config: Config, data: Data, given: Collection[str] = ()) -> Config:
     """
     threads = usual_threads(config) if config.train.threads == "auto" else config.train.threads
     batch = min(config.train.batch_size, len(data.train))
+    if isinstance(config.model, PriorConfig):
+        config = config.replace(**{"model.classes": _classes(config.model, data)})
     config = config.replace(**{"data.spec": canonical(config.data.spec), "train.threads": threads, "train.batch_size": batch})
     config = fitted(config, data.shape, plain=not {"decoder", "loss"}.isdisjoint(given))
     normed = any(isinstance(layer, BatchNorm) for layers in networks(config.model, data.shape).values() for layer in layers)
     if normed and batch < 2 * config.train.shards:
         raise refusal("train.batch_size", reason("must.batch", least=2 * config.train.shards), batch)
     return config
+
+
+def _classes(model: PriorConfig, data: Data) -> int:
+    """How many classes are given to a model's networks. Raises LabError where there are none to give."""
+    if model.conditional and (data.train.labels is None or not data.class_names or len(data.class_names) < 2):
+        raise refusal("model.conditional", reason("must.labelled", spec=data.spec), True, reason("remedy.labelled"))
+    return len(data.class_names or ()) if model.conditional else 0
 
 
 def adopt_decoder(config: Config) -> Config:
@@ -86,7 +96,7 @@ def adopt_decoder(config: Config) -> Config:
         raise refusal("train.generator_from", reason("must.encoder"), source)
     if isinstance(other.model, VAEModel) and other.model.likelihood != "auto" and PIXELS[other.model.likelihood].mean:
         raise refusal("train.generator_from", reason("must.sigmoid", likelihood=other.model.likelihood), source)
-    form = {f"model.{name}": getattr(other.model, name) for name in DECODER_FORM}
+    form = {f"model.{name}": getattr(other.model, name, getattr(PriorConfig(), name)) for name in DECODER_FORM}
     default = preset(config.preset).model
     for name, value in form.items():
         leaf = name.partition(".")[2]
@@ -201,9 +211,18 @@ def about(data: Data) -> dict[str, Any]:
         "image_shape": list(data.shape),
         "images": {"train": len(data.train), "val": len(data.val), "test": len(data.test)},
         "class_names": list(data.class_names) if data.class_names else None,
+        "class_shares": class_shares(data),
         "pair_distance": mean_pair_distance(data.train.take(slice(PAIRED))) if len(data.train) > 1 else None,
         "skipped": list(data.skipped),
     }
+
+
+def class_shares(data: Data) -> list[float] | None:
+    """How often each class is among the training images; None without classes."""
+    if data.train.labels is None or not data.class_names:
+        return None
+    counts = np.bincount(data.train.labels, minlength=len(data.class_names))
+    return (counts / counts.sum()).tolist()  # type: ignore[no-any-return]
 
 
 def notes(config: Config, asked: int, images_per_step: int, images: int) -> Iterator[str]:

@@ -20,6 +20,8 @@ The format, version 1. `weights` is one run of bytes, little-endian. `descriptio
       flatten
       mean                    of: "continuous-bernoulli" | "logistic-mixture" (of K logistics: mixed), from what that likelihood
                               is given at each pixel to the logits of its mean [C, H, W]
+    classes     of a class-conditional decoder or generator alone: their names; the first layer's "classes" [K, outputs] is what each
+                adds to its bias
     prior       of an autoencoder's decoder alone: mean [Z], scale [Z, Z]; code = mean + z · scale for z ~ N(0, I)
 
 Batch norm is folded into the layer before it. A tensor is {"type", "shape", "at"}: `at` is its first byte in the weights.
@@ -49,11 +51,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentlab.base.errors import LabError, refusal
-from latentlab.config.layers import Convolution, Dense, TransposedConvolution, parameter_count, pictures, shape_after
+from latentlab.config.layers import Convolution, Dense, TransposedConvolution, classes_of, parameter_count, pictures, shape_after
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
 from latentlab.show import bundle
-from latentlab.show.explorer.network import Affine, Part, affine_parts, folded, is_followed, named, signed_range
+from latentlab.show.explorer.network import Affine, Part, affine_parts, folded, is_followed, named, of_first_class, signed_range
 from latentlab.show.explorer.own import network_layers
 from latentlab.show.explorer.rounding import NARROW, Rounded, for_images, nearest
 
@@ -106,11 +108,15 @@ def pack_network(folder: RunFolder, name: str | None = None, precision: Precisio
     if name == "discriminator" and not own:
         parts.insert(0, signed_range(channels))
     prior = {key: tensors[f"prior_{key}"] for key in ("mean", "scale")} if config.family == "ae" and name in DRAWING else {}
+    given: dict[str, Any] = {}
+    if classes_of(config.model) and name in DRAWING:
+        parts[0] = of_first_class(parts[0], config.model.latent_dim)
+        given = {"classes": checkpoints.read_state(checkpoint)["class_names"]}
     shape: tuple[int, ...] = (config.model.latent_dim,) if name in DRAWING else (channels, height, width)
     head: dict[str, Any] = {"network": name, "parameters": parameter_count([layer for _, layer in layers]), "input": list(shape)}
     for _, layer in layers:
         shape = shape_after(layer, shape)
-    return pack(head | {"output": list(shape)}, parts, prior, precision)
+    return pack(head | given | {"output": list(shape)}, parts, prior, precision)
 
 
 def check_precision(precision: str) -> None:
@@ -176,10 +182,11 @@ class Writer:
         """A layer's description, its tensors kept."""
         if not isinstance(part, Affine):
             return part
+        classes = {} if part.classes is None else {"classes": self.put(part.classes, "fp32")}
         if rounded is not None:
-            return part.entry | {"weight": self.integers(rounded), "bias": self.put(rounded.bias, "fp32")}
+            return part.entry | {"weight": self.integers(rounded), "bias": self.put(rounded.bias, "fp32")} | classes
         weight = self.put(part.weight, "fp32" if part.kind == "scale" else self.precision)
-        return part.entry | {"weight": weight, "bias": self.put(part.bias, "fp32")}
+        return part.entry | {"weight": weight, "bias": self.put(part.bias, "fp32")} | classes
 
     def put(self, values: NDArray[Any], kind: str) -> dict[str, Any]:
         """The entry of a tensor of floats. Raises LabError when a value is too large for its type."""

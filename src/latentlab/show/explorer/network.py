@@ -54,6 +54,7 @@ class Affine:
     entry: dict[str, Any]  # its description, tensors left out
     weight: Doubles  # [outputs, inputs] or [outputs, inputs, kernel, kernel]; of a "scale" [channels]
     bias: Doubles  # [outputs]
+    classes: Doubles | None = None  # [K, outputs]: what each class adds to it
 
     @property
     def kind(self) -> str:
@@ -166,6 +167,15 @@ def normalization(prefix: str, find: Find) -> tuple[Doubles, Doubles]:
     weight, bias, mean, variance = (find(prefix + key).astype(np.float64) for key in ("weight", "bias", "running_mean", "running_var"))
     factor = weight / np.sqrt(variance + BATCH_NORM_EPSILON)
     return factor, bias - mean * factor
+
+
+def of_first_class(part: Part, latent_dim: int) -> Affine:
+    """The first layer of a class-conditional decoder as one of z alone, [H, Z], and what each class adds to the first's."""
+    if not isinstance(part, Affine) or part.kind != "dense":
+        raise ValueError("a class-conditional decoder begins with a dense layer")
+    columns = part.weight[:, latent_dim:].T  # [K, H]
+    entry = part.entry | {"inputs": latent_dim}
+    return replace(part, entry=entry, weight=part.weight[:, :latent_dim], bias=part.bias + columns[0], classes=columns - columns[0])
 
 
 def signed_range(channels: int) -> Affine:

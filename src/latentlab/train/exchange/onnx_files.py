@@ -19,6 +19,7 @@ from torch import nn
 from latentlab.base import __version__
 from latentlab.base.errors import LabError
 from latentlab.base.files import replace_bytes
+from latentlab.config.layers import classes_of
 from latentlab.config.sources import named
 from latentlab.train.exchange.plain import plain_networks, prior_of
 
@@ -49,8 +50,8 @@ def write(run: Trained, out: Path, lang: str) -> list[Path]:
 
 
 def parts_of(run: Trained) -> list[Part]:
-    """What is written of a run; its discriminator is not."""
-    networks, size = plain_networks(run), run.config.model.latent_dim
+    """What is written of a run; its discriminator is not. Of a class-conditional one z has the class behind it, one-hot: [N, Z + K]."""
+    networks, size = plain_networks(run), run.config.model.latent_dim + classes_of(run.config.model)
     height, width, channels = run.image_shape
     drawing = nn.Sequential(networks.get("decoder") or networks["generator"], nn.Sigmoid())
     parts = [Part("", drawing, (size,), "z", ("image",))]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from latentlab.base.errors import LabError
-from latentlab.config.layers import Convolution, Dense, Layer, Layers, TransposedConvolution, pictures
+from latentlab.config.layers import Convolution, Dense, Layer, Layers, TransposedConvolution, classes_of, pictures
 from latentlab.models.autoencoder import AutoencoderLearner
 from latentlab.models.nets import Chain
 
@@ -32,6 +32,10 @@ def tensors_of(run: Trained, networks: dict[str, Chain]) -> dict[str, torch.Tens
 
 def refuse_own(run: Trained, format: str) -> None:
     """Raise LabError for a run with networks of somebody's own, in a format for known layers."""
+    if classes_of(run.config.model):
+        raise LabError(
+            f"--format {format} writes networks of z alone. {run.path} gives them a class too. Use --format onnx or safetensors."
+        )
     if own := dict(run.config.own):
         has = f"{run.path} has its own {', '.join(own)}, whose code lies in own/"
         raise LabError(f"--format {format} writes networks of known layers. {has}. Use --format safetensors, or onnx.")

@@ -111,6 +111,7 @@ function firstState({ models, start, maps, labels, shape }) {
     map,
     plane: map === DRAWS ? "widest" : Object.keys(maps[map].planes)[0],
     units: [0, 1],
+    label: 0, // the class that class-conditional models draw
     rest: image === null ? "draw" : "image",
     draw: 1,
     image,

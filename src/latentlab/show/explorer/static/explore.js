@@ -1,7 +1,7 @@
 // The explorer in a place of a page.
 import { Desk } from "./desk.js";
 import { DrawPart } from "./drawpart.js";
-import { make, titled } from "./elements.js";
+import { button, make, titled } from "./elements.js";
 import { planeOf, pointAt } from "./plane.js";
 import { PlanePart } from "./planepart.js";
 import { sceneOf } from "./scene.js";
@@ -37,8 +37,9 @@ export async function explore(root, content, words, { lang = "en" } = {}) {
   const sum = live && scene.count ? new SumPart(desk) : null;
   const before = scene.models.filter((model) => model.net.drawnBefore);
   const told = ({ net }) => desk.say("drawn_before", { count: net.drawnBefore });
+  const asked = classPicker(desk);
   const notes = before.map((model) => make("p", { class: "explorer-note" }, titled(desk, model), " ", told(model)));
-  frame.replaceChildren(...notes, ...[plane, drawn, walk, sum].filter(Boolean).map((part) => part.node));
+  frame.replaceChildren(...notes, ...asked, ...[plane, drawn, walk, sum].filter(Boolean).map((part) => part.node));
   const forget = watchPage(desk);
   const state = () => {
     const { code, z } = pointAt(scene, desk.state, planeOf(scene, desk.state), desk.state.at);
@@ -50,6 +51,7 @@ export async function explore(root, content, words, { lang = "en" } = {}) {
     state,
     restore: ({ code, z, ...settings }) => {
       Object.assign(desk.state, structuredClone(settings));
+      choose(desk);
       plane.told = false;
       drawn?.forget();
       desk.changed("all");
@@ -65,6 +67,29 @@ export async function explore(root, content, words, { lang = "en" } = {}) {
       frame.remove();
     },
   };
+}
+
+const conditional = (desk) => desk.scene.models.filter(({ net }) => net.classes);
+
+/** The class that conditional models draw is the state's. */
+function choose(desk) {
+  for (const { net } of conditional(desk)) net.choose(Math.min(desk.state.label, net.classes.length - 1));
+  for (const button of desk.classButtons || []) button.setAttribute("aria-pressed", String(Number(button.value) === desk.state.label));
+}
+
+/** A row of classes for the models that are given one; nothing without such. */
+function classPicker(desk) {
+  const [first] = conditional(desk);
+  if (!first) return [];
+  const pick = (event) => {
+    desk.state.label = Number(event.currentTarget.value);
+    choose(desk);
+    desk.changed("all");
+  };
+  desk.classButtons = first.net.classes.map((name, label) => button(name, pick, { value: label, class: "explorer-chip" }));
+  choose(desk);
+  const names = conditional(desk).map((model) => desk.name(model)).join(", ");
+  return [make("div", { class: "explorer-classes", role: "group" }, make("span", {}, desk.say("class", { models: names })), ...desk.classButtons)];
 }
 
 /** A page's shortcuts (Streamlit: r, c, Escape) are not meant where a key is pressed in the explorer; Tab and the browser's own are. */

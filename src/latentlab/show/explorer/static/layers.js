@@ -24,9 +24,14 @@ function panelled(values, outputs, inputs, taps, spread) {
 
 /** (inputs,) to (outputs,). */
 function dense(layer, shape, weights) {
-  const bias = tensor(layer.bias, weights);
+  const first = tensor(layer.bias, weights);
+  const classes = layer.classes ? tensor(layer.classes, weights) : null; // [K, outputs]
+  let bias = first;
   const out = new Float32Array(layer.outputs);
   return {
+    choose: (label) => {
+      bias = first.map((value, i) => value + classes[label * layer.outputs + i]);
+    },
     shape: [layer.outputs],
     matrix: panelled(tensor(layer.weight, weights), layer.outputs, layer.inputs, 1, false),
     rows: 1,
