@@ -107,7 +107,7 @@ def test_a_run_goes_on_and_another_starts_from_it_at_another_rate(made: Path, tm
         assert not (tmp_path / "no").exists()
     with pytest.raises(ll.LabError, match=r"one of train\.beta, train\.learning_rate\. Got 'train\.batch_size'\. .*--init-from RUN"):
         run.resume(epochs=2, batch_size=8)
-    assert run.step == 9
+    assert run.status()["step"] == 9
 
 
 def test_a_notebook_shows_curves_and_samples_without_asking_anybody(made: Path) -> None:
