@@ -122,6 +122,8 @@ VARIANTS: dict[str, dict[str, Any]] = {  # what no preset has
     "mlp-vae, warm-up and binarised": {"train.beta_warmup_steps": 5, "model.binarization": "dynamic"},
     "conv-vae, batch norm": {"model.normalization": "batch"},
     "conv-gan, batch norm and deviation": {"model.discriminator_normalization": "batch", "model.discriminator_deviation": True},
+    "mlp-vae, clipped and falling": {"train.gradient_clip": 0.5, "train.rate_decay_images": 30, "train.rate_final": 0.2},
+    "sn-gan, clipped and falling": {"train.gradient_clip": 0.01, "train.rate_decay_images": 30, "train.rate_halflife_images": 20},
     "conv-gan, two updates": {"train.discriminator_updates": 2, "train.generator_updates": 2, "model.normalization": "none"},
 }
 

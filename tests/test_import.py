@@ -23,7 +23,7 @@ from latentlab.models.learner import Learner
 from latentlab.models.nets import to_unit
 from latentlab.runs.verify import check_run
 from latentlab.train.exchange.foreign import matched, read
-from latentlab.train.start import begin_with
+from latentlab.train.origin import begin_with
 
 
 class VAE(nn.Module):

@@ -12,6 +12,7 @@ from conftest import FAMILIES
 
 from latentlab.base.errors import NonFinite
 from latentlab.base.seeding import latents, torch_generator
+from latentlab.config.parts import AutoencoderTrain
 from latentlab.config.schema import Config
 from latentlab.models import build
 from latentlab.models.gan import GANLearner
@@ -403,7 +404,8 @@ def test_adam_is_torch_s_own() -> None:
     torch.manual_seed(0)
     mine, theirs = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
     theirs.load_state_dict(mine.state_dict())
-    ours, reference = Adam(list(mine.named_parameters()), 3e-3, (0.5, 0.99)), torch.optim.Adam(theirs.parameters(), 3e-3, (0.5, 0.99))
+    train = AutoencoderTrain(adam_beta1=0.5, adam_beta2=0.99)
+    ours, reference = Adam(list(mine.named_parameters()), 3e-3, train), torch.optim.Adam(theirs.parameters(), 3e-3, (0.5, 0.99))
     for step in range(7):
         x = torch.randn(5, 3)
         for network in (mine, theirs):

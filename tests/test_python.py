@@ -82,29 +82,32 @@ def test_sweep_trains_every_combination(tmp_path: Path) -> None:
         ll.sweep("mlp-vae", tmp_path / "t", latent=[1])
 
 
-def test_a_run_goes_on_and_a_copy_learns_at_another_rate(made: Path, tmp_path: Path) -> None:
+def test_a_run_goes_on_and_another_starts_from_it_at_another_rate(made: Path, tmp_path: Path) -> None:
     run = ll.train("mlp-vae", tmp_path / "run", **SMALL)
     before = {path.name: path.read_bytes() for path in run.path.iterdir() if path.is_file()}
     tuned = run.finetune(learning_rate=1e-5)
     assert tuned.path == tmp_path / "run-tuned-digits-001"
     assert {path.name: path.read_bytes() for path in run.path.iterdir() if path.is_file()} == before
-    assert (run.step, tuned.step) == (6, 9)
-    [asked] = [row["request"]["set"] for row in tuned.metrics() if "request" in row]
-    assert asked == {"train.learning_rate": 1e-5}
-    plain = run.finetune(tmp_path / "plain", epochs=1.5)
-    first = run.learner.networks["decoder"].layers[0].weight
+    assert (run.step, tuned.step) == (6, 6)
+    assert tuned.config.differs(run.config) == {"train.learning_rate": (1e-5, 1e-3), "train.init_from": (str(run.path), None)}
+    assert tuned.folder.environment()["started_from"] == {"run": "run", "step": 6}
+    plain = run.finetune(tmp_path / "plain", epochs=0.5)
+    assert plain.step == 3
+    first = run.networks()["decoder"].layers[0].weight  # averaged: what it samples from
     moved, as_before = (abs(one.learner.networks["decoder"].layers[0].weight - first).max() for one in (tuned, plain))
-    assert moved < as_before / 10
-    assert run.resume(epochs=1.5).step == 9
+    assert 0 < moved < as_before / 10
+    assert run.resume(epochs=1.5, learning_rate=1e-4).step == 9
+    assert [row["request"]["set"] for row in run.metrics() if "request" in row] == [{"train.learning_rate": 1e-4}]
     for settings, says in (
-        ({"latent_dim": 5}, "latent_dim"), ({"learning_rate": -1.0}, "learning_rate must be"), ({"epochs": 1}, "must be longer to go on"),
+        ({"latent_dim": 32}, r"model\.latent_dim must be 2 as in"), ({"learning_rate": -1.0}, "learning_rate must be"),
+        ({"latent": 1}, "a field must be one that mlp-vae"),
     ):  # fmt: skip
         with pytest.raises(ll.LabError, match=says):
             run.finetune(tmp_path / "no", **settings)
         assert not (tmp_path / "no").exists()
-    with run.folder.locked(), pytest.raises(ll.LabError, match="is being trained by another process"):
-        run.finetune(tmp_path / "no")
-    assert not (tmp_path / "no").exists()
+    with pytest.raises(ll.LabError, match=r"one of train\.beta, train\.learning_rate\. Got 'train\.batch_size'\. .*--init-from RUN"):
+        run.resume(epochs=2, batch_size=8)
+    assert run.status()["step"] == 9
 
 
 def test_a_notebook_shows_curves_and_samples_without_asking_anybody(made: Path) -> None:

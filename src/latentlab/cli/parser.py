@@ -171,13 +171,13 @@ def add_config_options(parser: Parser) -> None:
     )
 
 
-def add_fields(groups: Mapping[str, argparse._ActionsContainer], fields: Iterable[Field]) -> None:
-    """Fields as options, each in the group of its part."""
+def add_fields(groups: Mapping[str, argparse._ActionsContainer], fields: Iterable[Field], hidden: bool = False) -> None:
+    """Fields as options, each in the group of its part; `hidden` ones stand in no help."""
     for field in fields:
         name = field.name
         names = dict.fromkeys(option for option in (field.short, f"--{name.replace('_', '-')}", f"--{name}") if option)
         text = f"{field.help} ({field.must_be(nothing='nothing')})".replace("%", "%%")
-        text = argparse.SUPPRESS if len(field.choices) == 1 else text  # a choice of one is shown when there is another
+        text = argparse.SUPPRESS if hidden or len(field.choices) == 1 else text  # a choice of one is shown when there is another
         groups[field.part].add_argument(*names, dest=name, default=argparse.SUPPRESS, metavar=field.metavar, help=text)
 
 

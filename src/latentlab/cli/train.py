@@ -64,8 +64,14 @@ def _follow(group: Group) -> int:
 
 def _train(parser: Parser, options: Namespace, group: Group | None) -> int:
     config, given = defined_by(Path(options.preset)) if str(options.preset).endswith(".py") else (preset_of(parser, options, "mlp-vae"), {})
-    config = config.replace(**config_changes(options, config))
-    if config.preset == "gan-from-vae" and getattr(config.train, "generator_from", None) is None:
+    changes = config_changes(options, config)
+    if "train.init_from" in changes and not given:
+        from latentlab.train.start import as_config
+
+        config = as_config(options.preset, **changes)
+    else:
+        config = config.replace(**changes)
+    if config.preset == "gan-from-vae" and not any(config.values({"origin"}).values()):
         raise LabError(reason("decoder"))
     if group is not None:
         group.fits(config)
@@ -127,7 +133,11 @@ def command_resume(arguments: list[str]) -> int:
     add_trust(parser)
     add_processes(parser)
     add_value(parser, "--from-step", int, "go back to the checkpoint of this step: later ones are removed", metavar="N", minimum=0)
-    add_fields({"train": parser}, [field for field in every_field().values() if field.live])
+    changing = [field for field in every_field().values() if field.live or field.leaf == "patience_evaluations"]
+    add_fields({"train": parser}, changing)
+    known = {"data.spec", "train.epochs", "train.steps", *(field.name for field in changing)}
+    others = [field for field in every_field().values() if field.name not in known]  # refused in a line that tells what may change
+    add_fields(dict.fromkeys(("data", "model", "train"), parser), others, hidden=True)
     options = parser.parse(arguments)
     with together(options.processes, ["-m", "latentlab", "resume", *arguments]) as group:
         return _resume(options, group) if group is None or group.rank == 0 else _follow(group)
@@ -213,7 +223,7 @@ class Progress:
             case Ended():
                 self._tell(last=True)
                 self.close()
-                self.say(f"{self.label}: {event.state} at step {event.step}.")
+                self.say(f"{self.label}: {event.state} at step {event.step}. {event.why}".rstrip())
             case _:
                 pass
 

@@ -50,12 +50,19 @@ class Options(TypedDict, total=False):
     engine: Literal["torch", "keras"]
     adam_beta1: float
     adam_beta2: float
+    gradient_clip: float
+    rate_warmup_images: int
+    rate_decay_images: int
+    rate_final: float
+    rate_halflife_images: int
     ema_halflife_images: int
     log_steps: int
     evaluate_epochs: float
     sample_count: int
     checkpoint_seconds: float
+    init_from: str | None
     learning_rate: float
+    patience_evaluations: int
     beta: float
     beta_warmup_steps: int
     beta_cycle_steps: int
@@ -67,7 +74,6 @@ class Options(TypedDict, total=False):
     loss: Any
     generator_learning_rate: float
     discriminator_learning_rate: float
-    rate_halflife_images: int
     generator_updates: int
     discriminator_updates: int
     label_smoothing: float

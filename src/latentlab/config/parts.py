@@ -146,6 +146,15 @@ class TrainConfig:
     )
     adam_beta1: float = option(0.9, "Adam's decay of the first moment", minimum=0.0, maximum=0.99999)
     adam_beta2: float = option(0.999, "Adam's decay of the second moment", minimum=0.0, maximum=0.999999)
+    gradient_clip: float = option(
+        0.0, "largest norm of an update's gradient: a longer one is scaled to it (Pascanu et al. 2013); 0: none", minimum=0
+    )
+    rate_warmup_images: int = option(0, "training images over which the learning rates rise linearly from 0; 0: none", minimum=0)
+    rate_decay_images: int = option(
+        0, "training images over which the learning rates fall as half a cosine (Loshchilov & Hutter 2017); 0: they stay", minimum=0
+    )
+    rate_final: float = option(0.0, "share of the learning rates at which the cosine ends and they stay", minimum=0, maximum=1)
+    rate_halflife_images: int = option(0, "half-life of the learning rates, in training images; 0: they stay", minimum=0)
     ema_halflife_images: int = option(0, "half-life of the weights' exponential moving average, in training images; 0: none", minimum=0)
     log_steps: int = option(20, "steps between two lines of metrics.jsonl", minimum=1, role="recording")
     evaluate_epochs: float = option(1.0, "epochs between two evaluations (samples, reconstructions, val losses)", above=0, role="recording")
@@ -153,20 +162,36 @@ class TrainConfig:
     checkpoint_seconds: float = option(
         30.0, "a checkpoint at the end of an epoch, at most one in so many seconds", minimum=0, role="recording"
     )
+    init_from: str | None = option(
+        None,
+        "run folder whose networks, averaged, the new run's start as; its data too where none are named",
+        role="origin",
+        short="--init-from",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
-class AutoencoderTrain(TrainConfig):
+class CoderTrain(TrainConfig):
+    """Training of an encoder and a decoder, whose held-out loss says how good they are."""
+
+    learning_rate: float = option(1e-3, "Adam's learning rate", above=0, live=True, short="--learning-rate")
+    patience_evaluations: int = option(
+        0,
+        "evaluations without a new lowest val loss after which training stops early (Goodfellow et al. 2016, 7.8); 0: never",
+        minimum=0,
+        role="length",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderTrain(CoderTrain):
     """Training of an autoencoder."""
 
-    learning_rate: float = option(1e-3, "Adam's learning rate", above=0, live=True, short="--learning-rate")
-
 
 @dataclass(frozen=True, kw_only=True)
-class VAETrain(TrainConfig):
+class VAETrain(CoderTrain):
     """Training of a VAE: minimise reconstruction + beta KL."""
 
-    learning_rate: float = option(1e-3, "Adam's learning rate", above=0, live=True, short="--learning-rate")
     beta: float = option(1.0, "weight of the KL term (Higgins et al. 2017); 1 is the ELBO", minimum=0, live=True, short="--beta")
     beta_warmup_steps: int = option(0, "steps over which beta rises linearly from 0", minimum=0)
     beta_cycle_steps: int = option(0, "steps after which that rise begins again (Fu et al. 2019); 0: it rises once", minimum=0)
@@ -195,7 +220,6 @@ class GANTrain(TrainConfig):
     discriminator_learning_rate: float = option(
         2e-4, "Adam's learning rate of the discriminator", above=0, live=True, short="--discriminator-learning-rate"
     )
-    rate_halflife_images: int = option(0, "half-life of both learning rates, in training images; 0: they stay", minimum=0)
     generator_updates: int = option(1, "generator updates per step", minimum=1, maximum=100, live=True)
     discriminator_updates: int = option(1, "discriminator updates per step, each on a batch of its own", minimum=1, maximum=100, live=True)
     label_smoothing: float = option(

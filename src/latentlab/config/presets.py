@@ -245,6 +245,11 @@ def fitted_preset(name: str, shape: Sequence[int] | None) -> Config:
     return config if shape is None or len(shape) != 3 else fitted(config, (shape[0], shape[1], shape[2]))
 
 
+def unplaced(base: Config, config: Config) -> Config:
+    """A preset, of which a configuration is told by its differences: without data where those of the run that it starts from would be."""
+    return base.replace(data=DECODERS_DATA) if config.train.init_from else base
+
+
 def about(name: str) -> str:
     """What a preset is, from its docstring: the paragraphs joined to plain text."""
     return inspect.cleandoc(PRESETS[name].__doc__ or "")
@@ -256,4 +261,5 @@ def arguments(config: Config) -> list[str]:
     >>> arguments(preset("mlp-vae", **{"train.beta": 4.0, "model.hidden": (400, 200)}))
     ['--model.hidden', '400,200', '--train.beta', '4.0']
     """
-    return [word for name, (value, _) in config.differs(preset(config.preset)).items() for word in (f"--{name}", written(value))]
+    changed = config.differs(unplaced(preset(config.preset), config))
+    return [word for name, (value, _) in changed.items() for word in (f"--{name}", written(value))]

@@ -62,6 +62,8 @@ class Config:
             usable = next(name for name, game in GAMES.items() if game.smoothed)
             remedy = reason("use", option=f"--train.loss {usable}")
             raise refusal("train.label_smoothing", reason("must.smoothing", loss=train.loss), train.label_smoothing, remedy)
+        if len([origin for origin in self.values({"origin"}).values() if origin]) > 1:
+            raise refusal("train.init_from", reason("must.origin"), train.init_from)
         if isinstance(train, GANTrain) and isinstance(self.model, GANModel):
             self._check_game(train, self.model)
         if isinstance(train, VAETrain) and isinstance(self.model, VAEModel):
@@ -176,8 +178,7 @@ class Config:
 
     def portable(self) -> Config:
         """The configuration as others may read it: without where its files lie on one machine, folders by their names."""
-        origin = getattr(self.train, "generator_from", None)
-        started = {"train.generator_from": Path(origin).name} if origin else {}
+        started = {name: Path(origin).name for name, origin in self.values({"origin"}).items() if origin}
         return self.replace(**{"data.spec": named(self.data.spec), "data.root": None}, **started)
 
     def locate(self, name: str) -> tuple[str, str]:

@@ -59,7 +59,7 @@ class CoderEngine(KerasEngine):
         twin, images = self.learner, batch.images
         seen, count = moment.images_seen + len(images), len(images)
         weights = {network.average.weight(moment.step + 1, count, seen) for network in self.networks.values()}
-        inputs: Inputs = {"average": np.asarray(max(weights), np.float32), **self._rates("adam", ahead)}
+        inputs: Inputs = {"average": np.asarray(max(weights), np.float32), **self._rates("adam", moment, ahead)}
         if isinstance(twin, VAELearner):
             inputs |= {"noise": twin.noise(count, moment).numpy(), "beta": np.asarray(twin.beta_at(moment.step), np.float32)}
             if twin.binarized:

@@ -157,7 +157,8 @@ class KerasEngine(ABC):
             raise not_finite(float(row[0]), float(row[-1]), self.adams[optimiser], moment.step, what)
         return dict(zip(names, row, strict=True))
 
-    def _rates(self, optimiser: str, ahead: int = 1) -> Inputs:
+    def _rates(self, optimiser: str, moment: Moment, ahead: int = 1) -> Inputs:
+        self.adams[optimiser].schedule(moment.images_seen)
         rate, root = self.adams[optimiser].corrections(self.updates[optimiser] + ahead)
         return {"rate": np.asarray(rate, np.float32), "root": np.asarray(root, np.float32)}
 
@@ -181,10 +182,13 @@ class KerasEngine(ABC):
         total, (recorded, buffers), slopes = gradient(loss, {name: state[name] for name in names})
         norm = ops.sqrt(sum(ops.sum(ops.square(slope)) for each in slopes.values() for slope in each))
         after = {**state, **{f"{name}.buffers": values for name, values in buffers.items()}}
+        clip = next(iter(self.adams.values())).train.gradient_clip
+        scale = ops.minimum(1.0, clip / norm) if clip else 1.0
         for name, each in slopes.items():
             first, second = self.adams[self.networks[name].optimiser].betas
             moved: list[tuple[Any, Any, Any]] = []
-            for p, m, v, slope in zip(state[name], state[f"{name}.mean"], state[f"{name}.square"], each, strict=True):
+            for p, m, v, longer in zip(state[name], state[f"{name}.mean"], state[f"{name}.square"], each, strict=True):
+                slope = scale * longer if clip else longer
                 mean, square = first * m + (1 - first) * slope, second * v + (1 - second) * ops.square(slope)
                 moved.append((p - inputs["rate"] * (mean / (ops.sqrt(square) / inputs["root"] + EPSILON)), mean, square))
             after[name], after[f"{name}.mean"], after[f"{name}.square"] = (list(values) for values in zip(*moved, strict=True))

@@ -33,7 +33,6 @@ class GANEngine(KerasEngine):
 
     def run_phase(self, phase: str, batch: Batch, moment: Moment) -> Losses:
         twin = self.learner
-        twin.schedule(moment)
         if phase == "discriminator":
             for number in range(twin.discriminator_updates):
                 images = batch.images[number * twin.batch : (number + 1) * twin.batch]
@@ -50,14 +49,14 @@ class GANEngine(KerasEngine):
     def _update_discriminator(self, images: Any, moment: Moment, number: int) -> Losses:
         twin = self.learner
         penalised = bool(twin.r1_weight) and number == 0 and moment.step % twin.r1_steps == 0
-        inputs = self._rates("discriminator") | {"images": images, "z": twin.noise("discriminator", moment, number).numpy()}
+        inputs = self._rates("discriminator", moment) | {"images": images, "z": twin.noise("discriminator", moment, number).numpy()}
         inputs |= self._moves("real", moment, number) | self._moves("fake", moment, number)
         row = self._run(("judge", penalised), lambda: self._judge(penalised), inputs)
         self.updates["discriminator"] += 1
         return self._judged(JUDGED, row, moment, "discriminator", "discriminator")
 
     def _update_generator(self, moment: Moment, number: int, hold: bool) -> Losses:
-        inputs = self._rates("generator") | {"z": self.learner.noise("generator", moment, number).numpy()}
+        inputs = self._rates("generator", moment) | {"z": self.learner.noise("generator", moment, number).numpy()}
         inputs |= self._moves("generator", moment, number)
         row = self._run(("fool", hold), lambda: self._fool(hold), inputs)
         self.updates["generator"] += not hold

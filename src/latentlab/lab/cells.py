@@ -14,12 +14,13 @@ from latentlab.base.errors import LabError, refusal
 from latentlab.config.field import ROLES, written
 from latentlab.config.layers import networks, parameter_count
 from latentlab.config.parts import every_field
-from latentlab.config.presets import preset
+from latentlab.config.presets import preset, unplaced
 from latentlab.config.schema import Config
 from latentlab.data import Data
 from latentlab.measure.compare.groups import WHERE
 from latentlab.runs.folder import RunFolder, open_folder
-from latentlab.train.start import MOST_PARAMETERS, adopt_decoder, settle
+from latentlab.train.origin import init_origin
+from latentlab.train.start import MOST_PARAMETERS, adopt_decoder, as_config, settle
 
 NAME_CHARACTERS = 120  # of a folder's name; file systems allow 255 bytes
 
@@ -40,12 +41,12 @@ class Cell:
     @classmethod
     def planned(cls, preset_name: str, name: str, changes: Mapping[str, Any], out: Path) -> Cell:
         """The run of a preset with these changes, in a folder below `out`."""
-        return cls(name, out / name, adopt_decoder(preset(preset_name, **changes)), changes)
+        return cls(name, out / name, init_origin(adopt_decoder(as_config(preset_name, **changes))), changes)
 
     @classmethod
     def of(cls, path: Path, config: Config) -> Cell:
         """The run of a whole configuration: what it has otherwise than its preset are the changes."""
-        found = config.differs(preset(config.preset))
+        found = config.differs(unplaced(preset(config.preset), config))
         return cls(path.name, path, config, {name: value for name, (value, _) in found.items()})
 
     def shortened(self, share: float) -> Cell:
@@ -66,8 +67,7 @@ class Cell:
     @property
     def reads(self) -> list[Path]:
         """The runs that this one starts from."""
-        source = getattr(self.config.train, "generator_from", None)
-        return [Path(source)] if source else []
+        return [Path(source) for source in self.config.values({"origin"}).values() if source]
 
     @property
     def log(self) -> Path:
@@ -84,10 +84,10 @@ class Cell:
         total = sum(parameter_count(layers) for layers in networks(config.model, data.shape).values())
         if total > MOST_PARAMETERS:
             raise refusal(f"the networks of {self.name}", f"of at most {MOST_PARAMETERS:,} parameters", total, "Use smaller ones.")
-        source = getattr(config.train, "generator_from", None)
-        shape = open_folder(source).environment().get("image_shape") if source else None
-        if shape is not None and tuple(shape) != data.shape:
-            raise refusal("--generator-from", f"a run on images of {' x '.join(map(str, data.shape))}, as --data is", source)
+        for source in self.reads:
+            if tuple(open_folder(source).environment().get("image_shape", data.shape)) != data.shape:
+                origin = "--init-from" if config.train.init_from else "--generator-from"
+                raise refusal(origin, f"a run on images of {' x '.join(map(str, data.shape))}, as --data is", str(source))
         self._refuse_others(config)
 
     def _refuse_others(self, config: Config) -> None:

@@ -47,11 +47,13 @@ def survivors(values: Mapping[str, float]) -> list[str]:
 
 
 def value_at(folder: RunFolder, cell: Cell) -> float:
-    """What the val split said of a run when it had a cell's length; infinite where it never had."""
+    """What the val split said of a run when it had a cell's length, or had stopped early; infinite where it never came so far."""
     train = cell.config.train
     unit, length = ("epoch", train.epochs) if train.steps is None else ("step", train.steps)
-    rows = (row for row in folder.metrics() if row["split"] == "val" and row[unit] >= length * (1 - 1e-9))
-    value = next(rows, {}).get(RANKED[cell.config.family])
+    rows = [row for row in folder.metrics() if row["split"] == "val"]
+    is_early = getattr(train, "patience_evaluations", 0) and folder.status().get("state") == "finished"
+    last = rows[-1] if rows and is_early else {}
+    value = next((row for row in rows if row[unit] >= length * (1 - 1e-9)), last).get(RANKED[cell.config.family])
     return float(value) if isinstance(value, int | float) else math.inf
 
 

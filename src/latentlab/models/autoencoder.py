@@ -48,7 +48,7 @@ class EncoderDecoder(ABC):
         self.averages = {name: Average(network, train.ema_halflife_images, every=STRIDE) for name, network in self.networks.items()}
         self.averaged = {name: average.network for name, average in self.averages.items()}
         named = [(f"{n}.{k}", p) for n, network in self.networks.items() for k, p in network.named_parameters()]
-        self.adam = Adam(named, train.learning_rate, (train.adam_beta1, train.adam_beta2))
+        self.adam = Adam(named, train.learning_rate, train)
         active = {name: average for name, average in self.averages.items() if average.active}
         self.parts = Parts(self.networks, active, {"adam": self.adam}, {})
 
@@ -57,6 +57,7 @@ class EncoderDecoder(ABC):
 
     def run_phase(self, phase: str, images: Tensor, moment: Moment, labels: Tensor | None = None) -> Losses:
         losses, inputs = partial(self._losses, moment), self._inputs(images, moment, labels)
+        self.adam.schedule(moment.images_seen)
         told, norm = self.shards.descend(losses, inputs, self.adam, moment.step, self.minimised, self.networks.values(), self.computes)
         for average in self.averages.values():
             average.update(moment.step + 1, self.images_per_step, moment.images_seen + self.images_per_step)

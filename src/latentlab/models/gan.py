@@ -37,7 +37,7 @@ class GANLearner:
         self.latent_dim, self.game, self.real_target = model.latent_dim, ADVERSARIAL[train.loss], train.label_smoothing
         self.classes = classes_of(model)
         self.generator_updates, self.discriminator_updates = train.generator_updates, train.discriminator_updates
-        self.frozen_images, self.rate_halflife_images = train.generator_frozen_images, train.rate_halflife_images
+        self.frozen_images = train.generator_frozen_images
         self.r1_weight, self.r2_weight, self.slope_weight = train.r1_weight, train.r2_weight, train.gradient_penalty
         self.r1_steps, self.augmented, self.paired = train.r1_steps, train.augmentation != "none", GAMES[train.loss].paired
         self.spectral = model.discriminator_normalization == "spectral"
@@ -52,7 +52,7 @@ class GANLearner:
         self.averaged = {"generator": self.average.network, "discriminator": discriminator}
         rates = {"generator": train.generator_learning_rate, "discriminator": train.discriminator_learning_rate}
         adams = {
-            name: Adam([(f"{name}.{k}", p) for k, p in network.named_parameters()], rates[name], (train.adam_beta1, train.adam_beta2))
+            name: Adam([(f"{name}.{k}", p) for k, p in network.named_parameters()], rates[name], train)
             for name, network in self.networks.items()
         }
         self.generator_adam, self.discriminator_adam = adams["generator"], adams["discriminator"]
@@ -72,7 +72,8 @@ class GANLearner:
         for network in self.networks.values():
             if not network.training:
                 network.train()
-        self.schedule(moment)
+        for adam in (self.generator_adam, self.discriminator_adam):
+            adam.schedule(moment.images_seen)
         if phase == "discriminator":
             for number, batch in enumerate(self._batches(images, labels)):
                 losses = self._update_discriminator(batch, moment, number)
@@ -90,11 +91,6 @@ class GANLearner:
         """The images of each discriminator update, and their classes."""
         batches = torch.split(images, self.batch)
         return list(zip(batches, [None] * len(batches) if labels is None else torch.split(labels, self.batch), strict=True))
-
-    def schedule(self, moment: Moment) -> None:
-        """Set what falls with the images seen."""
-        for adam in (self.generator_adam, self.discriminator_adam):
-            adam.scale = 0.5 ** (moment.images_seen / self.rate_halflife_images) if self.rate_halflife_images else 1.0
 
     def noise(self, stream: str, moment: Moment, number: int) -> Tensor:
         source = torch_generator(self.device, self.seed, stream, moment.step, number)

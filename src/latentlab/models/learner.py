@@ -101,7 +101,7 @@ def coded(z: Tensor, labels: Tensor | None) -> Tensor:
 def moved(adam: Adam, step: int, what: str, loss: Tensor | None = None, hold: bool = False) -> Tensor:
     """One update by the gradients that there are; their norm. Raises NonFinite before it moves anything, LabError for a weight without one.
 
-    With `hold` nothing moves: the norm is that of the step that was not taken.
+    With `hold` nothing moves: the norm is that of the step that was not taken. Where gradients are clipped it is that before.
     """
     gradients = [p.grad.reshape(-1) for _, p in adam.named if p.grad is not None]
     if len(gradients) < len(adam.named):
@@ -112,6 +112,7 @@ def moved(adam: Adam, step: int, what: str, loss: Tensor | None = None, hold: bo
     if not math.isfinite((norm if loss is None else norm + loss).item()):
         raise not_finite(float(norm if loss is None else loss), float(norm), adam, step, what)
     if not hold:
+        adam.clip(norm)
         adam.step()
     return norm
 

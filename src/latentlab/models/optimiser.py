@@ -7,22 +7,40 @@ long as the kernel itself on a small network.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.optim.adam import adam
 
+from latentlab.config.parts import TrainConfig
+
 EPSILON = 1e-8
 
 
-class Adam:
-    """Updates `named` parameters from their gradients; `learning_rate` may be changed at any time."""
+def rate_scale(train: TrainConfig, images_seen: int) -> float:
+    """What a learning rate is multiplied by after so many training images: warm-up x cosine x half-life, each 1 where there is none.
 
-    def __init__(self, named: Sequence[tuple[str, nn.Parameter]], learning_rate: float, betas: tuple[float, float]) -> None:
-        self.named = list(named)
-        self.learning_rate, self.betas = learning_rate, betas
-        self.scale = 1.0  # of the rate, by a schedule
+    It rises linearly from 0 (Goyal et al. 2017, 2.2) and falls as half a cosine from 1 to `rate_final`, where it stays (Loshchilov &
+    Hutter 2017, eq. 5, without restarts), or by half in each half-life. All count from the first image on, not from each other.
+    """
+    warmup, decay, halflife = train.rate_warmup_images, train.rate_decay_images, train.rate_halflife_images
+    scale = 0.5 ** (images_seen / halflife) if halflife else 1.0
+    if warmup:
+        scale *= min(1.0, images_seen / warmup)
+    if decay:
+        scale *= train.rate_final + (1.0 - train.rate_final) * 0.5 * (1.0 + math.cos(math.pi * min(1.0, images_seen / decay)))
+    return scale
+
+
+class Adam:
+    """Updates `named` parameters from their gradients; `learning_rate` may be changed at any time, a schedule multiplies it."""
+
+    def __init__(self, named: Sequence[tuple[str, nn.Parameter]], learning_rate: float, train: TrainConfig) -> None:
+        self.named, self.train = list(named), train
+        self.learning_rate, self.betas = learning_rate, (train.adam_beta1, train.adam_beta2)
+        self.scale = 1.0
         self._parameters: list[Tensor] = [parameter for _, parameter in self.named]
         self._means = [torch.zeros_like(p) for p in self._parameters]
         self._squares = [torch.zeros_like(p) for p in self._parameters]
@@ -32,6 +50,17 @@ class Adam:
         """The rate of its `step`-th update (from 1) over the first moment's bias correction, and the root of the second one's."""
         first, second = (1.0 - beta**step for beta in self.betas)
         return self.learning_rate * self.scale / first, second**0.5
+
+    def schedule(self, images_seen: int) -> None:
+        """Take the rate that there is after so many training images."""
+        self.scale = rate_scale(self.train, images_seen)
+
+    @torch.no_grad()
+    def clip(self, norm: Tensor) -> None:
+        """Bring gradients of this norm [] to at most that of the configuration (Pascanu et al. 2013, algorithm 1)."""
+        if self.train.gradient_clip:
+            gradients = [p.grad for p in self._parameters if p.grad is not None]
+            torch._foreach_mul_(gradients, (self.train.gradient_clip / norm).clamp(max=1.0))
 
     @torch.no_grad()
     def step(self) -> None:

@@ -65,6 +65,11 @@ def decoder_of(folder: RunFolder, trust: bool) -> dict[str, Any]:
     return {"generator": made(folder.path, ["decoder"], trust)["decoder"]} if is_own else {}
 
 
+def own_parts(folder: RunFolder, trust: bool, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of a run that are somebody's own: those that are given, the others made anew."""
+    return made(folder.path, [name for name, _ in folder.config().own if name not in given], trust) | dict(given)
+
+
 def form_of(name: str, part: Any) -> Form:
     """The form of a network, or the reference to a function."""
     refer = Keeper().refer

@@ -35,7 +35,7 @@ ESSENTIAL = (
     "train.seed",
 )
 # Chosen elsewhere on the page, or a path, which no browser gives.
-APART = ("data.spec", "data.root", "train.generator_from", "train.engine")
+APART = ("data.spec", "data.root", "train.generator_from", "train.init_from", "train.engine")
 
 
 def form(config: Config, usual: Config) -> tuple[Config, list[LabError]]:

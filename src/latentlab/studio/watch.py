@@ -126,7 +126,7 @@ def _state(run: Overview) -> None:
         if way_out(run) is None:  # else the diagnosis tells it, and what to do
             st.error(plain(told(run.message)), icon=":material/error:")
         _log(run.name)
-    elif run.message and (run.live or run.state == "stopped"):
+    elif run.message and (run.live or run.state in ("stopped", "finished")):
         st.warning(plain(told(run.message)), icon=":material/info:")
     for note in run.folder.environment().get("notes", []) if run.config is not None else []:
         st.caption(f":material/info: {plain(told(note))}")

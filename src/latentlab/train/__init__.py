@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import shutil
 import sys
 from base64 import b64encode
 from collections.abc import Callable
@@ -42,28 +41,27 @@ class Run(Trained):
             raise refusal("an option of evaluate", f"one of {', '.join(known)}", unknown[0])
         return evaluate_run(self, split, **options)
 
-    def resume(self, epochs: float | None = None, steps: int | None = None, data: Any = None) -> Run:
+    def resume(self, epochs: float | None = None, steps: int | None = None, data: Any = None, **settings: float) -> Run:
         """Go on, bit for bit, to a new total of epochs or steps, or as far as it was meant to go; see `latentlab.resume`."""
-        return resume(self.path, epochs, steps, data, trust=self.trust, **self.given)
+        return resume(self.path, epochs, steps, data, trust=self.trust, **self.given, **settings)
 
-    def finetune(self, out: str | Path | None = None, *, epochs: float | None = None, steps: int | None = None, **settings: float) -> Run:
-        """Train a copy of the run on, with settings that may change while a run trains: `run.finetune(learning_rate=1e-4)`.
+    def finetune(self, out: str | Path | None = None, **changes: Unpack[Options]) -> Run:
+        """A new run of this one's preset and configuration but for `changes`, whose networks start as this one's: `train.init_from`.
 
-        `epochs` or `steps` is the copy's new total; without, it trains half as long again. The run itself stays as it is. Raises LabError.
+        `run.finetune(learning_rate=1e-4, data="folder:mine", epochs=5)`. Its optimiser begins anew; the run itself stays as it is. Raises
+        LabError.
         """
-        from latentlab.train.start import copied, reopen
+        from latentlab.runs.folder import next_folder
+        from latentlab.train.start import as_config, create, parts_in
 
-        changes = {".".join(self.config.locate(name)): value for name, value in settings.items()}
-        if epochs is None and steps is None:
-            epochs = 1.5 * max((row["epoch"] for row in self.metrics()), default=0.0)
-        path = copied(self.folder, out)
-        try:
-            session = reopen(path, epochs, steps, settings=changes, given=self.given, trust=self.trust)
-        except LabError:
-            shutil.rmtree(path)
-            raise
+        asked: dict[str, Any] = {**changes}
+        given = {**self.given, **parts_in(asked)}
+        origins = dict.fromkeys(self.config.values({"origin"})) | {"train.init_from": str(self.path)}
+        config = as_config(self.config, **origins, **asked)
+        place = out if out is not None else next_folder(f"{self.path.name}-tuned", config.data.spec, self.path.parent)
+        session = create(config, place, given, self.trust)
         run_to_end(session, _warn)
-        return Run(session.folder, self.given, self.trust)
+        return Run(session.folder, given, self.trust)
 
     def export(self, format: str, out: str | Path, lang: str = "en") -> list[Path]:
         """Write the run for other programs: "onnx", "python", "safetensors" or "tensorboard" (docs/export.md). Raises LabError."""
@@ -148,15 +146,18 @@ _completed(train)
 
 
 def resume(
-    path: str | Path, epochs: float | None = None, steps: int | None = None, data: Any = None, *, trust: bool = False, **own: Any
+    path: str | Path, epochs: float | None = None, steps: int | None = None, data: Any = None, *, trust: bool = False, **more: Any
 ) -> Run:
     """Continue a stopped or finished run, bit for bit; `epochs` or `steps` is its new total, `data` where its images lie now.
 
-    `trust` and parts of one's own as `open_run` has them.
+    `more` are settings that may change while a run trains (`learning_rate=1e-4`), changed from there on as by a request and told by a
+    line of metrics; `patience_evaluations`; and parts of one's own, as `trust`, as `open_run` has them. Raises LabError.
     """
-    from latentlab.train.start import reopen
+    from latentlab.train.start import parts_in, reopen
 
-    session = reopen(path, epochs, steps, data, given=own, trust=trust)
+    own, config = parts_in(more), open_folder(path).config()
+    settings = {".".join(config.locate(name)): value for name, value in more.items() if value is not None}
+    session = reopen(path, epochs, steps, data, settings, given=own, trust=trust)
     run_to_end(session, _warn)
     return Run(session.folder, own, trust)
 

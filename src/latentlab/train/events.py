@@ -83,10 +83,11 @@ class Diagnosed:
 
 @dataclass(frozen=True)
 class Ended:
-    """The run is "finished" or "stopped"."""
+    """The run is "finished" or "stopped"; why, where it finished before its full length."""
 
     state: str
     step: int
+    why: str = ""
 
 
 Event = Started | Stepped | Phased | Paced | Logged | Pictured | Saved | Warned | Diagnosed | Ended

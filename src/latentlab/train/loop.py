@@ -99,7 +99,7 @@ def turns(session: Session, should_stop: Callable[[], bool], draw: Callable[[Run
     if session.position.begun:
         yield step(session)
     yield finish(session, state, draw)
-    yield [Ended(state, session.position.step)]
+    yield [Ended(state, session.position.step, session.why_early() if state == "finished" else "")]
 
 
 def start(session: Session) -> Iterator[Event]:
@@ -111,6 +111,8 @@ def start(session: Session) -> Iterator[Event]:
     if session.position.step == 0:
         yield picture(session)
         yield evaluate(session)
+        session.position.lowest_loss, session.position.stale = None, 0  # also where it was begun before
+        session.position.judge(session.val_loss)
     yield from diagnose(session)
 
 
@@ -172,7 +174,7 @@ def after_step(session: Session, stepwise: bool = False) -> Iterator[Event]:
     yield Stepped(p.step, p.images_seen)
     regular = p.step % train.log_steps == 0
     if regular or stepwise:
-        yield Logged(session.row("train", p.means(extra=not regular)))
+        yield Logged(session.row("train", p.means(extra=not regular) | session.rates()))
     interval = evaluation_images(session)
     due = p.crossed(interval)
     early = p.images_seen < interval and p.step & (p.step - 1) == 0  # 1, 2, 4, 8 … in the first epoch
@@ -180,10 +182,12 @@ def after_step(session: Session, stepwise: bool = False) -> Iterator[Event]:
         yield picture(session)
     if due:
         yield evaluate(session)
+    is_lowest = due and p.judge(session.val_loss)
     if due or regular or stepwise:
         yield from diagnose(session)
     session.apply_settings()
-    if p.crossed(len(session.data.train)) and time.monotonic() - session.last_checkpoint >= train.checkpoint_seconds and session.save():
+    rested = p.crossed(len(session.data.train)) and time.monotonic() - session.last_checkpoint >= train.checkpoint_seconds
+    if (rested or (is_lowest and session.patience)) and session.save():
         yield Saved(p.step)
 
 
@@ -207,7 +211,7 @@ def finish(session: Session, state: str, draw: Callable[[RunFolder], object]) ->
     session.recorder.close()
     if state == "finished":
         session.recorder.attempt("the figures", lambda: draw(folder))
-    session.write_status(state)
+    session.write_status(state, session.why_early() if state == "finished" else "")
 
 
 def picture(session: Session) -> Event:

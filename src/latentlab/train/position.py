@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 from latentlab.models.engine import Batch, Engine, Losses
 from latentlab.models.learner import Moment
 
-PLAIN = ("step", "images_seen", "seconds", "best_step", "best_loss", "changes")  # what JSON holds as it is
+PLAIN = (  # what JSON holds as it is
+    "step", "images_seen", "seconds", "best_step", "best_loss", "changes", "lowest_step", "lowest_loss", "stale",
+)  # fmt: skip
 MOST_LATE = 64  # losses that wait to be read
 WINDOW = "window."  # what the names of the window's tensors begin with in a checkpoint
 
@@ -91,8 +94,11 @@ class Position:
     step: int = 0
     images_seen: int = 0
     seconds: float = 0.0  # spent in updates
-    best_step: int | None = None
+    best_step: int | None = None  # of what is saved
     best_loss: float | None = None
+    lowest_step: int = 0  # at which the val loss was lowest, of the evaluations that the configuration asks for
+    lowest_loss: float | None = None
+    stale: int = 0  # such evaluations since then
     changes: dict[str, float] = field(default_factory=dict)  # live fields, as changed while training
     window: Window = field(default_factory=Window)  # since the last line that the configuration asks for
     since: Window | None = None  # since the line of a step taken by hand, where there was one after that
@@ -109,6 +115,14 @@ class Position:
         self.window.add(step.losses)
         if self.since is not None:
             self.since.add(step.losses)
+
+    def judge(self, val_loss: float | None) -> bool:
+        """Count an evaluation that the configuration asks for; whether its loss is the lowest so far."""
+        if val_loss is None or not math.isfinite(val_loss) or not (self.lowest_loss is None or val_loss < self.lowest_loss):
+            self.stale += 1
+            return False
+        self.lowest_step, self.lowest_loss, self.stale = self.step, val_loss, 0
+        return True
 
     def crossed(self, interval: float) -> bool:
         """Whether the last step passed a multiple of `interval` images."""

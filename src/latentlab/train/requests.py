@@ -94,7 +94,8 @@ def live_settings(config: Config, settings: Any) -> dict[str, float]:
     live = live_fields(config)
     for name in settings:
         if name not in live:
-            raise refusal("a field to set while training", "one of " + ", ".join(sorted(live)), name)
+            anew = f"`latentlab train {config.preset} --init-from RUN` begins a new run from the weights of one."
+            raise refusal("a field to set while training", "one of " + ", ".join(sorted(live)), name, anew)
     try:
         config.replace(**settings)
     except TypeError:

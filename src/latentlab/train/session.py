@@ -21,6 +21,7 @@ from latentlab.data import Data, step_indices
 from latentlab.models import build
 from latentlab.models.engine import Batch, Engine, TorchEngine
 from latentlab.models.learner import Moment, prior_codes
+from latentlab.models.optimiser import rate_scale
 from latentlab.models.own import DRAWING, Own
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
@@ -59,8 +60,28 @@ class Session:
     # How far the run is.
 
     def is_done(self) -> bool:
-        """Whether the run has its full length."""
-        return self.position.step >= self.total_steps()
+        """Whether the run has its full length, or has stopped early."""
+        return self.position.step >= self.total_steps() or bool(self.why_early())
+
+    @property
+    def patience(self) -> int:
+        """Evaluations that may pass without a lower val loss; 0: any number."""
+        return int(getattr(self.config.train, "patience_evaluations", 0))
+
+    def why_early(self) -> str:
+        """Why the run stops before its full length; empty where it does not."""
+        p = self.position
+        if not 0 < self.patience <= p.stale or p.step >= self.total_steps():
+            return ""
+        return reason("early", at=p.lowest_step, count=p.stale, kept=checkpoints.folder_name(p.best_step or 0))
+
+    def rates(self) -> dict[str, float]:
+        """The learning rates of the last step, where a schedule moves them, by the names of their fields."""
+        train, p = self.config.train, self.position
+        if not (train.rate_warmup_images or train.rate_decay_images or train.rate_halflife_images):
+            return {}
+        scale, settings = rate_scale(train, p.images_seen - p.images_read), live_fields(self.config) | p.changes
+        return {name.removeprefix("train."): scale * value for name, value in settings.items() if name.endswith("learning_rate")}
 
     def total_steps(self) -> int:
         """The step at which the run will end, at the present number of images per step."""

@@ -6,8 +6,6 @@ import dataclasses
 import errno
 import math
 import os
-import shutil
-import sys
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
@@ -18,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from latentlab.base.errors import Busy, Damaged, LabError, OutOfSpace, refusal
+from latentlab.base.errors import Damaged, LabError, OutOfSpace, refusal
 from latentlab.base.files import is_full, replace_json, replace_text
 from latentlab.base.machine import environment, threads
 from latentlab.base.texts import reason
@@ -31,19 +29,18 @@ from latentlab.data import canonical, load_data, parse, spec_of
 from latentlab.measure.metrics.pixels import mean_pair_distance
 from latentlab.models import build
 from latentlab.models.learner import Learner
-from latentlab.models.optimiser import apart, put_back
 from latentlab.models.own import EXAMPLES, taken
 from latentlab.models.tried import check, computes_narrow
 from latentlab.runs import checkpoints
 from latentlab.runs.code import Keeper, save
 from latentlab.runs.folder import RunFolder, new_folder, next_folder, open_folder
-from latentlab.runs.own import decoder_of, own_of, rehearse, tell
+from latentlab.runs.own import decoder_of, own_of, own_parts, rehearse, tell
 from latentlab.runs.rebuilt import refuse_while_rebuilding
-from latentlab.show.explorer import read_tensors
 from latentlab.train.engines import computes_bf16, engine_device, engine_of, usual_threads
 from latentlab.train.events import Event
 from latentlab.train.loop import events
 from latentlab.train.monitor import extractor_for, pin
+from latentlab.train.origin import adopted, begin_from, init_origin
 from latentlab.train.requests import live_settings
 from latentlab.train.session import Session
 
@@ -52,6 +49,7 @@ if TYPE_CHECKING:
     from latentlab.train.group import Group
 
 
+LENGTHS = ("train.epochs", "train.steps", "train.patience_evaluations")
 PAIRED = 256  # training images whose pairs tell how unlike each other the images are
 LONGER = 1.1  # than was asked for, in epochs, because steps are whole: said before it starts
 MOST_PARAMETERS = 500_000_000  # with Adam's moments and two checkpoints at once, 8 GB
@@ -87,7 +85,7 @@ def adopt_decoder(config: Config) -> Config:
         return config
     source = config.train.generator_from
     if source is None:
-        if config.preset == "gan-from-vae":
+        if config.preset == "gan-from-vae" and config.train.init_from is None:
             raise LabError(reason("decoder"))
         return config
     folder = open_folder(source)
@@ -123,10 +121,12 @@ def create(
     and remarks. `group` are the processes that compute its shards.
     """
     refuse_while_rebuilding()
-    config = adopt_decoder(config)
+    config = init_origin(adopt_decoder(config))
     given = dict(given or {})
     if source := getattr(config.train, "generator_from", None):
         given = given if "generator" in given else decoder_of(open_folder(source), trust) | given
+    if config.train.init_from:
+        given = own_parts(open_folder(config.train.init_from), trust, given)
     if missing := sorted(set(dict(config.own)) - set(given)):
         raise refusal(missing[0], f"given: the configuration was one of somebody's own, {dict(config.own)[missing[0]]}", "none")
     device = engine_device(config, given)
@@ -143,8 +143,12 @@ def create(
     learner = build(config, data.shape, device, bf16, own)
     counts |= {name: sum(p.numel() for p in learner.networks[name].parameters()) for name in own.networks}
     if isinstance(config.train, GANTrain) and config.train.generator_from:
-        start_generator(learner, config.train.generator_from, data.shape)
+        begin_from(learner, "train.generator_from", config.train.generator_from, {"generator": "decoder"}, data.shape)
     begun, said = begin(learner) if begin else ({}, [])
+    if config.train.init_from:
+        same = {name: name for name in learner.networks}
+        step = begin_from(learner, "train.init_from", config.train.init_from, same, data.shape)
+        begun = begun | {"started_from": {"run": Path(config.train.init_from).name, "step": step}}
     remarks = [*data.notes, *notes(config, asked, learner.images_per_step, len(data.train)), *said]
     if config.train.precision == "bf16" and not bf16:
         remarks.append(reason("note.precision"))
@@ -226,7 +230,7 @@ def class_shares(data: Data) -> list[float] | None:
 
 
 def notes(config: Config, asked: int, images_per_step: int, images: int) -> Iterator[str]:
-    """What is otherwise than it was asked for: a batch above the set; epochs that whole steps overrun; statistics by shard."""
+    """What is otherwise than it was asked for: a batch above the set; epochs that whole steps overrun; statistics by shard; rates of 0."""
     if asked > config.train.batch_size:
         yield reason("note.batch", batch=config.train.batch_size, asked=asked)
     steps = math.ceil(config.train.epochs * images / images_per_step)
@@ -235,35 +239,9 @@ def notes(config: Config, asked: int, images_per_step: int, images: int) -> Iter
         yield reason("note.epochs", **told, total=f"{total:.4g}")
     if config.statistics_of:
         yield reason("note.shards", images=config.statistics_of)
-
-
-def start_generator(learner: Learner, source: str, shape: tuple[int, int, int]) -> None:
-    """Copy a decoder's averaged weights into the generator and its average. Raises LabError for images of another size."""
-    folder = open_folder(source)
-    checkpoint = checkpoints.newest(folder.checkpoints, lambda words: print(f"latentlab: {words}", file=sys.stderr))
-    decoder = {name: torch.from_numpy(values) for name, values in read_tensors(checkpoint, "decoder").items() if name.startswith("layers.")}
-    decoder = {name: values for name, values in decoder.items() if not name.endswith(".log_scale")}  # a GAN has no likelihood
-    if {k: v.shape for k, v in apart(learner.networks["generator"]).items()} != {k: v.shape for k, v in decoder.items()}:
-        must_be = reason("must.same_images", shape=" x ".join(map(str, shape)))
-        raise refusal("train.generator_from", must_be, source, reason("remedy.same_images"))
-    begin_with(learner, "generator", decoder)
-
-
-def begin_with(learner: Learner, name: str, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Copy weights into a network and its average."""
-    for network in (learner.networks[name], learner.averaged[name]):
-        put_back(network, tensors)
-
-
-def copied(folder: RunFolder, out: str | Path | None) -> Path:
-    """A copy of a run, to be trained on otherwise. Raises Busy for one that is being trained, LabError for a place that is taken."""
-    if folder.is_locked():
-        raise Busy(reason("busy", path=folder.path))
-    spec = folder.config().data.spec
-    place = Path(out).expanduser() if out is not None else next_folder(f"{folder.path.name}-tuned", spec, folder.path.parent)
-    with new_folder(place) as beside:
-        shutil.copytree(folder.path, beside.path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("lock", "control.*", "scores.json"))
-    return place
+    read, ends = (config.train.steps or steps) * images_per_step, config.train.rate_decay_images
+    if 0 < ends < read and config.train.rate_final == 0:
+        yield reason("note.rates", images=f"{ends:,}")
 
 
 def reopen(
@@ -282,8 +260,8 @@ def reopen(
     Parts that are somebody's own are `given` again, or made anew from the run folder, which is told to `trust` their code.
 
     `data` is the SPEC under which its images are found now. `settings` are changed from there on, as by a request to a run
-    that trains: a line of metrics tells it. `from_step` goes back to an older checkpoint; what came after it is forgotten.
-    Raises LabError.
+    that trains: a line of metrics tells it; a patience among them is a length, and is as if it had been so from the start.
+    `from_step` goes back to an older checkpoint; what came after it is forgotten. Raises LabError.
     """
     refuse_while_rebuilding()
     folder = open_folder(path)
@@ -291,10 +269,11 @@ def reopen(
         lock.enter_context(folder.locked())
         folder.forget_requests()  # what was asked of an earlier process
         config = folder.config()
-        if epochs is not None or steps is not None:
-            one_length({"epochs": epochs, "steps": steps})
-            length = {"train.epochs": epochs, "train.steps": steps}
-            config = config.replace(**{name: value for name, value in length.items() if value is not None})
+        one_length({"epochs": epochs, "steps": steps})
+        given_settings = {"train.epochs": epochs, "train.steps": steps} | dict(settings or {})
+        length = {name: value for name in LENGTHS if (value := given_settings.pop(name, None)) is not None}
+        config = config.replace(**length)
+        asked = live_settings(config, given_settings) if given_settings else {}
         images, facts = folder.data(data, None if group is None else group.read), folder.environment()
         folder.tidy()
         try:
@@ -311,19 +290,19 @@ def reopen(
         session = Session(folder, config, images, engine, device, own)
         checkpoints.newest(folder.checkpoints, warnings.append, partial(session.restore, rows), from_step)
         session.warnings += warnings
-        if epochs is not None:
+        if length:
             session.warnings += notes(config, config.train.batch_size, session.engine.images_per_step, len(images.train))
-        if settings:
-            live_settings(config, dict(settings))
-            session.requests.waiting.append({"id": uuid.uuid4().hex, "action": "set", "set": dict(settings)})
-        p = session.position
-        if session.is_done() and epochs is None and steps is None and folder.status().get("state") != "finished":
-            # Killed between its last checkpoint and its last word: what is left to do is what `finish` does.
+        if asked:
+            session.requests.waiting.append({"id": uuid.uuid4().hex, "action": "set", "set": asked})
+        p, early = session.position, session.why_early()
+        if session.is_done() and (early if length else folder.status().get("state") != "finished"):
+            # Killed between its last checkpoint and its last word, or longer and early all the same: `finish` does what is left.
             session.saved_at = p.step
             if any(row["split"] == "val" and row["step"] >= p.step for row in folder.metrics()):
                 session.evaluated_at = p.step
         elif session.is_done():
-            raise LabError(reason("longer", path=path, steps=p.step, epochs=f"{p.images_seen / len(images.train):.4g}"))
+            longer = reason("longer", path=path, steps=p.step, epochs=f"{p.images_seen / len(images.train):.4g}")
+            raise LabError(f"{path}: {early}" if early else longer)
         if from_step is not None:
             checkpoints.forget(folder.checkpoints, p.step)
         replace_text(folder.path / "config.json", config.to_json())
@@ -335,13 +314,19 @@ def reopen(
 
 
 def as_config(what: str | Config, **changes: Any) -> Config:
-    """A preset's name or a configuration, with fields changed by name."""
+    """A preset's name or a configuration, with fields changed by name.
+
+    A preset that starts from a run (`init_from`) has that run's model, and its data where none are named.
+    """
     if not isinstance(what, str | Config):
         raise refusal("what to train", "a preset's name or a Config", what)
     one_length(changes)
     base = preset(what) if isinstance(what, str) else what
     if not isinstance(changes.get("data"), DataConfig | None):
         changes["data"] = spec_of(changes["data"])
+    source = changes.get("train.init_from", changes.get("init_from"))
+    if source is not None and isinstance(what, str):
+        base = adopted(base, source, is_placed=any(changes.get(name) is not None for name in ("data", "data.spec", "spec")))
     return base.replace(**changes) if changes else base
 
 

@@ -30,15 +30,14 @@ def is_foreign(folder: RunFolder) -> bool:
 def settings(folder: RunFolder) -> dict[str, Any]:
     """What runs of one group share, by dotted name: all but the seed, how far they came, and what was changed on the way.
 
-    The run that a generator started from counts by what it is, not by where it lies, so that every seed may have its own.
+    The run that one started from counts by what it is, not by where it lies, so that every seed may have its own.
     """
     if is_foreign(folder):
         return {"path": str(folder.path.resolve())}
     config = folder.config()
     shared: dict[str, Any] = {"preset": config.preset} | {f"own.{name}": told for name, told in config.own}
     shared |= config.values(ROLES - WHERE - {"seed"}) | {"data.spec": named(config.data.spec)}
-    if shared.get("train.generator_from") is not None:
-        shared["train.generator_from"] = _source(shared["train.generator_from"])
+    shared |= {name: _source(origin) for name, origin in config.values({"origin"}).items() if origin is not None}
     shared["step"] = folder.scores().get("step")
     rows = [row for row in folder.metrics() if isinstance(row.get("request"), dict)]
     shared["changes"] = [(row["step"], row["request"]["set"]) for row in rows if row["request"].get("action") == "set"]

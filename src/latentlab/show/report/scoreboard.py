@@ -11,7 +11,7 @@ from typing import Any
 from latentlab.base.errors import LabError, printable
 from latentlab.base.texts import Phrase, clauses, duration, text
 from latentlab.config.field import ROLES, written
-from latentlab.config.presets import fitted_preset
+from latentlab.config.presets import fitted_preset, unplaced
 from latentlab.config.schema import Config
 from latentlab.measure.table import GROUPS, MEASURES, better, sampled_words, seen_by
 from latentlab.show.answers.record import MACHINE, RUNS
@@ -255,14 +255,14 @@ def _command(words: list[str]) -> str:
 def train_command(c: Context, config: Config, name: str) -> list[str] | None:
     """`latentlab train` with every field that differs from the preset, but where files lie; None for one that no command makes."""
     try:
-        base = fitted_preset(config.preset, c.runs[name].environment().get("image_shape"))
+        base = unplaced(fitted_preset(config.preset, c.runs[name].environment().get("image_shape")), config)
     except LabError:
         return None
     if base.family != config.family or config.own:
         return None
     words = ["latentlab", "train", config.preset]
-    origin = getattr(config.train, "generator_from", None)
+    origins = config.values({"origin"})
     for key, (value, _) in config.portable().differs(base, ROLES - {"files"}).items():
         if value is not None:
-            words += [f"--{key}", _near(c, origin) if origin and key == "train.generator_from" else written(value)]
+            words += [f"--{key}", _near(c, origins[key]) if origins.get(key) else written(value)]
     return [*words, "--out", _near(c, str(c.runs[name].path))]

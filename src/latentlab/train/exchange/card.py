@@ -47,6 +47,7 @@ def card(run: Trained, lang: str) -> str:
         f"# {say('title', preset=config.preset, data=data)}",
         f"![{say('alt')}]({SAMPLES})",
         say("imported", **came, **size) if (came := environment.get("imported")) else say("what", version=__version__, **size),
+        *([say("started", **origin)] if (origin := environment.get("started_from")) else []),
         say("size", latent=config.model.latent_dim, parameters=number(learned, lang)),
         *([text(about, lang)] if about in catalogue(lang) else []),
         f"## {say('data')}",

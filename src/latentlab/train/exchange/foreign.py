@@ -30,8 +30,9 @@ from latentlab.runs.trained import Trained
 from latentlab.show.figures import draw_figures
 from latentlab.train.exchange.keras_weights import read_keras
 from latentlab.train.loop import finish, start
+from latentlab.train.origin import begin_with
 from latentlab.train.session import Session
-from latentlab.train.start import begin_with, create
+from latentlab.train.start import create
 
 State = dict[str, Tensor]
 Layers = dict[str, State]  # a layer's name → its tensors by their names in it
