@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from latentlab.measure.sources import SOURCES, codes_by_source
+from latentlab.models.sampling import mixture_codes
 
 
 def test_each_source_has_the_moments_that_it_should() -> None:
@@ -23,6 +24,15 @@ def test_each_source_has_the_moments_that_it_should() -> None:
         assert found[name].mean(0) == pytest.approx(mean.mean(0), abs=0.05), name
     empty = {name: float((np.abs(codes[:, 0]) < 0.5).mean()) for name, codes in found.items()}
     assert empty["reconstructions"] == empty["posterior"] == 0.0 < 0.1 < empty["fitted"]  # the Gaussian fills the gap between the clouds
+
+
+def test_a_mixture_has_the_moments_too_and_leaves_the_gap_empty() -> None:
+    random = np.random.default_rng(0)
+    mean = (random.choice([-2.0, 2.0], (500, 1)) * [1.0, 0.5] + random.normal(0, 0.1, (500, 2))).astype(np.float32)
+    codes = mixture_codes(mean, 4_000, seed=3)
+    assert np.cov(codes, rowvar=False) == pytest.approx(np.cov(mean, rowvar=False), rel=0.06)
+    assert codes.mean(0) == pytest.approx(mean.mean(0), abs=0.1)
+    assert not (np.abs(codes[:, 0]) < 0.5).any()  # where the one Gaussian puts more than a tenth
 
 
 def test_codes_of_an_autoencoder_are_reconstructions_alone_and_no_image_is_used_twice_while_others_are_left() -> None:

@@ -9,7 +9,7 @@ import difflib
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -53,6 +53,7 @@ class Source:
     licence: str = ""  # and whose work it is
     addresses: tuple[str, ...] = ()  # https folders that the files are published under, tried in order
     files: tuple[SourceFile, ...] = ()  # training images and labels, test images and labels; or one that holds all
+    stacked: str = ""  # the grey set whose images are the channels of its own, and whose files are therefore its files
 
     @property
     def spelling(self) -> str:
@@ -64,6 +65,11 @@ class Source:
     def placed(self) -> bool:
         """Whether it lies somewhere that the SPEC names."""
         return self.kind in ("folder", "arrays", "remote")
+
+    @property
+    def folder(self) -> str:
+        """Where its files lie below the data root."""
+        return self.stacked or self.name
 
     @property
     def train_count(self) -> int:
@@ -88,27 +94,29 @@ def _like_mnist(*packed: tuple[str, int], contents: Sequence[str | None] = (None
     return tuple(SourceFile(*kind, *gz, content) for kind, gz, content in zip(kinds, packed, contents, strict=True))
 
 
-_SOURCES = (
-    Source("digits", "embedded", class_names=tuple("0123456789"), licence="CC BY 4.0; E. Alpaydin and C. Kaynak, UCI 1998, the test part"),
-    Source(
-        "mnist",
-        "published",
-        class_names=tuple("0123456789"),
-        licence="CC BY-SA 3.0; Y. LeCun, C. Cortes and C. Burges",
-        addresses=("https://storage.googleapis.com/cvdf-datasets/mnist/", "https://ossci-datasets.s3.amazonaws.com/mnist/"),
-        files=_like_mnist(
-            ("440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609", 9912422),
-            ("3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c", 28881),
-            ("8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6", 1648877),
-            ("f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6", 4542),
-            contents=(
-                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-            ),
+_MNIST = Source(
+    "mnist",
+    "published",
+    class_names=tuple("0123456789"),
+    licence="CC BY-SA 3.0; Y. LeCun, C. Cortes and C. Burges",
+    addresses=("https://storage.googleapis.com/cvdf-datasets/mnist/", "https://ossci-datasets.s3.amazonaws.com/mnist/"),
+    files=_like_mnist(
+        ("440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609", 9912422),
+        ("3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c", 28881),
+        ("8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6", 1648877),
+        ("f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6", 4542),
+        contents=(
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
         ),
     ),
+)
+
+_SOURCES = (
+    Source("digits", "embedded", class_names=tuple("0123456789"), licence="CC BY 4.0; E. Alpaydin and C. Kaynak, UCI 1998, the test part"),
+    _MNIST,
     Source(
         "fashion-mnist",
         "published",
@@ -153,13 +161,21 @@ _SOURCES = (
             ),
         ),
     ),
+    replace(
+        _MNIST,
+        name="stacked-mnist",
+        channels=3,
+        class_names=tuple(f"{number:03}" for number in range(1000)),
+        licence=f"{_MNIST.licence}, three to an image after L. Metz et al. 2017",
+        stacked="mnist",
+    ),
     Source("folder", "folder", size=64),
     Source("npz", "arrays"),
     Source("address", "remote", size=64),
 )
 SOURCES: dict[str, Source] = {source.name: source for source in _SOURCES}
 PUBLISHED = tuple(source.name for source in _SOURCES if source.kind == "published")
-CLASSIFIED = tuple(source.name for source in _SOURCES if source.class_names)
+CLASSIFIED = tuple(source.name for source in _SOURCES if source.class_names and not source.stacked)  # by classes that few images show
 
 
 def valid(*kinds: Kind, default: str = "") -> str:

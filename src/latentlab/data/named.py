@@ -11,6 +11,7 @@ import sys
 import tarfile
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -22,11 +23,12 @@ from PIL import Image
 from latentlab.base.errors import Damaged, LabError, refusal
 from latentlab.base.files import data_root
 from latentlab.base.images import Images, to_pil
+from latentlab.base.seeding import numpy_generator
 from latentlab.base.texts import reason
 from latentlab.config.parts import DataConfig
 from latentlab.config.sources import PUBLISHED, SOURCES, Source, SourceFile
 from latentlab.data.download import check_address, download
-from latentlab.data.sets import Data, ImageSet, cut_by_content, fingerprint, first_images
+from latentlab.data.sets import Data, ImageSet, Stacked, cut_by_content, fingerprint, first_images
 
 Report = Callable[[str], None]
 
@@ -54,13 +56,14 @@ def fetch(spec: str, root: str | Path | None = None, addresses: Sequence[str] | 
         raise refusal("a set to download", f"one of {', '.join(PUBLISHED)}", spec, remedy)
     for address in addresses or ():
         check_address(address)
-    _verified_files(SOURCES[spec], root, addresses=addresses, report=report)
-    return data_root(root) / spec
+    source = SOURCES[SOURCES[spec].folder]
+    _verified_files(source, root, addresses=addresses, report=report)
+    return data_root(root) / source.name
 
 
 def is_at_hand(source: Source, root: str | Path | None) -> bool:
     """Whether a source needs no download."""
-    return None not in _paths_at_hand(source, data_root(root) / source.name)
+    return None not in _paths_at_hand(source, data_root(root) / source.folder)
 
 
 def _paths_at_hand(source: Source, folder: Path) -> list[Path | None]:
@@ -76,6 +79,8 @@ def load_published(config: DataConfig) -> Data:
     be had, Damaged when one is wrong.
     """
     published = SOURCES[config.spec]
+    if published.stacked:
+        return _stacked(published, config)
     count = published.train_count
     if config.val_images >= count:
         raise refusal("data.val_images", f"less than {count}, the number of training images of {published.name}", config.val_images)
@@ -89,6 +94,43 @@ def load_published(config: DataConfig) -> Data:
     content = f"{published.name} {' '.join(file.content_sha256 for file in files)} {train.shape}"
     notes = tuple(file.note for file in files if file.note)
     return Data(published.name, train, val, test, published.class_names, fingerprint(content, train, val, test), notes=notes)
+
+
+STACKED = {"train": 128_000, "test": 26_000}  # images of a stacked set (Lin et al. 2018, section 4.2)
+
+
+def stacked_rows(name: str, split: str, images: int, channels: int = 3) -> NDArray[np.int64]:
+    """Which of so many grey images each image of a stacked set shows in its channels: rows [N, channels], drawn evenly, with repeats.
+
+    There are 128,000 training images and 26,000 test ones; of val as many as there are grey ones.
+    """
+    return numpy_generator(0, f"{name}-{split}").integers(images, size=(STACKED.get(split, images), channels))
+
+
+def _stacked(source: Source, config: DataConfig) -> Data:
+    """Images each of whose channels is an image of the same split of a grey set (Metz et al. 2017, Srivastava et al. 2017).
+
+    The label is the number that the channels' digits make, the first channel's in front. Raises LabError for grey channels, and
+    what the grey set raises.
+    """
+    if config.channels == "grey":
+        raise refusal("data.channels", reason("must.stacked", name=source.name), config.channels)
+    grey = load_published(replace(config, spec=source.stacked, channels="auto", train_images=None))
+    places = len(grey.class_names or ()) ** np.arange(source.channels)[::-1]
+    rows, labels = dict[str, NDArray[np.int64]](), dict[str, NDArray[np.int64]]()
+    for split, part in (("train", grey.train), ("val", grey.val), ("test", grey.test)):
+        assert part.labels is not None  # noqa: S101 - of a published set
+        drawn = stacked_rows(source.name, split, len(part), source.channels)
+        rows[split], labels[split] = part.indices[drawn], part.labels[drawn] @ places
+    border, seen = len(rows["train"]), np.concatenate([rows["train"], rows["val"]])
+    numbers, of_train = np.arange(len(seen), dtype=np.int64), Stacked(np.asarray(grey.train.source), seen)
+    chosen = first_images(numbers[:border], config.train_images)
+    train = ImageSet(of_train, chosen, labels["train"][chosen])
+    val = ImageSet(of_train, numbers[border:], labels["val"])
+    test = ImageSet(Stacked(np.asarray(grey.test.source), rows["test"]), np.arange(len(rows["test"]), dtype=np.int64), labels["test"])
+    digest = hashlib.sha256(np.concatenate([seen, rows["test"]]).astype("<i8").tobytes()).hexdigest()
+    content = f"{source.name} {digest} {grey.fingerprint}"
+    return Data(source.name, train, val, test, source.class_names, fingerprint(content, train, val, test), notes=grey.notes, stacked=grey)
 
 
 def _arrays(files: Sequence[_Verified], source: Source) -> list[NDArray[np.uint8]]:

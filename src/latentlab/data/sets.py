@@ -22,10 +22,27 @@ from latentlab.config.parts import DataConfig, TrainConfig
 
 
 @dataclass(frozen=True, eq=False)
+class Stacked:
+    """Images whose channels are grey images, put together when they are asked for: as an array uint8 [M, H, W, C] to be read by rows."""
+
+    grey: Images  # uint8 [G, H, W, 1]
+    rows: NDArray[np.int64]  # [M, C], of `grey`
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(M, H, W, C)."""
+        (_, height, width, _), (count, channels) = self.grey.shape, self.rows.shape
+        return count, height, width, channels
+
+    def __getitem__(self, picked: NDArray[np.int64] | slice) -> Images:
+        return np.ascontiguousarray(np.moveaxis(self.grey[self.rows[picked], :, :, 0], 1, 3))
+
+
+@dataclass(frozen=True, eq=False)
 class ImageSet:
     """Images of one split: rows of a source that may be a read-only memory map larger than memory."""
 
-    source: Images  # uint8 [M, H, W, C]
+    source: Images | Stacked  # uint8 [M, H, W, C]
     indices: NDArray[np.int64]  # [N], rows of the source: each image's stable number
     labels: NDArray[np.int64] | None = None  # [N]
 
@@ -46,13 +63,17 @@ class ImageSet:
         """All images, uint8 [N, H, W, C]: a read-only view where the rows are contiguous, else a copy in memory."""
         first = int(self.indices[0]) if len(self) else 0
         if np.array_equal(self.indices, np.arange(first, first + len(self))):
-            return np.asarray(self.source)[first : first + len(self)]
+            return self._source[first : first + len(self)]
         return self.take(slice(None))
 
     def take(self, rows: ArrayLike | slice) -> Images:
         """A copy of the images at `rows` of this set (0 to N - 1): uint8 [len(rows), H, W, C]."""
         picked = self.indices[rows] if isinstance(rows, slice) else self.indices[np.asarray(rows, np.int64)]
-        return np.asarray(self.source)[picked]
+        return self._source[picked]
+
+    @property
+    def _source(self) -> Images | Stacked:
+        return self.source if isinstance(self.source, Stacked) else np.asarray(self.source)
 
     def chunks(self, count: int = 1024) -> Iterator[Images]:
         """The images in order, `count` at a time, so that a set larger than memory can be read through."""
@@ -76,6 +97,7 @@ class Data:
     fingerprint: str
     skipped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    stacked: Data | None = None  # the grey set whose images are the channels of these; a label has the digit of each
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{name} {len(getattr(self, name)):,}" for name in ("train", "val", "test"))

@@ -27,7 +27,15 @@ from latentlab.data.folder import walk
 from latentlab.measure import Watcher
 from latentlab.measure.extractors import Extractor, Seen
 from latentlab.measure.metrics import mean_estimate, share_estimate
-from latentlab.measure.metrics.classes import entropy_estimate, entropy_nats, reverse_kl_estimate, reverse_kl_nats, shares
+from latentlab.measure.metrics.classes import (
+    entropy_estimate,
+    entropy_nats,
+    modes_estimate,
+    reverse_kl_estimate,
+    reverse_kl_nats,
+    shares,
+    stacked_shares,
+)
 from latentlab.measure.metrics.features import frechet_distance, frechet_estimate, kid_estimate, moments
 from latentlab.measure.metrics.manifold import manifold, manifold_estimate, radii
 from latentlab.measure.metrics.pixels import fitting_scales, nearest, pair_similarity
@@ -56,6 +64,22 @@ class Real:
     train: ImageSet
     spec: str
     class_names: tuple[str, ...] | None
+    shares: NDArray[np.float64] | None  # of each class among the images of the split
+    drawn: Labels | None = None  # of a stacked set: the labels of as many other real images as there are samples, whatever their number
+
+
+def expected_shares(data: Data, split: Split, labels: Labels | None) -> NDArray[np.float64] | None:
+    """The share of each class among real images of a split, of which these are the labels [N]; None without classes.
+
+    Those of a stacked set follow from its grey images': of a thousand classes ten thousand labels would tell too little.
+    """
+    if labels is None or data.class_names is None:
+        return None
+    if data.stacked is None:
+        return shares(labels, len(data.class_names))
+    grey: ImageSet = getattr(data.stacked, split)
+    assert grey.labels is not None  # noqa: S101 - what the labels are made of
+    return stacked_shares(grey.labels, len(data.stacked.class_names or ()), data.shape[2])
 
 
 def too_small(data: Data, split: Split) -> LabError | None:
@@ -80,7 +104,9 @@ def real_images(data: Data, split: Split, samples: int | None) -> Real:
     rows = np.arange(min(MOST, len(held_out)))
     labels = None if held_out.labels is None else held_out.labels[rows]
     first = held_out.take(rows), other.take(np.arange(count))
-    return Real(first[0], labels, first[1], first[split == "train"], data.train, data.spec, data.class_names)
+    own = expected_shares(data, split, labels)
+    drawn = other.labels[: samples or MOST] if other.labels is not None and data.stacked is not None else None
+    return Real(first[0], labels, first[1], first[split == "train"], data.train, data.spec, data.class_names, own, drawn)
 
 
 def sample_scores(
@@ -91,7 +117,7 @@ def sample_scores(
     beside: Mapping[str, Images] | None = None,
     asked: Labels | None = None,
 ) -> dict[str, Any]:
-    """What scores.json says of samples uint8 [M, H, W, C]: "scores", "extractors" and, with classes, "class_shares".
+    """What scores.json says of samples uint8 [M, H, W, C]: "scores", "extractors" and, with classes that can be shown, "class_shares".
 
     The names of the first extractor's scores are plain; those of another one end in @ and its name. Of what is `beside` the
     samples, decoded from codes of other sources, it tells the KID alone. `asked` are the classes [M] that the samples were to be of.
@@ -116,10 +142,11 @@ def sample_scores(
             distance = kid_estimate(features.astype(np.float64), held_out.features.astype(np.float64), unit)
             known = {key: scores["kid"][key] for key in ("extractor", "real", "floor_n", "floor_ci95")}
             scores |= estimate_score(f"kid_{name}", distance, len(images), scores["kid"]["floor"], **known)
-        if not (fake.labels is None or other.labels is None or real.labels is None or real.class_names is None or "class_shares" in result):
-            by_class, result["class_shares"] = class_scores(extractor, fake.labels, other.labels, real.labels, real.class_names)
+        if not (fake.labels is None or other.labels is None or real.shares is None or "class_entropy_nats" in scores):
+            by_class, told = class_scores(extractor, fake.labels, other.labels, real, real.shares)
             scores |= by_class
-            if asked is not None:
+            result |= told
+            if asked is not None and real.labels is not None:
                 right = share_estimate(int((fake.labels == asked).sum()), len(fakes))
                 known_right = float(np.mean(held_out.labels == real.labels))
                 scores |= estimate_score(
@@ -159,18 +186,25 @@ def _too_few(images: int, dimensions: int) -> str | None:
     return (FEWER if images <= dimensions else FEW).english.format(images=images, features=dimensions)
 
 
-def class_scores(extractor: Extractor, fake: Labels, other: Labels, real: Labels, names: tuple[str, ...]) -> tuple[Scores, dict[str, Any]]:
-    """How evenly the samples fall on the classes, and the shares themselves. The yardstick are the held-out images' labels.
+def class_scores(
+    extractor: Extractor, fake: Labels, other: Labels, real: Real, held_out: NDArray[np.float64]
+) -> tuple[Scores, dict[str, Any]]:
+    """How evenly the samples fall on the classes, and "class_shares" themselves. The yardstick are the held-out images' shares.
 
-    `fake` and `other` are what the extractor takes samples and other real images for.
+    `fake` and `other` are what the extractor takes samples and other real images for. Of a stacked set, whose shares nobody could
+    look at, it tells the modes instead; the papers' KL against even shares is log(modes) less the entropy.
     """
-    classes = len(names)
-    held_out, drawn, floor = (shares(labels, classes) for labels in (real, fake, other))
-    common: dict[str, Any] = {"extractor": extractor.identity, "real": len(real), "floor_n": len(other)}
+    classes, other = len(held_out), other if real.drawn is None else real.drawn
+    drawn, floor = (shares(labels, classes) for labels in (fake, other))
+    common: dict[str, Any] = {"extractor": extractor.identity, "real": len(real.held_out), "floor_n": len(other)}
     entropy, kl = entropy_estimate(fake, classes), reverse_kl_estimate(fake, held_out)
     scores = estimate_score("class_entropy_nats", entropy, len(fake), entropy_nats(held_out), **common)
     scores |= estimate_score("class_reverse_kl_nats", kl, len(fake), reverse_kl_nats(floor, held_out), **common)
-    return scores, {"names": list(names), "samples": drawn.tolist(), "real": held_out.tolist(), "n": len(fake)}
+    if real.drawn is not None:
+        found = modes_estimate(fake, classes)
+        return scores | estimate_score("modes", found, len(fake), float((floor > 0).sum()), k=classes, **common), {}
+    told = {"names": list(real.class_names or ()), "samples": drawn.tolist(), "real": held_out.tolist(), "n": len(fake)}
+    return scores, {"class_shares": told}
 
 
 def pixel_scores(fakes: Images, real: Real, watch: Watcher) -> Scores:

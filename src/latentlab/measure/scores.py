@@ -26,6 +26,7 @@ from latentlab.measure.quality import Split, real_images, sample_scores, too_sma
 from latentlab.measure.sources import codes_by_source
 from latentlab.measure.table import GROUPS, Entry, Scores, estimate_score, mean_score, measurements
 from latentlab.models.nets import Discriminator, to_unit
+from latentlab.models.sampling import mixture_codes
 from latentlab.runs.forms import SPLITS
 
 if TYPE_CHECKING:
@@ -185,7 +186,8 @@ def decoded_sources(run: Trained, data: Data, count: int) -> dict[str, Images]:
     mean, deviation = run.encode(data.train.take(np.arange(min(FITTED, len(data.train)))))
     seed = run.config.train.seed + 1
     labels = run.drawn_labels(count, seed)
-    return {name: run.decode(codes, labels) for name, codes in codes_by_source(mean, deviation, count, seed).items()}
+    codes = codes_by_source(mean, deviation, count, seed) | {"mixture": mixture_codes(mean, count, seed)}
+    return {name: run.decode(own, labels) for name, own in codes.items()}
 
 
 # What codes know of the classes: k-NN and a linear probe, on an encoder's codes and on a discriminator's features alike.
@@ -200,12 +202,16 @@ Floats = NDArray[np.float32]
 def representation_scores(run: Trained, data: Data, images: ImageSet) -> Scores:
     """knn_accuracy and probe_accuracy on a labelled held-out split; their floor is the share of the most frequent class.
 
-    Codes are posterior means (VAE), codes (AE) or the discriminator's last hidden layer (GAN). Fitted on training images.
+    Codes are posterior means (VAE), codes (AE) or the discriminator's last hidden layer (GAN). Fitted on training images. Of a
+    stacked set, whose classes are too many to be learned so, the class is that of the first channel.
     """
     if images.labels is None or data.train.labels is None:
         return {}
     fit, held_out = (np.arange(min(most, len(s))) for most, s in ((FITTED, data.train), (MEASURED, images)))
     train_labels, labels = data.train.labels[fit], images.labels[held_out]
+    if data.stacked is not None:
+        one = len(data.class_names or ()) // len(data.stacked.class_names or ())
+        train_labels, labels = train_labels // one, labels // one
     if len(np.unique(train_labels)) < 2:
         return {}
     codes = [features(run, s.take(rows)) for s, rows in ((data.train, fit), (images, held_out))]

@@ -44,6 +44,7 @@ SQUARED_DISTANCE = Wording("squared distance of features", "compare.unit.squared
 SQUARED_MMD = Wording("squared MMD of features × 1,000", "compare.unit.squared-mmd")
 SHARE = Wording("share", "compare.unit.share")
 SHARE_OF_NEIGHBOURS = Wording("share, k = {k}", "compare.unit.share-k")
+MODES = Wording("of {k} modes", "compare.unit.modes")
 
 GREY = Wording("binary cross-entropy on grey pixels: not a likelihood", "compare.noted.grey")
 BYTES = Wording("a likelihood of bytes: it does not compare with one of black and white pixels", "compare.noted.bytes")
@@ -74,6 +75,7 @@ MEASURES = (
     Measure("frechet", "samples", SQUARED_DISTANCE, "lower", headline=True, panel=True, watched="log"),
     Measure("kid", "samples", SQUARED_MMD, "lower", headline=True, panel=True, watched="log"),
     Measure("kid_fitted", "samples", SQUARED_MMD, "lower"),
+    Measure("kid_mixture", "samples", SQUARED_MMD, "lower"),
     Measure("kid_posterior", "samples", SQUARED_MMD, "lower"),
     Measure("kid_reconstructions", "samples", SQUARED_MMD, "lower"),
     Measure("recall", "samples", SHARE_OF_NEIGHBOURS, "higher", headline=True, panel=True, watched="linear"),
@@ -83,6 +85,7 @@ MEASURES = (
     Measure("class_entropy_nats", "samples", NATS, "near the floor", watched="linear"),
     Measure("class_reverse_kl_nats", "samples", NATS, "lower", panel=True, watched="linear"),
     Measure("label_accuracy", "samples", SHARE, "higher", headline=True, panel=True),
+    Measure("modes", "samples", MODES, "higher", panel=True),
     Measure("ms_ssim", "samples", MS_SSIM_OF_PAIRS, "near the floor"),
     Measure("nearest_train_distance", "samples", ROOT_MEAN_SQUARE, "near the floor"),
     Measure("reconstruction_mse", "copy", SQUARED_ERROR, "lower", headline=True, panel=True),

@@ -24,6 +24,7 @@ from latentlab.measure.metrics.classes import active_units, entropy_nats, revers
 from latentlab.measure.metrics.features import frechet_distance, kid, moments
 from latentlab.measure.metrics.manifold import manifold
 from latentlab.measure.metrics.pixels import mean_pair_distance
+from latentlab.measure.quality import expected_shares
 from latentlab.models.engine import Engine, one_hot
 from latentlab.models.learner import Floats, Learner, decode, draw, encode
 from latentlab.models.sampling import of_classes
@@ -126,8 +127,7 @@ class Reference:
         self.extractor = extractor
         self.features = extractor(real).features
         self.real_pair_distance = mean_pair_distance(real[:PAIRED])
-        classes = len(data.class_names) if data.class_names else 0
-        self.shares = shares(data.val.labels, classes) if classes and data.val.labels is not None else None
+        self.shares = expected_shares(data, "val", data.val.labels)
 
     def compared(self, images: Images) -> dict[str, Any]:
         """Measures of samples uint8 [N, H, W, C] against the val images."""

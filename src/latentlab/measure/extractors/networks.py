@@ -63,10 +63,32 @@ class Classifier(Extractor):
         return features, logits
 
 
+class StackedClassifier(Classifier):
+    """The classifier of the grey set that a stacked one is made of, on each channel: features side by side, logits added up."""
+
+    dimensions = 3 * FEATURES
+    note = "the classifier of one channel's images, on each of the three"
+
+    def look(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+        planes = to_unit(batch)  # [n, C, H, W]
+        features, logits = self.network(planes.flatten(0, 1)[:, None])  # [n C, 128], [n C, classes]
+        first, *others = logits.unflatten(0, planes.shape[:2]).unbind(1)  # [n, classes] each
+        for other in others:
+            first = (first[:, :, None] + other[:, None]).flatten(1)
+        return features.reshape(len(batch), -1), first  # [n, 128 C], [n, classes ** C]
+
+
+def _on_channels(grey: Classifier, channels: int) -> StackedClassifier:
+    """Its accuracy is that of channels which are drawn each for itself: all of them must be right."""
+    return StackedClassifier(grey.network, grey.sha256, None if grey.accuracy is None else grey.accuracy**channels)
+
+
 def classifier_for(data: Data) -> Classifier:
     """The classifier of a labelled data set: from the cache, else trained now. Raises LabError when there are no labels."""
     if data.train.labels is None or data.test.labels is None or data.class_names is None:
         raise refusal("a set to classify", "labelled (one sub-folder for each class)", data.spec)
+    if data.stacked is not None:
+        return _on_channels(classifier_for(data.stacked), data.shape[2])
     return cached_classifier(data) or _train(_fresh(data), data, _cached_at(data))
 
 
@@ -74,6 +96,9 @@ def cached_classifier(data: Data) -> Classifier | None:
     """The data set's classifier if the cache has it whole; nothing is trained."""
     if data.train.labels is None or data.class_names is None:
         return None
+    if data.stacked is not None:
+        grey = cached_classifier(data.stacked)
+        return None if grey is None else _on_channels(grey, data.shape[2])
     network = _fresh(data)
     try:
         content = _cached_at(data).read_bytes()

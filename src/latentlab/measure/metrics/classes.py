@@ -21,6 +21,18 @@ def shares(labels: NDArray[Any], classes: int) -> Doubles:
     return np.bincount(labels, minlength=classes) / max(len(labels), 1)
 
 
+def stacked_shares(labels: NDArray[Any], classes: int, channels: int) -> Doubles:
+    """The share of each class of images of so many channels, each of which shows an image drawn evenly of those with labels [N].
+
+    The label of such an image is the number that the channels' labels make in base `classes`: float64 [classes ** channels].
+    """
+    one = shares(labels, classes)
+    every = one
+    for _ in range(channels - 1):
+        every = np.outer(every, one).reshape(-1)
+    return every
+
+
 def entropy_nats(p: Doubles) -> float:
     """−Σ p log p; log(classes) when balanced, 0 when collapsed to one class."""
     shown = p[p > 0]
@@ -45,6 +57,20 @@ def reverse_kl_estimate(labels: NDArray[Any], real_shares: Doubles) -> Estimate:
     A single sample of a class that the real images lack proves the divergence infinite: then value, low and high all are.
     """
     return _jackknife(labels, len(real_shares), lambda p: reverse_kl_nats(p, real_shares)).within(0.0, math.inf)
+
+
+def modes_estimate(labels: NDArray[Any], modes: int) -> Estimate:
+    """How many of so many modes labels [N] name at all (Metz et al. 2017); delete-one jackknife. Raises LabError when N < 2.
+
+    Without a sample that is alone in its mode there is one mode less: with f such modes the variance is (N − 1)/N f (1 − f/N).
+    """
+    count = len(labels)
+    if count < 2:
+        raise refusal("labels", "at least 2 of them", count)
+    counts = np.bincount(labels, minlength=modes)
+    found, alone = float((counts > 0).sum()), float((counts == 1).sum())
+    half = half_width((count - 1) / count * alone * (1 - alone / count), count - 1)
+    return around(found, found - half, found + half).within(1.0, float(modes))
 
 
 def _jackknife(labels: NDArray[Any], classes: int, statistic: Callable[[Doubles], float]) -> Estimate:

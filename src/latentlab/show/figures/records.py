@@ -38,6 +38,9 @@ def line(rows: list[dict[str, Any]], split: str, name: str) -> tuple[Doubles, Do
     return epochs, values
 
 
+MOST_CLASSES = 100  # of more, colours, marks and neighbours tell nothing apart
+
+
 def read_codes(folder: RunFolder) -> Codes | None:
     """The run's codes, those that are finite; None before the run has finished and for a GAN. Raises Damaged as `read_latents`."""
     arrays = read_latents(folder.path)
@@ -45,7 +48,8 @@ def read_codes(folder: RunFolder) -> Codes | None:
         return None
     good = np.isfinite(arrays["mean"]).all(1)
     std, label = arrays.get("std"), arrays.get("label")
-    return Codes(arrays["mean"][good], None if std is None else std[good], None if label is None else label[good])
+    shown = label is not None and label.max(initial=0) < MOST_CLASSES
+    return Codes(arrays["mean"][good], None if std is None else std[good], label[good] if label is not None and shown else None)
 
 
 def unit_kl_nats(codes: Codes) -> Doubles | None:
@@ -63,9 +67,9 @@ def active_units(codes: Codes) -> int:
 
 
 def class_names(folder: RunFolder) -> list[str] | None:
-    """The names of the data's classes; None where images have no labels."""
+    """The names of the data's classes; None where images have no labels, or of more classes than can be shown."""
     names = folder.environment().get("class_names")
-    return [str(name) for name in names] if names else None
+    return [str(name) for name in names] if names and len(names) <= MOST_CLASSES else None
 
 
 def image_shape(folder: RunFolder) -> tuple[int, int, int]:

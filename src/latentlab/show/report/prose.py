@@ -134,10 +134,20 @@ def _autoencoder(c: Context, facts: Facts) -> tuple[list[str], list[str]]:
             "family.ae.holes",
             c.say("family.ae.holes.how"),
             _compared(c, "family.ae.holes.here", "ae", "vae", "kid_fitted", by=by),
+            _mixture(c, facts),
         ),
         _item(c, "family.ae.no_likelihood"),
     ]
     return strengths, limits
+
+
+def _mixture(c: Context, facts: Facts) -> str | None:
+    """What another prior makes of the same decoder."""
+    mixture, own = facts.score("kid_mixture"), facts.score("kid")
+    if mixture is None or own is None:
+        return None
+    told = {name: measured(score.value, score.stderr, c.lang) for name, score in (("mixture", mixture), ("kid", own))}
+    return c.say("family.mixture", by=extractor_words(own.extractor).say(c.lang), **told)
 
 
 def _variational(c: Context, facts: Facts) -> tuple[list[str], list[str]]:
@@ -152,7 +162,7 @@ def _variational(c: Context, facts: Facts) -> tuple[list[str], list[str]]:
         key = "family.vae.bound.grey" if elbo.note else "family.vae.bound.here"
         bound = c.say(key, elbo=measured(elbo.value, elbo.stderr, c.lang), floor=c.number(elbo.floor or 0.0, 1))
     soft = _compared(c, "family.vae.soft.here", "vae", "gan", "edge_step")
-    return [_item(c, "family.vae.prior", code), _item(c, "family.vae.bound", bound)], [
+    return [_item(c, "family.vae.prior", code, _mixture(c, facts)), _item(c, "family.vae.bound", bound)], [
         _item(c, "family.vae.soft", soft),
         _item(c, "family.vae.balance", units),
     ]
