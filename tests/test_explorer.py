@@ -34,6 +34,7 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "tanh, batch norm": ("conv-vae", SMALL | {"model.activation": "tanh", "model.normalization": "batch"}),
     "spectral norm": ("sn-gan", SMALL | CRITIC | {"model.discriminator_hidden": (12,)}),
     "batch norm": ("conv-gan", SMALL | CRITIC | {"model.discriminator_normalization": "batch"}),
+    "residual blocks": ("robust-gan", {"model.channels": (6, 10), "model.latent_dim": 5, "model.blocks": 2} | CRITIC),
     # At the others' rate, five times its own, its dense layer becomes so steep that a byte a weight cannot keep images within 4.
     "colour, 64 x 64": (
         "art-gan",

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple, assert_never
 import keras
 from keras import ops
 
+from latentlab.base.errors import refusal
+from latentlab.base.texts import reason
 from latentlab.config.layers import (
     LEAKY_SLOPE,
     Activation,
@@ -23,6 +25,7 @@ from latentlab.config.layers import (
     Flatten,
     Layer,
     Reshape,
+    ResidualBlock,
     TransposedConvolution,
 )
 from latentlab.config.layers import BatchNorm as Normalization
@@ -176,6 +179,8 @@ def drawn(layer: Layer, channels: int, published: bool = False) -> list[Any]:
             if depth == 1:
                 return [keras.layers.Reshape((height, width, 1))]
             return [keras.layers.Reshape(layer.shape), keras.layers.Permute((2, 3, 1))]
+        case ResidualBlock():
+            raise refusal("model.blocks", reason("must.not_keras"), layer.blocks, reason("use", option="--format onnx"))
         case _:
             assert_never(layer)
 

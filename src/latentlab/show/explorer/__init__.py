@@ -18,6 +18,7 @@ The format, version 1. `weights` is one run of bytes, little-endian. `descriptio
       activation              name: "relu" | "leaky_relu" (slope 0.2) | "elu" | "tanh"
       reshape                 shape [C, H, W]
       flatten
+      skip, add               a residual block: what it is given is kept, and added to what the layers between make of it
     prior       of an autoencoder's decoder alone: mean [Z], scale [Z, Z]; code = mean + z · scale for z ~ N(0, I)
 
 Batch norm is folded into the layer before it. A tensor is {"type", "shape", "at"}: `at` is its first byte in the weights.

@@ -16,6 +16,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from safetensors.torch import save
+from torch import nn
 
 from latentlab.base import __version__
 from latentlab.base.errors import printable, refusal
@@ -74,12 +75,17 @@ def _plain(name: str) -> str:
 
 def _source(network: Chain) -> str:
     """A network as the source that makes it: a layer shows itself as its constructor is called."""
-    layers = [f"{'' if isinstance(layer, nets.Deviation) else 'nn.'}{layer!r}" for layer in network.layers]
-    return "nn.Sequential(\n" + "".join(f"            {layer},\n" for layer in layers) + "        )"
+    return "nn.Sequential(\n" + "".join(f"            {_made(layer)},\n" for layer in network.layers) + "        )"
+
+
+def _made(layer: nn.Module) -> str:
+    if isinstance(layer, nets.Residual):
+        return "Residual(\n" + "".join(f"                {_made(each)},\n" for each in layer) + "            )"
+    return f"{'' if isinstance(layer, nets.Deviation) else 'nn.'}{layer!r}"
 
 
 def _helpers(networks: dict[str, Chain]) -> str:
     """The source of what is no layer of torch's."""
-    used = any(isinstance(layer, nets.Deviation) for network in networks.values() for layer in network.layers)
-    source = inspect.getsource(nets.Deviation).replace("x: Tensor) -> Tensor", "x)")
-    return f"\n\n{source}" if used else ""
+    used = {type(layer) for network in networks.values() for layer in network.layers}
+    sources = [inspect.getsource(kind).replace("x: Tensor) -> Tensor", "x)") for kind in (nets.Deviation, nets.Residual) if kind in used]
+    return "".join(f"\n\n{source}" for source in sources)
