@@ -81,6 +81,13 @@ FAMILIES = {
         "train.r1_steps": 2,
         "train.rate_halflife_images": 100,
     },
+    "robust-gan": {
+        "model.channels": (4, 8),
+        "model.latent_dim": 3,
+        "model.discriminator_channels": (4, 8),
+        "train.augmentation": "diffaugment",
+        "train.augmentation_strength": "adaptive",
+    },
 }
 
 

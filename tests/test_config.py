@@ -52,6 +52,15 @@ def test_the_presets_are_trained_as_their_sources_say() -> None:
         ({"packing": 3, "batch_size": 16}, r"model\.packing must be a number that divides the 16 images"),
         ({"packing": 4, "batch_size": 16, "shards": 8}, r"divides the 2 images"),
         ({"loss": "relativistic", "engine": "keras"}, r"train\.loss must be left as it is with Keras"),
+        ({"augmentation": "diffaugment", "engine": "keras"}, r"train\.augmentation must be left as it is with Keras"),
+        (
+            {"augmentation": "shift-mirror", "augmentation_strength": "adaptive", "engine": "keras"},
+            r"augmentation_strength must be left as it is",
+        ),
+        ({"augmentation_strength": "adaptive"}, r"augmentation_strength must be fixed where train\.augmentation is none"),
+        ({"discriminator_blocks": 1}, r"discriminator_blocks must be 0 with spectral normalisation.*normalization none"),
+        ({"blocks": 1, "model.channels": ()}, r"model\.blocks must be 0 where model\.channels is empty"),
+        ({"blocks": 1, "engine": "keras"}, r"model\.blocks must be left as it is with Keras.*--engine torch"),
         ({"packing": 2, "engine": "keras"}, r"model\.packing must be left as it is with Keras"),
     ],
 )

@@ -27,6 +27,7 @@ POLICY = "default-src 'none'; script-src 'unsafe-inline'"  # of a page on which 
 
 SMALL = {"model.hidden": (24,), "model.channels": (6, 10), "model.latent_dim": 5}
 CRITIC = {"model.discriminator_channels": (4, 6)}
+SLOWER = {"train.generator_learning_rate": 2e-3, "train.discriminator_learning_rate": 2e-3}
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "relu, fully connected": ("mlp-vae", {"model.hidden": (40, 16), "model.latent_dim": 6}),
     "elu, averaged": ("conv-vae", SMALL),
@@ -37,15 +38,15 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "mean of mixed logistics": ("mlp-vae", {"model.hidden": (40, 16), "model.latent_dim": 6, "model.likelihood": "logistic-mixture"}),
     "spectral norm": ("sn-gan", SMALL | CRITIC | {"model.discriminator_hidden": (12,)}),
     "batch norm": ("conv-gan", SMALL | CRITIC | {"model.discriminator_normalization": "batch"}),
-    # At the others' rate, five times its own, its dense layer becomes so steep that a byte a weight cannot keep images within 4.
+    # At the others' rate, five times their own, their dense layers become so steep that a byte a weight cannot keep images within 4.
+    "residual blocks": ("robust-gan", {"model.channels": (6, 10), "model.latent_dim": 5, "model.blocks": 2} | CRITIC | SLOWER),
     "colour, 64 x 64": (
         "art-gan",
         {
             "model.channels": (4, 8, 16, 32),
             "model.discriminator_channels": (4, 4, 4, 4),
-            "train.generator_learning_rate": 2e-3,
-            "train.discriminator_learning_rate": 2e-3,
-        },
+        }
+        | SLOWER,
     ),
 }
 PRESENT = pytest.mark.parametrize("name", RUNS)

@@ -13,8 +13,18 @@ from torch import nn
 from torch.nn import functional
 
 from latentlab.base.errors import LabError
-from latentlab.config.layers import Activation, BatchNorm, Convolution, Dense, Flatten, Layers, Reshape, TransposedConvolution
-from latentlab.models.nets import Decoder
+from latentlab.config.layers import (
+    Activation,
+    BatchNorm,
+    Convolution,
+    Dense,
+    Flatten,
+    Layers,
+    Reshape,
+    ResidualBlock,
+    TransposedConvolution,
+)
+from latentlab.models.nets import Decoder, Residual
 from latentlab.show.explorer import base85_decoded, base85_encoded, pack
 from latentlab.show.explorer.network import Affine, Part, folded, forward, named, sensitivities
 from latentlab.show.explorer.rounding import compensated, nearest
@@ -22,10 +32,20 @@ from latentlab.show.explorer.rounding import compensated, nearest
 
 def in_doubles(parts: list[Part], x: torch.Tensor) -> torch.Tensor:
     """The parts as their documentation says, by torch in double precision."""
+    skipped = x
     for part in parts:
         if not isinstance(part, Affine):
-            kind = part["layer"]
-            x = x.reshape(len(x), *part["shape"]) if kind == "reshape" else x.flatten(1) if kind == "flatten" else functional.elu(x)
+            match part["layer"]:
+                case "reshape":
+                    x = x.reshape(len(x), *part["shape"])
+                case "flatten":
+                    x = x.flatten(1)
+                case "activation":
+                    x = functional.elu(x) if part["name"] == "elu" else functional.leaky_relu(x, 0.2)
+                case "skip":
+                    skipped = x
+                case "add":
+                    x = x + skipped
             continue
         weight, bias, e = torch.from_numpy(part.weight), torch.from_numpy(part.bias), part.entry
         match part.kind:
@@ -41,6 +61,7 @@ def in_doubles(parts: list[Part], x: torch.Tensor) -> torch.Tensor:
 
 
 ELU = Activation("elu")
+BLOCK = ["skip", *2 * ["transposed_convolution", "activation"], "transposed_convolution", "add"]
 NORMALIZED: dict[str, tuple[Layers, tuple[int, ...], list[str]]] = {
     "dense": ((Dense(3, 4), BatchNorm(4, False), ELU, Dense(4, 2)), (3,), ["dense", "activation", "dense"]),
     "through a reshape": (
@@ -64,6 +85,11 @@ NORMALIZED: dict[str, tuple[Layers, tuple[int, ...], list[str]]] = {
         (2, 5, 4),
         ["convolution", "activation", "flatten", "dense"],
     ),
+    "around a residual block": (
+        (Convolution(2, 3), ResidualBlock(3, 1), BatchNorm(3, True), ResidualBlock(3, 1), Flatten(), Dense(12, 2)),
+        (2, 5, 4),
+        ["convolution", *BLOCK, "scale", *BLOCK, "flatten", "dense"],
+    ),
     "alone": ((BatchNorm(2, True), Convolution(2, 3), ELU, BatchNorm(3, True)), (2, 4, 4), ["scale", "convolution", "activation", "scale"]),
 }
 
@@ -79,6 +105,8 @@ def test_folded_batch_norm_equals_the_unfolded_in_double_precision(case: str) ->
                 for values in (module.weight, module.bias, module.running_mean):
                     values.normal_()
                 module.running_var.uniform_(0.1, 3)
+            elif isinstance(module, Residual):
+                module[-1].weight.normal_()
     parts = folded(named(layers), {name: value.numpy() for name, value in network.state_dict().items()}.__getitem__)
     assert [part.kind if isinstance(part, Affine) else part["layer"] for part in parts] == kinds
     x = torch.randn(6, *shape, dtype=torch.float64)
@@ -142,12 +170,14 @@ def test_sensitivities_are_the_mean_squares_of_automatic_gradients() -> None:
         Dense(3, 18),
         Reshape((2, 3, 3)),
         ELU,
+        ResidualBlock(2, 1),
         TransposedConvolution(2, 3, output_padding=(1, 0)),
         ELU,
         TransposedConvolution(3, 1),
     )
     torch.manual_seed(0)
     network = Decoder(layers)
+    nn.init.normal_(network.layers[3][-1].weight)
     parts = folded(named(layers), {name: value.numpy() for name, value in network.state_dict().items()}.__getitem__)
     codes = torch.randn(5, 3)
     with torch.no_grad():
@@ -160,10 +190,11 @@ def test_sensitivities_are_the_mean_squares_of_automatic_gradients() -> None:
         (torch.sigmoid(network(code[None])) * sign).sum().backward()
         for name, parameter in network.named_parameters():
             squares[name] = squares.get(name, 0) + parameter.grad**2 / len(codes)
-    assert sorted(found) == [0, 3, 5]
+    names = {0: "0", 4: "3.0", 6: "3.2", 8: "3.4", 10: "4", 12: "6"}
+    assert sorted(found) == list(names)
     for index, values in found.items():
-        theirs = squares[f"layers.{index}.weight"]
-        theirs = theirs if index == 0 else theirs.swapaxes(0, 1)
+        theirs = squares[f"layers.{names[index]}.weight"]
+        theirs = theirs if index == 0 else theirs.flip(2, 3) if "." in names[index] else theirs.swapaxes(0, 1)
         np.testing.assert_allclose(values, theirs.numpy(), rtol=1e-3, atol=1e-9)
 
 

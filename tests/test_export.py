@@ -35,7 +35,7 @@ HOME = Path(ll.__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ll.Run]:
-    """A run of every kind of layer: blurred kernels and a deviation of the batch (art-gan), spectral norm (sn-gan), batch norm."""
+    """A run of every kind of layer: blurred kernels and a deviation of the batch (art-gan), spectral norm (sn-gan), batch norm, blocks."""
     root = tmp_path_factory.mktemp("exported")
     made = {}
     for name in FAMILIES:

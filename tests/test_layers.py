@@ -1,16 +1,20 @@
-"""Layer descriptions: any size from 8 to 128, grey or RGB, and the torch modules drawn from them."""
+"""Layer descriptions: any size from 8 to 256, grey or RGB, and the torch modules drawn from them."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 from torch.nn import functional
 
 from latentlab.base.errors import LabError
 from latentlab.config.layers import (
     BatchDeviation,
+    ResidualBlock,
     TransposedConvolution,
     fit_model,
     fit_stages,
@@ -22,14 +26,14 @@ from latentlab.config.layers import (
 )
 from latentlab.config.parts import AutoencoderModel, GANModel, VAEModel
 from latentlab.config.presets import PRESETS, preset
-from latentlab.models.nets import Decoder, Discriminator, Encoder, GaussianEncoder, module
+from latentlab.models.nets import Decoder, Discriminator, Encoder, GaussianEncoder, Residual, initialized, module
 
 CLASSES = {"encoder": Encoder, "decoder": Decoder, "generator": Decoder, "discriminator": Discriminator}
 
 
 @settings(max_examples=25, deadline=None)
 @given(
-    size=st.integers(8, 128),
+    size=st.integers(8, 256),
     depth=st.sampled_from([1, 3]),
     channels=st.sampled_from([(), (4,), (4, 6), (4, 6, 8, 10)]),
     hidden=st.sampled_from([(), (7,), (9, 5)]),
@@ -38,12 +42,15 @@ CLASSES = {"encoder": Encoder, "decoder": Decoder, "generator": Decoder, "discri
     family=st.sampled_from([AutoencoderModel, VAEModel, GANModel]),
     deviation=st.booleans(),
     as_trained=st.booleans(),
+    blocks=st.sampled_from([0, 1, 2]),
 )
 def test_modules_have_the_described_shapes_and_parameters(
-    size, depth, channels, hidden, normalization, upsampling, family, deviation, as_trained
+    size, depth, channels, hidden, normalization, upsampling, family, deviation, as_trained, blocks
 ) -> None:
-    about = {"discriminator_deviation": deviation} if family is GANModel else {}
-    form = family(latent_dim=3, channels=channels, hidden=hidden, normalization=normalization, upsampling=upsampling, **about)
+    about = {"discriminator_deviation": deviation, "discriminator_blocks": 2 - blocks} if family is GANModel else {}
+    form = family(
+        blocks=blocks, latent_dim=3, channels=channels, hidden=hidden, normalization=normalization, upsampling=upsampling, **about
+    )
     model = fit_model(form, (size, size, depth))
     for name, layers in (networks if as_trained else pictures)(model, (size, size, depth)).items():
         outputs = 2 * depth if as_trained and name == "decoder" and depth == 3 and family is VAEModel else depth  # and its scales
@@ -62,7 +69,7 @@ def test_modules_have_the_described_shapes_and_parameters(
         assert tuple((out.mean if family is VAEModel and name == "encoder" else out).shape) == expected
 
 
-@given(st.integers(8, 128), st.sampled_from([(32, 64), (64, 128, 256, 512), (16,)]))
+@given(st.integers(8, 256), st.sampled_from([(32, 64), (64, 128, 256, 512), (16,)]))
 def test_fitted_stages_end_between_2_and_12_pixels_and_fitting_again_changes_nothing(size: int, channels: tuple[int, ...]) -> None:
     fitted = fit_stages(channels, size)
     assert 2 <= map_sizes(fitted, size, size)[-1][0] <= 12
@@ -160,6 +167,53 @@ def test_a_batchs_deviation_stands_before_the_discriminators_dense_layers() -> N
     assert layers[-3].inputs == 9 * 4 * 4
 
 
+def residual(channels: int, blocks: int = 1) -> nn.Module:
+    return module(ResidualBlock(channels, blocks))
+
+
+def test_a_residual_block_is_three_convolutions_and_a_skip() -> None:
+    block, x = residual(3), torch.randn(2, 3, 4, 5)
+    for parameter in block.parameters():
+        nn.init.normal_(parameter)
+    (w1, b1), (w2, b2), (w3, b3) = ((layer.weight.detach(), layer.bias.detach()) for layer in block if isinstance(layer, nn.Conv2d))
+    h = torch.einsum("oc,nchw->nohw", w1[:, :, 0, 0], x) + b1[:, None, None]
+    h = torch.where(h > 0, h, 0.2 * h)
+    wide = functional.pad(h, (1, 1, 1, 1))
+    around = torch.stack([wide[:, :, i : i + 4, j : j + 5] for i in range(3) for j in range(3)], 2)  # [N, C, 9, H, W]
+    h = torch.einsum("ock,nckhw->nohw", w2.flatten(2), around) + b2[:, None, None]
+    h = torch.where(h > 0, h, 0.2 * h)
+    torch.testing.assert_close(block(x), x + torch.einsum("oc,nchw->nohw", w3[:, :, 0, 0], h) + b3[:, None, None])
+
+
+def test_a_fresh_residual_block_is_its_skip_and_the_smaller_the_more_there_are() -> None:
+    x = torch.randn(2, 64, 4, 4)
+    for blocks in (1, 16):
+        block = residual(64, blocks)
+        assert torch.equal(block(x), x)
+        first, second, last = (layer for layer in block if isinstance(layer, nn.Conv2d))
+        gain = (2 / 1.04) ** 0.5 / blocks**0.25
+        assert float(first.weight.detach().std()) == pytest.approx(gain / 8, rel=0.05)
+        assert float(second.weight.detach().std()) == pytest.approx(gain / 24, rel=0.05)
+        assert not any(bool(layer.bias.any()) for layer in (first, second, last))
+    network = Decoder(networks(GANModel(channels=(8, 16), blocks=2), (28, 28, 1))["generator"])
+    kept = [p.clone() for block in network.modules() if isinstance(block, Residual) for p in block.parameters()]
+    for how in ("xavier", "dcgan"):
+        inner = [p for block in initialized(network, how).modules() if isinstance(block, Residual) for p in block.parameters()]
+        assert len(inner) == 4 * 6
+        assert all(map(torch.equal, inner, kept)), how  # an initialisation leaves them alone
+
+
+def test_residual_blocks_stand_at_every_map_between_the_stages() -> None:
+    model = GANModel(channels=(8, 16), hidden=(), blocks=2, discriminator_channels=(4, 8, 12), discriminator_blocks=1)
+    made = networks(model, (32, 32, 3))
+    blocks = {name: [layer for layer in layers if isinstance(layer, ResidualBlock)] for name, layers in made.items()}
+    assert blocks["generator"] == [ResidualBlock(16, 4)] * 2 + [ResidualBlock(8, 4)] * 2
+    assert blocks["discriminator"] == [ResidualBlock(4, 3), ResidualBlock(8, 3), ResidualBlock(12, 3)]
+    plain = networks(replace(model, blocks=0, discriminator_blocks=0), (32, 32, 3))
+    for name, layers in made.items():
+        assert tuple(layer for layer in layers if not isinstance(layer, ResidualBlock)) == plain[name]
+
+
 def test_the_lab_presets_share_one_decoder() -> None:
     decoders = [
         networks(preset(name).model, (28, 28, 1))[part]
@@ -169,7 +223,7 @@ def test_the_lab_presets_share_one_decoder() -> None:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-@pytest.mark.parametrize("shape", [(28, 28, 1), (64, 64, 3), (9, 9, 3)])
+@pytest.mark.parametrize("shape", [(28, 28, 1), (64, 64, 3), (9, 9, 3), (256, 256, 3)])
 def test_every_preset_fits_every_size(name: str, shape: tuple[int, int, int]) -> None:
     model = fit_model(preset(name).model, shape)
     for layers in networks(model, shape).values():

@@ -10,8 +10,9 @@ import torch
 from conftest import FAMILIES, TINY
 
 import latentlab as ll
-from latentlab.base.images import check, grid
+from latentlab.base.images import check, grid, open_png
 from latentlab.base.seeding import latents
+from latentlab.data.drawn import draw_pictures
 from latentlab.models.sampling import gaussian_codes, truncated
 from latentlab.models.vae import VAELearner
 from latentlab.train.loop import events
@@ -259,3 +260,19 @@ def test_a_grid_holds_every_image_in_reading_order() -> None:
     sheet = grid(images, columns=2, gap=1)
     assert sheet.shape == (13, 9, 1)
     assert [int(sheet[1 + 4 * (i // 2), 1 + 4 * (i % 2), 0]) for i in range(5)] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["conv-vae", "robust-gan"])
+def test_images_of_256_by_256_in_colour(name: str, tmp_path: Path) -> None:
+    """The whole preset, on a folder of a few pictures: trained, sampled, and its sheet of thumbnails is theirs."""
+    list(draw_pictures(tmp_path / "art", 24, 256, 0))
+    few = {"data.image_size": 256, "train.batch_size": 4, "train.steps": 2, "train.threads": 1, "train.sample_count": 4}
+    run = ll.train(ll.preset(name, data=f"folder:{tmp_path / 'art'}", **few), tmp_path / "run")
+    assert run.status()["state"] == "finished"
+    assert run.image_shape == (256, 256, 3)
+    assert check(run.sample(2)).shape == (2, 256, 256, 3)
+    assert all(np.isfinite(value) for row in run.metrics() for value in row.values() if isinstance(value, float))
+    if name == "conv-vae":
+        sheet = np.asarray(open_png(run.path / "thumbnails.png"))
+        assert np.array_equal(sheet[:256, :256], run.data().test.images[0])

@@ -44,6 +44,7 @@ MODELS: dict[str, tuple[object, ...]] = {
     "vae": ("conv-vae", *NORM, "--model.binarization", "dynamic"),
     "gan": ("sn-gan", *NORM, *SPECTRAL),
     "pair": ("art-gan", "--data.image-size", 28, *["--train.loss", "relativistic", "--train.r2-weight", "0.1", "--model.packing", "2"]),
+    "robust": ("robust-gan", "--train.augmentation", "diffaugment", "--train.augmentation-strength", "adaptive"),
     "art": ("art-gan", "--data.image-size", 28, "--train.r1-steps", 2, "--model.discriminator-deviation", "true"),
 }
 needs_proc = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds processes by /proc, which Linux alone has")

@@ -31,7 +31,7 @@ def command_evaluate(arguments: list[str]) -> int:
     add_trust(parser)
     add_place(parser, "; with --images: the data set that they imitate")
     parser.add_argument("--data-root", metavar="DIR", help="with --images: where named sets lie")
-    add_value(parser, "--image-size", int, "with --images: the size that a folder of --data is brought to", minimum=8, maximum=128)
+    add_value(parser, "--image-size", int, "with --images: the size that a folder of --data is brought to", minimum=8, maximum=256)
     parser.add_argument("--offline", action="store_true", help="with --images: never download")
     parser.add_argument("--out", metavar="FILE", help="with --images: where the scores go (DIR/scores.json)")
     parser.add_argument("--extractors", metavar="NAME[,NAME…]", help="classifier, random-convolutions or inception-v3; first: headline")

@@ -32,7 +32,7 @@ class Dense:
 
 @dataclass(frozen=True)
 class Convolution:
-    """(inputs, H, W) to (outputs, H // 2, W // 2) for the kernel 4, stride 2, padding 1 that is used throughout."""
+    """(inputs, H, W) to (outputs, H // 2, W // 2) for the kernel 4, stride 2, padding 1 that bring every map to the next."""
 
     inputs: int
     outputs: int
@@ -116,7 +116,38 @@ class Mean:
     channels: int
 
 
-Layer = Dense | Convolution | TransposedConvolution | BatchNorm | BatchDeviation | Activation | Flatten | Reshape | Spread | Mean
+@dataclass(frozen=True)
+class ResidualBlock:
+    """(channels, H, W) to the same: what it is given, and what three convolutions make of it, added; without norm (Huang et al. 2024).
+
+    It starts as its skip: the last convolution at 0, the others the smaller the more such blocks the network has, as they write
+    (after Fixup, Zhang et al. 2019).
+    """
+
+    channels: int
+    blocks: int  # of the whole network
+
+    @property
+    def layers(self) -> tuple[Convolution | Activation, ...]:
+        """What is added: 1 x 1, leaky ReLU, 3 x 3, leaky ReLU, 1 x 1."""
+        point = Convolution(self.channels, self.channels, kernel=1, stride=1, padding=0)
+        leaky = Activation("leaky_relu")
+        return point, leaky, replace(point, kernel=3, padding=1), leaky, point
+
+
+Layer = (
+    Dense
+    | Convolution
+    | TransposedConvolution
+    | BatchNorm
+    | BatchDeviation
+    | Activation
+    | Flatten
+    | Reshape
+    | ResidualBlock
+    | Spread
+    | Mean
+)
 Layers = tuple[Layer, ...]
 
 SMALLEST_MAP, LARGEST_MAP, WIDEST_STAGE = 2, 12, 256
@@ -187,6 +218,7 @@ def _downward(
     outputs: int,
     first_normalized: bool = True,
     deviation: bool = False,
+    blocks: int = 0,
 ) -> Layers:
     height, width, depth = shape
     spectral = normalization == "spectral"
@@ -195,7 +227,7 @@ def _downward(
         layers.append(Convolution(depth, size, spectral=spectral))
         if normalization == "batch" and (index or first_normalized):
             layers.append(BatchNorm(size, spatial=True))
-        layers.append(Activation(activation))
+        layers += [Activation(activation), *blocks * [ResidualBlock(size, blocks * len(channels))]]
         depth = size
     last = map_sizes(channels, height, width)[-1]
     layers += [BatchDeviation(), Flatten()] if deviation else [Flatten()]
@@ -213,7 +245,7 @@ def _downward(
 def encoder_layers(model: AutoencoderModel | VAEModel, shape: Shape) -> Layers:
     """Images (C, H, W) to a code (Z,), or for a VAE to (2Z,): the mean, then the log-variance."""
     outputs = 2 * model.latent_dim if isinstance(model, VAEModel) else model.latent_dim
-    return _downward(model.channels, model.hidden, model.activation, model.normalization, shape, outputs)
+    return _downward(model.channels, model.hidden, model.activation, model.normalization, shape, outputs, blocks=model.blocks)
 
 
 def decoder_layers(model: NetworkConfig, shape: Shape) -> Layers:
@@ -246,7 +278,7 @@ def decoder_layers(model: NetworkConfig, shape: Shape) -> Layers:
     for index, (inputs, size) in enumerate(zip(reversed(model.channels), outputs, strict=True)):
         if batch:
             layers.append(BatchNorm(inputs, spatial=True))
-        layers.append(Activation(model.activation))
+        layers += [Activation(model.activation), *model.blocks * [ResidualBlock(inputs, model.blocks * len(outputs))]]
         small, large = sizes[-1 - index], sizes[-2 - index]
         padding = (large[0] - 2 * small[0], large[1] - 2 * small[1])
         boxes = 0 if model.upsampling != "smooth" else 1 if index < len(outputs) - 1 else 2  # nothing comes after the last to smooth it
@@ -266,6 +298,7 @@ def discriminator_layers(model: GANModel, shape: Shape) -> Layers:
         1 + classes_of(model),
         first_normalized=False,  # DCGAN: no batch norm at the discriminator's input
         deviation=model.discriminator_deviation,
+        blocks=model.discriminator_blocks,
     )
 
 
@@ -305,6 +338,8 @@ def parameter_count(layers: Sequence[Layer]) -> int:
                 total += 2 * layer.features
             case Spread():
                 total += layer.features if layer.how == "learned" else 0
+            case ResidualBlock():
+                total += parameter_count(layer.layers)
             case BatchDeviation() | Activation() | Flatten() | Reshape() | Mean():
                 pass
             case _:
@@ -322,7 +357,7 @@ def shape_after(layer: Layer, shape: Shape) -> Shape:
         case TransposedConvolution():
             extra = zip(shape[1:], layer.output_padding, strict=True)
             return (layer.outputs, *((s - 1) * layer.stride - 2 * layer.padding + layer.kernel + pad for s, pad in extra))
-        case BatchNorm() | Activation():
+        case BatchNorm() | Activation() | ResidualBlock():
             return shape
         case BatchDeviation():
             return (shape[0] + 1, *shape[1:])

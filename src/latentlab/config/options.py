@@ -20,6 +20,7 @@ class Options(TypedDict, total=False):
     train_images: int | None
     latent_dim: int
     hidden: tuple[int, ...]
+    blocks: int
     activation: Literal["relu", "leaky_relu", "elu", "tanh"]
     normalization: Literal["none", "batch"]
     initialization: Literal["default", "xavier", "dcgan"]
@@ -35,6 +36,7 @@ class Options(TypedDict, total=False):
     binarization: Literal["none", "dynamic"]
     discriminator_channels: tuple[int, ...]
     discriminator_hidden: tuple[int, ...]
+    discriminator_blocks: int
     discriminator_normalization: Literal["none", "batch", "spectral"]
     packing: int
     discriminator_deviation: bool
@@ -81,7 +83,8 @@ class Options(TypedDict, total=False):
     r2_weight: float
     gradient_penalty: float
     r1_steps: int
-    augmentation: Literal["none", "shift-mirror"]
+    augmentation: Literal["none", "shift-mirror", "diffaugment"]
+    augmentation_strength: Literal["fixed", "adaptive"]
     generator_from: str | None
     generator_frozen_images: int
     measure_samples: int

@@ -25,7 +25,7 @@ class DataConfig:
     )
     offline: bool = option(False, "never download: refuse when a named set is not at hand", role="files")
     image_size: int | None = option(
-        None, "height and width in pixels; default: 28 for digits, 64 for a folder, as published for the others", minimum=8, maximum=128
+        None, "height and width in pixels; default: 28 for digits, 64 for a folder, as published for the others", minimum=8, maximum=256
     )
     fit: Literal["crop", "pad"] = option("crop", "how an image that is not square becomes square: centre crop, or pad")
     channels: Literal["auto", "grey", "rgb"] = option("auto", "grey or rgb; auto: grey only if every image of the folder is grey")
@@ -45,6 +45,12 @@ class NetworkConfig:
     )
     channels: tuple[int, ...] = option(
         (32, 64), "output channels of the encoder's stride-2 convolutions; empty: fully connected", minimum=1, maximum=4096
+    )
+    blocks: int = option(
+        0,
+        "residual blocks without normalisation after each convolution and before each of its mirror (Huang et al. 2024)",
+        minimum=0,
+        maximum=8,
     )
     activation: Literal["relu", "leaky_relu", "elu", "tanh"] = option("relu", "activation of encoder and decoder")
     normalization: Literal["none", "batch"] = option("none", "normalisation in encoder and decoder")
@@ -100,6 +106,7 @@ class GANModel(PriorConfig):
         (32, 64), "output channels of the discriminator's stride-2 convolutions", minimum=1, maximum=4096
     )
     discriminator_hidden: tuple[int, ...] = option((128,), "widths of the discriminator's dense layers", minimum=1, maximum=16_384)
+    discriminator_blocks: int = option(0, "residual blocks after each of the discriminator's convolutions", minimum=0, maximum=8)
     discriminator_normalization: Literal["none", "batch", "spectral"] = option(
         "spectral", "spectral: every layer divided by its largest singular value (Miyato et al. 2018)"
     )
@@ -233,9 +240,14 @@ class GANTrain(TrainConfig):
         0.0, "weight of (slope − 1)² between real and generated images (Gulrajani et al. 2017, who take 10); 0: none", minimum=0
     )
     r1_steps: int = option(8, "steps between two penalties, each of which counts for all of them (Karras et al. 2020)", minimum=1)
-    augmentation: Literal["none", "shift-mirror"] = option(
+    augmentation: Literal["none", "shift-mirror", "diffaugment"] = option(
         "none",
-        "of what the discriminator sees, real and generated alike: shifted by up to an eighth, half mirrored (Zhao et al. 2020)",
+        "of what the discriminator sees, real and generated alike: shifted by up to an eighth, half mirrored; "
+        "diffaugment: in other colours and with a square cut out too (Zhao et al. 2020)",
+    )
+    augmentation_strength: Literal["fixed", "adaptive"] = option(
+        "fixed",
+        "fixed: every image is augmented; adaptive: a share of them, which grows while the discriminator overfits (Karras et al. 2020)",
     )
     generator_from: str | None = option(
         None, "run folder of a VAE or AE whose decoder the generator starts from", role="origin", short="--generator-from"

@@ -174,6 +174,42 @@ def sn_gan() -> Config:
     )
 
 
+def robust_gan() -> Config:
+    """GAN that is hard to make collapse: residual networks without norm, relativistic loss, R1 and R2 in every step.
+
+    Source: R3GAN (Huang et al. 2024, arXiv 2501.05441): residual blocks of 1 x 1, 3 x 3, 1 x 1 that start as their skip, Adam with
+    beta1 0 and beta2 0.99. Ours, to be affordable on a laptop: one block a stage and none at full size, stride-2 convolutions
+    between the stages, a batch of 64 and rates of 1e-3 for it. Should reach a Frechet distance of 50 and a recall of 0.88 after
+    2,000 steps of MNIST (one run, seed 0), with all ten digits; a step costs about twice `sn-gan`'s, which comes nearer sooner there.
+    """
+    return Config(
+        preset="robust-gan",
+        model=GANModel(
+            latent_dim=64,
+            hidden=(),
+            blocks=1,
+            activation="leaky_relu",
+            discriminator_channels=(16, 32),
+            discriminator_hidden=(),
+            discriminator_blocks=1,
+            discriminator_normalization="none",
+        ),
+        train=GANTrain(
+            loss="relativistic",
+            epochs=10.0,
+            batch_size=64,
+            adam_beta1=0.0,
+            adam_beta2=0.99,
+            generator_learning_rate=1e-3,
+            discriminator_learning_rate=1e-3,
+            r1_weight=1.0,
+            r2_weight=1.0,
+            r1_steps=1,
+            ema_halflife_images=10_000,
+        ),
+    )
+
+
 def gan_from_vae() -> Config:
     """`sn-gan` whose generator starts as a VAE's decoder; `--generator-from RUN` is required.
 
@@ -200,6 +236,7 @@ DECODER_FORM = (
     "latent_dim",
     "hidden",
     "channels",
+    "blocks",
     "stages",
     "upsampling",
     "activation",
@@ -216,6 +253,7 @@ PRESETS: dict[str, Callable[[], Config]] = {
     "conv-gan": conv_gan,
     "art-gan": art_gan,
     "sn-gan": sn_gan,
+    "robust-gan": robust_gan,
     "gan-from-vae": gan_from_vae,
     "keras-vae": keras_vae,
     "keras-gan": keras_gan,

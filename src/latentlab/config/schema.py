@@ -64,6 +64,7 @@ class Config:
             raise refusal("train.label_smoothing", reason("must.smoothing", loss=train.loss), train.label_smoothing, remedy)
         if len([origin for origin in self.values({"origin"}).values() if origin]) > 1:
             raise refusal("train.init_from", reason("must.origin"), train.init_from)
+        self._check_blocks()
         if isinstance(train, GANTrain) and isinstance(self.model, GANModel):
             self._check_game(train, self.model)
         if isinstance(train, VAETrain) and isinstance(self.model, VAEModel):
@@ -98,6 +99,18 @@ class Config:
         if train.engine == "keras" and (names := [name for name, value in foreign.items() if value]):
             raise refusal(names[0], reason("must.not_keras"), self.values()[names[0]], reason("use", option="--engine torch"))
 
+    def _check_blocks(self) -> None:
+        """What residual blocks ask of their network. Raises LabError."""
+        for name, channels in (("blocks", "channels"), ("discriminator_blocks", "discriminator_channels")):
+            if blocks := getattr(self.model, name, 0):
+                if not getattr(self.model, channels):
+                    raise refusal(f"model.{name}", reason("must.maps", channels=f"model.{channels}"), blocks)
+                if self.train.engine == "keras":
+                    raise refusal(f"model.{name}", reason("must.not_keras"), blocks, reason("use", option="--engine torch"))
+        if isinstance(self.model, GANModel) and self.model.discriminator_normalization == "spectral" and self.model.discriminator_blocks:
+            remedy = reason("use", option="--model.discriminator-normalization none")
+            raise refusal("model.discriminator_blocks", reason("must.spectral"), self.model.discriminator_blocks, remedy)
+
     def _check_game(self, train: GANTrain, model: GANModel) -> None:
         """What a GAN's loss, penalties and discriminator ask of each other. Raises LabError."""
         penalties = {name: getattr(train, name) for name in PENALTIES if getattr(train, name)}
@@ -111,8 +124,16 @@ class Config:
             raise refusal("model.packing", reason("must.single"), model.packing)
         if train.batch_size % (train.shards * model.packing):
             raise refusal("model.packing", reason("must.packing", batch=train.batch_size // train.shards), model.packing)
-        foreign = {"train.r2_weight": train.r2_weight, "train.gradient_penalty": train.gradient_penalty, "model.packing": model.packing - 1}
+        if train.augmentation == "none" and train.augmentation_strength != "fixed":
+            raise refusal("train.augmentation_strength", reason("must.fixed"), train.augmentation_strength)
+        foreign: dict[str, float] = {
+            "train.r2_weight": train.r2_weight,
+            "train.gradient_penalty": train.gradient_penalty,
+            "model.packing": model.packing - 1,
+        }
         foreign["train.loss"] = GAMES[train.loss].paired
+        foreign["train.augmentation"] = train.augmentation == "diffaugment"
+        foreign["train.augmentation_strength"] = train.augmentation_strength == "adaptive"
         if train.engine == "keras" and (names := [name for name, value in foreign.items() if value]):
             raise refusal(names[0], reason("must.not_keras"), self.values()[names[0]], reason("use", option="--engine torch"))
 

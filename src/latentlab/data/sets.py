@@ -6,6 +6,7 @@ Letters: M rows of a source, N images of a set, H height, W width, C channels (1
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +20,8 @@ from latentlab.base.images import Images
 from latentlab.base.seeding import numpy_generator
 from latentlab.base.texts import reason
 from latentlab.config.parts import DataConfig, TrainConfig
+
+CHUNK_BYTES = 2**26  # of images that are held at once, four times as many as floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +79,8 @@ class ImageSet:
         return self.source if isinstance(self.source, Stacked) else np.asarray(self.source)
 
     def chunks(self, count: int = 1024) -> Iterator[Images]:
-        """The images in order, `count` at a time, so that a set larger than memory can be read through."""
+        """The images in order, `count` at a time or fewer large ones, so that a set larger than memory can be read through."""
+        count = max(1, min(count, CHUNK_BYTES // math.prod(self.shape)))
         for start in range(0, len(self), count):
             yield self.take(slice(start, start + count))
 

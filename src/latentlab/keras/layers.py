@@ -26,6 +26,7 @@ from latentlab.config.layers import (
     Layer,
     Mean,
     Reshape,
+    ResidualBlock,
     Spread,
     TransposedConvolution,
 )
@@ -182,6 +183,8 @@ def drawn(layer: Layer, channels: int, published: bool = False) -> list[Any]:
             return [keras.layers.Reshape(layer.shape), keras.layers.Permute((2, 3, 1))]
         case Spread() | Mean():
             raise refusal("the likelihood", reason("must.bernoulli"), layer.likelihood if isinstance(layer, Mean) else "one with a scale")
+        case ResidualBlock():
+            raise refusal("model.blocks", reason("must.not_keras"), layer.blocks, reason("use", option="--format onnx"))
         case _:
             assert_never(layer)
 

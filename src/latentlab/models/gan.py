@@ -16,12 +16,13 @@ from latentlab.base.seeding import torch_generator
 from latentlab.config import GAMES
 from latentlab.config.layers import Layers, classes_of
 from latentlab.config.parts import GANModel, GANTrain
+from latentlab.models.augmentation import Augmentation
 from latentlab.models.learner import Losses, Moment, Parts, buffers_held, coded, frozen, spectra_held
-from latentlab.models.nets import Decoder, Discriminator, Moves, drawn, moves, shifted_and_mirrored, to_bytes, to_unit
+from latentlab.models.nets import Decoder, Discriminator, drawn, to_bytes, to_unit
 from latentlab.models.objectives import ADVERSARIAL, gradient_penalty, r1_penalty
 from latentlab.models.optimiser import Adam, Average
 from latentlab.models.own import Optimizer, Own, given_losses
-from latentlab.models.shards import Shards
+from latentlab.models.shards import Computed, Shards
 
 Labelled = tuple[Tensor, Tensor | None]  # a batch's images uint8 [N, H, W, C], and their classes [N, K] one-hot where those count
 
@@ -39,7 +40,9 @@ class GANLearner:
         self.generator_updates, self.discriminator_updates = train.generator_updates, train.discriminator_updates
         self.frozen_images = train.generator_frozen_images
         self.r1_weight, self.r2_weight, self.slope_weight = train.r1_weight, train.r2_weight, train.gradient_penalty
-        self.r1_steps, self.augmented, self.paired = train.r1_steps, train.augmentation != "none", GAMES[train.loss].paired
+        self.augment = Augmentation(train)
+        self.r1_steps, self.augmented, self.paired = train.r1_steps, self.augment.shifts, GAMES[train.loss].paired
+        self.relative = self.paired or not GAMES[train.loss].bounded  # only differences of logits mean anything
         self.spectral = model.discriminator_normalization == "spectral"
         self.own_step = own.step
         if own.step is not None:
@@ -56,7 +59,8 @@ class GANLearner:
             for name, network in self.networks.items()
         }
         self.generator_adam, self.discriminator_adam = adams["generator"], adams["discriminator"]
-        self.parts = Parts(self.networks, {"generator": self.average} if self.average.active else {}, adams, {})
+        extra = {"augmentation_probability": self.augment.probability} if self.augment.adapts else {}
+        self.parts = Parts(self.networks, {"generator": self.average} if self.average.active else {}, adams, extra)
 
     @property
     def images_per_step(self) -> int:
@@ -97,21 +101,21 @@ class GANLearner:
         return torch.randn(self.batch, self.latent_dim, generator=source, device=self.device)  # [N, Z]
 
     def augmentation(self, stream: str, moment: Moment, number: int) -> torch.Generator:
-        """What the shifts and mirrors of a batch are drawn from."""
+        """What the changes of a batch's images are drawn from."""
         return torch_generator("cpu", self.seed, f"augmentation-{stream}", moment.step, number)
 
     def _moves(self, stream: str, moment: Moment, number: int, images: Tensor) -> tuple[Tensor, ...]:
-        """How far each image of a batch is moved before it is judged, [N] each; nothing where they are judged as they are."""
+        """How each image of a batch is changed before it is judged, [N] each; nothing where they are judged as they are."""
         _, height, width, _ = images.shape
-        return moves(self.batch, height, width, self.augmentation(stream, moment, number)) if self.augmented else ()
+        return self.augment.drawn(self.batch, height, width, self.augmentation(stream, moment, number)) if self.augmented else ()
 
     def _real(self, batch: Labelled, moment: Moment, number: int) -> tuple[Tensor, ...]:
         """What the discriminator's loss is computed of: what it sees of a real batch [N, C, H, W], and what its fakes are made from."""
-        x = _shown(to_unit(batch[0]), *self._moves("real", moment, number, batch[0]))
+        x = self.augment.shown(to_unit(batch[0]), *self._moves("real", moment, number, batch[0]))
         return x, *self._fakes("discriminator", "fake", moment, number, batch)
 
     def _fakes(self, noise: str, stream: str, moment: Moment, number: int, batch: Labelled) -> tuple[Tensor, ...]:
-        """What as many fakes as a batch has images are made from: codes [N, Z + K], of its classes, and how each is moved."""
+        """What as many fakes as a batch has images are made from: codes [N, Z + K], of its classes, and how each is changed."""
         return coded(self.noise(noise, moment, number), batch[1]), *self._moves(stream, moment, number, batch[0])
 
     def _fooling(self, batch: Labelled, moment: Moment, number: int) -> tuple[Tensor, ...]:
@@ -119,7 +123,7 @@ class GANLearner:
         fakes = self._fakes("generator", "generator", moment, number, batch)
         if not self.paired:
             return fakes
-        return *fakes, _shown(to_unit(batch[0]), *self._moves("generator-real", moment, number, batch[0]))
+        return *fakes, self.augment.shown(to_unit(batch[0]), *self._moves("generator-real", moment, number, batch[0]))
 
     def _classes(self, z: Tensor) -> Tensor | None:
         """The classes [N, K] in codes [N, Z + K]."""
@@ -129,7 +133,7 @@ class GANLearner:
         """Fakes as the discriminator sees them, for its own update: [N, C, H, W]."""
         generator = self.networks["generator"]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16), torch.no_grad(), buffers_held(generator):
-            return _shown(torch.sigmoid(generator(z).float()), *moved)
+            return self.augment.shown(torch.sigmoid(generator(z).float()), *moved)
 
     def _judge(self, x: Tensor, fake: Tensor, labels: Tensor | None) -> Losses:
         """The discriminator's loss on what it sees of real images and on as many fakes of their classes, and its mean logits on both."""
@@ -139,7 +143,10 @@ class GANLearner:
             with parametrize.cached() if self.spectral else nullcontext():
                 real_logit, fake_logit = discriminator(x, labels), discriminator(fake, labels)  # [N], [N]
         loss = self.game.discriminator(real_logit, fake_logit, self.real_target).mean()
-        return {"discriminator_loss": loss, "real_logit": real_logit.mean(), "fake_logit": fake_logit.mean()}
+        told = {"discriminator_loss": loss, "real_logit": real_logit.mean(), "fake_logit": fake_logit.mean()}
+        if self.augment.adapts:
+            told["real_sign"] = (real_logit - fake_logit if self.relative else real_logit).sign().mean()
+        return told
 
     def _verdict(self, x: Tensor, z: Tensor, *moved: Tensor) -> Losses:
         """As `_judge`, of what fakes are made from."""
@@ -149,7 +156,7 @@ class GANLearner:
         """The generator's loss: how little the discriminator takes its images for real; beside real ones, given last, in a paired game."""
         discriminator, moved = self.networks["discriminator"], given[:-1] if self.paired else given
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            fake = _shown(torch.sigmoid(self.networks["generator"](z).float()), *moved)  # [N, C, H, W]
+            fake = self.augment.shown(torch.sigmoid(self.networks["generator"](z).float()), *moved)  # [N, C, H, W]
             with parametrize.cached() if self.spectral else nullcontext():
                 logit = discriminator(fake, self._classes(z))  # [N]
                 real_logit = discriminator(given[-1], self._classes(z)) if self.paired else logit
@@ -166,8 +173,8 @@ class GANLearner:
                 parts.append(self.slope_weight * gradient_penalty(judge, x, fake, share).mean())
         return self.r1_steps * torch.stack(parts).sum()
 
-    def _update_discriminator(self, batch: Labelled, moment: Moment, number: int) -> Losses:
-        network = self.networks["discriminator"]
+    def _judgement(self, batch: Labelled, moment: Moment, number: int) -> tuple[Computed, tuple[Tensor, ...]]:
+        """The losses of an update of the discriminator, its penalties where they are due, and what they are computed of."""
         weighs = self.r1_weight or self.r2_weight or self.slope_weight
         is_penalised = weighs and number == 0 and moment.step % self.r1_steps == 0
         inputs = self._real(batch, moment, number)
@@ -183,8 +190,14 @@ class GANLearner:
                 told | {"discriminator_loss": told["discriminator_loss"] + self._penalty(x, fake, labels, share)} if is_penalised else told
             )
 
+        return losses, inputs
+
+    def _update_discriminator(self, batch: Labelled, moment: Moment, number: int) -> Losses:
+        network, (losses, inputs) = self.networks["discriminator"], self._judgement(batch, moment, number)
         with spectra_held(network, after_one=True) if self.shards.count > 1 else nullcontext():
             told, norm = self.shards.descend(losses, inputs, self.discriminator_adam, moment.step, "discriminator", [network])
+        if self.augment.adapts:
+            told["augmentation_probability"] = self.augment.adapt(told["real_sign"], self.batch)
         return told | {"discriminator_gradient_norm": norm}
 
     def _update_generator(self, batch: Labelled, moment: Moment, number: int, hold: bool) -> Losses:
@@ -223,7 +236,9 @@ class GANLearner:
                 told = self._verdict(*self._real(batches[0], moment, 0))
                 return {name: told[name] for name in ("real_logit", "fake_logit")}
             if phase == "discriminator":
-                return self.shards.means(self._verdict, self._real(batches[-1], moment, len(batches) - 1))
+                with torch.enable_grad():  # a penalty is of a gradient
+                    told = self.shards.means(*self._judgement(batches[-1], moment, len(batches) - 1))
+                return {name: loss.detach() for name, loss in told.items()}
             last = 0 if moment.images_seen < self.frozen_images else self.generator_updates - 1
             return self.shards.means(self._fool, self._fooling(batches[-1], moment, last))
 
@@ -254,8 +269,3 @@ class GANLearner:
     @torch.no_grad()
     def decode(self, z: Tensor) -> Tensor:
         return to_bytes(torch.sigmoid(self.average.sampler()(z)))
-
-
-def _shown(x: Tensor, *moved: Tensor) -> Tensor:
-    """What the discriminator sees of images [N, C, H, W]: the images, or each shifted and perhaps mirrored."""
-    return shifted_and_mirrored(x, Moves(*moved)) if moved else x

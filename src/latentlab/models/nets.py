@@ -6,7 +6,7 @@ Axes: N images, C channels, H height, W width, Z latent. Images inside a network
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar, assert_never
+from typing import Any, NamedTuple, TypeVar, assert_never, cast
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,7 @@ from latentlab.config.layers import (
     Layers,
     Mean,
     Reshape,
+    ResidualBlock,
     Spread,
     TransposedConvolution,
 )
@@ -62,6 +63,8 @@ def module(layer: Layer) -> nn.Module:
             return Scales(layer)
         case Mean():
             return MEANS[layer.likelihood]()
+        case ResidualBlock():
+            return as_its_skip(Residual(*map(module, layer.layers)), layer.blocks)
         case _:
             assert_never(layer)
 
@@ -118,6 +121,30 @@ class LogisticMixtureMean(nn.Module):
 
 
 MEANS: Mapping[str, type[nn.Module]] = {"continuous-bernoulli": ContinuousBernoulliMean, "logistic-mixture": LogisticMixtureMean}
+
+
+class Residual(nn.Sequential):
+    """Maps [N, C, H, W] and what the layers make of them, added (He et al. 2016)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        added = x
+        for layer in self:
+            added = layer(added)
+        return x + added
+
+
+def as_its_skip(block: Residual, blocks: int) -> Residual:
+    """The block with the first weights of one of `blocks` in R3GAN (Huang et al. 2024, after Zhang et al. 2019, Fixup).
+
+    The last convolution and all biases are 0; the others N(0, σ²) with σ = √(2 / (1 + slope²)) / √inputs · blocks^(−1/4).
+    """
+    *first, last = (layer for layer in block if isinstance(layer, nn.Conv2d))
+    for layer in first:
+        nn.init.normal_(layer.weight, 0.0, (2 / (1 + LEAKY_SLOPE**2) / layer.weight[0].numel()) ** 0.5 * blocks**-0.25)
+    nn.init.zeros_(last.weight)
+    for layer in (*first, last):
+        nn.init.zeros_(cast(Tensor, layer.bias))
+    return block
 
 
 class Blurred(nn.Module):
@@ -235,12 +262,13 @@ def drawn(kind: Callable[[Any], Network], layers: Layers, how: str, own: nn.Modu
 
 
 def initialized(network: Network, how: str) -> Network:
-    """The network with its first weights drawn anew: "default" leaves torch's own.
+    """The network with its first weights drawn anew: "default" leaves torch's own. Residual blocks keep theirs.
 
     "xavier": uniform by Glorot & Bengio 2010, biases 0. "dcgan": N(0, 0.02²), batch-norm scale N(1, 0.02²), biases 0
     (Radford et al. 2016).
     """
-    for layer in network.modules() if how != "default" else ():
+    kept = {layer for block in network.modules() if isinstance(block, Residual) for layer in block}
+    for layer in (layer for layer in network.modules() if layer not in kept) if how != "default" else ():
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             parametrizations: Any = layer.parametrizations if is_parametrized(layer) else None
             weight = parametrizations.weight.original if parametrizations else layer.weight

@@ -26,6 +26,7 @@ from latentlab.runs.folder import RunFolder
 from latentlab.show.explorer.own import SIDE
 
 LATENTS = 10_000  # held-out images in latents.npz
+SHEET_PIXELS = LATENTS * 128**2  # of their thumbnails: fewer images where they are larger
 COLUMNS = 8
 
 
@@ -118,11 +119,12 @@ class Recorder:
 
     def latents(self, data: Data, encode: Callable[[Images], tuple[Any, Any]]) -> None:
         """Write latents.npz (mean, std, label, index of up to 10,000 test images) and their thumbnails, one sheet."""
-        images, labels = data.test.take(slice(LATENTS)), data.test.labels
+        kept = slice(min(LATENTS, SHEET_PIXELS // math.prod(data.shape[:2])))
+        images, labels = data.test.take(kept), data.test.labels
         mean, std = encode(images)
-        arrays = {"mean": mean, "index": data.test.indices[:LATENTS]}
+        arrays = {"mean": mean, "index": data.test.indices[kept]}
         arrays |= {} if std is None else {"std": std}
-        arrays |= {} if labels is None else {"label": labels[:LATENTS]}
+        arrays |= {} if labels is None else {"label": labels[kept]}
 
         def write(path: Path) -> None:
             with open(path, "wb") as file:

@@ -74,6 +74,7 @@ BOTH_GRADIENTS = Chart(
     ),
     log_y=True,
 )
+AUGMENTED = Chart("curves.augmentation", "curves.share", (Quantity("augmentation_probability", "train", "figure.split.train"),))
 GRADIENT = Chart("curves.gradients", "curves.norm", (Quantity("gradient_norm", "train", "figure.split.train"),), log_y=True)
 
 METRICS = {
@@ -86,6 +87,7 @@ METRICS = {
     "discriminator_loss": Metric("chart.metric.discriminator", "figure.loss.axis"),
     "real_logit": Metric("chart.metric.real", "figure.loss.logit"),
     "fake_logit": Metric("chart.metric.fake", "figure.loss.logit"),
+    "augmentation_probability": Metric("curves.augmentation", "curves.share"),
     "gradient_norm": Metric("chart.metric.gradient", "curves.norm", log_y=True),
     "discriminator_gradient_norm": Metric("chart.metric.discriminator_gradient", "curves.norm", log_y=True),
 } | {
@@ -119,7 +121,7 @@ def run_charts(family: str, objective: str) -> tuple[Chart, ...]:
         case "vae":
             return (Chart(title, "figure.nats", LOSS + PARTS), KL, GRADIENT)
         case "gan":
-            return (Chart(title, "figure.loss.axis", GAME), LOGITS, BOTH_GRADIENTS)
+            return (Chart(title, "figure.loss.axis", GAME), LOGITS, BOTH_GRADIENTS, AUGMENTED)
     raise refusal("family", "ae, vae or gan", family)
 
 

@@ -20,6 +20,7 @@ The format, version 1. `weights` is one run of bytes, little-endian. `descriptio
       flatten
       mean                    of: "continuous-bernoulli" | "logistic-mixture" (of K logistics: mixed), from what that likelihood
                               is given at each pixel to the logits of its mean [C, H, W]
+      skip, add               a residual block: what it is given is kept, and added to what the layers between make of it
     classes     of a class-conditional decoder or generator alone: their names; the first layer's "classes" [K, outputs] is what each
                 adds to its bias
     prior       of an autoencoder's decoder alone: mean [Z], scale [Z, Z]; code = mean + z · scale for z ~ N(0, I)

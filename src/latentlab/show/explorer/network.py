@@ -28,6 +28,7 @@ from latentlab.config.layers import (
     Layer,
     Mean,
     Reshape,
+    ResidualBlock,
     Spread,
     TransposedConvolution,
 )
@@ -116,6 +117,10 @@ def folded(layers: Sequence[tuple[str, Layer]], find: Find) -> list[Part]:
                 parts.append({"layer": "reshape", "shape": list(layer.shape)})
             case Flatten():
                 parts.append({"layer": "flatten"})
+            case ResidualBlock():
+                last = None
+                inner = folded([(f"{prefix}{index}.", each) for index, each in enumerate(layer.layers)], find)
+                parts += [{"layer": "skip"}, *map(turned, inner), {"layer": "add"}]
             case Mean():
                 parts.append({"layer": "mean", "of": layer.likelihood, "mixed": MIXED})
             case Spread():
@@ -123,6 +128,15 @@ def folded(layers: Sequence[tuple[str, Layer]], find: Find) -> list[Part]:
             case _:
                 assert_never(layer)
     return parts
+
+
+def turned(part: Part) -> Part:
+    """A convolution of stride 1 as the transposed one that it is too, by the same kernel turned by 180°: that is what `forward` knows."""
+    if not isinstance(part, Affine):
+        return part
+    padding = part.entry["kernel"] - 1 - part.entry["padding"]
+    entry = part.entry | {"layer": KINDS[TransposedConvolution], "padding": padding, "output_padding": [0, 0]}
+    return replace(part, entry=entry, weight=part.weight[..., ::-1, ::-1].copy())
 
 
 def linear(layer: Dense | Convolution | TransposedConvolution, prefix: str, find: Find) -> Affine:
@@ -185,17 +199,22 @@ def signed_range(channels: int) -> Affine:
 
 def is_followed(part: Part) -> bool:
     """Whether the passes below know a part: those of latentlab's own decoders."""
-    return part.kind in ("dense", "transposed_convolution") if isinstance(part, Affine) else part["layer"] in ("activation", "reshape")
+    if isinstance(part, Affine):
+        return part.kind in ("dense", "transposed_convolution")
+    return part["layer"] in ("activation", "reshape", "skip", "add")
 
 
 def forward(parts: Sequence[Part], x: Floats, rows: int | None = None) -> list[Floats]:
     """What each part is given, then the result. With `rows`, later parts see fewer draws: about `rows` / (H · W) of them."""
-    seen = []
+    seen, skipped = [], x
     for part in parts:
         if rows is not None and x.ndim == 4:
             x = x[: max(1, rows // (x.shape[2] * x.shape[3]))]
         seen.append(x)
-        x = applied(part, x)
+        if not isinstance(part, Affine) and part["layer"] in ("skip", "add"):
+            skipped, x = (x, x) if part["layer"] == "skip" else (skipped, x + skipped)
+        else:
+            x = applied(part, x)
     return [*seen, x]
 
 
@@ -255,10 +274,13 @@ def sensitivities(parts: Sequence[Part], codes: Floats, signs: Floats) -> dict[i
     """
     *seen, logits = forward(parts, codes)
     image = unit(logits)
-    gradient = signs * image * (1 - image)  # with respect to the logits
+    gradient = skipped = signs * image * (1 - image)  # with respect to the logits
     moves: dict[int, Floats] = {}
     for index in reversed(range(len(parts))):
         part, x = parts[index], seen[index]
+        if not isinstance(part, Affine) and part["layer"] in ("skip", "add"):
+            skipped, gradient = (gradient, gradient) if part["layer"] == "add" else (skipped, gradient + skipped)
+            continue
         if not isinstance(part, Affine):
             gradient = gradient * ACTIVATIONS[part["name"]][1](x) if part["layer"] == "activation" else gradient.reshape(x.shape)
             continue

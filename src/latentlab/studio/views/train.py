@@ -21,6 +21,7 @@ from latentlab.config.layers import (
     Flatten,
     Layers,
     Reshape,
+    ResidualBlock,
     Shape,
     TransposedConvolution,
     fit_model,
@@ -268,6 +269,8 @@ def rows(layers: Layers, start: Shape) -> list[Row]:
                 words = say("studio.layer.batch_norm")
             case BatchDeviation():
                 words = say("studio.layer.deviation")
+            case ResidualBlock():
+                words = say("studio.layer.residual")
             case Activation():
                 words = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "elu": "ELU"}.get(layer.name, layer.name)
             case Flatten():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -51,7 +52,7 @@ def _plain(network: Chain, layers: Layers) -> Chain:
     made = type(network)(tuple(map(without_parametrization, layers))).eval()
     for mine, theirs in zip(made.layers, network.layers, strict=True):
         for name, value in mine.state_dict(keep_vars=True).items():
-            value.copy_(getattr(theirs, name))  # of a parametrized weight what it computes with
+            value.copy_(attrgetter(name)(theirs))  # of a parametrized weight what it computes with
     return made
 
 

@@ -16,6 +16,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from safetensors.torch import save
+from torch import nn
 
 from latentlab.base import __version__
 from latentlab.base.errors import printable, refusal
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from latentlab.runs.trained import Trained
 
 
-OURS = (nets.Deviation, nets.ContinuousBernoulliMean, nets.LogisticMixtureMean)  # each of which needs nothing beside torch
+OURS = (nets.Deviation, nets.Residual, nets.ContinuousBernoulliMean, nets.LogisticMixtureMean)  # each of which needs nothing beside torch
 
 
 def write(run: Trained, out: Path, lang: str) -> list[Path]:
@@ -78,8 +79,13 @@ def _plain(name: str) -> str:
 
 def _source(network: Chain) -> str:
     """A network as the source that makes it: a layer shows itself as its constructor is called."""
-    layers = [f"{'' if isinstance(layer, OURS) else 'nn.'}{layer!r}" for layer in network.layers]
-    return "nn.Sequential(\n" + "".join(f"            {layer},\n" for layer in layers) + "        )"
+    return "nn.Sequential(\n" + "".join(f"            {_made(layer)},\n" for layer in network.layers) + "        )"
+
+
+def _made(layer: nn.Module) -> str:
+    if isinstance(layer, nets.Residual):
+        return "Residual(\n" + "".join(f"                {_made(each)},\n" for each in layer) + "            )"
+    return f"{'' if isinstance(layer, OURS) else 'nn.'}{layer!r}"
 
 
 def _helpers(networks: dict[str, Chain]) -> str:

@@ -19,7 +19,6 @@ from latentlab.runs import checkpoints
 from latentlab.runs.code import FOLDER as OWN_FOLDER
 from latentlab.runs.folder import new_folder
 from latentlab.train.exchange.card import SAMPLES, card
-from latentlab.train.exchange.plain import prior_of
 
 if TYPE_CHECKING:
     from latentlab.runs.trained import Trained
@@ -32,7 +31,7 @@ def write(run: Trained, out: Path, lang: str) -> list[Path]:
     """Write the folder, whole or not at all."""
     config, samples = run.config.portable(), run.sample(SHOWN)
     tensors = {f"{name}.{key}": value for name, network in run.learner.averaged.items() for key, value in apart(network).items()}
-    tensors |= {f"extra.{name}": value for name, value in prior_of(run).items()}
+    tensors |= {name: value for name, value in run.learner.tensors().items() if name.startswith("extra.")}
     environment = {key: value for key, value in run.folder.environment().items() if key not in LEFT}
     words, scores, findings = card(run, lang), run.scores, [finding.to_json() for finding in run.diagnosis()]
     with new_folder(out) as folder:

@@ -211,9 +211,24 @@ const MEANS = {
   },
 };
 
-/** What a layer of the description does to a shape and to numbers. */
-export function compiled(layer, shape, weights) {
+/** What a layer of the description does to a shape and to numbers; `skipped` are the residual blocks that are open. */
+export function compiled(layer, shape, weights, skipped) {
   switch (layer.layer) {
+    case "skip": {
+      const kept = new Float32Array(size(shape)); // a copy: activations work in place
+      skipped.push(kept);
+      return { shape, run: (x) => (kept.set(x), x) };
+    }
+    case "add": {
+      const kept = skipped.pop() || refuse("a residual block ends that has not begun");
+      return {
+        shape,
+        run(x) {
+          for (let i = 0; i < x.length; i++) x[i] += kept[i];
+          return x;
+        },
+      };
+    }
     case "dense":
       return dense(layer, shape, weights);
     case "convolution":

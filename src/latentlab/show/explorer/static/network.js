@@ -30,9 +30,10 @@ export function network(description, weights, options = {}) {
   if (description?.format !== FORMAT) refuse(`this page reads format ${FORMAT} of a network. Got ${description?.format}`);
   if (weights.length !== description.bytes) refuse(`the weights must have ${description.bytes} bytes. Got ${weights.length}`);
   const steps = [];
+  const skipped = [];
   let shape = description.input;
   for (const layer of description.layers) {
-    steps.push(compiled(layer, shape, weights));
+    steps.push(compiled(layer, shape, weights, skipped));
     shape = steps[steps.length - 1].shape;
   }
   const { memory, name } = place(steps, options);
