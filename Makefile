@@ -28,7 +28,7 @@ help:
 	@echo "make test      the test suite (10 to 15 minutes on 2 cores)"
 	@echo "make test-all  the slow proofs too (about an hour)"
 	@echo "make check     lint, types and import contract (about 1 minute)"
-	@echo "make bench     the programs under benchmarks/ that show speed and quality (half an hour)"
+	@echo "make bench     the programs under benchmarks/ that show speed and quality (three quarters of an hour)"
 	@echo "make options   write src/latentlab/config/options.py anew, after a change of the configuration's fields"
 	@echo "make screenshots  pictures of every page of the studio, in both languages and themes, into screenshots/"
 	@echo "make clean     remove .venv and caches; runs/ stays"
@@ -102,7 +102,7 @@ check: $(VENV)/.installed-dev
 	@$(BIN)/lint-imports
 
 bench: $(VENV)/.installed-dev
-	@echo "measuring speed and quality on MNIST: about half an hour; leave the machine alone …"
+	@echo "measuring speed and quality on MNIST: about three quarters of an hour; leave the machine alone …"
 	@for program in benchmarks/bench_*.py; do $(BIN)/python $$program || exit 1; done; $(BIN)/python benchmarks/summarize.py
 
 options: $(VENV)/.installed
