@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple
 
 Reconstruction = Literal["mse", "bce"]  # of an autoencoder
-Likelihood = Literal["bernoulli"]  # of a VAE
+Likelihood = Literal["bernoulli", "gaussian"]  # of a VAE; the second of points alone
 Loss = Literal["non-saturating", "hinge", "least-squares", "wasserstein", "relativistic"]  # of a GAN
 EngineName = Literal["torch", "keras"]  # what trains
 BINARY: Collection[Reconstruction | Likelihood] = ("bce", "bernoulli")  # of pixels that are 0 or 1: on grey ones no likelihood

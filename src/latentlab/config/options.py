@@ -26,7 +26,7 @@ class Options(TypedDict, total=False):
     stages: Literal["fit", "exact"]
     upsampling: Literal["auto", "free", "smooth"]
     reconstruction: Literal["mse", "bce"]
-    likelihood: Literal["bernoulli"]
+    likelihood: Literal["bernoulli", "gaussian"]
     binarization: Literal["none", "dynamic"]
     discriminator_channels: tuple[int, ...]
     discriminator_hidden: tuple[int, ...]

@@ -72,7 +72,9 @@ class AutoencoderModel(NetworkConfig):
 class VAEModel(NetworkConfig):
     """A variational autoencoder (Kingma & Welling 2014): Gaussian posterior, standard normal prior."""
 
-    likelihood: Likelihood = option("bernoulli", "p(x|z); on grey pixels the Bernoulli is a surrogate, and is labelled so")
+    likelihood: Likelihood = option(
+        "bernoulli", "p(x|z); on grey pixels the Bernoulli is a surrogate, and is labelled so; of points: gaussian"
+    )
     binarization: Literal["none", "dynamic"] = option("none", "dynamic: draw each pixel as 0 or 1 anew at every step")
 
 

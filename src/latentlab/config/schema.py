@@ -16,10 +16,18 @@ from latentlab.base.texts import reason
 from latentlab.config import GAMES, PENALTIES, Likelihood, Loss, Reconstruction
 from latentlab.config.field import ROLES, Field, Role, declared, plain
 from latentlab.config.parts import OWN, PARTS, AnyTrain, AutoencoderModel, DataConfig, GANModel, GANTrain, ModelConfig, VAEModel, check_part
-from latentlab.config.sources import named
+from latentlab.config.sources import named, of_points
 
 Family = Literal["ae", "vae", "gan"]
 Kind = Literal["ae", "vae", "gan", "gan-from-vae"]
+OF_POINTS: Mapping[str, tuple[Any, ...]] = {  # what fields may be where points are learned from, in fp32 and without bytes
+    "model.likelihood": ("gaussian",),
+    "model.binarization": ("none",),
+    "model.reconstruction": ("mse",),
+    "train.augmentation": ("none",),
+    "train.engine": ("torch",),
+    "train.precision": ("fp32", "auto"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +59,17 @@ class Config:
             raise refusal("train.label_smoothing", reason("must.smoothing", loss=train.loss), train.label_smoothing, remedy)
         if isinstance(train, GANTrain) and isinstance(self.model, GANModel):
             self._check_game(train, self.model)
+        self._check_points()
+
+    def _check_points(self) -> None:
+        """What points ask for, and what only they have. Raises LabError."""
+        values = self.values()
+        if of_points(self.data.spec):
+            for name, fits in OF_POINTS.items():
+                if values.get(name, fits[0]) not in fits:
+                    raise refusal(name, reason("must.points", value=fits[0]), values[name], reason("use", option=f"--{name} {fits[0]}"))
+        elif values.get("model.likelihood") == "gaussian":
+            raise refusal("model.likelihood", reason("must.of_images"), "gaussian", reason("use", option="--model.likelihood bernoulli"))
 
     def _check_game(self, train: GANTrain, model: GANModel) -> None:
         """What a GAN's loss, penalties and discriminator ask of each other. Raises LabError."""

@@ -6,6 +6,7 @@ Axes: N images, S draws of one image, C channels, H height, W width, Z latent.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from latentlab.models.nets import to_unit
+from latentlab.models.nets import PIXELS, POINTS, Values, to_bytes, to_unit
 
 
 def bernoulli_nats(logits: Tensor, x: Tensor) -> Tensor:
@@ -44,6 +45,19 @@ def squared_error(logits: Tensor, x: Tensor, mean: Callable[[Tensor], Tensor] = 
     return (mean(logits) - x).square().flatten(1).mean(1)
 
 
+DEVIATION = 0.05  # of each coordinate of a point under its Gaussian: between that of `ring` and the distance of its modes
+
+
+def point_error_nats(outputs: Tensor, x: Tensor) -> Tensor:
+    """−log p(x|z) of points for p = N(outputs, 1) without its constant: ½ Σ (x − outputs)², [N, 2, 1, 1] to [N] nats."""
+    return 0.5 * (outputs - x).square().flatten(1).sum(1)
+
+
+def point_nats(outputs: Tensor, x: Tensor) -> Tensor:
+    """−log p(x|z) of points for p = N(outputs, σ²) with σ = DEVIATION: ½ Σ ((x − outputs) / σ)² + log(2π σ²), to [N] nats of a density."""
+    return point_error_nats(outputs / DEVIATION, x / DEVIATION) + math.log(2 * math.pi * DEVIATION**2)
+
+
 class Likelihood(NamedTuple):
     """p(x|z) as a decoder's output [N, C, H, W] gives it; of which pixels it is one, `latentlab.config.BINARY` says."""
 
@@ -51,6 +65,7 @@ class Likelihood(NamedTuple):
     nats_of_one: Callable[[Tensor, Tensor], Tensor]  # of one target [C, H, W] under outputs [S, C, H, W]: [S]
     mean: Callable[[Tensor], Tensor] = torch.sigmoid  # of x, in [0, 1]
     target: Callable[[Tensor], Tensor] = to_unit  # bytes uint8 [N, H, W, C] to x [N, C, H, W]
+    held: Callable[[Tensor], Tensor] = to_bytes  # the mean as a data set holds images
 
     def squared_error(self, outputs: Tensor, x: Tensor) -> Tensor:
         """Of the mean, per pixel: [N, C, H, W] to [N]."""
@@ -63,6 +78,15 @@ LIKELIHOODS: Mapping[str, Likelihood] = {
     "bce": BERNOULLI,
     "mse": Likelihood(gaussian_nats, gaussian_nats),
 }
+OF_POINTS: Mapping[str, Likelihood] = {  # the configuration refuses others
+    "mse": Likelihood(point_error_nats, point_error_nats, POINTS.mean, POINTS.seen, POINTS.held),
+    "gaussian": Likelihood(point_nats, point_nats, POINTS.mean, POINTS.seen, POINTS.held),
+}
+
+
+def likelihood_of(name: str, values: Values) -> Likelihood:
+    """That of a name of the configuration, for images or for points."""
+    return (LIKELIHOODS if values is PIXELS else OF_POINTS)[name]
 
 
 def kl_to_standard_normal(mean: Tensor, log_var: Tensor) -> Tensor:

@@ -12,8 +12,8 @@ from latentlab.config.layers import Layers
 from latentlab.config.parts import VAEModel, VAETrain
 from latentlab.models.autoencoder import EncoderDecoder
 from latentlab.models.learner import Losses, Moment
-from latentlab.models.nets import GaussianEncoder, Posterior
-from latentlab.models.objectives import LIKELIHOODS, kl_to_standard_normal
+from latentlab.models.nets import PIXELS, GaussianEncoder, Posterior, Values
+from latentlab.models.objectives import kl_to_standard_normal, likelihood_of
 from latentlab.models.own import Own, per_image
 
 
@@ -23,8 +23,17 @@ class VAELearner(EncoderDecoder):
     phases: tuple[str, ...] = ("elbo",)
     minimised = "VAE"
 
-    def __init__(self, model: VAEModel, train: VAETrain, layers: Mapping[str, Layers], device: torch.device, bf16: bool, own: Own) -> None:
-        super().__init__(GaussianEncoder, LIKELIHOODS[model.likelihood], model, train, layers, device, bf16, own)
+    def __init__(
+        self,
+        model: VAEModel,
+        train: VAETrain,
+        layers: Mapping[str, Layers],
+        device: torch.device,
+        bf16: bool,
+        own: Own,
+        values: Values = PIXELS,
+    ) -> None:
+        super().__init__(GaussianEncoder, likelihood_of(model.likelihood, values), model, train, layers, device, bf16, own)
         self.seed, self.latent_dim = train.seed, model.latent_dim
         self.beta, self.warmup_steps = train.beta, train.beta_warmup_steps
         self.binarized = model.binarization == "dynamic"
