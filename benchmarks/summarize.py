@@ -23,6 +23,7 @@ Leave the machine alone meanwhile: two busy cores make two-thread training up to
 | `bench_quality.py` | held-out losses of `mlp-vae`, `mlp-ae` and `conv-vae` |
 | `bench_gan.py` | Frechet distance and class balance of `sn-gan` after 150 seconds of training |
 | `bench_stacked.py` | the modes of stacked MNIST that a GAN finds in 15 minutes of two cores |
+| `bench_points.py` | `point-gan` and `point-vae` on `ring` and `grid`: modes, high-quality share, reverse KL |
 | `bench_keras.py` | an epoch of `keras-vae` beside the usual Keras script's, on TensorFlow and JAX; what the engines reach |
 | `bench_art.py FOLDER …` | `art-gan` on folders of real pictures: recall, KID, diversity, weave, colours, copies |
 | `bench_evaluate.py` | how long the importance-sampled NLL and an evaluation of 10,000 samples take |

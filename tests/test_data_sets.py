@@ -36,13 +36,13 @@ def test_a_folder_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert parse("folder:.").path == tmp_path
 
 
-@pytest.mark.parametrize("spec", ["", "ring", "grid", "folder", "folder:", "folder: ", "imagenet", "http:/x/", "dig\nits"])
+@pytest.mark.parametrize("spec", ["", "rings", "points", "folder", "folder:", "folder: ", "imagenet", "http:/x/", "dig\nits"])
 def test_anything_else_is_refused_in_one_line_that_lists_what_is_valid(spec: str) -> None:
     with pytest.raises(LabError, match="folder:") as caught:
         load_data(spec)
     assert "\n" not in str(caught.value)
     assert repr(spec) in str(caught.value)
-    assert spec.startswith("folder:") or f"{', '.join(NAMED)}, folder:PATH, npz:FILE or an address" in str(caught.value)
+    assert spec.startswith("folder:") or f"{', '.join(NAMED)}, points:FILE, folder:PATH, npz:FILE or an address" in str(caught.value)
 
 
 def test_a_bare_folder_is_told_how_to_be_one(tmp_path: Path) -> None:

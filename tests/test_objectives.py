@@ -14,7 +14,7 @@ from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from latentlab.base.texts import catalogue, languages
 from latentlab.config import BINARY, GAMES, PIXELS, Likelihood, Loss, Reconstruction
-from latentlab.models.likelihoods import LIKELIHOODS, bernoulli_nats, squared_error, unit_gaussian_nats
+from latentlab.models.likelihoods import LIKELIHOODS, OF_POINTS, bernoulli_nats, unit_gaussian_nats
 from latentlab.models.objectives import (
     ADVERSARIAL,
     gradient_penalty,
@@ -55,7 +55,7 @@ def test_bernoulli_on_grey_is_least_at_the_pixel_itself_and_there_its_entropy() 
 def test_gaussian_and_squared_error_by_hand() -> None:
     logits, x = torch.zeros(2, 1, 2, 2), torch.ones(2, 1, 2, 2)
     assert unit_gaussian_nats(logits, x).tolist() == [0.5, 0.5]  # 4 pixels, each ½ · 0.5²
-    assert squared_error(logits, x).tolist() == [0.25, 0.25]
+    assert LIKELIHOODS["mse"].squared_error(logits, x).tolist() == [0.25, 0.25]
 
 
 @given(st.floats(-3, 3), st.floats(-4, 4))
@@ -171,7 +171,8 @@ def test_the_gradient_penalty_of_a_linear_discriminator_is_how_far_its_slope_is_
 
 
 def test_whatever_a_configuration_can_choose_is_declared() -> None:
-    assert set(LIKELIHOODS) == {*get_args(Likelihood), *get_args(Reconstruction)}
+    assert OF_POINTS.keys() <= LIKELIHOODS.keys()
+    assert {*LIKELIHOODS} == {*get_args(Likelihood), *get_args(Reconstruction)}
     assert set(ADVERSARIAL) == set(GAMES) == set(get_args(Loss))
 
 

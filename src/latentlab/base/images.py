@@ -1,4 +1,7 @@
-"""The one type at every border: images as uint8 [N, H, W, C], C = 1 (grey) or 3 (RGB)."""
+"""The one type at every border: images as uint8 [N, H, W, C], C = 1 (grey) or 3 (RGB).
+
+Points of the plane take the same ways as float32 [N, 1, 1, 2], in their own coordinates: bytes would be too coarse for them.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,13 @@ from PIL import Image, features
 from latentlab.base.errors import Damaged, refusal
 from latentlab.base.files import replace_with
 
-Images = NDArray[np.uint8]
+Images = NDArray[np.uint8 | np.float32]
+POINT = (1, 1, 2)  # (H, W, C) of points
+
+
+def is_point(shape: Sequence[int]) -> bool:
+    """Whether (H, W, C) is that of points, not of images."""
+    return tuple(shape) == POINT
 
 
 def as_array(values: Any) -> NDArray[Any]:
@@ -30,6 +39,8 @@ def check(images: Any, name: str = "images", shape: tuple[int, int, int] | None 
     `shape` is the (H, W, C) that a model takes. Floats are refused, not scaled: nobody can know their range.
     """
     array = np.asarray(images)
+    if shape is not None and is_point(shape):
+        return as_points(array, name)
     if array.dtype != np.uint8 or array.ndim != 4 or array.shape[3] not in (1, 3):
         raise refusal(name, "uint8 of shape [N, H, W, C] with C = 1 or 3", f"{array.dtype} {list(array.shape)}")
     if shape is not None and array.shape[1:] != shape:
@@ -40,6 +51,19 @@ def check(images: Any, name: str = "images", shape: tuple[int, int, int] | None 
             "Resize them, or load them with the run's own data settings.",
         )
     return array
+
+
+def as_points(points: Any, name: str = "points") -> Images:
+    """Finite numbers [N, 2], or already [N, 1, 1, 2], as float32 [N, 1, 1, 2]. Raises LabError for anything else."""
+    array = np.asarray(points)
+    if array.shape[1:] not in ((2,), POINT) or array.dtype.kind not in "iuf" or not np.isfinite(array).all():
+        raise refusal(name, "finite numbers of shape [N, 2]", f"{array.dtype} {list(array.shape)}")
+    return array.reshape(-1, *POINT).astype(np.float32)
+
+
+def as_arrays(images: Images) -> dict[str, NDArray[Any]]:
+    """What an .npz file of samples holds: `images` [N, H, W, C], or of points `points` [N, 2]."""
+    return {"points": images.reshape(-1, 2)} if is_point(images.shape[1:]) else {"images": images}
 
 
 def grid(images: Images, columns: int | None = None, gap: int = 2) -> Images:

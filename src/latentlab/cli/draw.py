@@ -1,8 +1,8 @@
 """Pictures and codes from a trained run: sample, reconstruct, interpolate, traverse, encode.
 
 `python -m latentlab.cli.draw` holds torch and trained networks, and draws samples for whoever asks on stdin (the studio). A
-question is a line of JSON: {"run", "count", "seed", "prior", "truncation"}. The answer is a line of JSON, {"shape"} followed by
-so many bytes of images uint8 [N, H, W, C], or {"refused"}. It ends when stdin does.
+question is a line of JSON: {"run", "count", "seed", "prior", "truncation"}. The answer is a line of JSON, {"shape", "type"} followed by
+the bytes of images uint8 [N, H, W, C] or of points float32 [N, 1, 1, 2], or {"refused"}. It ends when stdin does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.base.errors import LabError, refusal
-from latentlab.base.files import check_writable
+from latentlab.base.files import check_writable, replace_bytes
+from latentlab.base.images import as_arrays, is_point
 from latentlab.cli import say
 from latentlab.cli.parser import Parser, add_place, add_split, add_trust, add_value
 from latentlab.models.sampling import Prior
@@ -82,8 +83,12 @@ def _save_arrays(path: Path, arrays: dict[str, Any]) -> None:
 
 def _save_picture(path: Path, images: Images, scale: int, columns: int | None = None) -> None:
     from latentlab.base.images import grid, save_png
+    from latentlab.show.figures.plane import scatter_png
 
-    save_png(grid(images, columns), path, zoom=scale)
+    if is_point(images.shape[1:]):
+        replace_bytes(path, scatter_png(images))
+    else:
+        save_png(grid(images, columns), path, zoom=scale)
 
 
 def _add_scale(parser: Parser) -> None:
@@ -102,7 +107,7 @@ def command_sample(arguments: list[str]) -> int:
     typical = "bring each component of z into [-T, T]: more typical images, less varied"
     add_value(parser, "--truncation", float, typical, metavar="T", above=0)
     _add_scale(parser)
-    _need_out(parser, "FILE", ".png grid, or .npz with images uint8 [N, H, W, C]")
+    _need_out(parser, "FILE", ".png grid, or .npz with images uint8 [N, H, W, C]; of points a scatter, or points float32 [N, 2]")
     options = parser.parse(arguments)
     out = _target(options, ".png", ".npz")
     if out.suffix.lower() == ".png" and options.count > 10_000:
@@ -114,13 +119,13 @@ def command_sample(arguments: list[str]) -> int:
     if out.suffix.lower() == ".npz":
         drawn = run.drawn_labels(options.count, options.seed)
         labels = {} if drawn is None else {"labels": drawn if options.label is None else np.full(options.count, options.label)}
-        _save_arrays(out, {"images": images} | labels)
+        _save_arrays(out, as_arrays(images) | labels)
     else:
         _save_picture(out, images, options.scale)
     return _finish(out)
 
 
-Drawn = tuple["Images", int] | tuple["Images", list[str], list[str]]  # with columns, or with the labels of rows and columns
+Drawn = bytes | tuple["Images", int] | tuple["Images", list[str], list[str]]  # a PNG, or images with columns or the labels of both
 
 
 def _picture(parser: Parser, arguments: list[str], draw: Callable[[Run, argparse.Namespace], Drawn]) -> int:
@@ -129,8 +134,12 @@ def _picture(parser: Parser, arguments: list[str], draw: Callable[[Run, argparse
     options = parser.parse(arguments)
     out = _target(options, ".png")
     match draw(_open(options), options):
+        case bytes() as picture:
+            replace_bytes(out, picture)
         case images, columns:
             _save_picture(out, images, options.scale, columns)
+        case images, _, _ if is_point(images.shape[1:]):
+            _save_picture(out, images, options.scale)
         case images, rows, columns:
             from latentlab.show.figures import draw_labelled
 
@@ -156,6 +165,10 @@ def command_reconstruct(arguments: list[str]) -> int:
             say(f"the {options.split} split has {len(split):,} images, fewer than {options.count:,}: all of them are drawn.")
         images = split.take(np.arange(min(options.count, len(split))))
         columns = min(8, len(images))
+        if is_point(images.shape[1:]):
+            from latentlab.show.figures.plane import box_of, pairs_png
+
+            return pairs_png(box_of(images), images, run.reconstruct(images))
         return interleave([images, run.reconstruct(images)], columns), columns
 
     return _picture(parser, arguments, draw)
@@ -262,7 +275,7 @@ def serve() -> None:
         except Exception as error:  # whoever asks next is not to pay for it; the words go to the page
             _answer({"refused": f"{type(error).__name__}: {error}"})
         else:
-            _answer({"shape": list(images.shape)}, images.tobytes())
+            _answer({"shape": list(images.shape), "type": images.dtype.name}, images.tobytes())
 
 
 def _newest(path: str, opened: dict[Any, Run]) -> Run:

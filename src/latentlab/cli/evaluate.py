@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.files import check_writable
+from latentlab.base.images import is_point
 from latentlab.cli import say
 from latentlab.cli.parser import Parser, add_place, add_protocol, add_split, add_trust, add_value
 from latentlab.cli.show import score_lines
@@ -105,6 +106,9 @@ def _extractors(options: argparse.Namespace, data: Any) -> Any:
     from latentlab.measure.extractors import extractors_for
 
     names = None if options.extractors is None else [name.strip() for name in options.extractors.split(",") if name.strip()]
+
+    if is_point(data.shape):
+        return names
 
     def training() -> None:
         say(f"training the classifier of {data.spec}, once; it is then kept in the cache.")

@@ -18,7 +18,7 @@ from latentlab.cli import say
 from latentlab.cli.parser import Parser, add_fields, add_lang, add_value, config_changes, named_spec
 from latentlab.config.parts import every_field
 from latentlab.config.presets import PRESETS, about, preset
-from latentlab.config.sources import valid
+from latentlab.config.sources import of_points, valid
 from latentlab.runs.diagnosis import diagnose, line
 from latentlab.runs.diagnosis.sight import facts_of
 from latentlab.runs.folder import RunFolder, list_runs, open_folder, run_paths
@@ -222,6 +222,8 @@ def _inspect(arguments: list[str]) -> int:
     from latentlab.data.inspected import inspect
     from latentlab.show.inspection import lines, write_html
 
+    if of_points(options.spec):
+        raise refusal("SPEC", "a set of images", options.spec, "Points are no files to look at.")
     base = preset("mlp-ae")  # any: it is the data's part alone that counts
     config = base.replace(**config_changes(options, base) | {"data.spec": options.spec}).data
     found = inspect(config, load_data(config))

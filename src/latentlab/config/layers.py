@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from latentlab.base.errors import refusal
+from latentlab.base.images import is_point
 from latentlab.base.texts import reason
 from latentlab.config import PIXELS, Likelihood, Scale
 from latentlab.config.parts import AutoencoderModel, GANModel, ModelConfig, NetworkConfig, PriorConfig, VAEModel
@@ -181,7 +182,9 @@ def fit_model(model: ModelConfig, shape: Shape, plain: bool = False) -> ModelCon
     A colour VAE's likelihood is one of bytes, unless only the `plain` one is known to whatever trains it.
     """
     size = min(shape[0], shape[1])
-    if isinstance(model, VAEModel) and model.likelihood == "auto":
+    if isinstance(model, VAEModel) and model.likelihood == "auto" and is_point(shape):
+        model = replace(model, likelihood="gaussian")
+    elif isinstance(model, VAEModel) and model.likelihood == "auto":
         model = replace(model, likelihood="bernoulli" if plain or shape[2] == 1 or model.binarization != "none" else COLOUR)
     if model.upsampling == "auto":
         model = replace(model, upsampling="smooth" if size > LARGEST_FREE else "free")

@@ -29,10 +29,19 @@ from latentlab.config.parts import (
     VAETrain,
     check_part,
 )
-from latentlab.config.sources import named
+from latentlab.config.sources import named, of_points
 
 Family = Literal["ae", "vae", "gan"]
 Kind = Literal["ae", "vae", "gan", "gan-from-vae"]
+OF_POINTS: Mapping[str, tuple[Any, ...]] = {  # what fields may be where points are learned from, in fp32 and without bytes
+    "model.likelihood": ("auto", "gaussian", "gaussian-learned", "gaussian-optimal"),
+    "model.conditional": (False,),
+    "model.binarization": ("none",),
+    "model.reconstruction": ("mse",),
+    "train.augmentation": ("none",),
+    "train.engine": ("torch",),
+    "train.precision": ("fp32", "auto"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +76,7 @@ class Config:
         self._check_blocks()
         if isinstance(train, GANTrain) and isinstance(self.model, GANModel):
             self._check_game(train, self.model)
+        self._check_points()
         if isinstance(train, VAETrain) and isinstance(self.model, VAEModel):
             self._check_bound(train, self.model)
         if isinstance(self.model, PriorConfig) and self.model.conditional:
@@ -110,6 +120,14 @@ class Config:
         if isinstance(self.model, GANModel) and self.model.discriminator_normalization == "spectral" and self.model.discriminator_blocks:
             remedy = reason("use", option="--model.discriminator-normalization none")
             raise refusal("model.discriminator_blocks", reason("must.spectral"), self.model.discriminator_blocks, remedy)
+
+    def _check_points(self) -> None:
+        """What points ask for, and what only they have. Raises LabError."""
+        values = self.values()
+        if of_points(self.data.spec):
+            for name, fits in OF_POINTS.items():
+                if values.get(name, fits[0]) not in fits:
+                    raise refusal(name, reason("must.points", value=fits[0]), values[name], reason("use", option=f"--{name} {fits[0]}"))
 
     def _check_game(self, train: GANTrain, model: GANModel) -> None:
         """What a GAN's loss, penalties and discriminator ask of each other. Raises LabError."""

@@ -1,4 +1,4 @@
-"""The sources of images: one table, from which SPECs, help, choices and downloads are drawn. `latentlab.data` loads them.
+"""The sources of images, and of points: one table, from which SPECs, help, choices and downloads are drawn. `latentlab.data` loads them.
 
 A SPEC is the text that names a source: its name, and of what lies somewhere NAME:PATH, as folder:PATH.
 """
@@ -6,6 +6,7 @@ A SPEC is the text that names a source: its name, and of what lies somewhere NAM
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from typing import Literal
 
 from latentlab.base.errors import LabError, refusal
 
-Kind = Literal["embedded", "published", "folder", "arrays", "remote"]
+Kind = Literal["embedded", "published", "folder", "arrays", "remote", "points"]
 
 
 _EXAMPLE = "https://….tar"
@@ -38,11 +39,20 @@ class SourceFile:
 
 
 @dataclass(frozen=True)
+class Mixture:
+    """Round Gaussians in the plane, all alike and equally likely."""
+
+    centres: tuple[tuple[float, float], ...]
+    deviation: float  # of each coordinate
+
+
+@dataclass(frozen=True)
 class Source:
     """Where images come from.
 
     `kind` says how they are had and cut: "embedded" in a package, split by content; "published" in files that are
-    downloaded, cut as they were published; "folder", "arrays" in a file and "remote" behind an address, of the user's, split by content.
+    downloaded, cut as they were published; "folder", "arrays" in a file and "remote" behind an address, of the user's, split by content;
+    "points" of the plane in place of images, drawn from a `mixture` or in a file of the user's.
     """
 
     name: str
@@ -54,17 +64,18 @@ class Source:
     addresses: tuple[str, ...] = ()  # https folders that the files are published under, tried in order
     files: tuple[SourceFile, ...] = ()  # training images and labels, test images and labels; or one that holds all
     stacked: str = ""  # the grey set whose images are the channels of its own, and whose files are therefore its files
+    mixture: Mixture | None = None
 
     @property
     def spelling(self) -> str:
         """What a user types for it."""
         spellings = {"folder": "folder:PATH", "arrays": "npz:FILE", "remote": f"an address such as {_EXAMPLE}"}
-        return spellings.get(self.kind, self.name)
+        return "points:FILE" if self.kind == "points" and self.placed else spellings.get(self.kind, self.name)
 
     @property
     def placed(self) -> bool:
         """Whether it lies somewhere that the SPEC names."""
-        return self.kind in ("folder", "arrays", "remote")
+        return self.kind in ("folder", "arrays", "remote") or (self.kind == "points" and self.mixture is None)
 
     @property
     def folder(self) -> str:
@@ -94,6 +105,7 @@ def _like_mnist(*packed: tuple[str, int], contents: Sequence[str | None] = (None
     return tuple(SourceFile(*kind, *gz, content) for kind, gz, content in zip(kinds, packed, contents, strict=True))
 
 
+_ROW = (-4.0, -2.0, 0.0, 2.0, 4.0)  # of `grid`
 _MNIST = Source(
     "mnist",
     "published",
@@ -169,6 +181,23 @@ _SOURCES = (
         licence=f"{_MNIST.licence}, three to an image after L. Metz et al. 2017",
         stacked="mnist",
     ),
+    Source(
+        "ring",
+        "points",
+        size=1,
+        channels=2,
+        licence="drawn here, as in Z. Lin et al. 2018, PacGAN",
+        mixture=Mixture(tuple((math.cos(k * math.tau / 8), math.sin(k * math.tau / 8)) for k in range(8)), 0.01),
+    ),
+    Source(
+        "grid",
+        "points",
+        size=1,
+        channels=2,
+        licence="drawn here, as in Z. Lin et al. 2018, PacGAN",
+        mixture=Mixture(tuple((x, y) for x in _ROW for y in _ROW), 0.05),
+    ),
+    Source("points", "points", size=1, channels=2),
     Source("folder", "folder", size=64),
     Source("npz", "arrays"),
     Source("address", "remote", size=64),
@@ -230,6 +259,12 @@ def _unknown(spec: str) -> LabError:
     near = difflib.get_close_matches(spec.partition(":")[0].strip().lower(), known, 1)
     remedy = f"For the images of that folder: folder:{spec}" if is_folder else f"Did you mean {SOURCES[near[0]].spelling}?" if near else ""
     return refusal("data.spec", valid(), spec, remedy)
+
+
+def of_points(spec: str) -> bool:
+    """Whether a SPEC names points of the plane and no images; False for a text that names nothing."""
+    source = SOURCES.get(spec.partition(":")[0].strip().lower())
+    return source is not None and source.kind == "points"
 
 
 def named(spec: str) -> str:

@@ -16,6 +16,7 @@ from latentlab.config.sources import canonical, parse
 from latentlab.data.arrays import load_npz, spec_of
 from latentlab.data.decoded import load_folder
 from latentlab.data.named import fetch, is_at_hand, load_digits, load_published
+from latentlab.data.points import load_points
 from latentlab.data.remote import load_remote
 from latentlab.data.sets import Data, ImageSet, batch_indices, entropy_floor_nats, is_binary, step_indices
 
@@ -57,3 +58,5 @@ def load_data(spec_or_config: Any = "digits", *, root: str | Path | None = None,
             return load_remote(config)
         case "arrays":
             return load_npz(config)
+        case "points":
+            return load_points(config)

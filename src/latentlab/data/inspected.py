@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from latentlab.base.images import Images
 from latentlab.config.parts import DataConfig
 from latentlab.config.sources import parse
 from latentlab.data.decode import FORMATS, ORIENTATION
@@ -145,7 +146,7 @@ def _aside(root: Path) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
-def contact_sheet(inspection: Inspection, most: int = 100) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def contact_sheet(inspection: Inspection, most: int = 100) -> Images:
     """Images spread over the training set, uint8 [N, H, W, C], at most so many."""
     train = inspection.data.train
     return train.take(np.unique(np.linspace(0, len(train) - 1, min(most, len(train))).astype(np.int64)))

@@ -18,6 +18,7 @@ from latentlab.config import EngineName
 from latentlab.config.field import ROLES
 from latentlab.config.presets import length_for, preset
 from latentlab.config.schema import Config
+from latentlab.config.sources import of_points
 from latentlab.config.variations import student_number, variation
 from latentlab.data import Data, load_data
 from latentlab.lab.cells import Cell
@@ -93,6 +94,8 @@ def run_lab(
     if folder.exists() and not folder.is_dir():
         raise refusal("out", "a folder", str(out))
     refuse_foreign(folder)
+    if of_points(spec):
+        raise refusal("data", "a set of images, which the lab's decoders draw", spec)
     options = {"data.spec": spec, "train.engine": engine} | {f"data.{k}": v for k, v in data_options.items()}
     data = load_data(preset("conv-vae", **options).data)
     cells = [Cell.of(folder / name, config) for name, config in plan(data, options, quick, folder, student).items()]

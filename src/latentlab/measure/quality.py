@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from latentlab.base.errors import LabError, refusal
-from latentlab.base.images import Images, check
+from latentlab.base.images import Images, as_points, check, is_point
 from latentlab.base.seeding import numpy_generator
 from latentlab.data import Data, ImageSet
 from latentlab.data.arrays import read_npz
 from latentlab.data.decode import FORMATS, Undecodable, decode
 from latentlab.data.folder import walk
+from latentlab.data.points import read_points
 from latentlab.measure import Watcher
 from latentlab.measure.extractors import Extractor, Seen
 from latentlab.measure.metrics import mean_estimate, share_estimate
@@ -239,12 +240,14 @@ NEARLY_GREY = 12  # bytes between the channels of a grey image that went through
 
 
 def read_images(path: str | Path, shape: tuple[int, int, int]) -> Images:
-    """The images of a folder (in order of their names) or of an .npz with `images`, of exactly this (H, W, C).
+    """The images of a folder (in order of their names) or of an .npz with `images`, of exactly this (H, W, C); points of a file.
 
     Nothing is resized, dropped or guessed: how a program resizes would become part of its score. Grey files serve RGB data;
     RGB files serve grey data only where their channels agree. Raises LabError for everything else, naming the file.
     """
     source = Path(path)
+    if is_point(shape):
+        return as_points(read_points(source)[0], f"points in {source}")
     if source.suffix == ".npz" and source.is_file():
         return _from_npz(source, shape)
     if not source.is_dir():

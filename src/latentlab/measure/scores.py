@@ -13,19 +13,21 @@ from numpy.typing import NDArray
 
 from latentlab.base.errors import memory_for, refusal
 from latentlab.base.files import check_writable, replace_json
-from latentlab.base.images import Images
+from latentlab.base.images import Images, is_point
 from latentlab.config.field import Field, plain
 from latentlab.config.layers import classes_of
+from latentlab.config.sources import parse
 from latentlab.data import Data, ImageSet
 from latentlab.measure import Watcher, unwatched
 from latentlab.measure.extractors import Extractor, check_names, extractors_for
 from latentlab.measure.likelihood import vae_scores
 from latentlab.measure.metrics.classes import knn_accuracy, probe_accuracy
 from latentlab.measure.metrics.pixels import fitting_scales, mean_squared_error, psnr, ssim
-from latentlab.measure.quality import Split, real_images, sample_scores, too_small
+from latentlab.measure.points import point_scores
+from latentlab.measure.quality import Real, Split, real_images, sample_scores, too_small
 from latentlab.measure.sources import codes_by_source
-from latentlab.measure.table import GROUPS, Entry, Scores, estimate_score, mean_score, measurements
-from latentlab.models.nets import Discriminator, to_unit
+from latentlab.measure.table import GROUPS, SQUARED_GAP, Entry, Scores, estimate_score, mean_score, measurements
+from latentlab.models.nets import Discriminator, values_of
 from latentlab.models.sampling import mixture_codes
 from latentlab.runs.forms import SPLITS
 
@@ -73,6 +75,8 @@ def evaluate_run(
         scores |= reconstruction_scores(run, images, watch)
     if run.config.family in GROUPS["elbo"]:
         scores |= vae_scores(run, images, nll_samples, nll_images, watch)
+        if is_point(images.shape):  # a density in the plane has no dimension's bits to start from
+            scores.pop("bits_per_dim", None)
         result["rate_distortion"] = {f"{axis}_nats": scores[name]["value"] for axis, name in RATE_DISTORTION}
     if split != "train":  # the probes learn from training images, and are told nothing by measuring them there
         watch("what codes know of the classes", 1)
@@ -86,10 +90,9 @@ def evaluate_run(
         started = time.perf_counter()
         fakes = run.sample(count, seed=run.config.train.seed + 1)
         result |= {"samples": count, "samples_per_second": count / (time.perf_counter() - started)}
-        beside = decoded_sources(run, data, min(count, MOST_BESIDE)) if run.config.family in GROUPS["copy"] else None
-        seen = sample_scores(fakes, real, _lookers(asked, data), watch, beside, run.drawn_labels(count, run.config.train.seed + 1))
+        seen = _seen(fakes, real, asked, data, watch, run)
         scores |= seen.pop("scores")
-        if run.config.family == "ae":
+        if run.config.family == "ae" and "kid" in scores:
             scores["kid_fitted"] = scores["kid"]  # so its samples are drawn
         result |= seen | {"headline": headline(scores)}
     result["scores"] = scores
@@ -114,7 +117,9 @@ def kept(measured: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def headline(scores: Mapping[str, Entry]) -> str:
-    """The measure to go by: KID where images are too few for a Frechet distance, which then says so."""
+    """The measure to go by: KID where images are too few for a Frechet distance, which then says so; for points their own."""
+    if "frechet" not in scores:
+        return "high_quality_share" if "high_quality_share" in scores else "coverage"
     return "kid" if "note" in scores["frechet"] else "frechet"
 
 
@@ -133,11 +138,24 @@ def evaluate_images(
         raise refusal("images", f"of shape [N, {', '.join(map(str, data.shape))}], as {data.spec} is", list(images.shape))
     real = real_images(data, split, len(images))
     result = _result(data, split, getattr(data, split)) | {"source": "images", "samples": len(images)}
-    result |= sample_scores(images, real, _lookers(_asked(extractors), data), watch)
+    result |= _seen(images, real, _asked(extractors), data, watch)
     result["headline"] = headline(result["scores"])
     if out is not None:
         replace_json(out, result)
     return result
+
+
+def _seen(
+    fakes: Images, real: Real, asked: Sequence[str | Extractor], data: Data, watch: Watcher, run: Trained | None = None
+) -> dict[str, Any]:
+    """What is said of samples, of a run or of anybody's: see `sample_scores`, and `point_scores` for points."""
+    if is_point(data.shape):
+        if asked:
+            raise refusal("extractors", "left out with points, which are measured as they are", asked[0])
+        return point_scores(fakes, real, parse(data.spec).source.mixture)
+    beside = decoded_sources(run, data, min(len(fakes), MOST_BESIDE)) if run is not None and run.config.family in GROUPS["copy"] else None
+    given = None if run is None else run.drawn_labels(len(fakes), run.config.train.seed + 1)
+    return sample_scores(fakes, real, _lookers(asked, data), watch, beside, given)
 
 
 def _asked(extractors: str | Sequence[str | Extractor] | None) -> Sequence[str | Extractor]:
@@ -162,9 +180,12 @@ def _result(data: Data, split: str, images: ImageSet) -> dict[str, Any]:
 
 
 def reconstruction_scores(run: Trained, images: ImageSet, watch: Watcher) -> Scores:
-    """Error, PSNR and SSIM of reconstructions by the posterior's mean."""
+    """Error, PSNR and SSIM of reconstructions by the posterior's mean; of points the error alone."""
     advance = watch("reconstructions", len(images))
     errors, similarities = [], []
+    if is_point(images.shape):
+        gaps = [(run.reconstruct(chunk) - chunk).astype(np.float64) for chunk in images.chunks(CHUNK)]
+        return mean_score("reconstruction_mse", np.square(np.concatenate(gaps)).mean((1, 2, 3)), unit=SQUARED_GAP.english)
     given, start = images.labels if classes_of(run.config.model) else None, 0
     for chunk in images.chunks(CHUNK):
         copies = run.reconstruct(chunk, None if given is None else given[start : start + len(chunk)])
@@ -230,10 +251,10 @@ def described(run: Trained) -> str:
 
 
 def features(run: Trained, images: Images) -> Floats:
-    """What stands for images uint8 [N, H, W, C]: [N, F]."""
+    """What stands for images [N, H, W, C]: [N, F]."""
     if run.config.family != "gan":
         return run.encode(images).mean
-    discriminator = cast(Discriminator, run.networks()["discriminator"])
+    discriminator, seen = cast(Discriminator, run.networks()["discriminator"]), values_of(run.image_shape).seen
     with torch.no_grad():
-        parts = [discriminator.features(to_unit(torch.from_numpy(images[i : i + CHUNK]))).numpy() for i in range(0, len(images), CHUNK)]
+        parts = [discriminator.features(seen(torch.from_numpy(images[i : i + CHUNK]))).numpy() for i in range(0, len(images), CHUNK)]
     return np.concatenate(parts)

@@ -43,8 +43,9 @@ LATENT_UNITS = Wording("of {all} latent units", "compare.unit.latent-units")
 SQUARED_DISTANCE = Wording("squared distance of features", "compare.unit.squared-distance")
 SQUARED_MMD = Wording("squared MMD of features × 1,000", "compare.unit.squared-mmd")
 SHARE = Wording("share", "compare.unit.share")
+MODES = Wording("of {all} modes", "compare.unit.modes")
+SQUARED_GAP = Wording("squared error per coordinate", "compare.unit.squared-gap")
 SHARE_OF_NEIGHBOURS = Wording("share, k = {k}", "compare.unit.share-k")
-MODES = Wording("of {k} modes", "compare.unit.modes")
 
 GREY = Wording("binary cross-entropy on grey pixels: not a likelihood", "compare.noted.grey")
 BYTES = Wording("a likelihood of bytes: it does not compare with one of black and white pixels", "compare.noted.bytes")
@@ -85,7 +86,8 @@ MEASURES = (
     Measure("class_entropy_nats", "samples", NATS, "near the floor", watched="linear"),
     Measure("class_reverse_kl_nats", "samples", NATS, "lower", panel=True, watched="linear"),
     Measure("label_accuracy", "samples", SHARE, "higher", headline=True, panel=True),
-    Measure("modes", "samples", MODES, "higher", panel=True),
+    Measure("modes", "samples", MODES, "higher", headline=True, panel=True, watched="linear"),
+    Measure("high_quality_share", "samples", SHARE, "higher", headline=True, panel=True, watched="linear"),
     Measure("ms_ssim", "samples", MS_SSIM_OF_PAIRS, "near the floor"),
     Measure("nearest_train_distance", "samples", ROOT_MEAN_SQUARE, "near the floor"),
     Measure("reconstruction_mse", "copy", SQUARED_ERROR, "lower", headline=True, panel=True),
@@ -153,7 +155,7 @@ def seen_by(measure: Phrase | str, extractor: str) -> Phrase:
 
 def unit_words(unit: str, lang: str) -> str:
     """A unit in a language; one of another version or program as it is written."""
-    return _said(unit, (measure.unit for measure in MEASURES), lang)
+    return _said(unit, (*(measure.unit for measure in MEASURES), SQUARED_GAP), lang)
 
 
 def note_words(note: str, lang: str) -> str:

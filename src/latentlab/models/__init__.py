@@ -34,21 +34,23 @@ def build(config: Config, shape: Shape, device: torch.device, bf16: bool, own: O
 def _built(config: Config, shape: Shape, device: torch.device, bf16: bool, own: Own) -> Learner:
     import torch
 
-    layers = networks(config.model, shape)
+    from latentlab.models.nets import values_of
+
+    layers, values = networks(config.model, shape), values_of(shape)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(config.train.seed, "weights"))
         match config.model, config.train:
             case AutoencoderModel() as model, AutoencoderTrain() as train:
                 from latentlab.models.autoencoder import AutoencoderLearner
 
-                return AutoencoderLearner(model, train, layers, device, bf16, own)
+                return AutoencoderLearner(model, train, layers, device, bf16, own, values)
             case VAEModel() as model, VAETrain() as train:
                 from latentlab.models.vae import VAELearner
 
-                return VAELearner(model, train, layers, device, bf16, own)
+                return VAELearner(model, train, layers, device, bf16, own, values)
             case GANModel() as model, GANTrain() as train:
                 from latentlab.models.gan import GANLearner
 
-                return GANLearner(model, train, layers, device, bf16, own)
+                return GANLearner(model, train, layers, device, bf16, own, values)
             case _:
                 raise AssertionError(f"{config.family} with {type(config.train).__name__}")  # Config refuses it

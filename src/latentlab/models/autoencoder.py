@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from latentlab.config.layers import Layers, classes_of
 from latentlab.config.parts import AutoencoderModel, AutoencoderTrain, NetworkConfig, VAETrain
 from latentlab.models.learner import Losses, Moment, Parts, buffers_held
-from latentlab.models.likelihoods import LIKELIHOODS, Likelihood
-from latentlab.models.nets import Chain, Decoder, Encoder, drawn, to_bytes
+from latentlab.models.likelihoods import Likelihood, likelihood_of
+from latentlab.models.nets import IMAGES, Chain, Decoder, Encoder, Values, drawn
 from latentlab.models.optimiser import STRIDE, Adam, Average, Compute
 from latentlab.models.own import Own, per_image
 from latentlab.models.shards import Shards
@@ -87,7 +87,7 @@ class EncoderDecoder(ABC):
 
     @torch.no_grad()
     def decode(self, z: Tensor) -> Tensor:
-        return to_bytes(self.likelihood.mean(self.averages["decoder"].sampler()(z)))
+        return self.likelihood.values.held(self.likelihood.mean(self.averages["decoder"].sampler()(z)))
 
 
 class AutoencoderLearner(EncoderDecoder):
@@ -97,9 +97,16 @@ class AutoencoderLearner(EncoderDecoder):
     minimised = "reconstruction"
 
     def __init__(
-        self, model: AutoencoderModel, train: AutoencoderTrain, layers: Mapping[str, Layers], device: torch.device, bf16: bool, own: Own
+        self,
+        model: AutoencoderModel,
+        train: AutoencoderTrain,
+        layers: Mapping[str, Layers],
+        device: torch.device,
+        bf16: bool,
+        own: Own,
+        values: Values = IMAGES,
     ) -> None:
-        super().__init__(Encoder, LIKELIHOODS[model.reconstruction], model, train, layers, device, bf16, own)
+        super().__init__(Encoder, likelihood_of(model.reconstruction, values), model, train, layers, device, bf16, own)
         self.prior = self.parts.extra = {
             "prior_mean": torch.zeros(model.latent_dim, device=device),
             "prior_scale": torch.eye(model.latent_dim, device=device),

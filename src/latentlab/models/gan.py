@@ -18,7 +18,7 @@ from latentlab.config.layers import Layers, classes_of
 from latentlab.config.parts import GANModel, GANTrain
 from latentlab.models.augmentation import Augmentation
 from latentlab.models.learner import Losses, Moment, Parts, buffers_held, coded, frozen, spectra_held
-from latentlab.models.nets import Decoder, Discriminator, drawn, to_bytes, to_unit
+from latentlab.models.nets import IMAGES, Decoder, Discriminator, Values, drawn
 from latentlab.models.objectives import ADVERSARIAL, gradient_penalty, r1_penalty
 from latentlab.models.optimiser import Adam, Average
 from latentlab.models.own import Optimizer, Own, given_losses
@@ -32,7 +32,17 @@ class GANLearner:
 
     phases: tuple[str, ...] = ("discriminator", "generator")
 
-    def __init__(self, model: GANModel, train: GANTrain, layers: Mapping[str, Layers], device: torch.device, bf16: bool, own: Own) -> None:
+    def __init__(
+        self,
+        model: GANModel,
+        train: GANTrain,
+        layers: Mapping[str, Layers],
+        device: torch.device,
+        bf16: bool,
+        own: Own,
+        values: Values = IMAGES,
+    ) -> None:
+        self.values = values
         self.batch, self.bf16, self.device, self.seed = train.batch_size, bf16, device, train.seed
         self.shards = Shards(train.shards)
         self.latent_dim, self.game, self.real_target = model.latent_dim, ADVERSARIAL[train.loss], train.label_smoothing
@@ -111,7 +121,7 @@ class GANLearner:
 
     def _real(self, batch: Labelled, moment: Moment, number: int) -> tuple[Tensor, ...]:
         """What the discriminator's loss is computed of: what it sees of a real batch [N, C, H, W], and what its fakes are made from."""
-        x = self.augment.shown(to_unit(batch[0]), *self._moves("real", moment, number, batch[0]))
+        x = self.augment.shown(self.values.seen(batch[0]), *self._moves("real", moment, number, batch[0]))
         return x, *self._fakes("discriminator", "fake", moment, number, batch)
 
     def _fakes(self, noise: str, stream: str, moment: Moment, number: int, batch: Labelled) -> tuple[Tensor, ...]:
@@ -123,7 +133,7 @@ class GANLearner:
         fakes = self._fakes("generator", "generator", moment, number, batch)
         if not self.paired:
             return fakes
-        return *fakes, self.augment.shown(to_unit(batch[0]), *self._moves("generator-real", moment, number, batch[0]))
+        return *fakes, self.augment.shown(self.values.seen(batch[0]), *self._moves("generator-real", moment, number, batch[0]))
 
     def _classes(self, z: Tensor) -> Tensor | None:
         """The classes [N, K] in codes [N, Z + K]."""
@@ -133,7 +143,7 @@ class GANLearner:
         """Fakes as the discriminator sees them, for its own update: [N, C, H, W]."""
         generator = self.networks["generator"]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16), torch.no_grad(), buffers_held(generator):
-            return self.augment.shown(torch.sigmoid(generator(z).float()), *moved)
+            return self.augment.shown(self.values.mean(generator(z).float()), *moved)
 
     def _judge(self, x: Tensor, fake: Tensor, labels: Tensor | None) -> Losses:
         """The discriminator's loss on what it sees of real images and on as many fakes of their classes, and its mean logits on both."""
@@ -156,7 +166,7 @@ class GANLearner:
         """The generator's loss: how little the discriminator takes its images for real; beside real ones, given last, in a paired game."""
         discriminator, moved = self.networks["discriminator"], given[:-1] if self.paired else given
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            fake = self.augment.shown(torch.sigmoid(self.networks["generator"](z).float()), *moved)  # [N, C, H, W]
+            fake = self.augment.shown(self.values.mean(self.networks["generator"](z).float()), *moved)  # [N, C, H, W]
             with parametrize.cached() if self.spectral else nullcontext():
                 logit = discriminator(fake, self._classes(z))  # [N]
                 real_logit = discriminator(given[-1], self._classes(z)) if self.paired else logit
@@ -223,7 +233,7 @@ class GANLearner:
             for name, adam in (("generator", self.generator_adam), ("discriminator", self.discriminator_adam))
         ]
         networks = self.networks["generator"], self.networks["discriminator"]
-        losses = given_losses(self.own_step(*networks, to_unit(images), noise, *optimizers), optimizers)
+        losses = given_losses(self.own_step(*networks, self.values.seen(images), noise, *optimizers), optimizers)
         for network in networks:
             network.requires_grad_(True)
         return self.after_phase("step", images, moment) | losses
@@ -261,11 +271,25 @@ class GANLearner:
     def held_out(self, images: Tensor, seed: int, first: int, labels: Tensor | None = None) -> dict[str, Tensor]:
         """The discriminator's logits on held-out images: far below those on training images, it has memorised them."""
         with torch.no_grad():
-            return {"real_logit": cast(Discriminator, self.networks["discriminator"].eval()).alone(to_unit(images), labels)}
+            return {"real_logit": cast(Discriminator, self.networks["discriminator"].eval()).alone(self.values.seen(images), labels)}
+
+    def field(self, points: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+        """The logits on some images or points [N, H, W, C], and where the generator's loss would move each: [N], −∂L/∂x [N, C, H, W].
+
+        In a paired game L is that against the mean logit of real ones. One that is judged with others stands beside copies of itself.
+        """
+        discriminator = cast(Discriminator, self.networks["discriminator"].eval())
+        x = self.values.seen(points).detach().requires_grad_()
+        logits = discriminator.alone(x)
+        with torch.no_grad():
+            real_logit = discriminator.alone(self.values.seen(real)).mean()
+        loss = self.game.generator(logits, real_logit).sum()
+        (gradient,) = torch.autograd.grad(loss, x)
+        return logits.detach(), -gradient
 
     def code_from_normal(self, z: Tensor) -> Tensor:
         return z
 
     @torch.no_grad()
     def decode(self, z: Tensor) -> Tensor:
-        return to_bytes(torch.sigmoid(self.average.sampler()(z)))
+        return self.values.held(self.values.mean(self.average.sampler()(z)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -16,8 +17,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from latentlab.config import MIXED
-from latentlab.models.nets import ContinuousBernoulliMean, LogisticMixtureMean, to_unit
+from latentlab.models.nets import IMAGES, POINTS, ContinuousBernoulliMean, LogisticMixtureMean, Values
 
+Function = Callable[[Tensor], Tensor]
 LEVELS = 256  # of a byte
 STEEPEST = -7.0  # log of a mixed logistic's smallest scale (Salimans et al. 2017)
 FINEST = (1 / LEVELS) ** 2 / 12  # the variance that dequantising alone has
@@ -46,20 +48,23 @@ def unit_gaussian_nats(logits: Tensor, x: Tensor) -> Tensor:
     return 0.5 * (torch.sigmoid(logits) - x).square().flatten(1).sum(1)
 
 
-def gaussian_nats(outputs: Tensor, x: Tensor) -> Tensor:
-    """−log of the bytes' probability for p = N(sigmoid(logits), σ²), outputs [N, 2C, H, W] the logits and log σ: [N] nats."""
+def gaussian_nats(outputs: Tensor, x: Tensor, mean: Function = torch.sigmoid, levels: int = LEVELS) -> Tensor:
+    """−log of the bytes' probability for p = N(mean(logits), σ²), outputs [N, 2C, H, W] the logits and log σ: [N] nats.
+
+    With one level it is of a density.
+    """
     logits, log_scale = outputs.chunk(2, 1)
-    error = (x - torch.sigmoid(logits)) * torch.exp(-log_scale)
-    return (0.5 * error.square() + log_scale + 0.5 * math.log(2 * math.pi) + math.log(LEVELS)).flatten(1).sum(1)
+    error = (x - mean(logits)) * torch.exp(-log_scale)
+    return (0.5 * error.square() + log_scale + 0.5 * math.log(2 * math.pi) + math.log(levels)).flatten(1).sum(1)
 
 
-def with_optimal_scale(outputs: Tensor, x: Tensor) -> Tensor:
+def with_optimal_scale(outputs: Tensor, x: Tensor, mean: Function = torch.sigmoid) -> Tensor:
     """Outputs [N, 2C, H, W] with the σ of each channel under which x [N, C, H, W] is most probable: the root of its mean squared error.
 
     Rybkin et al. 2021, eq. 5. No smaller than what dequantising alone makes of it.
     """
     logits = outputs.chunk(2, 1)[0]
-    error = (x - torch.sigmoid(logits)).square().mean((0, 2, 3))  # [C]
+    error = (x - mean(logits)).square().mean((0, 2, 3))  # [C]
     log_scale = 0.5 * error.clamp_min(FINEST).log()
     return torch.cat([logits, log_scale[:, None, None].expand_as(logits)], 1)
 
@@ -124,20 +129,20 @@ class Likelihood(NamedTuple):
     nats_of_one: Callable[[Tensor, Tensor], Tensor]  # of one target [C, H, W] under outputs [S, P, H, W]: [S]
     logits: Callable[[Tensor], Tensor] = torch.Tensor.float  # of the mean of x, from outputs: [N, C, H, W]
     settled: Callable[[Tensor, Tensor], Tensor] | None = None  # outputs with what a batch of targets says is best of them
-    target: Callable[[Tensor], Tensor] = to_unit  # bytes uint8 [N, H, W, C] to x [N, C, H, W]
+    values: Values = IMAGES  # how x is held, and what its mean is of logits
+
+    @property
+    def target(self) -> Function:
+        """What a data set holds, [N, H, W, C], to x [N, C, H, W]."""
+        return self.values.seen
 
     def mean(self, outputs: Tensor) -> Tensor:
-        """Of x, in [0, 1]: [N, C, H, W]."""
-        return torch.sigmoid(self.logits(outputs))
+        """Of x: [N, C, H, W]."""
+        return self.values.mean(self.logits(outputs))
 
     def squared_error(self, outputs: Tensor, x: Tensor) -> Tensor:
-        """Of the mean, per pixel: [N, P, H, W] to [N]."""
-        return squared_error(self.logits(outputs), x)
-
-
-def squared_error(logits: Tensor, x: Tensor) -> Tensor:
-    """Mean squared error per pixel of sigmoid(logits), [N, C, H, W] to [N]; pixels in [0, 1]."""
-    return (torch.sigmoid(logits) - x).square().flatten(1).mean(1)
+        """Of the mean, per number: [N, P, H, W] to [N]."""
+        return (self.mean(outputs) - x).square().flatten(1).mean(1)
 
 
 def located(outputs: Tensor) -> Tensor:
@@ -158,3 +163,27 @@ LIKELIHOODS: Mapping[str, Likelihood] = {
     "logistic": Likelihood(logistic_nats, of_one(logistic_nats), located),
     "logistic-mixture": Likelihood(logistic_mixture_nats, of_one(logistic_mixture_nats), LogisticMixtureMean()),
 }
+
+
+def point_error_nats(outputs: Tensor, x: Tensor) -> Tensor:
+    """−log p(x|z) of points for p = N(outputs, 1) without its constant: ½ Σ (x − outputs)², [N, 2, 1, 1] to [N] nats."""
+    return 0.5 * (outputs - x).square().flatten(1).sum(1)
+
+
+def point_nats(outputs: Tensor, x: Tensor) -> Tensor:
+    """−log p(x|z) of points for p = N(outputs, σ²), [N, 4, 1, 1] means and log σ: [N] nats of a density."""
+    return gaussian_nats(outputs, x, POINTS.mean, levels=1)
+
+
+OF_A_POINT = Likelihood(point_nats, of_one(point_nats), located, values=POINTS)
+OF_POINTS: Mapping[str, Likelihood] = {  # the configuration refuses others
+    "mse": Likelihood(point_error_nats, point_error_nats, values=POINTS),
+    "gaussian": OF_A_POINT,
+    "gaussian-learned": OF_A_POINT,
+    "gaussian-optimal": OF_A_POINT._replace(settled=partial(with_optimal_scale, mean=POINTS.mean)),
+}
+
+
+def likelihood_of(name: str, values: Values) -> Likelihood:
+    """That of a name of the configuration, for images or for points."""
+    return (LIKELIHOODS if values is IMAGES else OF_POINTS)[name]

@@ -1,6 +1,7 @@
 """Torch modules drawn from the layer descriptions of `latentlab.config.layers`; no loss, no optimiser, no configuration.
 
-Axes: N images, C channels, H height, W width, Z latent. Images inside a network are floats in [0, 1], [N, C, H, W].
+Axes: N images, C channels, H height, W width, Z latent. Images inside a network are floats in [0, 1], [N, C, H, W]; points of the
+plane are their coordinates, [N, 2, 1, 1].
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
 from latentlab.base.errors import LabError
+from latentlab.base.images import is_point
 from latentlab.config import MIXED
 from latentlab.config.layers import (
     LEAKY_SLOPE,
@@ -29,6 +31,7 @@ from latentlab.config.layers import (
     Mean,
     Reshape,
     ResidualBlock,
+    Shape,
     Spread,
     TransposedConvolution,
 )
@@ -218,8 +221,9 @@ class Discriminator(Chain):
     """Images [N, C, H, W] in [0, 1] to one logit each [N], large for real.
 
     It brings them to its own range, [-1, 1]: with black as 0 the first layer would hardly learn from the background. One of
-    somebody's own takes them as they are. With labels [N, K], one-hot, it adds what the features say of that class (Miyato & Koyama
-    2018, eq. 3); without, it judges as of no class. With a `packing` of m it judges m images at once, as channels (Lin et al. 2018).
+    somebody's own takes them as they are, and points are taken so by each. With labels [N, K], one-hot, it adds what the features say of
+    that class (Miyato & Koyama 2018, eq. 3); without, it judges as of no class. With a `packing` of m it judges m images at once, as
+    channels (Lin et al. 2018).
     """
 
     def __init__(self, layers: Layers | nn.Module, packing: int = 1) -> None:
@@ -228,7 +232,8 @@ class Discriminator(Chain):
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:  # [N, C, H, W], [N, K] one-hot
         packed = x.reshape(-1, self.packing * x.shape[1], *x.shape[2:]) if self.packing > 1 else x
-        logit: Tensor = self.layers(packed if self.is_own else 2 * packed - 1).float()  # [N / packing, 1], or [N, 1 + K]
+        as_is = self.is_own or is_point((*x.shape[2:], x.shape[1]))
+        logit: Tensor = self.layers(packed if as_is else 2 * packed - 1).float()  # [N / packing, 1], or [N, 1 + K]
         if labels is not None:
             return logit[:, 0] + (logit[:, 1:] * labels).sum(1)
         return logit.reshape(len(packed), -1)[:, 0]  # [N / packing]
@@ -292,6 +297,23 @@ def to_unit(images: Tensor) -> Tensor:
 def to_bytes(unit: Tensor) -> Tensor:
     """Floats [N, C, H, W] in [0, 1] to bytes uint8 [N, H, W, C], rounded, not truncated."""
     return unit.permute(0, 2, 3, 1).mul(255.0).round_().clamp_(0, 255).to(torch.uint8)
+
+
+class Values(NamedTuple):
+    """How what a data set holds, [N, H, W, C], is seen by networks, [N, C, H, W], and how their outputs become the same again."""
+
+    seen: Callable[[Tensor], Tensor]  # what is held, as networks see it
+    mean: Callable[[Tensor], Tensor]  # outputs, as networks see them
+    held: Callable[[Tensor], Tensor]  # what networks see, as it is held
+
+
+IMAGES = Values(to_unit, torch.sigmoid, to_bytes)
+POINTS = Values(lambda points: points.permute(0, 3, 1, 2), lambda outputs: outputs, lambda x: x.permute(0, 2, 3, 1).float())
+
+
+def values_of(shape: Shape) -> Values:
+    """Those of images or of points of `shape` (H, W, C)."""
+    return POINTS if is_point(shape) else IMAGES
 
 
 SHIFT_SHARE = 8  # of the side: the longest shift is an eighth (Zhao et al. 2020, DiffAugment)

@@ -22,7 +22,7 @@ from latentlab.config.schema import Config
 from latentlab.models import build
 from latentlab.models.described import INNER, Form, Refer, described
 from latentlab.models.learner import Learner, Moment
-from latentlab.models.nets import to_unit
+from latentlab.models.nets import values_of
 from latentlab.models.optimiser import Compute
 from latentlab.models.own import DRAWING, EXAMPLES, FUNCTIONS, Own, example, sizes, tensors_of, theirs, tried
 
@@ -45,7 +45,7 @@ def check(config: Config, shape: Shape, own: Own, images: Tensor, refer: Refer) 
     """Try every part on an example batch uint8 [N, H, W, C]; their forms. Raises LabError for the first thing that is wrong."""
     images, tried = images[:EXAMPLES], own.copied()
     inputs = {"z": torch.randn(len(images), config.model.latent_dim, generator=torch_generator("cpu", config.train.seed, "example"))}
-    inputs["x"] = to_unit(images)
+    inputs["x"] = values_of(shape).seen(images)
     forms: dict[str, Form] = {}
     for name, network in tried.networks.items():
         with torch.random.fork_rng(devices=[]):

@@ -14,8 +14,8 @@ from latentlab.config.layers import Layers
 from latentlab.config.parts import VAEModel, VAETrain
 from latentlab.models.autoencoder import EncoderDecoder
 from latentlab.models.learner import Losses, Moment, coded
-from latentlab.models.likelihoods import LIKELIHOODS
-from latentlab.models.nets import GaussianEncoder, Posterior, Scales
+from latentlab.models.likelihoods import likelihood_of
+from latentlab.models.nets import IMAGES, GaussianEncoder, Posterior, Scales, Values
 from latentlab.models.objectives import kl_to_standard_normal
 from latentlab.models.own import Own, per_image
 
@@ -29,12 +29,21 @@ class VAELearner(EncoderDecoder):
     phases: tuple[str, ...] = ("elbo",)
     minimised = "VAE"
 
-    def __init__(self, model: VAEModel, train: VAETrain, layers: Mapping[str, Layers], device: torch.device, bf16: bool, own: Own) -> None:
+    def __init__(
+        self,
+        model: VAEModel,
+        train: VAETrain,
+        layers: Mapping[str, Layers],
+        device: torch.device,
+        bf16: bool,
+        own: Own,
+        values: Values = IMAGES,
+    ) -> None:
         likelihood: Likelihood = "bernoulli" if model.likelihood == "auto" else model.likelihood
-        super().__init__(GaussianEncoder, LIKELIHOODS[likelihood], model, train, layers, device, bf16, own)
+        super().__init__(GaussianEncoder, likelihood_of(likelihood, values), model, train, layers, device, bf16, own)
         self.seed, self.latent_dim, self.train = train.seed, model.latent_dim, train
         self.beta, self.draws = train.beta, train.importance_samples
-        self.binarized, self.dequantised = model.binarization == "dynamic", PIXELS[likelihood].density
+        self.binarized, self.dequantised = model.binarization == "dynamic", PIXELS[likelihood].density and values is IMAGES
 
     def beta_at(self, step: int) -> float:
         """β of the update that follows `step` others: linear from 0 over the warm-up, which counts absolute steps, in each cycle anew."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.base.errors import Damaged, LabError, refusal
+from latentlab.base.images import is_point
 from latentlab.config.schema import Config
 from latentlab.models.described import Form, built, described
 from latentlab.models.own import FUNCTIONS, Own, taken
@@ -127,8 +128,13 @@ def outputs(folder: RunFolder, given: Mapping[str, Any], trust: bool = False) ->
     run, found = Trained(folder, given, trust), hashlib.sha256()
     height, width, channels = run.image_shape
     source = torch_generator("cpu", 0, "rehearsal")
-    images = torch.randint(0, 256, (run.learner.images_per_step, height, width, channels), generator=source, dtype=torch.uint8)
-    x = images[:EXAMPLES].permute(0, 3, 1, 2) / 255
+    size = run.learner.images_per_step, height, width, channels
+    if is_point(size[1:]):
+        images = torch.randn(size, generator=source)
+        x = images[:EXAMPLES].permute(0, 3, 1, 2)
+    else:
+        images = torch.randint(0, 256, size, generator=source, dtype=torch.uint8)
+        x = images[:EXAMPLES].permute(0, 3, 1, 2) / 255
     z = torch.randn(len(x), run.config.model.latent_dim, generator=source)
     with threads(1):
         with torch.no_grad():

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentlab.base.errors import LabError, memory_for, refusal
-from latentlab.base.images import Images, as_array, check
+from latentlab.base.images import Images, as_array, check, is_point
 from latentlab.base.seeding import latents
 from latentlab.config.field import Field, plain
 from latentlab.config.layers import classes_of
@@ -147,7 +147,7 @@ class Trained:
         prior: sampling.Prior = "standard",
         truncation: float | None = None,
     ) -> Images:
-        """`count` new images uint8 [count, H, W, C]; image i depends on (seed, i) alone.
+        """`count` new images uint8 [count, H, W, C], or points float32 [count, 1, 1, 2]; image i depends on (seed, i) alone.
 
         A VAE and a GAN draw z ~ N(0, I); an autoencoder draws from the Gaussian fitted to its codes of training images.
         "fitted" is that for an autoencoder, and for a VAE a Gaussian fitted to its posteriors of held-out images; "gmm" draws
@@ -181,14 +181,18 @@ class Trained:
         return sampling.drawn_classes(count, seed, self.folder.environment()["class_shares"])
 
     def encode(self, images: Images) -> Latents:
-        """Images uint8 [N, H, W, C] to their codes. Raises LabError for a GAN, which has no encoder."""
+        """Images uint8 [N, H, W, C], or points [N, 2], to their codes. Raises LabError for a GAN, which has no encoder."""
         self.need_encoder("encode")
-        if not len(check(images, shape=self.image_shape)):
+        images = check(images, shape=self.image_shape)
+        if not len(images):
             raise refusal("images", "at least one", list(images.shape))
         return Latents(*self._opened.encode(images))
 
     def decode(self, z: Any, label: int | Labels | None = None) -> Images:
-        """Codes [N, Z] to images uint8 [N, H, W, C]; of a class-conditional run of one class or of N, class 0 where none is named."""
+        """Codes [N, Z] to images uint8 [N, H, W, C], or points float32 [N, 1, 1, 2].
+
+        A class-conditional run draws them of one class, or of N; of class 0 where none is named.
+        """
         size = self.config.model.latent_dim
         try:
             codes = as_array(z).astype(np.float32)
@@ -235,7 +239,7 @@ class Trained:
             SAMPLED["seed"].check(int(value))
             return self._opened.prior(latents(1, self.config.model.latent_dim, int(value)))[0], True
         array, size = np.asarray(value), self.config.model.latent_dim
-        if array.dtype == np.uint8:
+        if array.dtype == np.uint8 or is_point(array.shape):
             return self.encode(array[None] if array.ndim == 3 else array).mean[0], False
         if array.dtype.kind not in "iuf" or array.size != size or not np.isfinite(array).all():
             raise refusal("an end of the way", f"an image, a code of {size} numbers or a seed", value)

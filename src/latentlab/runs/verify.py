@@ -11,6 +11,7 @@ import numpy as np
 from latentlab.base.errors import LabError
 from latentlab.base.files import read_json_or_nothing
 from latentlab.base.images import open_png
+from latentlab.config.sources import of_points
 from latentlab.runs import checkpoints
 from latentlab.runs.checkpoints import folder_name
 from latentlab.runs.code import FOLDER, PLANE, RECORD, kept
@@ -76,7 +77,8 @@ def _expected(folder: RunFolder) -> Iterator[Path]:
     for kind in kinds:
         yield from (kind / f"{folder_name(step)}.png" for step in sorted({*evaluated, *early}))
     if status.get("state") == "finished" and config.family != "gan":
-        yield from (folder.path / name for name in ("latents.npz", "thumbnails.png"))
+        names = ("latents.npz",) if of_points(config.data.spec) else ("latents.npz", "thumbnails.png")
+        yield from (folder.path / name for name in names)
 
 
 def _is_export(folder: RunFolder) -> bool:

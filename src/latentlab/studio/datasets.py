@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from latentlab.base.errors import refusal
 from latentlab.base.files import data_root
-from latentlab.base.images import Images
+from latentlab.base.images import Images, is_point
 from latentlab.config.parts import DataConfig
-from latentlab.config.sources import PUBLISHED, SOURCES, parse
+from latentlab.config.sources import PUBLISHED, SOURCES, of_points, parse
 from latentlab.data import is_at_hand, load_data
 from latentlab.data.decode import Undecodable, decode
 from latentlab.data.decoded import folder_notes
@@ -26,7 +26,7 @@ FOLDER = "folder:"
 DEEPEST = 2  # folders below the data root
 MOST_BELOW = 50  # folders of one that are looked into
 REMEMBERED_SECONDS = 20.0  # that a folder two levels down may get its first image unseen
-SHOWN = 24  # images of a preview
+SHOWN, POINTS = 24, 2_000  # images of a preview, and points
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,12 @@ class Preview:
 
 def choices(root: str | None) -> list[str]:
     """The sets by the names that a browser uses: those that have one, folder:NAME for each folder of images below the data root."""
-    named = [name for name, source in SOURCES.items() if not source.placed]
-    return named + [FOLDER + name for name in folders(root)]
+    return [name for name, source in SOURCES.items() if not source.placed] + [FOLDER + name for name in folders(root)]
+
+
+def choices_for(config: DataConfig, root: str | None) -> list[str]:
+    """Those for a preset: points where it is for points, images for the others."""
+    return [choice for choice in choices(root) if of_points(choice) == of_points(config.spec)]
 
 
 def folders(root: str | None) -> list[str]:
@@ -123,7 +127,8 @@ def _seen(config: DataConfig, stamp: tuple[int, ...]) -> Preview:
     if config.spec.startswith(FOLDER):
         return _folder_preview(config)
     data = load_data(config)
-    rows = np.linspace(0, len(data.train) - 1, min(SHOWN, len(data.train))).astype(np.int64)
+    most = POINTS if is_point(data.shape) else SHOWN
+    rows = np.linspace(0, len(data.train) - 1, min(most, len(data.train))).astype(np.int64)
     labels = None if data.train.labels is None or not data.class_names else _named(data.train.labels[rows], data.class_names)
     count = len(data.train) + len(data.val) + len(data.test)
     return Preview(data.train.take(rows), labels, count, data.class_names, data.shape, train_images=len(data.train))

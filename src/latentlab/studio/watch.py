@@ -9,6 +9,7 @@ from typing import Literal
 import streamlit as st
 
 from latentlab.base.texts import Phrase, duration, number, significant
+from latentlab.config.sources import of_points
 from latentlab.runs.diagnosis import in_words
 from latentlab.show.charts.curves import run_curves
 from latentlab.show.charts.payload import Kept
@@ -218,3 +219,5 @@ def _pictures(name: str) -> None:
         with column:
             st.header(say(f"studio.watch.{kind}"), anchor=False)
             parts.film([name], kind, key=f"watch:{name}:{kind}")
+            if of_points(run.config.data.spec):
+                st.caption(say("viewer.intro.points" if kind == "samples" else "reconstructions.intro.points"))

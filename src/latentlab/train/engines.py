@@ -14,6 +14,7 @@ from latentlab.base.errors import LabError, refusal
 from latentlab.base.machine import fastest_threads, pick_bf16, pick_device
 from latentlab.base.texts import reason
 from latentlab.config.schema import Config
+from latentlab.config.sources import of_points
 from latentlab.models.engine import Engine, TorchEngine
 from latentlab.models.learner import Learner
 
@@ -37,8 +38,8 @@ def engine_device(config: Config, given: Mapping[str, Any]) -> torch.device:
 
 
 def computes_bf16(config: Config, precision: str, device: torch.device) -> bool:
-    """Whether a run computes in bf16, which Keras never does here."""
-    return config.train.engine == "torch" and pick_bf16(precision, device)
+    """Whether a run computes in bf16, which Keras never does here; its eight bits of a coordinate would be too coarse for points."""
+    return config.train.engine == "torch" and not of_points(config.data.spec) and pick_bf16(precision, device)
 
 
 def engine_of(

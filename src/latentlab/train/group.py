@@ -234,11 +234,11 @@ def follow(group: Group) -> int:
 
 
 def own_batch(engine: TorchEngine, config: Config, data: Data, position: int) -> Batch:
-    """The images of a step uint8 [M, H, W, C] and their classes; images of other processes' shards are not read, and black."""
+    """The images of a step [M, H, W, C] and their classes; images of other processes' shards are not read, and black."""
     rows, shards = step_indices(config.train, position, engine.images_per_step, len(data.train)), engine.learner.shards
     mine = np.zeros(len(rows), bool)
     mine.reshape(-1, shards.count, config.train.batch_size // shards.count)[:, list(shards.mine)] = True
-    images = np.zeros((len(rows), *data.shape), np.uint8)
+    images = np.zeros((len(rows), *data.shape), data.train.take(rows[:1]).dtype)
     images[mine] = data.train.take(rows[mine])
     return Batch(images, None if data.train.labels is None else data.train.labels[rows])
 

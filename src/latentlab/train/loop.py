@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 
 from latentlab.base.errors import LabError, NonFinite, OutOfMemory, OutOfSpace, is_out_of_memory
+from latentlab.base.images import is_point
 from latentlab.base.machine import keep_freed_memory, threads
 from latentlab.base.signals import Interrupted
 from latentlab.base.texts import reason
@@ -218,6 +219,9 @@ def picture(session: Session) -> Event:
     """Samples of the same z and reconstructions of the same held-out images as at every other step."""
     at, recorder, monitor = session.position.step, session.recorder, session.monitor
     session.prepare_sampling()
+    if is_point(session.data.shape):
+        first, *others = recorder.scatter(at, *monitor.scatter())
+        return Pictured(at, first, others[0] if others else None)
     samples = recorder.samples(at, monitor.samples(session.config.train.sample_count))
     encoded = session.config.family != "gan"
     return Pictured(at, samples, recorder.reconstructions(at, *monitor.reconstructions()) if encoded else None)

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from latentlab.base.images import Images
+from latentlab.base.images import Images, as_points, is_point
 from latentlab.config.layers import classes_of
 from latentlab.config.parts import GANTrain, VAETrain
 from latentlab.config.schema import Config
+from latentlab.config.sources import parse
 from latentlab.data import Data
 from latentlab.measure.extractors import Extractor
 from latentlab.measure.extractors.networks import cached_classifier, random_convolutions
@@ -24,18 +25,23 @@ from latentlab.measure.metrics.classes import active_units, entropy_nats, revers
 from latentlab.measure.metrics.features import frechet_distance, kid, moments
 from latentlab.measure.metrics.manifold import manifold
 from latentlab.measure.metrics.pixels import mean_pair_distance
+from latentlab.measure.points import PUBLISHED, watched
 from latentlab.measure.quality import expected_shares
 from latentlab.models.engine import Engine, one_hot
+from latentlab.models.gan import GANLearner
 from latentlab.models.learner import Floats, Learner, decode, draw, encode
 from latentlab.models.sampling import of_classes
 from latentlab.runs.diagnosis import Diagnosis, Finding
 from latentlab.runs.diagnosis.sight import facts_of
+from latentlab.show.figures import style
+from latentlab.show.figures.plane import ARROWS, MESH, Box, Field, box_of, mesh, pairs_png, plane_png
 
 SHOWN = 32  # held-out images whose reconstructions are kept
 HELD_OUT_BATCH = 500
 CODED = 1_000  # val images whose codes are looked at
 PAIRED = 256  # images whose pairs are compared pixel by pixel
 NEIGHBOURS = 5
+PLANE = 2_000  # held-out points of a picture
 LEAST_REAL = 20  # val images without which nothing can be said of samples
 LEAST_SHOWN = 64  # fewer samples say nothing of diversity
 PER_FEATURE = 10  # images that a Gaussian fitted to D features needs for each of them
@@ -75,6 +81,25 @@ class Monitor:
         codes = of_classes(self.encode(shown)[0], None if labels is None else labels[:SHOWN], self.learner.classes)
         return shown, decode(self.learner, codes, self.device)
 
+    def scatter(self) -> tuple[bytes, bytes | None]:
+        """Pictures of points: generated ones of the same z at every step among real ones, and held-out ones with what becomes of them."""
+        real, color = self.data.val.take(slice(PLANE)), style.FAMILY[self.config.kind]
+        made, box = self.samples(self.config.train.sample_count), box_of(real)
+        picture = plane_png(box, real, made, self.field(made, box), color)
+        if self.config.family == "gan":
+            return picture, None
+        some = real[: self.config.train.sample_count]
+        return picture, pairs_png(box, some, self.decode(self.encode(some)[0]), color)
+
+    def field(self, made: Images, box: Box) -> Field | None:
+        """How the discriminator sees the plane, and where it sends the first of some generated points; None without one."""
+        if not isinstance(self.learner, GANLearner):
+            return None
+        real, asked = (torch.from_numpy(points).to(self.device) for points in (self.data.val.take(slice(CODED)), as_points(mesh(box))))
+        logits, _ = self.learner.field(asked, real)
+        _, moves = self.learner.field(torch.from_numpy(made[:ARROWS]).to(self.device), real)
+        return Field(logits.cpu().numpy().reshape(MESH, MESH), moves.cpu().numpy().reshape(-1, 2))
+
     def evaluate(self) -> dict[str, Any]:
         """Means over the val images, and what else is looked at: a VAE's active units, the diversity of a GAN's samples."""
         val, sums, classes = self.data.val, dict[str, float](), self.learner.classes
@@ -85,10 +110,14 @@ class Monitor:
             for name, values in self.learner.held_out(images, self.config.train.seed, start, *labels).items():
                 sums[name] = sums.get(name, 0.0) + float(values.cpu().double().sum())
         means: dict[str, Any] = {name: total / len(val) for name, total in sums.items()}
+        if is_point(self.data.shape):
+            count = getattr(self.config.train, "measure_samples", PUBLISHED)
+            if min(count, len(val)) >= LEAST_SHOWN:
+                means |= watched(self.samples(count), val.take(slice(count)), parse(self.config.data.spec).source.mixture)
         match self.config.train:
             case VAETrain():
                 means["active_units"] = active_units(self.encode(self.data.val.take(slice(CODED)))[0])
-            case GANTrain(measure_samples=count) if count >= LEAST_SHOWN and len(val) >= LEAST_REAL:
+            case GANTrain(measure_samples=count) if count >= LEAST_SHOWN and len(val) >= LEAST_REAL and not is_point(self.data.shape):
                 extractor = pinned_extractor(self.data, self.pinned) if self.reference is None else None
                 if extractor is not None:
                     self.reference = Reference(self.data, count, extractor)

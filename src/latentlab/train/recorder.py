@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentlab.base.errors import OutOfSpace
-from latentlab.base.files import is_full, replace_with
-from latentlab.base.images import Images, grid, interleave, save_png
+from latentlab.base.files import is_full, replace_bytes, replace_with
+from latentlab.base.images import Images, grid, interleave, is_point, save_png
 from latentlab.base.jsonl import lines
 from latentlab.data import Data
 from latentlab.runs import checkpoints
@@ -88,9 +89,17 @@ class Recorder:
         """Keep held-out images, each row above its reconstructions."""
         return self._picture(self.folder.reconstructions, step, grid(interleave([originals, copies], COLUMNS), COLUMNS))
 
+    def scatter(self, step: int, samples: bytes, copies: bytes | None) -> list[Path]:
+        """Keep pictures of points of a step: of generated ones, and of reconstructions where there are any."""
+        kept = [(self.folder.samples, samples)] + ([] if copies is None else [(self.folder.reconstructions, copies)])
+        return [self._kept(folder, step, partial(replace_bytes, content=content)) for folder, content in kept]
+
     def _picture(self, folder: Path, step: int, picture: Images) -> Path:
+        return self._kept(folder, step, partial(save_png, picture))
+
+    def _kept(self, folder: Path, step: int, write: Callable[[Path], object]) -> Path:
         path = folder / f"step-{step:08d}.png"
-        self.attempt("a picture", lambda: save_png(picture, path))
+        self.attempt("a picture", lambda: write(path))
         return path
 
     def checkpoint(self, step: int, tensors: dict[str, Any], state: dict[str, Any], best: int | None) -> bool:
@@ -118,7 +127,7 @@ class Recorder:
         self.attempt(PLANE, lambda: replace_with(self.folder.path / PLANE, write))
 
     def latents(self, data: Data, encode: Callable[[Images], tuple[Any, Any]]) -> None:
-        """Write latents.npz (mean, std, label, index of up to 10,000 test images) and their thumbnails, one sheet."""
+        """Write latents.npz (mean, std, label, index of up to 10,000 test images) and their thumbnails, one sheet; points have none."""
         kept = slice(min(LATENTS, SHEET_PIXELS // math.prod(data.shape[:2])))
         images, labels = data.test.take(kept), data.test.labels
         mean, std = encode(images)
@@ -131,5 +140,7 @@ class Recorder:
                 np.savez(file, **arrays)
 
         self.attempt("latents.npz", lambda: replace_with(self.folder.path / "latents.npz", write))
+        if is_point(images.shape[1:]):
+            return
         sheet = grid(images, math.ceil(math.sqrt(len(images))), gap=0)
         self.attempt("thumbnails.png", lambda: save_png(sheet, self.folder.path / "thumbnails.png"))

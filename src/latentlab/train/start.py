@@ -18,6 +18,7 @@ import torch
 
 from latentlab.base.errors import Damaged, LabError, OutOfSpace, refusal
 from latentlab.base.files import is_full, replace_json, replace_text
+from latentlab.base.images import is_point
 from latentlab.base.machine import environment, threads
 from latentlab.base.texts import reason
 from latentlab.config import PIXELS
@@ -155,7 +156,7 @@ def create(
     engine, told = engine_of(config, data.shape, learner, device, remarks.append)
     engine = engine if group is None else group.lead(learner, device, config, data, bf16)
     facts = environment(device, int(config.train.threads), bf16) | told | about(data) | {"parameters": counts, "notes": remarks} | begun
-    if config.family == "gan":
+    if config.family == "gan" and not is_point(data.shape):
         facts["watched_by"] = pin(extractor_for(data))
 
     def fill(folder: RunFolder) -> Session:
@@ -216,7 +217,7 @@ def about(data: Data) -> dict[str, Any]:
         "images": {"train": len(data.train), "val": len(data.val), "test": len(data.test)},
         "class_names": list(data.class_names) if data.class_names else None,
         "class_shares": class_shares(data),
-        "pair_distance": mean_pair_distance(data.train.take(slice(PAIRED))) if len(data.train) > 1 else None,
+        "pair_distance": mean_pair_distance(data.train.take(slice(PAIRED))) if len(data.train) > 1 and not is_point(data.shape) else None,
         "skipped": list(data.skipped),
     }
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from latentlab.base.texts import Phrase, number, text
+from latentlab.config.sources import of_points
 from latentlab.runs.folder import RunFolder
 from latentlab.show.charts.columns import Columns, Doubles
 from latentlab.show.charts.panels import Bars, Lines, Series, Values
@@ -214,10 +215,11 @@ def reel(folder: RunFolder, columns: Columns, name: str, label: Phrase, kind: st
     """What a run has kept so far; `columns` are its metrics."""
     steps = [step for step, _ in folder.pictures(kept)]
     values = {"run": label, "step": "{step}", "epoch": "{epoch}"}
+    points = of_points(folder.config().data.spec)
     if kept == "samples":
-        alt = Phrase("viewer.alt", values | {"n": folder.config().train.sample_count})
+        alt = Phrase("viewer.alt.points" if points else "viewer.alt", values | {"n": folder.config().train.sample_count})
     else:
-        alt = Phrase("film.alt.reconstructions", values)
+        alt = Phrase("film.alt.reconstructions.points" if points else "film.alt.reconstructions", values)
     return Reel(name, label, kind, steps, columns.epochs_per_step, alt)
 
 

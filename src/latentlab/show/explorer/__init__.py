@@ -52,6 +52,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentlab.base.errors import LabError, refusal
+from latentlab.base.images import is_point
 from latentlab.config.layers import Convolution, Dense, TransposedConvolution, classes_of, parameter_count, pictures, shape_after
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
@@ -91,6 +92,8 @@ def pack_network(folder: RunFolder, name: str | None = None, precision: Precisio
     checkpoint = checkpoints.newest(folder.checkpoints, lambda text: print(f"latentlab: {text}", file=sys.stderr))
     with checkpoints.opening(checkpoint):
         height, width, channels = checkpoints.read_state(checkpoint)["image_shape"]
+    if is_point((height, width, channels)):
+        raise refusal("a network to show", "one of images", f"{folder.path}, of points", "Its pictures are in samples/.")
     described = pictures(config.model, (height, width, channels))
     name = name or next(known for known in described if known in DRAWING)
     if name not in described:

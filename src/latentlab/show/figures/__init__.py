@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentlab.base.images import Images, grid, save_png
+from latentlab.base.files import replace_bytes
+from latentlab.base.images import Images, grid, is_point, save_png
 from latentlab.base.texts import number, text
 from latentlab.runs.folder import RunFolder
 from latentlab.show.figures import style
@@ -112,7 +113,9 @@ def draw_curves(panel: Axes, rows: list[dict[str, Any]], curves: list[Curve], la
 
 
 def draw_samples(folder: RunFolder) -> Path | None:
-    """figures/samples.png: the last sample grid, enlarged without smoothing."""
+    """figures/samples.png: the last sample grid, enlarged without smoothing; of points the last picture as it is."""
+    if is_point(image_shape(folder)):
+        return _copied(folder, "samples")
     images = last_samples(folder)
     if not len(images):
         return None
@@ -120,6 +123,14 @@ def draw_samples(folder: RunFolder) -> Path | None:
     path = folder.figures / "samples.png"
     save_png(sheet, path, max(1, round(SAMPLES_PIXELS / sheet.shape[1])))
     return path
+
+
+def _copied(folder: RunFolder, kind: str) -> Path | None:
+    """figures/KIND.png: the last of the pictures that the run kept."""
+    pictures, path = folder.pictures(kind), folder.figures / f"{kind}.png"
+    if pictures:
+        replace_bytes(path, pictures[-1][1].read_bytes())
+    return path if pictures else None
 
 
 def draw_labelled(images: Images, rows: Sequence[str], columns: Sequence[str], path: Path, lang: str, scale: int = 2, gap: int = 2) -> Path:
@@ -143,7 +154,9 @@ def draw_labelled(images: Images, rows: Sequence[str], columns: Sequence[str], p
 
 
 def draw_reconstructions(folder: RunFolder, lang: str) -> Path | None:
-    """figures/reconstructions.png: held-out images above what the run makes of them."""
+    """figures/reconstructions.png: held-out images above what the run makes of them; of points the last picture as it is."""
+    if is_point(image_shape(folder)):
+        return _copied(folder, "reconstructions")
     originals, copies = reconstructed(folder)
     if not len(originals):
         return None

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from latentlab.base.images import Images, open_png
+from latentlab.base.images import Images, is_point, open_png
 from latentlab.config import BINARY
 from latentlab.measure.metrics import classes
 from latentlab.runs.folder import RunFolder
@@ -79,13 +79,13 @@ def image_shape(folder: RunFolder) -> tuple[int, int, int]:
 
 
 def cells(folder: RunFolder, kind: str, index: int = -1) -> Images:
-    """Every cell of a grid in "samples" or "reconstructions", row by row: uint8 [M, H, W, C]; empty without pictures.
+    """Every cell of a grid in "samples" or "reconstructions", row by row: uint8 [M, H, W, C]; empty without pictures and of points.
 
     The last row may end in blank cells.
     """
     pictures = folder.pictures(kind)
     height, width, channels = image_shape(folder)
-    if not pictures:
+    if not pictures or is_point((height, width, channels)):
         return np.empty((0, height, width, channels), np.uint8)
     path = pictures[index][1]
     file = open_png(path)

@@ -157,7 +157,7 @@ def _lede(c: Context) -> str:
     images = c.comparison.get("images") or environment.get("images") or {}
     latent = sorted({facts.latent_dim for facts in c.facts.values()})
     return c.say(
-        "page.lede",
+        c.fitting("page.lede", "page.lede.points"),
         runs=runs,
         data=_data_name(c),
         train=c.number(images.get("train", 0)),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from latentlab.base.images import Images
 from latentlab.base.texts import Phrase, catalogue, measured
+from latentlab.config.sources import of_points
 from latentlab.measure.metrics import Z
 from latentlab.runs.diagnosis import Finding, diagnose
 from latentlab.runs.diagnosis.sight import facts_of
@@ -47,6 +48,15 @@ class Context(Words):
     def columns(self) -> dict[str, Columns]:
         """The numbers of each run's metrics.jsonl."""
         return {name: Columns(folder.metrics()) for name, folder in self.runs.items()}
+
+    @cached_property
+    def of_points(self) -> bool:
+        """Whether every run learned from points, not from images."""
+        return all(of_points(folder.config().data.spec) for folder in self.runs.values())
+
+    def fitting(self, images: str, points: str) -> str:
+        """The key that is of images, or the one of points."""
+        return points if self.of_points else images
 
     def kind(self, run: str) -> str:
         """What colour a run has: "ae", "vae", "gan", or "gan-from-vae" for a GAN that started as a decoder."""

@@ -34,6 +34,8 @@ def scores_section(c: Context) -> str:
 
 def explorer_section(c: Context, content: dict[str, Any]) -> str:
     """The live decoders: the map, one z for all models, interpolation, arithmetic. Drawn by explorer.js."""
+    if c.of_points:
+        return ""
     if not content["models"]:
         return c.paragraph("page.no_decoder")
     without = [c.name(name) for name in c.runs if name not in {model["name"] for model in content["models"]}]
@@ -52,14 +54,15 @@ def samples_section(c: Context) -> str:
 
     Without JavaScript: the last grids.
     """
+    intro, where = c.fitting("viewer.intro", "viewer.intro.points"), c.fitting("viewer.where", "viewer.where.points")
     frames = {name: kept for name, folder in c.runs.items() if (kept := _frames(c, name, folder))}
     if not frames:
-        return c.paragraph("viewer.intro") + c.paragraph("viewer.empty")
+        return c.paragraph(intro) + c.paragraph("viewer.empty")
     words = {
         "play": c.plain("viewer.play"),
         "pause": c.plain("viewer.pause"),
         "share": c.plain("viewer.share", share="{share}"),
-        "where": c.plain("viewer.where", step="{step}", epoch="{epoch}", place="{place}", all="{all}"),
+        "where": c.plain(where, step="{step}", epoch="{epoch}", place="{place}", all="{all}"),
     }
     controls = tag(
         "div",
@@ -70,11 +73,13 @@ def samples_section(c: Context) -> str:
         hidden=True,
     )
     panels = tag("div", *(_viewer_panel(c, name, kept) for name, kept in frames.items()), class_="panels")
-    caption = tag("figcaption", c.say("viewer.caption"), " ", tag("span", c.say("viewer.keys"), class_="screen"))
+    caption = tag(
+        "figcaption", c.say(c.fitting("viewer.caption", "viewer.caption.points")), " ", tag("span", c.say("viewer.keys"), class_="screen")
+    )
     data = embedded_json({"words": words, "lang": c.lang}, class_="words")
     # The last picture of each run stands in its panel already; the script takes it from there.
     stored = c.shared.put_json([[*kept[:-1], kept[-1] | {"src": None}] for kept in frames.values()])
-    return c.paragraph("viewer.intro") + tag("figure", controls, panels, caption, data, class_="wide viewer", data_frames=stored)
+    return c.paragraph(intro) + tag("figure", controls, panels, caption, data, class_="wide viewer", data_frames=stored)
 
 
 def _frames(c: Context, name: str, folder: RunFolder) -> list[dict[str, Any]]:
@@ -93,9 +98,10 @@ def _viewer_panel(c: Context, name: str, frames: list[dict[str, Any]]) -> str:
     last, run = frames[-1], c.name(name)
     count = c.runs[name].config().train.sample_count
     at = {"step": c.number(last["step"]), "epoch": c.number(round(last["epoch"], 1))}
-    pattern = c.plain("viewer.alt", n=count, run=run, step="{step}", epoch="{epoch}")
-    shown = c.shared.image(last["src"], c.plain("viewer.alt", n=count, run=run, **at), data_alt=pattern)
-    where = tag("span", c.say("viewer.where", **at, place=len(frames), all=len(frames)), class_="where")
+    key = c.fitting("viewer.alt", "viewer.alt.points")
+    pattern = c.plain(key, n=count, run=run, step="{step}", epoch="{epoch}")
+    shown = c.shared.image(last["src"], c.plain(key, n=count, run=run, **at), data_alt=pattern)
+    where = tag("span", c.say(c.fitting("viewer.where", "viewer.where.points"), **at, place=len(frames), all=len(frames)), class_="where")
     back, on = (
         tag("button", escape(sign), type="button", data_by=by, aria_label=c.plain(key, run=run), hidden=True)
         for sign, by, key in (("‹", -1, "viewer.previous"), ("›", 1, "viewer.next"))
@@ -106,6 +112,8 @@ def _viewer_panel(c: Context, name: str, frames: list[dict[str, Any]]) -> str:
 def reconstructions_section(c: Context) -> str:
     """The same held-out images above what each run with an encoder makes of them."""
     folders = {name: folder for name, folder in c.runs.items() if c.facts[name].family != "gan"}
+    if c.of_points:
+        return _pairs(c, folders)
     rows = _reconstruction_rows(c, folders)
     if len(rows) < 2:
         return ""
@@ -122,6 +130,15 @@ def reconstructions_section(c: Context) -> str:
         bands.append(tag("div", *lines, class_="band"))
     caption = tag("figcaption", c.say("reconstructions.caption", errors=errors))
     return c.paragraph("reconstructions.intro") + tag("figure", *bands, caption, class_="copies wide")
+
+
+def _pairs(c: Context, folders: dict[str, RunFolder]) -> str:
+    """The last picture of each run's reconstructions of points; "" where there is none."""
+    last = {name: kept[-1][1] for name, folder in folders.items() if (kept := folder.pictures("reconstructions"))}
+    shown = [
+        tag("div", tag("h4", c.label(name)), c.shared.image(small_file(path), c.name(name)), class_="panel") for name, path in last.items()
+    ]
+    return c.paragraph("reconstructions.intro.points") + tag("figure", tag("div", *shown, class_="panels"), class_="wide") if shown else ""
 
 
 def _reconstruction_rows(c: Context, folders: dict[str, RunFolder]) -> list[tuple[str, str, Images]]:

@@ -17,11 +17,12 @@ import numpy as np
 import streamlit as st
 
 from latentlab.base.errors import LabError
-from latentlab.base.images import Images, grid, to_pil
+from latentlab.base.images import Images, as_arrays, grid, is_point, to_pil
 from latentlab.base.texts import number
 from latentlab.lab.pool import spawn
 from latentlab.models.sampling import Prior
 from latentlab.runs.checkpoints import stamp
+from latentlab.show.figures.plane import scatter_png
 from latentlab.studio.overview import Overview
 from latentlab.studio.state import asked, chosen, lang, plain, say, told
 from latentlab.studio.views import one_trained
@@ -100,16 +101,20 @@ def _drawn(path: Path, checkpoint: tuple[str, int, int], count: int, seed: int, 
 
 
 def _show(run: Overview, images: Images, seed: int, truncation: float | None) -> None:
-    """The grid, and the two files."""
-    sheet = np.asarray(grid(images))
-    scale = max(1, PIXELS // sheet.shape[1])
-    shown = sheet.repeat(scale, 0).repeat(scale, 1)
+    """The grid, or the scatter of points, and the two files."""
+    shown: Any
+    if is_point(images.shape[1:]):
+        shown = picture = scatter_png(images)
+    else:
+        sheet = np.asarray(grid(images))
+        scale, picture = max(1, PIXELS // sheet.shape[1]), png_bytes(sheet)
+        shown = sheet.repeat(scale, 0).repeat(scale, 1)
+        shown = shown[..., 0] if shown.shape[-1] == 1 else shown
     said = say("studio.generate.alt", n=number(len(images), lang()), run=run.name, seed=seed, step=number(run.step, lang()))
     stem = f"{run.name.replace('/', '-')}-seed-{seed}" + (f"-truncation-{truncation:g}" if truncation else "")
     with st.container(horizontal=True):
-        _download("png", png_bytes(sheet), f"{stem}.png", "image/png", ":material/image:")
+        _download("png", picture, f"{stem}.png", "image/png", ":material/image:")
         _download("npz", npz_bytes(images), f"{stem}.npz", "application/octet-stream", ":material/data_array:")
-    shown = shown[..., 0] if shown.shape[-1] == 1 else shown
     st.image(shown, alt=said, caption=plain(said), width="content", output_format="PNG")  # as JPEG its pixels would be others
 
 
@@ -128,9 +133,9 @@ def png_bytes(sheet: Any) -> bytes:
 
 
 def npz_bytes(images: Images) -> bytes:
-    """Images as `latentlab sample --out FILE.npz` writes them: `images` uint8 [N, H, W, C]."""
+    """Images or points as `latentlab sample --out FILE.npz` writes them."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, images=images)
+    np.savez_compressed(buffer, **as_arrays(images))  # type: ignore[arg-type]
     return buffer.getvalue()
 
 
@@ -226,5 +231,6 @@ def _answer(process: subprocess.Popen[bytes], question: dict[str, Any]) -> Image
     head = json.loads(process.stdout.readline())
     if "refused" in head:
         return str(head["refused"])
-    content = process.stdout.read(math.prod(head["shape"]))
-    return np.frombuffer(content, np.uint8).reshape(head["shape"])
+    kind: Any = np.dtype(head["type"])
+    content = process.stdout.read(math.prod(head["shape"]) * kind.itemsize)
+    return np.frombuffer(content, kind).reshape(head["shape"])

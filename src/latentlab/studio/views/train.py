@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from latentlab.base.errors import LabError
-from latentlab.base.images import Images
+from latentlab.base.images import Images, is_point
 from latentlab.base.texts import number
 from latentlab.config.layers import (
     Activation,
@@ -33,6 +33,7 @@ from latentlab.config.parts import DataConfig
 from latentlab.config.presets import DECODER_FORM, PRESETS, length_for, preset
 from latentlab.config.schema import Config
 from latentlab.show.charts.payload import capital
+from latentlab.show.figures.plane import scatter_png
 from latentlab.studio import datasets as sources
 from latentlab.studio import server, watch
 from latentlab.studio.actions import train
@@ -122,7 +123,7 @@ def _with_data(library: Library, config: Config) -> Config:
     if config.preset == "gan-from-vae":
         st.caption(say("studio.train.from_data", data=plain(sources.choice_of(config.data.spec, library.data_root))))
         return config
-    names = sources.choices(library.data_root)
+    names = sources.choices_for(config.data, library.data_root)
     choice = partial(st.selectbox, say("studio.train.data"), names, format_func=_data_label, help=say("studio.train.data.help"))
     name = chosen("train:data", DATA, names, names[0], choice if shown(DATA) else None)
     changed = {"data.spec": sources.spec_of(name, library.data_root)}
@@ -157,6 +158,10 @@ def _preview(config: DataConfig) -> sources.Preview | None:
         st.error(plain(told(error)), icon=":material/error:")
         return None
     height, width, channels = seen.shape
+    if is_point(seen.shape):
+        said = say("studio.train.points", n=number(len(seen.images), lang()), all=number(seen.count, lang()))
+        st.image(scatter_png(seen.images), alt=said, caption=said)
+        return seen
     kind = say("page.grey" if channels == 1 else "page.color")
     st.image(
         _strip(seen.images),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.files import check_writable
+from latentlab.base.images import is_point
 
 if TYPE_CHECKING:
     from latentlab.runs.trained import Trained
@@ -49,6 +50,8 @@ def export(run: Trained, format: str, out: str | Path, lang: str = "en") -> list
     """
     if format not in FORMATS:
         raise refusal("format", "one of " + ", ".join(FORMATS), format)
+    if is_point(run.image_shape) and format != "tensorboard":
+        raise refusal("format", "tensorboard for a run of points: the others are written for images", format)
     chosen, place = FORMATS[format], Path(out).expanduser()
     if chosen.ending and place.suffix.lower() != chosen.ending:
         raise refusal("out", f"a file that ends in {chosen.ending}", str(out))
