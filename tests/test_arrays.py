@@ -177,5 +177,5 @@ def test_arrays_are_of_the_sizes_that_models_take(shape: tuple[int, ...], cache)
 
 @pytest.mark.parametrize("spec", ["npz:", "folder: ", "digits:", "mnist:x"])
 def test_a_path_is_given_where_a_source_has_one_and_only_there(spec: str) -> None:
-    with pytest.raises(ll.LabError, match=r"data\.spec must be digits.*npz:FILE. Got"):
+    with pytest.raises(ll.LabError, match=r"data\.spec must be digits.*npz:FILE or an address such as .*. Got"):
         ll.load_data(spec)

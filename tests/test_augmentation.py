@@ -149,7 +149,7 @@ def test_the_share_follows_the_logits_of_the_batch(name: str, loss: str, tiny) -
     assert 0 < int(drawn[-1].sum()) < 16
     discriminator = gan.networks["discriminator"]
     x = gan.augment.shown(to_unit(batch), *drawn)
-    z, *changes = gan._fakes("discriminator", "fake", moment, 0, batch)
+    z, *changes = gan._fakes("discriminator", "fake", moment, 0, (batch, None))
     fake = gan.augment.shown(torch.sigmoid(gan.networks["generator"](z)), *changes)
     for parameter in list(discriminator.parameters())[-1:]:
         parameter.data += 5.0  # every logit is positive: a constant says nothing where differences count

@@ -204,7 +204,7 @@ def test_r1_comes_every_few_steps_for_all_of_them_and_at_the_first_of_several_up
     assert every[0] != without[0]
     rare, often = make(tiny("art-gan", r1_weight=2.0, r1_steps=8)), make(tiny("art-gan", r1_weight=16.0, r1_steps=1))
     first = images(rare.images_per_step)
-    assert rare._penalty(to_unit(first), None, None) == often._penalty(to_unit(first), None, None)
+    assert rare._penalty(to_unit(first), None, None, None) == often._penalty(to_unit(first), None, None, None)
     moved = run(often, 1), run(rare, 1)
     assert moved[0] == moved[1]  # one penalty of eight steps weighs as much as eight times the weight at one
     between, other = snapshot(rare), make(tiny("art-gan", r1_weight=0.0))
@@ -229,7 +229,7 @@ def test_each_penalty_adds_its_own_and_the_paired_game_pairs(tiny) -> None:
     learner = make(tiny("conv-gan", **PAIRED, discriminator_updates=1))
     assert isinstance(learner, GANLearner)
     batch, moment, discriminator = images(learner.images_per_step), Moment(0, 0), learner.networks["discriminator"]
-    x, z = learner._real(batch, moment, 0)
+    x, z = learner._real((batch, None), moment, 0)
     fake = learner._made(z)
     share = torch.rand(16, generator=torch_generator("cpu", 0, "penalty", 0, 0))
     pairs = torch.nn.functional.softplus(discriminator(fake) - discriminator(x))
