@@ -140,8 +140,8 @@ def test_settings_of_images_and_networks_of_pixels_are_refused() -> None:
             ll.preset("point-gan", **changes)
     with pytest.raises(LabError, match="engine must be torch with points"):
         ll.preset("point-vae", engine="keras")
-    with pytest.raises(LabError, match="likelihood must be gaussian with points"):
-        ll.preset("mlp-vae", data="ring")
+    with pytest.raises(LabError, match="likelihood must be auto with points"):
+        ll.preset("mlp-vae", data="ring", likelihood="bernoulli")
     with pytest.raises(LabError, match="reconstruction must be mse with points"):
         ll.preset("conv-ae", data="grid")
     with pytest.raises(LabError, match="left out with points"):
@@ -258,7 +258,7 @@ def test_modes_and_quality_are_counted_as_published() -> None:
 
 def test_scores_of_points_have_the_floors_of_other_real_points() -> None:
     data = ll.load_data("ring")
-    real = Real(data.test.take(slice(1_000)), None, data.train.take(slice(1_000)), data.test.images, data.train, "ring", None)
+    real = Real(data.test.take(slice(1_000)), None, data.train.take(slice(1_000)), data.test.images, data.train, "ring", None, None)
     found = point_scores(data.train.take(slice(1_000, 4_000)), real, RING)
     scores = found["scores"]
     assert (scores["modes"]["value"], scores["modes"]["floor"], scores["modes"]["n"]) == (8, 8, 2_500)
