@@ -17,7 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 import latentlab as ll
 from latentlab.base.images import grid, interleave, save_png
 from latentlab.base.texts import Phrase
-from latentlab.config.presets import preset
+from latentlab.config.presets import fitted, preset
 from latentlab.measure.compare import comparison
 from latentlab.models import build
 from latentlab.models.learner import encode
@@ -55,7 +55,7 @@ def blobs(count: int, seed: int = 0, channels: int = 1, width: float = 3.0) -> n
 def fake_run(path: Path, name: str, *, epochs: int = 4, names: list[str] | None = None, channels: int = 1, **changes: Any) -> RunFolder:
     """A finished run of "ae", "vae", "gan" or "gan-from-vae", 10 steps an epoch, measured on 40 test images."""
     names = NAMES if names is None else names
-    config = preset(PRESETS[name], **{"model.upsampling": "free"} | changes)  # settled, as training leaves it
+    config = fitted(preset(PRESETS[name], **{"model.upsampling": "free"} | changes), (28, 28, channels))  # settled, as training leaves it
     folder = RunFolder(path)
     path.mkdir(parents=True)
     (path / "config.json").write_text(config.to_json(), encoding="utf-8")

@@ -32,7 +32,7 @@ from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
 from latentlab.train.events import Started, Stepped
 from latentlab.train.exchange.card import card
-from latentlab.train.group import own_images
+from latentlab.train.group import own_batch
 from latentlab.train.loop import events
 from latentlab.train.start import create
 
@@ -197,7 +197,7 @@ def test_each_process_reads_its_own_shards_images_alone(tiny) -> None:
         noting = replace(whole, train=Noting(whole.train.source, whole.train.indices))
         for step in range(12):
             position = step * learner.images_per_step
-            images = own_images(TorchEngine(learner, CPU), config, noting, position)
+            images = own_batch(TorchEngine(learner, CPU), config, noting, position).images
             rows = step_indices(config.train, position, learner.images_per_step, len(whole.train))
             halves = images.reshape(2, 2, -1, *whole.shape), whole.train.take(rows).reshape(2, 2, -1, *whole.shape)
             assert np.array_equal(halves[0][:, rank], halves[1][:, rank])

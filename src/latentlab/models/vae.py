@@ -59,13 +59,15 @@ class VAELearner(EncoderDecoder):
         """The loss with β as at this moment, and its two parts."""
         encode, decode = (compute.begin() for compute in self.computes)
         q: Posterior = encode(x)
-        beta, kl = self.beta_at(moment.step), kl_to_standard_normal(q.mean, q.log_var)  # [N, Z]
+        beta = self.beta_at(moment.step)
         if self.draws > 1:
             loss, reconstruction = self._bound(x, q, epsilon, labels, decode, beta)
+            kl = kl_to_standard_normal(q.mean, q.log_var)  # [N, Z]
             return {"loss_nats": loss, "reconstruction_nats": reconstruction, "kl_nats": kl.sum(1).mean()}
         z = q.mean + (0.5 * q.log_var).exp() * epsilon  # [N, Z]
         outputs = self._settled(decode(coded(z, labels)).float(), x)  # [N, P, H, W]
         reconstruction = self.likelihood.nats(outputs, x).mean()
+        kl = kl_to_standard_normal(q.mean, q.log_var)  # [N, Z], after the rest: gradients are added in the order of what they are of
         loss = reconstruction + beta * self._charged(kl, moment.step)
         if self.own_loss is not None:
             loss = per_image(self.own_loss, x, self.likelihood.logits(outputs), q.mean, q.log_var).mean()
