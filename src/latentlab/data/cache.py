@@ -157,8 +157,14 @@ class Building:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if not isinstance(error, KeyboardInterrupt | Unreachable):  # after which it is gone on with
-            shutil.rmtree(self.folder, ignore_errors=True)
+        if isinstance(error, KeyboardInterrupt | Unreachable):  # after which it is gone on with
+            return
+        gone = self.folder.with_name(f"{self.folder.name}-{os.getpid()}")
+        try:
+            self.folder.rename(gone)  # at once: in one that is half removed, a slower process would make pieces anew
+        except OSError:
+            gone = self.folder
+        shutil.rmtree(gone, ignore_errors=True)
 
     def path(self, text: str, number: int) -> Path:
         """Where a piece lies, without a suffix."""
