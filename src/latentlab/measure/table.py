@@ -44,7 +44,7 @@ SQUARED_DISTANCE = Wording("squared distance of features", "compare.unit.squared
 SQUARED_MMD = Wording("squared MMD of features × 1,000", "compare.unit.squared-mmd")
 SHARE = Wording("share", "compare.unit.share")
 SHARE_OF_NEIGHBOURS = Wording("share, k = {k}", "compare.unit.share-k")
-MODES = Wording("of {k} modes", "compare.unit.modes")
+MODES = Wording("of {all} modes", "compare.unit.modes")
 
 GREY = Wording("binary cross-entropy on grey pixels: not a likelihood", "compare.noted.grey")
 _TOO_HIGH = "the distance is far too high; compare with its floor, and go by KID"
@@ -221,7 +221,7 @@ def estimate_score(name: str, estimate: Estimate, n: int, floor: float | None = 
     What is infinite is null.
     """
     entry: Entry = {"value": finite(estimate.value), "ci95": [finite(estimate.low), finite(estimate.high)]}
-    entry |= {"unit": unit(name) if k is None else unit(name, k=k), "n": n}
+    entry |= {"unit": unit(name) if k is None else unit(name, k=k, all=k), "n": n}
     if floor is not None:
         entry["floor"] = finite(floor)
     return {name: entry | {key: value for key, value in more.items() if value is not None}}
