@@ -30,12 +30,12 @@ from latentlab.train.start import create
 
 SAMPLES = 26_000
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {  # name: preset, changed fields
-    "packing 2": ("sn-gan", {"model.packing": 2}),
-    "sn-gan": ("sn-gan", {}),
     "relativistic": (
         "sn-gan",
         {"loss": "relativistic", "model.discriminator_normalization": "none", "r1_weight": 1.0, "r2_weight": 1.0, "r1_steps": 1},
     ),
+    "packing 2": ("sn-gan", {"model.packing": 2}),
+    "sn-gan": ("sn-gan", {}),
 }
 
 

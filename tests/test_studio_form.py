@@ -14,7 +14,7 @@ from PIL import Image
 from latentlab.base.errors import LabError
 from latentlab.base.texts import catalogue, number, reworded
 from latentlab.config.field import Field, Unfit, written
-from latentlab.config.layers import fit_model, networks, parameter_count
+from latentlab.config.layers import fit_model, parameter_count, pictures
 from latentlab.config.parts import DataConfig
 from latentlab.config.presets import PRESETS, arguments, preset
 from latentlab.config.schema import Config
@@ -164,7 +164,7 @@ def test_the_drawn_networks_count_every_parameter(name: str, monkeypatch: pytest
 
     monkeypatch.setattr(shapes, "say", lambda key, **values: key)
     config = preset(name)
-    for network, layers in networks(fit_model(config.model, (28, 28, 1)), (28, 28, 1)).items():
+    for network, layers in pictures(fit_model(config.model, (28, 28, 1)), (28, 28, 1)).items():
         start = (config.model.latent_dim,) if network in ("decoder", "generator") else (1, 28, 28)
         rows = shapes.rows(layers, start)
         assert sum(row.parameters for row in rows) == parameter_count(layers)

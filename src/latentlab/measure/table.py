@@ -225,7 +225,7 @@ def estimate_score(name: str, estimate: Estimate, n: int, floor: float | None = 
     What is infinite is null.
     """
     entry: Entry = {"value": finite(estimate.value), "ci95": [finite(estimate.low), finite(estimate.high)]}
-    entry |= {"unit": unit(name) if k is None else unit(name, k=k), "n": n}
+    entry |= {"unit": unit(name) if k is None else unit(name, k=k, all=k), "n": n}
     if floor is not None:
         entry["floor"] = finite(floor)
     return {name: entry | {key: value for key, value in more.items() if value is not None}}

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from latentlab.base import __version__
 from latentlab.base.errors import LabError, Lost, NonFinite, refusal
+from latentlab.base.images import is_point
 from latentlab.base.machine import keep_freed_memory, threads
 from latentlab.base.processes import place
 from latentlab.base.signals import StopFlag
@@ -238,7 +239,7 @@ def own_batch(engine: TorchEngine, config: Config, data: Data, position: int) ->
     rows, shards = step_indices(config.train, position, engine.images_per_step, len(data.train)), engine.learner.shards
     mine = np.zeros(len(rows), bool)
     mine.reshape(-1, shards.count, config.train.batch_size // shards.count)[:, list(shards.mine)] = True
-    images = np.zeros((len(rows), *data.shape), data.train.take(rows[:1]).dtype)
+    images = np.zeros((len(rows), *data.shape), np.float32 if is_point(data.shape) else np.uint8)
     images[mine] = data.train.take(rows[mine])
     return Batch(images, None if data.train.labels is None else data.train.labels[rows])
 
