@@ -61,6 +61,7 @@ FAMILIES = {
         "train.beta_warmup_steps": 9,
         "model.binarization": "dynamic",
     },
+    "vae-gan": {"model.channels": (4, 8), "model.hidden": (16,), "model.latent_dim": 3, "model.discriminator_channels": (4, 8)},
     "sn-gan": {"model.channels": (4, 8), "model.hidden": (16,), "model.latent_dim": 3, "model.discriminator_channels": (4, 8)},
     "conv-gan": {
         "model.channels": (4, 8),

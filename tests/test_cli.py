@@ -184,7 +184,7 @@ def test_the_default_folder_counts_up(tmp_path: Path, capsys, monkeypatch) -> No
         (["train", "sn-gan", "--learning-rate", "1"], ["of mlp-ae, mlp-vae", "It has --generator-learning-rate and --disc"]),
         (
             ["train", "sn-gan", "--beta", "4"],
-            ["--beta 4 is not an option of sn-gan, but of mlp-vae, iwae-1layer, conv-vae, keras-vae, point-vae. `latentlab"],
+            ["--beta 4 is not an option of sn-gan, but of mlp-vae, iwae-1layer, conv-vae, vae-gan, keras-vae, point-vae. `latentlab"],
         ),
         (["train", "mlp-vae", "--lr", "0.1"], ["Did you mean --learning-rate?"]),
         (["train", "mlp-vae", "--epochs", "1e308"], ["--epochs", "at most 1e+30"]),

@@ -79,7 +79,7 @@ def test_metrics_tell_the_rate_of_the_last_step_and_a_change_multiplies(tiny, tm
     train = session.config.train
     expected = {step: (1e-3 if step <= 7 else 5e-3) * rate_scale(train, 16 * (step - 1)) for step in range(3, 19, 3)}
     assert told == pytest.approx(expected, rel=1e-12)
-    assert session.engine.twin().adam.learning_rate * session.engine.twin().adam.scale == pytest.approx(told[18])
+    assert session.engine.twin().adams["adam"].learning_rate * session.engine.twin().adams["adam"].scale == pytest.approx(told[18])
     gan = ll.train(tiny("sn-gan", **{"train.steps": 3, "train.rate_halflife_images": 32}), tmp_path / "gan")
     [row] = [row for row in gan.metrics() if row["split"] == "train"]
     assert (row["generator_learning_rate"], row["discriminator_learning_rate"]) == pytest.approx((5e-4, 5e-4))

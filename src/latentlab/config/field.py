@@ -32,6 +32,11 @@ def option(default: Any, help: str, **about: Any) -> Any:
     return dataclasses.field(default=default, metadata={"help": help, **about})
 
 
+def again(holder: type[Any], leaf: str, default: Any) -> Any:
+    """The declaration of a field that `holder` has, with another default."""
+    return dataclasses.field(default=default, metadata=next(f.metadata for f in dataclasses.fields(holder) if f.name == leaf))
+
+
 @dataclass(frozen=True)
 class Field:
     """A named value with its type and bounds, the same for the command line, a form and a file."""

@@ -15,7 +15,7 @@ from latentlab.base.errors import refusal
 from latentlab.base.images import is_point
 from latentlab.base.texts import reason
 from latentlab.config import PIXELS, Likelihood, Scale
-from latentlab.config.parts import AutoencoderModel, GANModel, ModelConfig, NetworkConfig, PriorConfig, VAEModel
+from latentlab.config.parts import AutoencoderModel, GANModel, JudgedConfig, ModelConfig, NetworkConfig, PriorConfig, VAEModel
 
 Shape = tuple[int, ...]
 
@@ -185,13 +185,14 @@ def fit_model(model: ModelConfig, shape: Shape, plain: bool = False) -> ModelCon
     if isinstance(model, VAEModel) and model.likelihood == "auto" and is_point(shape):
         model = replace(model, likelihood="gaussian")
     elif isinstance(model, VAEModel) and model.likelihood == "auto":
-        model = replace(model, likelihood="bernoulli" if plain or shape[2] == 1 or model.binarization != "none" else COLOUR)
+        binary, judged = plain or shape[2] == 1 or model.binarization != "none", model.discriminator_channels
+        model = replace(model, likelihood="bernoulli" if binary else "gaussian-optimal" if judged else COLOUR)
     if model.upsampling == "auto":
         model = replace(model, upsampling="smooth" if size > LARGEST_FREE else "free")
     if model.stages == "exact":
         return model
     channels = fit_stages(model.channels, size)
-    if isinstance(model, GANModel):
+    if isinstance(model, JudgedConfig):
         return replace(model, channels=channels, discriminator_channels=fit_stages(model.discriminator_channels, size))
     return replace(model, channels=channels)
 
@@ -290,26 +291,29 @@ def decoder_layers(model: NetworkConfig, shape: Shape) -> Layers:
     return (*layers, *scales)
 
 
-def discriminator_layers(model: GANModel, shape: Shape) -> Layers:
+def discriminator_layers(model: VAEModel | GANModel, shape: Shape) -> Layers:
     """Images (C, H, W) to one logit (1,): large for real. Of a class-conditional one to 1 + K: what each class adds stands behind."""
     return _downward(
         model.discriminator_channels,
         model.discriminator_hidden,
         "leaky_relu",
         model.discriminator_normalization,
-        (*shape[:2], shape[2] * model.packing),
+        (*shape[:2], shape[2] * (model.packing if isinstance(model, GANModel) else 1)),
         1 + classes_of(model),
         first_normalized=False,  # DCGAN: no batch norm at the discriminator's input
-        deviation=model.discriminator_deviation,
+        deviation=isinstance(model, GANModel) and model.discriminator_deviation,
         blocks=model.discriminator_blocks,
     )
 
 
 def networks(model: AutoencoderModel | VAEModel | GANModel, shape: Shape) -> dict[str, Layers]:
-    """The two networks of a model for images of `shape` (H, W, C), by name."""
+    """The networks of a model for images of `shape` (H, W, C), by name."""
     match model:
         case AutoencoderModel() | VAEModel():
-            return {"encoder": encoder_layers(model, shape), "decoder": decoder_layers(model, shape)}
+            coders = {"encoder": encoder_layers(model, shape), "decoder": decoder_layers(model, shape)}
+            if isinstance(model, VAEModel) and model.discriminator_channels:
+                coders["discriminator"] = discriminator_layers(model, shape)
+            return coders
         case GANModel():
             return {"generator": decoder_layers(model, shape), "discriminator": discriminator_layers(model, shape)}
         case _:

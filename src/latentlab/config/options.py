@@ -29,15 +29,15 @@ class Options(TypedDict, total=False):
     reconstruction: Literal["mse", "bce"]
     conditional: bool
     classes: int
+    discriminator_channels: tuple[int, ...]
+    discriminator_hidden: tuple[int, ...]
+    discriminator_blocks: int
+    discriminator_normalization: Literal["none", "batch", "spectral"]
     likelihood: Literal[
         "bernoulli", "continuous-bernoulli", "gaussian", "gaussian-learned", "gaussian-optimal", "logistic", "logistic-mixture", "auto"
     ]
     deviation: float
     binarization: Literal["none", "dynamic"]
-    discriminator_channels: tuple[int, ...]
-    discriminator_hidden: tuple[int, ...]
-    discriminator_blocks: int
-    discriminator_normalization: Literal["none", "batch", "spectral"]
     packing: int
     discriminator_deviation: bool
     epochs: float
@@ -72,6 +72,7 @@ class Options(TypedDict, total=False):
     capacity_nats: float
     capacity_steps: int
     importance_samples: int
+    feature_weight: float
     importance_gradient: Literal["reparameterised", "doubly"]
     loss: Any
     generator_learning_rate: float

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from latentlab.config import GAMES, EngineName, Likelihood, Loss, Reconstruction
-from latentlab.config.field import Field, declared, option
+from latentlab.config.field import Field, again, declared, option
 from latentlab.config.sources import valid
 
 
@@ -78,6 +78,23 @@ class PriorConfig(NetworkConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class JudgedConfig(PriorConfig):
+    """Those, and a discriminator of what they draw."""
+
+    discriminator_channels: tuple[int, ...] = option(
+        (),
+        "output channels of the discriminator's stride-2 convolutions; a VAE has no discriminator without them (Larsen et al. 2016)",
+        minimum=1,
+        maximum=4096,
+    )
+    discriminator_hidden: tuple[int, ...] = option((), "widths of the discriminator's dense layers", minimum=1, maximum=16_384)
+    discriminator_blocks: int = option(0, "residual blocks after each of the discriminator's convolutions", minimum=0, maximum=8)
+    discriminator_normalization: Literal["none", "batch", "spectral"] = option(
+        "spectral", "spectral: every layer divided by its largest singular value (Miyato et al. 2018)"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class AutoencoderModel(NetworkConfig):
     """An autoencoder (Rumelhart, Hinton & Williams 1986): code = encoder(x), reconstruction = sigmoid(decoder(code))."""
 
@@ -85,8 +102,11 @@ class AutoencoderModel(NetworkConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VAEModel(PriorConfig):
-    """A variational autoencoder (Kingma & Welling 2014): Gaussian posterior, standard normal prior."""
+class VAEModel(JudgedConfig):
+    """A variational autoencoder (Kingma & Welling 2014): Gaussian posterior, standard normal prior.
+
+    With a discriminator it reconstructs what that one makes of an image, and its decoder is a generator too (Larsen et al. 2016).
+    """
 
     likelihood: Literal[Likelihood, "auto"] = option(
         "auto",
@@ -99,17 +119,11 @@ class VAEModel(PriorConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GANModel(PriorConfig):
+class GANModel(JudgedConfig):
     """A generative adversarial network (Goodfellow et al. 2014): the decoder as generator, and a discriminator."""
 
-    discriminator_channels: tuple[int, ...] = option(
-        (32, 64), "output channels of the discriminator's stride-2 convolutions", minimum=1, maximum=4096
-    )
-    discriminator_hidden: tuple[int, ...] = option((128,), "widths of the discriminator's dense layers", minimum=1, maximum=16_384)
-    discriminator_blocks: int = option(0, "residual blocks after each of the discriminator's convolutions", minimum=0, maximum=8)
-    discriminator_normalization: Literal["none", "batch", "spectral"] = option(
-        "spectral", "spectral: every layer divided by its largest singular value (Miyato et al. 2018)"
-    )
+    discriminator_channels: tuple[int, ...] = again(JudgedConfig, "discriminator_channels", (32, 64))
+    discriminator_hidden: tuple[int, ...] = again(JudgedConfig, "discriminator_hidden", (128,))
     packing: int = option(
         1, "images that the discriminator judges together, all real or all generated (Lin et al. 2018)", minimum=1, maximum=8
     )
@@ -209,6 +223,11 @@ class VAETrain(CoderTrain):
     capacity_steps: int = option(0, "steps over which capacity_nats rises linearly from 0", minimum=0)
     importance_samples: int = option(
         1, "z drawn for each image: with more than one the importance-weighted bound (Burda et al. 2016)", minimum=1, maximum=1000
+    )
+    feature_weight: float = option(
+        1.0,
+        "with a discriminator: weight, in the decoder's loss, of its features' reconstruction beside its verdict (γ, Larsen et al. 2016)",
+        minimum=0,
     )
     importance_gradient: Literal["reparameterised", "doubly"] = option(
         "reparameterised",

@@ -99,6 +99,19 @@ def conv_vae() -> Config:
     return Config(preset="conv-vae", model=VAEModel(activation="elu"), train=VAETrain(epochs=10.0, ema_halflife_images=5_000))
 
 
+def vae_gan() -> Config:
+    """VAE that reconstructs what a discriminator makes of an image; its decoder is the generator against that discriminator.
+
+    Source: Larsen et al. 2016. `conv-vae`'s networks and `sn-gan`'s discriminator, whose last maps are what is reconstructed, in place
+    of the paper's batch-normalised ones for faces; Adam in place of RMSProp, averaged weights.
+    """
+    return Config(
+        preset="vae-gan",
+        model=VAEModel(activation="elu", discriminator_channels=(32, 64)),
+        train=VAETrain(epochs=10.0, batch_size=64, adam_beta1=0.0, adam_beta2=0.99, ema_halflife_images=10_000),
+    )
+
+
 def conv_gan() -> Config:
     """Convolutional GAN: latent 100, dense to 7 x 7 x 256, transposed convolutions to 128 and to the image, batch norm.
 
@@ -300,6 +313,7 @@ PRESETS: dict[str, Callable[[], Config]] = {
     "iwae-1layer": iwae_1layer,
     "conv-ae": conv_ae,
     "conv-vae": conv_vae,
+    "vae-gan": vae_gan,
     "conv-gan": conv_gan,
     "art-gan": art_gan,
     "sn-gan": sn_gan,

@@ -23,6 +23,7 @@ from latentlab.config.parts import (
     DataConfig,
     GANModel,
     GANTrain,
+    JudgedConfig,
     ModelConfig,
     PriorConfig,
     VAEModel,
@@ -34,6 +35,7 @@ from latentlab.config.sources import named, of_points
 Family = Literal["ae", "vae", "gan"]
 Kind = Literal["ae", "vae", "gan", "gan-from-vae"]
 OF_POINTS: Mapping[str, tuple[Any, ...]] = {  # what fields may be where points are learned from, in fp32 and without bytes
+    "model.discriminator_channels": ((),),
     "model.likelihood": ("auto", "gaussian", "gaussian-learned", "gaussian-optimal"),
     "model.conditional": (False,),
     "model.binarization": ("none",),
@@ -108,6 +110,17 @@ class Config:
         foreign = charges | {"model.likelihood": model.likelihood not in ("auto", "bernoulli")}
         if train.engine == "keras" and (names := [name for name, value in foreign.items() if value]):
             raise refusal(names[0], reason("must.not_keras"), self.values()[names[0]], reason("use", option="--engine torch"))
+        if model.discriminator_channels:
+            self._check_judged(train, model)
+
+    def _check_judged(self, train: VAETrain, model: VAEModel) -> None:
+        """What a VAE's discriminator asks of the rest: of p(x|z) nothing is learned but its mean. Raises LabError."""
+        if model.likelihood in ("gaussian-learned", "logistic", "logistic-mixture"):
+            raise refusal("model.likelihood", reason("must.mean_alone"), model.likelihood)
+        if train.importance_samples > 1:
+            raise refusal("train.importance_samples", reason("must.one_judged"), train.importance_samples)
+        if train.engine == "keras" or self.own:
+            raise refusal("model.discriminator_channels", reason("must.plain"), model.discriminator_channels)
 
     def _check_blocks(self) -> None:
         """What residual blocks ask of their network. Raises LabError."""
@@ -117,9 +130,10 @@ class Config:
                     raise refusal(f"model.{name}", reason("must.maps", channels=f"model.{channels}"), blocks)
                 if self.train.engine == "keras":
                     raise refusal(f"model.{name}", reason("must.not_keras"), blocks, reason("use", option="--engine torch"))
-        if isinstance(self.model, GANModel) and self.model.discriminator_normalization == "spectral" and self.model.discriminator_blocks:
+        model = self.model
+        if isinstance(model, JudgedConfig) and model.discriminator_normalization == "spectral" and model.discriminator_blocks:
             remedy = reason("use", option="--model.discriminator-normalization none")
-            raise refusal("model.discriminator_blocks", reason("must.spectral"), self.model.discriminator_blocks, remedy)
+            raise refusal("model.discriminator_blocks", reason("must.spectral"), model.discriminator_blocks, remedy)
 
     def _check_points(self) -> None:
         """What points ask for, and what only they have. Raises LabError."""

@@ -35,7 +35,7 @@ class CoderEngine(KerasEngine):
         train: AutoencoderTrain | VAETrain,
     ) -> None:
         dense = not model.channels
-        super().__init__(twin, torch_engine, networks, {"adam": twin.adam}, fused=dense)
+        super().__init__(twin, torch_engine, networks, twin.adams, fused=dense)
         self.nats = NATS[model.likelihood if isinstance(model, VAEModel) else model.reconstruction]
         self.at_once = min(MOST_AT_ONCE, train.log_steps) if dense else 1
         parts = ("reconstruction_nats", "kl_nats") if isinstance(twin, VAELearner) else ("mse",)

@@ -46,8 +46,10 @@ def _built(config: Config, shape: Shape, device: torch.device, bf16: bool, own: 
                 return AutoencoderLearner(model, train, layers, device, bf16, own, values)
             case VAEModel() as model, VAETrain() as train:
                 from latentlab.models.vae import VAELearner
+                from latentlab.models.vaegan import VAEGANLearner
 
-                return VAELearner(model, train, layers, device, bf16, own, values)
+                learner = VAEGANLearner if model.discriminator_channels else VAELearner
+                return learner(model, train, layers, device, bf16, own, values)
             case GANModel() as model, GANTrain() as train:
                 from latentlab.models.gan import GANLearner
 

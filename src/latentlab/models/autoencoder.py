@@ -48,20 +48,28 @@ class EncoderDecoder(ABC):
         self.averages = {name: Average(network, train.ema_halflife_images, every=STRIDE) for name, network in self.networks.items()}
         self.averaged = {name: average.network for name, average in self.averages.items()}
         named = [(f"{n}.{k}", p) for n, network in self.networks.items() for k, p in network.named_parameters()]
-        self.adam = Adam(named, train.learning_rate, train)
+        self.adams = {"adam": Adam(named, train.learning_rate, train)}
         active = {name: average for name, average in self.averages.items() if average.active}
-        self.parts = Parts(self.networks, active, {"adam": self.adam}, {})
+        self.parts = Parts(self.networks, active, self.adams, {})
 
     def update(self, images: Tensor, moment: Moment, labels: Tensor | None = None) -> Losses:
-        return self.run_phase(self.phases[0], images, moment, labels)
+        losses: Losses = {}
+        for phase in self.phases:
+            losses |= self.run_phase(phase, images, moment, labels)
+        return losses
 
     def run_phase(self, phase: str, images: Tensor, moment: Moment, labels: Tensor | None = None) -> Losses:
         losses, inputs = partial(self._losses, moment), self._inputs(images, moment, labels)
-        self.adam.schedule(moment.images_seen)
-        told, norm = self.shards.descend(losses, inputs, self.adam, moment.step, self.minimised, self.networks.values(), self.computes)
+        adam = self.adams["adam"]
+        adam.schedule(moment.images_seen)
+        told, norm = self.shards.descend(losses, inputs, adam, moment.step, self.minimised, self.networks.values(), self.computes)
+        self._averaged(moment)
+        return told | {"gradient_norm": norm}
+
+    def _averaged(self, moment: Moment) -> None:
+        """A step is done: the averages follow."""
         for average in self.averages.values():
             average.update(moment.step + 1, self.images_per_step, moment.images_seen + self.images_per_step)
-        return told | {"gradient_norm": norm}
 
     @abstractmethod
     def _inputs(self, images: Tensor, moment: Moment, labels: Tensor | None) -> tuple[Tensor, ...]:
@@ -77,7 +85,8 @@ class EncoderDecoder(ABC):
             return self.shards.means(partial(self._losses, moment), self._inputs(images, moment, labels))
 
     def set(self, name: str, value: float) -> None:
-        self.adam.learning_rate = {"learning_rate": value}[name]
+        for adam in self.adams.values():
+            adam.learning_rate = {"learning_rate": value}[name]
 
     def tensors(self) -> dict[str, Tensor]:
         return self.parts.tensors()

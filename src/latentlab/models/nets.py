@@ -230,7 +230,8 @@ class Discriminator(Chain):
         super().__init__(layers)
         self.packing = packing
 
-    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:  # [N, C, H, W], [N, K] one-hot
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """A logit for each image, or each pack of them: [N, C, H, W] and classes [N, K], one-hot, to [N / packing]."""
         packed = x.reshape(-1, self.packing * x.shape[1], *x.shape[2:]) if self.packing > 1 else x
         as_is = self.is_own or is_point((*x.shape[2:], x.shape[1]))
         logit: Tensor = self.layers(packed if as_is else 2 * packed - 1).float()  # [N / packing, 1], or [N, 1 + K]
@@ -245,13 +246,17 @@ class Discriminator(Chain):
 
     def features(self, x: Tensor) -> Tensor:
         """What the last linear layer makes its logit of: [N, C, H, W] to [N, F]. LabError where it is not one such layer's."""
+        return self.seen(x)[0]
+
+    def seen(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Features [N, F] as `features` has them, and the logits [N] that come of them."""
         seen: list[Tensor] = []
         last = [layer for layer in self.modules() if isinstance(layer, nn.Linear | nn.Conv2d)][-1:]
         if not last:
             raise LabError("a discriminator must have a linear layer, before whose last one its features are looked at.")
         with last[0].register_forward_pre_hook(lambda layer, inputs: seen.append(inputs[0])):
-            self.alone(x)
-        return seen[-1].float().flatten(1)  # [N, F]
+            logits = self.alone(x, labels)
+        return seen[-1].float().flatten(1), logits
 
 
 Network = TypeVar("Network", bound="Chain")

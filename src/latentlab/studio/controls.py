@@ -16,7 +16,7 @@ from latentlab.studio.library import here
 from latentlab.studio.overview import Overview
 from latentlab.studio.state import attempt, lang, plain, say, say_refused, shown, spoken, told
 
-PHASES = ("discriminator", "generator", "elbo", "reconstruction", "step")  # of a step, or what a whole one is called
+PHASES = ("discriminator", "generator", "encoder", "decoder", "elbo", "reconstruction", "step")  # of a step, or what a whole one is called
 
 
 def controls(run: Overview) -> None:
@@ -53,9 +53,10 @@ def _pace(run: Overview) -> None:
             _button(name, "slow", ":material/slow_motion_video:", waiting)
         still = waiting or mode == "fast"
         _button(name, "step", ":material/skip_next:", still)
-        if run.config is not None and run.config.family == "gan":
-            after = run.status.get("phase")
-            following = "generator" if after == "discriminator" else "discriminator"
+        is_gan = run.config is not None and run.config.family == "gan"
+        if is_gan or (run.config is not None and run.config.values().get("model.discriminator_channels")):
+            others = ("generator",) if is_gan else ("encoder", "decoder")
+            following = dict(zip(("discriminator", *others), others, strict=False)).get(str(run.status.get("phase")), "discriminator")
             _button(name, "phase", ":material/step:", still, label=say(f"studio.control.phase.{following}"))
 
 

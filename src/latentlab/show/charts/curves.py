@@ -75,6 +75,11 @@ BOTH_GRADIENTS = Chart(
     log_y=True,
 )
 AUGMENTED = Chart("curves.augmentation", "curves.share", (Quantity("augmentation_probability", "train", "figure.split.train"),))
+FEATURES = Chart(
+    "curves.features",
+    "figure.nats",
+    (Quantity("encoder_loss", "train", "curves.features.loss"), Quantity("feature_nats", "train", "curves.features.part")),
+)
 GRADIENT = Chart("curves.gradients", "curves.norm", (Quantity("gradient_norm", "train", "figure.split.train"),), log_y=True)
 
 METRICS = {
@@ -119,7 +124,8 @@ def run_charts(family: str, objective: str) -> tuple[Chart, ...]:
         case "ae":
             return (Chart(title, "figure.nats", LOSS), GRADIENT)
         case "vae":
-            return (Chart(title, "figure.nats", LOSS + PARTS), KL, GRADIENT)
+            against = (FEATURES, Chart("figure.objective.non-saturating", "figure.loss.axis", GAME), LOGITS)  # where a discriminator is
+            return (Chart(title, "figure.nats", LOSS + PARTS), KL, *against, GRADIENT)
         case "gan":
             return (Chart(title, "figure.loss.axis", GAME), LOGITS, BOTH_GRADIENTS, AUGMENTED)
     raise refusal("family", "ae, vae or gan", family)

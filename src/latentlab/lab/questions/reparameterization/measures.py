@@ -248,5 +248,5 @@ def update(learner: VAELearner, estimator: Estimator, images: Tensor, config: Co
 
     kl = kl_to_standard_normal(q.mean, q.log_var).sum(1).mean()
     loss = -expectation(estimator, q, epsilon, log_likelihood).mean() + kl
-    backward(loss, learner.adam)
-    moved(learner.adam, step, "VAE", loss.detach())
+    backward(loss, learner.adams["adam"])
+    moved(learner.adams["adam"], step, "VAE", loss.detach())

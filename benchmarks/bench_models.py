@@ -1,0 +1,117 @@
+"""What conditional models, the bounds of a VAE, and the likelihoods of colour images reach, two cores, nothing else running.
+
+| kind | measured | target |
+|---|---|---|
+| `conditional-vae` | `conv-vae` by class, 3 epochs of MNIST: share of 1,000 samples of each digit read as that digit | ≥ 0.97 |
+| `conditional-gan` | `sn-gan` by class, 180 s of training: the same | ≥ 0.98 |
+| | its Frechet distance, 10,000 samples, MNIST's classifier | ≤ 6 |
+| `bounds` | VAE 2 x 200 tanh, latent 50, binarised MNIST, 40 epochs: NLL in nats (k = 1,000, 500 test images) | ≤ 91 |
+| | the same networks by the bound of 50 draws, for as long as that took: from the start, and from the VAE of half that time | ≤ the VAE's |
+| `colour FOLDER` | `conv-vae` on colour images of 32 x 32, 10 epochs: bits per dimension, logistic | < Gaussian's |
+
+Run: LATENTLAB_DATA=… python benchmarks/bench_models.py [KIND …] [--colour FOLDER] [--threads 2]
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from common import report
+
+import latentlab as ll
+from latentlab.measure.extractors.networks import classifier_for
+from latentlab.train.events import Stepped
+from latentlab.train.loop import events
+from latentlab.train.start import create
+
+
+def trained(name: str, folder: Path, options: argparse.Namespace, seconds: float | None = None, **changes: Any) -> tuple[ll.Run, float]:
+    """A run, stopped after so many seconds of training where they are given, and how many it took."""
+    if seconds is not None:
+        changes |= {"epochs": 1e4, "evaluate_epochs": 1e4}
+    session = create(ll.preset(name, **{"threads": options.threads} | changes), folder)
+    for event in events(session):
+        if seconds is not None and isinstance(event, Stepped) and session.position.seconds >= seconds:
+            break
+    return ll.open_run(folder), session.position.seconds
+
+
+def as_asked(run: ll.Run) -> dict[str, float]:
+    """Of 1,000 samples of each digit, the share that MNIST's classifier reads as that digit."""
+    classifier = classifier_for(run.data())
+    return {str(digit): float((classifier(run.sample(1_000, seed=1, label=digit)).labels == digit).mean()) for digit in range(10)}
+
+
+def tell_asked(what: str, run: ll.Run, share: float) -> None:
+    right = as_asked(run)
+    report(f"{what}: 1,000 samples of each digit, read as that digit", right, "", f"≥ {share} each", at_least=share)
+    report(f"{what}: the same, all digits", sum(right.values()) / 10, "", f"≥ {share}", at_least=share)
+
+
+def conditional_vae(scratch: Path, options: argparse.Namespace) -> None:
+    run, seconds = trained("conv-vae", scratch / "run", options, epochs=3.0, data="mnist", **{"model.conditional": True})
+    tell_asked(f"conditional conv-vae, 3 epochs of MNIST, {seconds:.0f} s", run, 0.97)
+
+
+def conditional_gan(scratch: Path, options: argparse.Namespace) -> None:
+    run, _ = trained("sn-gan", scratch / "run", options, 180.0, data="mnist", measure_samples=0, **{"model.conditional": True})
+    what = f"conditional sn-gan, 180 s of MNIST, {run.step:,} steps"
+    tell_asked(what, run, 0.98)
+    found = run.evaluate(samples=10_000)["scores"]["frechet"]
+    report(f"{what}: Frechet distance of 10,000 samples", found["value"], "", "≤ 6", at_most=6.0)
+    report("conditional sn-gan: the Frechet distance's floor", found["floor"], "")
+
+
+def nll(run: ll.Run) -> float:
+    """In nats, of 500 test images with 1,000 draws each."""
+    return float(run.evaluate(samples=100, nll_samples=1_000, nll_images=500)["scores"]["nll_nats"]["value"])
+
+
+def bounds(scratch: Path, options: argparse.Namespace) -> None:
+    shared: dict[str, Any] = {"data": "mnist", "batch_size": 100}
+    vae, seconds = trained("iwae-1layer", scratch / "vae", options, epochs=40.0, evaluate_epochs=10.0, importance_samples=1, **shared)
+    reached = nll(vae)
+    what = "2 x 200 tanh, latent 50, binarised MNIST"
+    report(f"{what}: NLL of a VAE, 40 epochs, {seconds:.0f} s", reached, "nats", "≤ 91", at_most=91.0)
+    whole, _ = trained("iwae-1layer", scratch / "iwae", options, seconds, **shared)
+    report(f"{what}: NLL by the bound of 50 draws, as long, {whole.step:,} steps", nll(whole), "nats", "≤ the VAE's", at_most=reached)
+    trained("iwae-1layer", scratch / "half", options, seconds / 2, importance_samples=1, **shared)
+    origin: dict[str, Any] = {"init_from": str(scratch / "half")}
+    tuned, _ = trained("iwae-1layer", scratch / "tuned", options, seconds / 2, **shared, **origin)
+    name = f"{what}: NLL by a VAE for half as long, then that bound, {tuned.step:,} steps"
+    report(name, nll(tuned), "nats", "≤ the VAE's", at_most=reached)
+
+
+def colour(scratch: Path, options: argparse.Namespace) -> None:
+    found: dict[str, float] = {}
+    for likelihood in ("gaussian", "gaussian-optimal", "gaussian-learned", "logistic", "logistic-mixture"):
+        changes: dict[str, Any] = {"data": f"folder:{options.colour.resolve()}", "data.image_size": 32, "model.likelihood": likelihood}
+        run, _ = trained("conv-vae", scratch / likelihood, options, epochs=10.0, **changes)
+        found[likelihood] = float(run.evaluate(samples=100, nll_samples=100, nll_images=500)["scores"]["bits_per_dim"]["value"])
+        held_out = [row["val_loss_nats"] for row in run.metrics() if row.get("val_loss_nats") is not None]
+        report(f"colour images, 32 x 32, {likelihood}: held-out loss of each epoch", dict(enumerate(map(round, held_out), 1)), "nats")
+    least = min(value for name, value in found.items() if name.startswith("gaussian"))
+    report("colour images, 32 x 32, conv-vae, 10 epochs", found, "bits per dimension")
+    report("the same, logistic", found["logistic"], "bits per dimension", "below each Gaussian's", at_most=least)
+
+
+KINDS = {"conditional-vae": conditional_vae, "conditional-gan": conditional_gan, "bounds": bounds, "colour": colour}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kinds", nargs="*", choices=[*KINDS, []], help="none: all; colour where --colour is given")
+    parser.add_argument("--colour", type=Path, default=None, help="a folder of colour images")
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    for kind in options.kinds or KINDS:
+        if kind != "colour" or options.colour:
+            with tempfile.TemporaryDirectory() as scratch:
+                KINDS[kind](Path(scratch), options)
+
+
+if __name__ == "__main__":
+    main()
