@@ -220,6 +220,32 @@ def test_an_autoencoders_prior_stands_between_a_normal_z_and_its_code(runs, page
     assert packed.description["output"] == [1, 27, 27]
 
 
+@pytest.mark.parametrize("label", [0, 7])
+def test_a_class_is_chosen_for_both_networks(label: int, classified, page) -> None:
+    run, y = classified, torch.eye(10)[[label] * 5]
+    x = to_unit(torch.from_numpy(run.data().test.images[:5].copy()))
+    with torch.no_grad():
+        theirs = torch.cat(list(run.networks()["encoder"](x, y)), 1).numpy()
+    chosen = f"(net.choose(5), net.choose({label}), net.run(x))"
+    packed = pack_network(run.folder, "encoder", "fp32")
+    assert packed.description["classes"] == [str(digit) for digit in range(10)]
+    np.testing.assert_allclose(page.results(packed, x.numpy(), chosen), theirs, atol=1e-4)
+    z = draws(run, 24)
+    images = page.images(pack_network(run.folder), z) if label == 0 else None  # the first at the start
+    if images is not None:
+        assert difference(images, run.decode(z, 0)).max() <= 4
+    logits = page.results(pack_network(run.folder, precision="fp32"), z, chosen).reshape(24, -1)
+    made = torch.from_numpy(logits.copy()).sigmoid().mul(255).round().numpy()
+    assert difference(made, run.decode(z, label).reshape(24, -1)).max() <= 1
+    assert difference(made, run.decode(z, (label + 1) % 10).reshape(24, -1)).max() > 8
+
+
+@pytest.fixture(scope="module")
+def classified(tmp_path_factory) -> ll.Run:
+    few = {"train.steps": 60, "train.learning_rate": 5e-3, "train.log_steps": 20, "model.conditional": True}
+    return ll.train(ll.preset("conv-vae", **TINY | SMALL | few), tmp_path_factory.mktemp("classified") / "run")
+
+
 def test_what_a_network_says_of_itself(runs, page) -> None:
     gan = runs("spectral norm")
     said = "[net.inputs, ...net.shape, net.latentDim ?? -1, net.kernel === 'wasm' ? 1 : 0]"

@@ -20,6 +20,7 @@ from latentlab.base.files import check_writable, replace_bytes
 from latentlab.base.images import as_arrays, is_point
 from latentlab.cli import say
 from latentlab.cli.parser import Parser, add_place, add_split, add_trust, add_value
+from latentlab.config.layers import classes_of
 from latentlab.models.sampling import Prior
 from latentlab.runs.folder import open_folder
 
@@ -246,7 +247,7 @@ def command_encode(arguments: list[str]) -> int:
     out = _target(options, ".npz")
     run = _open(options)
     images = _split(run, options.split, options.data)
-    codes = run.encode(images.images)
+    codes = run.encode(images.images, images.labels if classes_of(run.config.model) else None)
     arrays = {"mean": codes.mean}
     if codes.std is not None:
         arrays["std"] = codes.std

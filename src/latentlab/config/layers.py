@@ -24,11 +24,15 @@ LEAKY_SLOPE = 0.2
 
 @dataclass(frozen=True)
 class Dense:
-    """(inputs,) to (outputs,): weight [outputs, inputs], bias [outputs]."""
+    """(inputs,) to (outputs,): weight [outputs, inputs], bias [outputs].
+
+    Of its inputs the last `classes` are a class, one-hot, whose first weights are so large that it counts as much as all others.
+    """
 
     inputs: int
     outputs: int
     spectral: bool = False
+    classes: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,9 @@ class Activation:
 
 @dataclass(frozen=True)
 class Flatten:
-    """(C, H, W) to (C * H * W,), channel first."""
+    """(C, H, W) to (C * H * W + classes,), channel first; behind that the class, one-hot, where one is given."""
+
+    classes: int = 0
 
 
 @dataclass(frozen=True)
@@ -223,6 +229,7 @@ def _downward(
     first_normalized: bool = True,
     deviation: bool = False,
     blocks: int = 0,
+    classes: int = 0,
 ) -> Layers:
     height, width, depth = shape
     spectral = normalization == "spectral"
@@ -234,22 +241,31 @@ def _downward(
         layers += [Activation(activation), *blocks * [ResidualBlock(size, blocks * len(channels))]]
         depth = size
     last = map_sizes(channels, height, width)[-1]
-    layers += [BatchDeviation(), Flatten()] if deviation else [Flatten()]
-    features = (depth + deviation) * last[0] * last[1]
+    layers += [BatchDeviation(), Flatten(classes)] if deviation else [Flatten(classes)]
+    features = (depth + deviation) * last[0] * last[1] + classes
     for size in hidden:
-        layers.append(Dense(features, size, spectral=spectral))
+        layers.append(Dense(features, size, spectral=spectral, classes=classes))
         if normalization == "batch":
             layers.append(BatchNorm(size, spatial=False))
         layers.append(Activation(activation))
-        features = size
-    layers.append(Dense(features, outputs, spectral=spectral))
+        features, classes = size, 0
+    layers.append(Dense(features, outputs, spectral=spectral, classes=classes))
     return tuple(layers)
 
 
 def encoder_layers(model: AutoencoderModel | VAEModel, shape: Shape) -> Layers:
-    """Images (C, H, W) to a code (Z,), or for a VAE to (2Z,): the mean, then the log-variance."""
+    """Images (C, H, W) to a code (Z,), or for a VAE to (2Z,): the mean, then the log-variance; of the image's class, where it is given."""
     outputs = 2 * model.latent_dim if isinstance(model, VAEModel) else model.latent_dim
-    return _downward(model.channels, model.hidden, model.activation, model.normalization, shape, outputs, blocks=model.blocks)
+    return _downward(
+        model.channels,
+        model.hidden,
+        model.activation,
+        model.normalization,
+        shape,
+        outputs,
+        blocks=model.blocks,
+        classes=classes_of(model),
+    )
 
 
 def decoder_layers(model: NetworkConfig, shape: Shape) -> Layers:
@@ -260,14 +276,15 @@ def decoder_layers(model: NetworkConfig, shape: Shape) -> Layers:
     height, width, depth = shape
     sizes = map_sizes(model.channels, height, width)
     layers: list[Layer] = []
-    features = model.latent_dim + classes_of(model)
+    classes = classes_of(model)
+    features = model.latent_dim + classes
     batch = model.normalization == "batch"
     for size in reversed(model.hidden):
-        layers.append(Dense(features, size))
+        layers.append(Dense(features, size, classes=classes))
         if batch:
             layers.append(BatchNorm(size, spatial=False))
         layers.append(Activation(model.activation))
-        features = size
+        features, classes = size, 0
     pixels = PIXELS.get(model.likelihood) if isinstance(model, VAEModel) else None
     scales: Layers = ()
     if isinstance(model, VAEModel) and pixels is not None:
@@ -275,9 +292,9 @@ def decoder_layers(model: NetworkConfig, shape: Shape) -> Layers:
             scales = (Spread(depth, pixels.scale, math.log(model.deviation)),)
         depth = pixels.outputs(depth)
     if not model.channels:
-        return (*layers, Dense(features, depth * height * width), Reshape((depth, height, width)), *scales)
+        return (*layers, Dense(features, depth * height * width, classes=classes), Reshape((depth, height, width)), *scales)
     start = (model.channels[-1], *sizes[-1])
-    layers += [Dense(features, math.prod(start)), Reshape(start)]
+    layers += [Dense(features, math.prod(start), classes=classes), Reshape(start)]
     outputs = [*reversed(model.channels[:-1]), depth]
     for index, (inputs, size) in enumerate(zip(reversed(model.channels), outputs, strict=True)):
         if batch:
@@ -369,7 +386,7 @@ def shape_after(layer: Layer, shape: Shape) -> Shape:
         case BatchDeviation():
             return (shape[0] + 1, *shape[1:])
         case Flatten():
-            return (math.prod(shape),)
+            return (math.prod(shape) + layer.classes,)
         case Reshape():
             return layer.shape
         case Spread():

@@ -78,9 +78,10 @@ def held_out(run: Trained, learner: VAELearner, images: ImageSet, watch: Watcher
     means, kl = [], []
     for start in range(0, len(images), CHUNK):
         batch = torch.from_numpy(images.take(np.arange(start, min(start + CHUNK, len(images)))))
-        for name, losses in learner.held_out(batch, seed, start, labels_of(learner, images, start)).items():
+        labels = labels_of(learner, images, start, len(batch))
+        for name, losses in learner.held_out(batch, seed, start, labels).items():
             collected.setdefault(name, []).append(losses.double().numpy())
-        q = posterior(learner, batch, seed, start)
+        q = posterior(learner, batch, seed, start, labels)
         means.append(q.mean.numpy())
         kl.append(kl_to_standard_normal(q.mean.double(), q.log_var.double()).numpy())
         advance(len(batch))
@@ -88,17 +89,17 @@ def held_out(run: Trained, learner: VAELearner, images: ImageSet, watch: Watcher
     return values, np.concatenate(kl).mean(0), active_units(np.concatenate(means))
 
 
-def labels_of(learner: VAELearner, images: ImageSet, start: int) -> torch.Tensor | None:
-    """The classes [N, K] of a chunk of images where the decoder is given them."""
+def labels_of(learner: VAELearner, images: ImageSet, start: int, count: int) -> torch.Tensor | None:
+    """The classes [count, K] of images from `start` on where the networks are given them."""
     if not learner.classes or images.labels is None:
         return None
-    return one_hot(images.labels[start : start + CHUNK], learner.classes, torch.device("cpu"))
+    return one_hot(images.labels[start : start + count], learner.classes, torch.device("cpu"))
 
 
 @torch.no_grad()
-def posterior(learner: VAELearner, batch: torch.Tensor, seed: int, first: int) -> Posterior:
+def posterior(learner: VAELearner, batch: torch.Tensor, seed: int, first: int, labels: torch.Tensor | None = None) -> Posterior:
     """q(z|x) of held-out images as the likelihood sees them (binarised where the model learns from binarised pixels)."""
-    q: Posterior = learner.averages["encoder"].sampler()(learner.target(batch, seed, first))
+    q: Posterior = learner.averages["encoder"].sampler()(learner.target(batch, seed, first), labels)
     return q
 
 
@@ -112,13 +113,13 @@ def nll_scores(
     for start in range(0, count, CHUNK):
         batch = torch.from_numpy(images.take(np.arange(start, min(start + CHUNK, count))))
         x = learner.target(batch, seed, start)  # [N, C, H, W]
-        labels = labels_of(learner, images, start)
+        labels = labels_of(learner, images, start, len(batch))
 
         def log_likelihood(z: torch.Tensor, i: int, x: torch.Tensor = x, labels: torch.Tensor | None = labels) -> torch.Tensor:
             codes = coded(z, None if labels is None else labels[i].expand(len(z), -1))
             return -learner.likelihood.nats_of_one(decoder(codes), x[i])
 
-        found.append(marginal(posterior(learner, batch, seed, start), log_likelihood, samples, seed, start, advance))
+        found.append(marginal(posterior(learner, batch, seed, start, labels), log_likelihood, samples, seed, start, advance))
     every = Marginal.joined(found)
     known: dict[str, Any] = {
         "k": samples,

@@ -156,7 +156,7 @@ class AutoencoderLearner(EncoderDecoder):
         return {"loss_nats": self._nats(x, logits, codes), "mse": self.likelihood.squared_error(logits, x)}
 
     @torch.no_grad()
-    def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+    def encode(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         return self.averages["encoder"].sampler()(self.likelihood.target(images)), None
 
     def code_from_normal(self, z: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ from latentlab.models.sampling import drawn_classes, of_classes
 
 if TYPE_CHECKING:
     from latentlab.models.shards import Shards
+    from latentlab.models.vae import VAELearner
 
 Losses = dict[str, Tensor]
 
@@ -89,8 +90,11 @@ class Learner(Protocol):
 class Reconstructor(Protocol):
     """A learner with an encoder."""
 
-    def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Images uint8 [N, H, W, C] to mean [N, Z] and standard deviation [N, Z] (None for an AE)."""
+    def encode(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Images uint8 [N, H, W, C] to mean [N, Z] and standard deviation [N, Z] (None for an AE).
+
+        A class-conditional one encodes them as of the classes `labels` [N, K], or as of those under which they are likeliest.
+        """
 
 
 def coded(z: Tensor, labels: Tensor | None) -> Tensor:
@@ -268,13 +272,23 @@ def prior_codes(learner: Learner, z: Floats, device: torch.device) -> Floats:
     return np.concatenate(parts)
 
 
-def encode(learner: Learner, images: Images, device: torch.device) -> tuple[Floats, Floats | None]:
-    """Images uint8 [N, H, W, C] to mean [N, Z] and standard deviation [N, Z] (None for an AE)."""
+def encode(learner: Learner, images: Images, device: torch.device, labels: NDArray[np.int64] | None = None) -> tuple[Floats, Floats | None]:
+    """Images uint8 [N, H, W, C], of a class-conditional learner of classes [N], to what `Reconstructor.encode` makes of them."""
     reconstructor = cast(Reconstructor, learner)
     means, deviations = [], []
-    for count, chunk in _chunks(images):
-        mean, deviation = reconstructor.encode(chunk.to(device))
+    for start, (count, chunk) in zip(range(0, len(images), CHUNK), _chunks(images), strict=True):
+        told = np.zeros(CHUNK, np.int64)  # of what fills a chunk up: any
+        told[:count] = 0 if labels is None else labels[start : start + count]
+        given = torch.eye(learner.classes)[told].to(device) if learner.classes and labels is not None else None
+        mean, deviation = reconstructor.encode(chunk.to(device), given)
         means.append(mean[:count].cpu().numpy())
         if deviation is not None:
             deviations.append(deviation[:count].cpu().numpy())
     return np.concatenate(means), np.concatenate(deviations) if deviations else None
+
+
+def likeliest(learner: Learner, images: Images, device: torch.device) -> NDArray[np.int64]:
+    """The classes [N] under which a class-conditional VAE finds each of images uint8 [N, H, W, C] likeliest."""
+    reader = cast("VAELearner", learner)
+    parts = [reader.likeliest(chunk.to(device))[:count].argmax(1).cpu().numpy() for count, chunk in _chunks(images)]
+    return np.concatenate(parts)

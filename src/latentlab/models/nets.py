@@ -41,7 +41,7 @@ def module(layer: Layer) -> nn.Module:
     """The torch module of one layer description."""
     match layer:
         case Dense():
-            dense = nn.Linear(layer.inputs, layer.outputs)
+            dense = Told(layer.inputs, layer.outputs, layer.classes) if layer.classes else nn.Linear(layer.inputs, layer.outputs)
             return spectral_norm(dense) if layer.spectral else dense
         case Convolution():
             convolution = nn.Conv2d(layer.inputs, layer.outputs, layer.kernel, layer.stride, layer.padding)
@@ -70,6 +70,23 @@ def module(layer: Layer) -> nn.Module:
             return as_its_skip(Residual(*map(module, layer.layers)), layer.blocks)
         case _:
             assert_never(layer)
+
+
+class Told(nn.Linear):
+    """A linear layer whose last inputs are a class, one-hot.
+
+    The class is one number among many, and would be learned of long after the network has found it out by itself: its first weights are
+    √F times as large as those of the F other inputs, so that it weighs as much as these together.
+    """
+
+    def __init__(self, inputs: int, outputs: int, classes: int) -> None:
+        self.classes = classes
+        super().__init__(inputs, outputs)
+
+    @torch.no_grad()
+    def raise_class(self) -> None:
+        """Bring first weights that are all alike to that."""
+        self.weight[:, -self.classes :] *= (self.in_features - self.classes) ** 0.5
 
 
 class Deviation(nn.Module):
@@ -191,12 +208,22 @@ class Encoder(Chain):
 
 
 class GaussianEncoder(Chain):
-    """Images [N, C, H, W] in [0, 1] to the posterior's mean [N, Z] and log-variance [N, Z]."""
+    """Images [N, C, H, W] in [0, 1] to the posterior's mean [N, Z] and log-variance [N, Z].
 
-    def forward(self, x: Tensor) -> Posterior:  # [N, C, H, W]
-        out = self.layers(x)  # [N, 2Z], or of somebody's own a pair of [N, Z]
+    Of a class-conditional model with the images' classes [N, K], one-hot (Kingma et al. 2014, M2; Sohn et al. 2015).
+    """
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Posterior:
+        out = self.layers(x) if labels is None else self._of_class(x, labels)  # [N, 2Z], or of somebody's own a pair of [N, Z]
         mean, log_var = out if isinstance(out, tuple | list) else out.float().chunk(2, dim=1)
         return Posterior(mean.float(), log_var.float())
+
+    def _of_class(self, x: Tensor, labels: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+            if isinstance(layer, nn.Flatten):
+                x = torch.cat([x, labels], 1)
+        return x
 
 
 class Decoder(Chain):
@@ -291,6 +318,8 @@ def initialized(network: Network, how: str) -> Network:
         elif isinstance(layer, nn.BatchNorm2d | nn.BatchNorm1d) and how == "dcgan":
             nn.init.normal_(layer.weight, 1.0, 0.02)
             nn.init.zeros_(layer.bias)
+    for told in (layer for layer in network.modules() if isinstance(layer, Told)):
+        told.raise_class()
     return network
 
 

@@ -58,7 +58,7 @@ class VAELearner(EncoderDecoder):
     def _losses(self, moment: Moment, x: Tensor, epsilon: Tensor, labels: Tensor | None = None) -> Losses:
         """The loss with β as at this moment, and its two parts."""
         encode, decode = (compute.begin() for compute in self.computes)
-        q: Posterior = encode(x)
+        q: Posterior = encode(x, labels)
         beta = self.beta_at(moment.step)
         if self.draws > 1:
             loss, reconstruction = self._bound(x, q, epsilon, labels, decode, beta)
@@ -159,7 +159,7 @@ class VAELearner(EncoderDecoder):
         minimises their bound: its loss is that, of as many.
         """
         x = self.target(images, seed, first)  # [N, C, H, W]
-        q: Posterior = self.averages["encoder"].sampler()(x)
+        q: Posterior = self.averages["encoder"].sampler()(x, labels)
         decoder = self.averages["decoder"].sampler()
         epsilon = self._held_out_noise(q.mean, seed, "held-out-posterior", first)
         outputs = decoder(coded(q.mean + (0.5 * q.log_var).exp() * epsilon, labels))
@@ -187,9 +187,24 @@ class VAELearner(EncoderDecoder):
         return torch.stack([torch.from_numpy(d) for d in draws]).to(like.device)
 
     @torch.no_grad()
-    def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        q: Posterior = self.averages["encoder"].sampler()(self.likelihood.target(images))
+    def encode(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        x = self.likelihood.target(images)
+        q: Posterior = self.averages["encoder"].sampler()(x, self._likeliest(x) if self.classes and labels is None else labels)
         return q.mean, (0.5 * q.log_var).exp()
+
+    @torch.no_grad()
+    def likeliest(self, images: Tensor) -> Tensor:
+        """The classes under which each of images uint8 [N, H, W, C] is likeliest, [N, K], one-hot."""
+        return self._likeliest(self.likelihood.target(images))
+
+    def _likeliest(self, x: Tensor) -> Tensor:
+        """Of all classes that whose bound of log p(x), at the posterior's mean, is highest."""
+        encoder, decoder = (self.averages[name].sampler() for name in ("encoder", "decoder"))
+        classes, nats = torch.eye(self.classes, device=x.device), list[Tensor]()
+        for labels in classes[:, None].expand(-1, len(x), -1):
+            q: Posterior = encoder(x, labels)
+            nats.append(self.likelihood.nats(decoder(coded(q.mean, labels)), x) + kl_to_standard_normal(q.mean, q.log_var).sum(1))
+        return classes[torch.stack(nats).argmin(0)]
 
     def code_from_normal(self, z: Tensor) -> Tensor:
         return z

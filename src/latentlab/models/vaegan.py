@@ -84,7 +84,7 @@ class VAEGANLearner(VAELearner):
         judge = self.discriminator
         spectra = parametrize.cached() if self.spectral else nullcontext()  # one power iteration for all that it sees
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16), spectra:
-            q: Posterior = self.networks["encoder"](x)
+            q: Posterior = self.networks["encoder"](x, labels)
             z = q.mean + (0.5 * q.log_var).exp() * epsilon  # [N, Z]
             outputs = self.networks["decoder"](coded(torch.cat([z, prior]), None if labels is None else labels.repeat(2, 1))).float()
             pixels = self._settled(outputs[: len(x)], x)

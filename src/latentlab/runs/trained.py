@@ -180,13 +180,16 @@ class Trained:
             return None
         return sampling.drawn_classes(count, seed, self.folder.environment()["class_shares"])
 
-    def encode(self, images: Images) -> Latents:
-        """Images uint8 [N, H, W, C], or points [N, 2], to their codes. Raises LabError for a GAN, which has no encoder."""
+    def encode(self, images: Images, label: int | Labels | None = None) -> Latents:
+        """Images uint8 [N, H, W, C], or points [N, 2], to their codes. Raises LabError for a GAN, which has no encoder.
+
+        Of a class-conditional run as of the classes `label`, or of those under which each image is likeliest.
+        """
         self.need_encoder("encode")
         images = check(images, shape=self.image_shape)
         if not len(images):
             raise refusal("images", "at least one", list(images.shape))
-        return Latents(*self._opened.encode(images))
+        return Latents(*self._opened.encode(images, labels=None if label is None else self._labels(label, len(images))))
 
     def decode(self, z: Any, label: int | Labels | None = None) -> Images:
         """Codes [N, Z] to images uint8 [N, H, W, C], or points float32 [N, 1, 1, 2].
@@ -200,29 +203,31 @@ class Trained:
             raise refusal("z", f"finite numbers of shape [N, {size}]", z) from None
         if codes.ndim != 2 or codes.shape[1] != size or not np.isfinite(codes).all():
             raise refusal("z", f"finite numbers of shape [N, {size}]", list(codes.shape))
+        labels = None if label is None else self._labels(label, len(codes))
+        given = np.zeros(len(codes), np.int64) if labels is None else labels
+        return self._opened.decode(sampling.of_classes(codes, given, classes_of(self.config.model)))
+
+    def _labels(self, label: int | Labels, count: int) -> Labels:
+        """One class, or one for each of `count`, as [count]. Raises LabError."""
         classes = classes_of(self.config.model)
-        if label is not None and not classes:
+        if not classes:
             raise refusal("label", "left out: this run is not conditional on a class", label)
-        labels = np.broadcast_to(np.asarray(0 if label is None else label), (len(codes),))
-        if labels.dtype.kind not in "iu" or (labels.size and not 0 <= labels.min() <= labels.max() < max(classes, 1)):
+        labels = np.asarray(label)
+        if labels.dtype.kind not in "iu" or labels.shape not in ((), (count,)):
+            raise refusal("label", f"a class, or {count} of them", label)
+        if labels.size and not 0 <= labels.min() <= labels.max() < classes:
             raise refusal("label", f"a class from 0 to {classes - 1}", label)
-        return self._opened.decode(sampling.of_classes(codes, labels, classes))
+        return np.broadcast_to(labels, (count,)).astype(np.int64)
 
     def reconstruct(self, images: Images, label: int | Labels | None = None) -> Images:
         """Images through encoder and decoder, by the posterior's mean: repeatable.
 
-        Of a class-conditional run as of the classes `label`, or of those with which each image comes out nearest.
+        Of a class-conditional run as of the classes `label`, or of those under which each image is likeliest.
         """
-        codes = self.encode(images).mean
-        classes = classes_of(self.config.model)
-        if not classes or label is not None:
-            return self.decode(codes, label)
-        nearest, least = np.empty_like(images), np.full(len(images), np.inf)
-        for each in range(classes):
-            made = self.decode(codes, each)
-            error = np.square(made.astype(np.float32) - images).reshape(len(images), -1).mean(1)
-            nearest[error < least], least = made[error < least], np.minimum(error, least)
-        return nearest
+        self.need_encoder("encode")
+        if label is None and classes_of(self.config.model):
+            label = self._opened.likeliest(check(images, shape=self.image_shape))
+        return self.decode(self.encode(images, label).mean, label)
 
     def interpolate(self, a: Any, b: Any, steps: int = 8, label: int | None = None) -> Images:
         """`steps` images from a to b: images uint8 [H, W, C] to encode, or codes [Z], or seeds (integers) of z.
@@ -285,7 +290,7 @@ class _Opened:
         import torch
 
         from latentlab.models import build
-        from latentlab.models.learner import decode, encode, prior_codes, whole
+        from latentlab.models.learner import decode, encode, likeliest, prior_codes, whole
         from latentlab.runs.own import own_of
 
         config, cpu = folder.config(), torch.device("cpu")
@@ -307,3 +312,4 @@ class _Opened:
         self.prior = partial(prior_codes, self.learner, device=cpu)
         self.decode = partial(decode, self.learner, device=cpu)
         self.encode = partial(encode, self.learner, device=cpu)
+        self.likeliest = partial(likeliest, self.learner, device=cpu)

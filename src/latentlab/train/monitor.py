@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from latentlab.base.images import Images, as_points, is_point
 from latentlab.config.layers import classes_of
@@ -47,6 +48,11 @@ LEAST_SHOWN = 64  # fewer samples say nothing of diversity
 PER_FEATURE = 10  # images that a Gaussian fitted to D features needs for each of them
 
 
+def _first(labels: NDArray[np.int64] | None, count: int) -> NDArray[np.int64] | None:
+    """The first `count` of labels, if there are any."""
+    return None if labels is None else labels[:count]
+
+
 class Monitor:
     """The eyes of one run: on its networks at an evaluation, and on its rows of metrics, from which come the findings."""
 
@@ -67,9 +73,9 @@ class Monitor:
         """Images of the same z at every step, uint8 [count, H, W, C]."""
         return draw(self.learner, count, self.config.model.latent_dim, self.config.train.seed, self.device, self.class_shares)
 
-    def encode(self, images: Images) -> tuple[Floats, Floats | None]:
-        """Images uint8 [N, H, W, C] to mean and standard deviation of their codes [N, Z]."""
-        return encode(self.learner, images, self.device)
+    def encode(self, images: Images, labels: NDArray[np.int64] | None = None) -> tuple[Floats, Floats | None]:
+        """Images uint8 [N, H, W, C], of classes [N] where a model is given them, to mean and standard deviation of their codes [N, Z]."""
+        return encode(self.learner, images, self.device, labels)
 
     def decode(self, codes: Floats) -> Images:
         """Codes [N, Z] to images uint8 [N, H, W, C]."""
@@ -77,8 +83,8 @@ class Monitor:
 
     def reconstructions(self) -> tuple[Images, Images]:
         """The same held-out images at every step, and what becomes of them: uint8 [N, H, W, C]."""
-        shown, labels = self.data.val.take(slice(SHOWN)), self.data.val.labels
-        codes = of_classes(self.encode(shown)[0], None if labels is None else labels[:SHOWN], self.learner.classes)
+        shown, labels = self.data.val.take(slice(SHOWN)), _first(self.data.val.labels, SHOWN)
+        codes = of_classes(self.encode(shown, labels)[0], labels, self.learner.classes)
         return shown, decode(self.learner, codes, self.device)
 
     def scatter(self) -> tuple[bytes, bytes | None]:
@@ -116,7 +122,7 @@ class Monitor:
                 means |= watched(self.samples(count), val.take(slice(count)), parse(self.config.data.spec).source.mixture)
         match self.config.train:
             case VAETrain():
-                means["active_units"] = active_units(self.encode(self.data.val.take(slice(CODED)))[0])
+                means["active_units"] = active_units(self.encode(val.take(slice(CODED)), _first(val.labels, CODED))[0])
             case GANTrain(measure_samples=count) if count >= LEAST_SHOWN and len(val) >= LEAST_REAL and not is_point(self.data.shape):
                 extractor = pinned_extractor(self.data, self.pinned) if self.reference is None else None
                 if extractor is not None:

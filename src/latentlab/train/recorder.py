@@ -126,11 +126,11 @@ class Recorder:
 
         self.attempt(PLANE, lambda: replace_with(self.folder.path / PLANE, write))
 
-    def latents(self, data: Data, encode: Callable[[Images], tuple[Any, Any]]) -> None:
+    def latents(self, data: Data, encode: Callable[..., tuple[Any, Any]]) -> None:
         """Write latents.npz (mean, std, label, index of up to 10,000 test images) and their thumbnails, one sheet; points have none."""
         kept = slice(min(LATENTS, SHEET_PIXELS // math.prod(data.shape[:2])))
         images, labels = data.test.take(kept), data.test.labels
-        mean, std = encode(images)
+        mean, std = encode(images, None if labels is None else labels[kept])
         arrays = {"mean": mean, "index": data.test.indices[kept]}
         arrays |= {} if std is None else {"std": std}
         arrays |= {} if labels is None else {"label": labels[kept]}

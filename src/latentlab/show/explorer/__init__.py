@@ -21,8 +21,8 @@ The format, version 1. `weights` is one run of bytes, little-endian. `descriptio
       mean                    of: "continuous-bernoulli" | "logistic-mixture" (of K logistics: mixed), from what that likelihood
                               is given at each pixel to the logits of its mean [C, H, W]
       skip, add               a residual block: what it is given is kept, and added to what the layers between make of it
-    classes     of a class-conditional decoder or generator alone: their names; the first layer's "classes" [K, outputs] is what each
-                adds to its bias
+    classes     of a class-conditional network that draws or encodes: their names; the first dense layer's "classes" [K, outputs] is
+                what each adds to its bias
     prior       of an autoencoder's decoder alone: mean [Z], scale [Z, Z]; code = mean + z · scale for z ~ N(0, I)
 
 Batch norm is folded into the layer before it. A tensor is {"type", "shape", "at"}: `at` is its first byte in the weights.
@@ -113,8 +113,8 @@ def pack_network(folder: RunFolder, name: str | None = None, precision: Precisio
         parts.insert(0, signed_range(channels))
     prior = {key: tensors[f"prior_{key}"] for key in ("mean", "scale")} if config.family == "ae" and name in DRAWING else {}
     given: dict[str, Any] = {}
-    if classes_of(config.model) and name in DRAWING:
-        parts[0] = of_first_class(parts[0], config.model.latent_dim)
+    if (classes := classes_of(config.model)) and name != "discriminator":
+        parts = of_first_class(parts, classes)
         given = {"classes": checkpoints.read_state(checkpoint)["class_names"]}
     shape: tuple[int, ...] = (config.model.latent_dim,) if name in DRAWING else (channels, height, width)
     head: dict[str, Any] = {"network": name, "parameters": parameter_count([layer for _, layer in layers]), "input": list(shape)}

@@ -183,13 +183,13 @@ def normalization(prefix: str, find: Find) -> tuple[Doubles, Doubles]:
     return factor, bias - mean * factor
 
 
-def of_first_class(part: Part, latent_dim: int) -> Affine:
-    """The first layer of a class-conditional decoder as one of z alone, [H, Z], and what each class adds to the first's."""
-    if not isinstance(part, Affine) or part.kind != "dense":
-        raise ValueError("a class-conditional decoder begins with a dense layer")
-    columns = part.weight[:, latent_dim:].T  # [K, H]
-    entry = part.entry | {"inputs": latent_dim}
-    return replace(part, entry=entry, weight=part.weight[:, :latent_dim], bias=part.bias + columns[0], classes=columns - columns[0])
+def of_first_class(parts: Sequence[Part], classes: int) -> list[Part]:
+    """A class-conditional network, its first dense layer [H, F + K] as one of F features alone, and what each class adds to the first's."""
+    at, part = next((index, part) for index, part in affine_parts(parts) if part.kind == "dense")
+    features, columns = part.weight[:, :-classes], part.weight[:, -classes:].T  # [H, F], [K, H]
+    entry = part.entry | {"inputs": features.shape[1]}
+    first = replace(part, entry=entry, weight=features, bias=part.bias + columns[0], classes=columns - columns[0])
+    return [*parts[:at], first, *parts[at + 1 :]]
 
 
 def signed_range(channels: int) -> Affine:

@@ -35,8 +35,7 @@ class Part(NamedTuple):
 
     suffix: str  # of its name
     network: nn.Module
-    shape: tuple[int, ...]  # of one input
-    given: str
+    given: dict[str, tuple[int, ...]]  # its inputs' names, and the shape of one of each
     gives: tuple[str, ...]
 
 
@@ -50,18 +49,24 @@ def write(run: Trained, out: Path, lang: str) -> list[Path]:
 
 
 def parts_of(run: Trained) -> list[Part]:
-    """What is written of a run; its discriminator is not. Of a class-conditional one z has the class behind it, one-hot: [N, Z + K]."""
+    """What is written of a run; its discriminator is not. Of a class-conditional one z has the class behind it, one-hot: [N, Z + K].
+
+    Its encoder takes that class beside the image, [N, K].
+    """
     networks, size = plain_networks(run), run.config.model.latent_dim + classes_of(run.config.model)
     height, width, channels = run.image_shape
     drawing = nn.Sequential(networks.get("decoder") or networks["generator"], nn.Sigmoid())
-    parts = [Part("", drawing, (size,), "z", ("image",))]
+    parts = [Part("", drawing, {"z": (size,)}, ("image",))]
     if encoder := networks.get("encoder"):
         gives = ("mean", "log_var") if run.config.family == "vae" else ("code",)
-        parts.append(Part("-encoder", encoder, (channels, height, width), "image", gives))
+        given: dict[str, tuple[int, ...]] = {"image": (channels, height, width)}
+        if classes := classes_of(run.config.model):
+            given["label"] = (classes,)
+        parts.append(Part("-encoder", encoder, given, gives))
     if prior := prior_of(run):
         draw = nn.Linear(size, size)
         draw.load_state_dict({"weight": prior["prior_scale"].T, "bias": prior["prior_mean"]})
-        parts.append(Part("-prior", draw, (size,), "normal", ("z",)))
+        parts.append(Part("-prior", draw, {"normal": (size,)}, ("z",)))
     return parts
 
 
@@ -69,14 +74,15 @@ def _model(part: Part, about: dict[str, str]) -> bytes:
     """One network as the bytes of an ONNX model that says what it is. Raises LabError."""
     import onnx
 
-    what, before = f"the network from {part.given} to {part.gives[0]}", logging.root.manager.disable
-    names: dict[str, Any] = {"input_names": [part.given], "output_names": part.gives, "verbose": False}
+    what, before = f"the network from {next(iter(part.given))} to {part.gives[0]}", logging.root.manager.disable
+    names: dict[str, Any] = {"input_names": list(part.given), "output_names": part.gives, "verbose": False}
     logging.disable(logging.WARNING)  # of packages that are not needed
     try:
-        sizes, example = ({0: torch.export.Dim("N")},), torch.zeros(2, *part.shape)
+        count, examples = torch.export.Dim("N"), tuple(torch.zeros(2, *shape) for shape in part.given.values())
+        sizes = tuple({0: count} for _ in examples)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            program: Any = torch.onnx.export(part.network.eval(), (example,), dynamo=True, dynamic_shapes=sizes, **names)
+            program: Any = torch.onnx.export(part.network.eval(), examples, dynamo=True, dynamic_shapes=sizes, **names)
         model = program.model_proto  # made anew at each look
         graph = model.graph
         for entry in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
@@ -108,9 +114,10 @@ def difference(content: bytes, part: Part) -> float:
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     apart = []
     for count in BATCHES:
-        x = np.random.default_rng(count).random((count, *part.shape), np.float32)
+        source = np.random.default_rng(count)
+        given = {name: source.random((count, *shape), np.float32) for name, shape in part.given.items()}
         with torch.no_grad():
-            out = part.network(torch.from_numpy(x))
+            out = part.network(*map(torch.from_numpy, given.values()))
         wanted = out if isinstance(out, tuple) else (out,)
-        apart += [np.abs(got - one.numpy()).max() for got, one in zip(session.run(None, {part.given: x}), wanted, strict=True)]
+        apart += [np.abs(got - one.numpy()).max() for got, one in zip(session.run(None, given), wanted, strict=True)]
     return float(np.max(apart))  # NaN where one is

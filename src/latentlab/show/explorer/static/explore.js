@@ -71,9 +71,11 @@ export async function explore(root, content, words, { lang = "en" } = {}) {
 
 const conditional = (desk) => desk.scene.models.filter(({ net }) => net.classes);
 
-/** The class that conditional models draw is the state's. */
+/** The class that conditional models draw, and read a drawing as, is the state's. */
 function choose(desk) {
-  for (const { net } of conditional(desk)) net.choose(Math.min(desk.state.label, net.classes.length - 1));
+  for (const { net, encoder } of conditional(desk)) {
+    for (const each of [net, encoder]) each?.choose(Math.min(desk.state.label, net.classes.length - 1));
+  }
   for (const button of desk.classButtons || []) button.setAttribute("aria-pressed", String(Number(button.value) === desk.state.label));
 }
 

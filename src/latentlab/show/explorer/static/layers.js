@@ -29,9 +29,11 @@ function dense(layer, shape, weights) {
   let bias = first;
   const out = new Float32Array(layer.outputs);
   return {
-    choose: (label) => {
-      bias = first.map((value, i) => value + classes[label * layer.outputs + i]);
-    },
+    choose:
+      classes &&
+      ((label) => {
+        bias = first.map((value, i) => value + classes[label * layer.outputs + i]);
+      }),
     shape: [layer.outputs],
     matrix: panelled(tensor(layer.weight, weights), layer.outputs, layer.inputs, 1, false),
     rows: 1,

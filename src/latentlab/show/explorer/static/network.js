@@ -23,7 +23,7 @@ const FORMAT = 1;
  *   code(z)    a standard normal z as a code of the model's prior: an autoencoder's is the Gaussian fitted to its codes
  *   image(z, {code})  RGBA bytes [H × W × 4] of the image of a standard normal z, or with `code: true` of a code
  *   kernel     "wasm" or "js"
- *   classes    the names of the classes that it draws, or null; choose(label) takes one, the first at the start
+ *   classes    the names of the classes that it draws or reads, or null; choose(label) takes one, the first at the start
  * Throws an Error for another format, for unknown layers and for weights that are not whole.
  */
 export function network(description, weights, options = {}) {
@@ -52,7 +52,7 @@ export function network(description, weights, options = {}) {
     latentDim: draws ? input.length : null,
     kernel: name,
     classes: description.classes || null,
-    choose: (label) => steps[0].choose(label),
+    choose: (label) => steps.find((step) => step.choose).choose(label),
     run,
     code,
     image(z, { code: isCode = false } = {}) {
