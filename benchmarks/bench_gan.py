@@ -39,11 +39,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         session = create(ll.preset(options.preset, data="mnist", epochs=1000.0, latent_dim=32), f"{folder}/run")
         for event in events(session):
-            if isinstance(event, Stepped) and session.progress.seconds >= options.seconds:
+            if isinstance(event, Stepped) and session.position.seconds >= options.seconds:
                 break
         run = ll.open_run(f"{folder}/run")
         seen = classifier(run.sample(SAMPLES, seed=1))
-        p = session.progress
+        p = session.position
         what = f"{options.preset}, {p.seconds:.0f} s of training, {p.step} steps"
         held = shares(seen.labels, 10)
         report(f"{what}: Frechet distance of 10,000 samples", frechet_distance(moments(seen.features), real), "", "≤ 36", at_most=36.0)

@@ -91,18 +91,19 @@ def nll(run: ll.Run) -> float:
 
 
 def bounds(scratch: Path, options: argparse.Namespace) -> None:
-    shared: dict[str, Any] = {"data": "mnist", "batch_size": 100}
-    vae, seconds = trained("iwae-1layer", scratch / "vae", options, epochs=40.0, evaluate_epochs=10.0, importance_samples=1, **shared)
+    shared: dict[str, Any] = {"data": "mnist", "batch_size": 100, "learning_rate": 2e-3}
+    one: dict[str, Any] = shared | {"importance_samples": 1, "rate_decay_images": 40 * 55_000, "evaluate_epochs": 10.0}
+    vae, seconds = trained("iwae-1layer", scratch / "vae", options, epochs=40.0, **one)
     reached = nll(vae)
     what = "2 x 200 tanh, latent 50, binarised MNIST"
-    report(f"{what}: NLL of a VAE, 40 epochs, {seconds:.0f} s", reached, "nats", "≤ 91", at_most=91.0)
+    report(f"{what}: NLL of a VAE, 40 epochs, batch 100, falling rate", reached, "nats", "≤ 91", at_most=91.0)
+    report(f"{what}: time of that", seconds, "s")
     whole, _ = trained("iwae-1layer", scratch / "iwae", options, seconds, **shared)
-    report(f"{what}: NLL by the bound of 50 draws, as long, {whole.step:,} steps", nll(whole), "nats", "≤ the VAE's", at_most=reached)
-    trained("iwae-1layer", scratch / "half", options, seconds / 2, importance_samples=1, **shared)
-    origin: dict[str, Any] = {"init_from": str(scratch / "half")}
-    tuned, _ = trained("iwae-1layer", scratch / "tuned", options, seconds / 2, **shared, **origin)
-    name = f"{what}: NLL by a VAE for half as long, then that bound, {tuned.step:,} steps"
-    report(name, nll(tuned), "nats", "≤ the VAE's", at_most=reached)
+    report(f"{what}: NLL by the bound of 50 draws, as long", nll(whole), "nats", "≤ the VAE's", at_most=reached)
+    half, spent = trained("iwae-1layer", scratch / "half", options, epochs=20.0, **one)
+    origin: dict[str, Any] = {"init_from": str(half.path), "learning_rate": 5e-4}
+    tuned, _ = trained("iwae-1layer", scratch / "tuned", options, seconds - spent, **shared | origin)
+    report(f"{what}: NLL by a VAE's 20 epochs, then that bound, as long together", nll(tuned), "nats", "≤ the VAE's", at_most=reached)
 
 
 def colour(scratch: Path, options: argparse.Namespace) -> None:

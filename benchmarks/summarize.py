@@ -22,6 +22,7 @@ Leave the machine alone meanwhile: two busy cores make two-thread training up to
 | `bench_data.py FOLDER` | a million files: decoded, found again, whose memory they take; shards from a server against a folder |
 | `bench_quality.py` | held-out losses of `mlp-vae`, `mlp-ae` and `conv-vae` |
 | `bench_gan.py` | Frechet distance and class balance of `sn-gan` after 150 seconds of training |
+| `bench_models.py KIND …` | class-conditional models, bounds and likelihoods of a VAE, small folders of pictures: targets in its text |
 | `bench_stacked.py` | the modes of stacked MNIST that a GAN finds in 15 minutes of two cores |
 | `bench_points.py` | `point-gan` and `point-vae` on `ring` and `grid`: modes, high-quality share, reverse KL |
 | `bench_keras.py` | an epoch of `keras-vae` beside the usual Keras script's, on TensorFlow and JAX; what the engines reach |

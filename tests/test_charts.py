@@ -306,3 +306,17 @@ def test_charts_need_no_torch():
         "import sys, latentlab.show.charts.curves, latentlab.show.charts.payload, latentlab.show.charts; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_rates_and_what_a_vae_plays_for_are_drawn_where_they_were_recorded() -> None:
+    def titles(family: str, **told: float) -> list[str]:
+        rows = [{"step": at, "epoch": at / 10, "split": "train", "loss_nats": 9.0 - at, **told} for at in (1, 2, 3)]
+        return [panel.title.key for panel in run_curves(rows, family, "bernoulli", Phrase("x"), family)]
+
+    assert "curves.rates" not in titles("vae")
+    assert "curves.rates" in titles("vae", learning_rate=1e-3)
+    assert "curves.rates" in titles("gan", generator_learning_rate=1e-3, generator_loss=1.0)
+    game = ["curves.features", "figure.objective.non-saturating", "figure.loss.logits"]
+    assert not set(game) & set(titles("vae"))
+    played = {"encoder_loss": 20.0, "feature_nats": 3.0, "generator_loss": 1.0, "discriminator_loss": 1.3, "real_logit": 1.0}
+    assert [title for title in titles("vae", **played) if title in game] == game

@@ -101,7 +101,8 @@ def test_a_vae_is_drawn_from_whatever_an_autoencoder_is(place, monkeypatch, fami
     status(fake_run(place.runs / "lab" / "ae", "ae"))
     asked = []
 
-    def draw(self, run, count, seed, prior="standard", truncation=None):
+    def draw(self, run, count, seed, prior="standard", truncation=None, label=None):
+        assert label is None
         asked.append((prior, truncation))
         return np.zeros((count, 16, 16, 1), np.uint8)
 
@@ -115,6 +116,24 @@ def test_a_vae_is_drawn_from_whatever_an_autoencoder_is(place, monkeypatch, fami
     at.toggle(key="generate:truncate").set_value(True) if priors[-1] == "fitted" else None
     whole(at.run())
     assert asked[-1] == (priors[-1], 1.0 if priors[-1] == "fitted" else None)
+
+
+def test_a_run_that_is_given_classes_draws_the_one_that_is_chosen(place, monkeypatch):
+    names = ["cat", "dog", "hen"]
+    status(fake_run(place.runs / "lab" / "classes", "vae", names=names, **{"model.conditional": True, "model.classes": 3}))
+    asked = []
+
+    def draw(self, run, count, seed, prior="standard", truncation=None, label=None):
+        asked.append(label)
+        return np.zeros((count, 16, 16, 1), np.uint8)
+
+    monkeypatch.setattr(Sampler, "draw", draw)
+    monkeypatch.setattr(Sampler, "warm", lambda self: None)
+    at = opened("generate", run="lab/classes")
+    (control,) = (group for group in at.get("button_group") if group.options == names)
+    control.set_value(2)
+    whole(at.run())
+    assert asked == [None, 2]
 
 
 # Damage.

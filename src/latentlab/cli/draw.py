@@ -270,7 +270,7 @@ def serve() -> None:
             asked = json.loads(line)
             # The samples of `latentlab sample` with the same options.
             run = _newest(asked["run"], opened)
-            images = run.sample(asked["count"], asked["seed"], prior=asked["prior"], truncation=asked["truncation"])
+            images = run.sample(asked["count"], asked["seed"], asked.get("label"), asked["prior"], asked["truncation"])
         except LabError as error:
             _answer({"refused": str(error)})
         except Exception as error:  # whoever asks next is not to pay for it; the words go to the page

@@ -75,6 +75,15 @@ BOTH_GRADIENTS = Chart(
     log_y=True,
 )
 AUGMENTED = Chart("curves.augmentation", "curves.share", (Quantity("augmentation_probability", "train", "figure.split.train"),))
+RATES = Chart(  # where a schedule moves them
+    "curves.rates",
+    "curves.rate",
+    (
+        Quantity("learning_rate", "train", "figure.split.train"),
+        Quantity("generator_learning_rate", "train", "figure.loss.generator"),
+        Quantity("discriminator_learning_rate", "train", "figure.loss.discriminator"),
+    ),
+)
 FEATURES = Chart(
     "curves.features",
     "figure.nats",
@@ -122,12 +131,12 @@ def run_charts(family: str, objective: str) -> tuple[Chart, ...]:
     title = f"figure.objective.{objective}"
     match family:
         case "ae":
-            return (Chart(title, "figure.nats", LOSS), GRADIENT)
+            return (Chart(title, "figure.nats", LOSS), GRADIENT, RATES)
         case "vae":
             against = (FEATURES, Chart("figure.objective.non-saturating", "figure.loss.axis", GAME), LOGITS)  # where a discriminator is
-            return (Chart(title, "figure.nats", LOSS + PARTS), KL, *against, GRADIENT)
+            return (Chart(title, "figure.nats", LOSS + PARTS), KL, *against, GRADIENT, RATES)
         case "gan":
-            return (Chart(title, "figure.loss.axis", GAME), LOGITS, BOTH_GRADIENTS, AUGMENTED)
+            return (Chart(title, "figure.loss.axis", GAME), LOGITS, BOTH_GRADIENTS, AUGMENTED, RATES)
     raise refusal("family", "ae, vae or gan", family)
 
 

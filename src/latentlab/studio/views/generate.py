@@ -19,6 +19,7 @@ import streamlit as st
 from latentlab.base.errors import LabError
 from latentlab.base.images import Images, as_arrays, grid, is_point, to_pil
 from latentlab.base.texts import number
+from latentlab.config.layers import classes_of
 from latentlab.lab.pool import spawn
 from latentlab.models.sampling import Prior
 from latentlab.runs.checkpoints import stamp
@@ -43,10 +44,11 @@ def draw() -> None:
         return
     sampler().warm()
     count, seed, prior, truncation = _settings(run)
+    label = _label(run)
     try:
         with st.spinner(say("studio.generate.drawing"), show_time=False):
             # By the checkpoint too: another run may get the same name and come to the same step.
-            images = _drawn(run.path, stamp(run.folder.checkpoints), count, seed, prior, truncation)
+            images = _drawn(run.path, stamp(run.folder.checkpoints), count, seed, prior, truncation, label)
     except LabError as error:
         st.error(plain(told(error)), icon=":material/error:")
         return
@@ -85,6 +87,18 @@ def _settings(run: Overview) -> tuple[int, int, Prior, float | None]:
     return int(count), int(seed), prior, truncation
 
 
+def _label(run: Overview) -> int | None:
+    """Which class a class-conditional run draws; None for classes in the training images' shares, and where there are none to choose."""
+    names = run.folder.environment().get("class_names") or ()
+    if run.config is None or not classes_of(run.config.model):
+        return None
+    label: int | None = st.pills(
+        say("studio.generate.label"), range(len(names)), format_func=lambda label: plain(str(names[label])), key="generate:label",
+        help=say("studio.generate.label.help"),
+    )  # fmt: skip
+    return label
+
+
 def _seed() -> int | None:
     """The seed of the address."""
     given = asked(SEED) or ""
@@ -96,8 +110,10 @@ def _next_seed() -> None:
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _drawn(path: Path, checkpoint: tuple[str, int, int], count: int, seed: int, prior: Prior, truncation: float | None) -> Images:
-    return sampler().draw(path, count, seed, prior, truncation)
+def _drawn(
+    path: Path, checkpoint: tuple[str, int, int], count: int, seed: int, prior: Prior, truncation: float | None, label: int | None
+) -> Images:
+    return sampler().draw(path, count, seed, prior, truncation, label)
 
 
 def _show(run: Overview, images: Images, seed: int, truncation: float | None) -> None:
@@ -156,9 +172,11 @@ class Sampler:
         self.process: subprocess.Popen[bytes] | None = None
         self.timer: threading.Timer | None = None
 
-    def draw(self, run: Path, count: int, seed: int, prior: Prior = "standard", truncation: float | None = None) -> Images:
+    def draw(
+        self, run: Path, count: int, seed: int, prior: Prior = "standard", truncation: float | None = None, label: int | None = None
+    ) -> Images:
         """`count` images uint8 [count, H, W, C], those of `latentlab sample`. Raises LabError as it does."""
-        question = {"run": str(run), "count": count, "seed": seed, "prior": prior, "truncation": truncation}
+        question = {"run": str(run), "count": count, "seed": seed, "prior": prior, "truncation": truncation, "label": label}
         with self.lock:
             answer = self._ask(question)
             self._rest()
