@@ -32,7 +32,7 @@ Batch norm is folded into the layer before it. A tensor is {"type", "shape", "at
     int16       the same; first the low byte of every integer, then the high bytes (apart, they deflate better)
 
 "int8" stores a byte for each weight, except in small layers of a decoder (an eighth of the weights at most), which may
-take two where one is not enough. What is not a weight is fp32.
+take two where one is not enough; every layer may where images would still be off by more than 4. What is not a weight is fp32.
 """
 
 from __future__ import annotations

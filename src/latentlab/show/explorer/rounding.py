@@ -76,15 +76,16 @@ def for_images(parts: Sequence[Part], codes: Floats) -> dict[int, Rounded]:
     sensitive = sensitivities(parts, probes, signs)
     seen = forward(parts, fit, ROWS)
     exact = drawn(parts, fresh)
-    target = FIRST_TARGET
-    for _ in range(TRIALS):
-        steps = chosen_steps(parts, sensitive, target / 255, pixels.size)
-        rounded = {index: compensated(part, steps[index], seen[index]) for index, part in affine_parts(parts)}
-        error = np.abs(drawn(replaced(parts, rounded), fresh) - exact)
-        excess = max(error.mean() / MEAN_LIMIT, error.max() / LARGEST_LIMIT)
-        if excess <= 1:
-            break
-        target *= 0.97 / float(excess) ** 0.5  # the largest error is one pixel's: it falls unevenly
+    for wide_share in (SMALL_SHARE, 1.0):  # where a byte is too coarse, as in steep residual networks, every layer may take two
+        target = FIRST_TARGET
+        for _ in range(TRIALS):
+            steps = chosen_steps(parts, sensitive, target / 255, pixels.size, wide_share)
+            rounded = {index: compensated(part, steps[index], seen[index]) for index, part in affine_parts(parts)}
+            error = np.abs(drawn(replaced(parts, rounded), fresh) - exact)
+            excess = max(error.mean() / MEAN_LIMIT, error.max() / LARGEST_LIMIT)
+            if excess <= 1:
+                return rounded
+            target *= 0.97 / float(excess) ** 0.5  # the largest error is one pixel's: it falls unevenly
     return rounded
 
 
@@ -101,11 +102,13 @@ def replaced(parts: Sequence[Part], rounded: dict[int, Rounded]) -> list[Part]:
     ]
 
 
-def chosen_steps(parts: Sequence[Part], sensitive: dict[int, Floats], rms: float, pixels: int) -> dict[int, NDArray[np.float32]]:
+def chosen_steps(
+    parts: Sequence[Part], sensitive: dict[int, Floats], rms: float, pixels: int, wide_share: float = SMALL_SHARE
+) -> dict[int, NDArray[np.float32]]:
     """Steps with which every weight adds the same error to the image, together `rms` for each of its `pixels`.
 
     Rounding to a step d errs by d² / 12 in the mean square; with the sensitivity s of a weight, s d² / 12 is the same for
-    all where bits are best spent (reverse water-filling).
+    all where bits are best spent (reverse water-filling). Layers of at most `wide_share` of the weights may take two bytes.
     """
     count = sum(values.size for values in sensitive.values())
     steps = {}
@@ -114,7 +117,8 @@ def chosen_steps(parts: Sequence[Part], sensitive: dict[int, Floats], rms: float
         s = np.maximum(s + EVEN_SHARE * s.mean(), 1e-30)
         wanted = np.sqrt(12 * rms**2 * pixels / count / s)
         small = part.weight.size <= SMALL_SHARE * count
-        bounds = finest_steps(part.weight, WIDE if small else NARROW), finest_steps(part.weight, LEAST_LEVELS)
+        wide = part.weight.size <= wide_share * count
+        bounds = finest_steps(part.weight, WIDE if wide else NARROW), finest_steps(part.weight, LEAST_LEVELS)
         steps[index] = np.clip(wanted / SMALL_FINER if small else wanted, *bounds).astype(np.float32)
     return steps
 
