@@ -33,7 +33,8 @@ LEAST_LEVELS = 7  # no channel's steps are coarser than its largest weight / 7, 
 EVEN_SHARE = 0.5  # of a layer's mean sensitivity, which each channel has at least: a few probes do not show everything
 DAMPING = 0.01  # of the inputs' mean power, added to each: what the draws do not show is not free either
 FIRST_TARGET = 0.6  # root mean square error of a pixel, of 255, before compensation; about a third is left after it
-MEAN_LIMIT, LARGEST_LIMIT = 0.1, 3.2  # of 255, on fresh draws, so that 0.2 and 4 are kept on any others
+PROMISED = 0.2, 4.0  # of 255, on any draws: an image's mean error and its largest
+MEAN_LIMIT, LARGEST_LIMIT = 0.1, 3.2  # on fresh ones, so that those are kept on any others
 TRIALS = 7
 BLOCK = 64  # inputs whose weights are rounded before the others move
 CHECKED_PIXELS = 2**21
@@ -86,6 +87,8 @@ def for_images(parts: Sequence[Part], codes: Floats) -> dict[int, Rounded]:
             if excess <= 1:
                 return rounded
             target *= 0.97 / float(excess) ** 0.5  # the largest error is one pixel's: it falls unevenly
+        if error.mean() <= PROMISED[0] and error.max() <= PROMISED[1]:
+            break
     return rounded
 
 
