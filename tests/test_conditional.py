@@ -134,6 +134,12 @@ def test_what_a_run_with_classes_gives(runs: dict[str, ll.Run], tmp_path: Path) 
         assert run.traverse([0], steps=3, label=2).shape[0] == 3
         assert not np.array_equal(run.interpolate(0, 1, label=2), run.interpolate(0, 1, label=5))
     run = runs["true"]
+    one, other = run.data().test.images[:2]
+    way = run.interpolate(one, other, steps=3)  # of the class under which the first is likeliest
+    found = int(run._opened.likeliest(one[None])[0])
+    assert np.array_equal(way[[0, -1]], run.reconstruct(np.stack([one, other]), found))
+    with pytest.raises(LabError, match="and their classes"):
+        run.networks()["encoder"](torch.zeros(1, 1, 12, 12))
     test = run.data().test
     images, labels = test.images[:50], test.labels[:50]
     assert not np.array_equal(run.encode(images, labels).mean, run.encode(images, (labels + 1) % 10).mean)
@@ -145,6 +151,7 @@ def test_what_a_run_with_classes_gives(runs: dict[str, ll.Run], tmp_path: Path) 
         nats = [bound(run, images[index : index + 1], label) for label in range(10)]
         assert int(np.argmin(nats)) == found[index]
     scores = run.evaluate(samples=100, nll_samples=20, nll_images=20)["scores"]
+    assert "knn_accuracy" not in scores  # codes of an encoder that is told the class know what they were told
     assert scores["nll_nats"]["value"] < scores["negative_elbo_nats"]["value"] + 5
     out = command("sample", run.path, "--count", "5", "--label", "7", "--out", tmp_path / "x.npz")
     assert out.stdout.strip() == str(tmp_path / "x.npz")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
+from conftest import TINY
 from test_learners import CPU, SHAPE, images, snapshot
 from torch.nn import functional as F
 
@@ -13,6 +16,8 @@ from latentlab.models import build
 from latentlab.models.learner import Moment
 from latentlab.models.vae import VAELearner
 from latentlab.models.vaegan import VAEGANLearner
+from latentlab.runs.diagnosis import Diagnosis
+from latentlab.runs.diagnosis.sight import facts_of
 
 PLAIN = {"discriminator_normalization": "none", "beta": 0.7, "feature_weight": 0.3}
 
@@ -61,7 +66,7 @@ def test_a_network_has_the_gradient_of_its_own_loss_and_the_others_stay(phase: s
 def test_what_is_told_of_pixels_is_the_bound_of_a_vae(tiny) -> None:
     """Of the same encoder, decoder and noise: nothing of the discriminator is in it."""
     learner = learner_of(tiny)
-    plain = build(tiny("vae-gan", **PLAIN, discriminator_channels=()), SHAPE, CPU, False)
+    plain = build(tiny("vae-gan", discriminator_channels=()), SHAPE, CPU, False)
     assert type(plain) is VAELearner
     for name, network in plain.networks.items():
         network.load_state_dict(learner.networks[name].state_dict())
@@ -88,6 +93,9 @@ def test_one_rate_moves_all_three(tiny) -> None:
         ({"importance_samples": 5}, "train.importance_samples must be 1 with a discriminator"),
         ({"engine": "keras"}, "model.discriminator_channels must be left empty"),
         ({"data": "ring"}, "model.discriminator_channels must be"),
+        ({"patience_evaluations": 3}, "train.patience_evaluations must be 0 with a discriminator"),
+        ({"discriminator_channels": (), "discriminator_hidden": (64,)}, "model.discriminator_hidden must be left at its default"),
+        ({"discriminator_channels": (), "feature_weight": 7.0}, "train.feature_weight must be left at its default"),
         ({"discriminator_blocks": 1}, "model.discriminator_blocks must be 0 with spectral"),
     ],
 )
@@ -106,3 +114,29 @@ def test_colours_are_measured_with_the_best_scale_and_a_class_reaches_both_netwo
     before = snapshot(learner)[name]
     learner.update(batch, Moment(0, 0), labels)
     assert not torch.equal(before, learner.tensors()[name])
+
+
+def test_a_discriminator_that_wins_is_seen_and_pixels_that_get_worse_are_no_over_fitting(tiny) -> None:
+    config, environment = tiny("vae-gan"), {"images": {"train": 600}}
+    won = {"discriminator_loss": 1e-6, "real_logit": 40.0, "fake_logit": -40.0, "gradient_norm": 1.0, "loss_nats": 90.0, "kl_nats": 20.0}
+    seen = Diagnosis(facts_of(config, environment))
+    plain = Diagnosis(facts_of(config.replace(discriminator_channels=()), environment))
+    for step in range(1, 200):
+        place = {"step": step, "epoch": step / 10}
+        for each in (seen, plain):
+            each.add(place | {"split": "train"} | won)
+            if step % 10 == 1:  # far above what is learned from, and rising
+                each.add(place | {"split": "val", "loss_nats": 300.0 if step == 1 else 150.0 + step, "active_units": 9})
+    keys = {name: {finding.key for finding in each.findings()} for name, each in (("seen", seen), ("plain", plain))}
+    assert "discriminator_wins" in keys["seen"]
+    assert "over_fitting" not in keys["seen"]
+    assert keys["plain"] == {"over_fitting"}
+
+
+def test_networks_start_from_those_of_a_run_of_the_same_kind_alone(tiny, tmp_path: Path) -> None:
+    run = ll.train(tiny("conv-vae", **TINY | {"train.steps": 2, "model.binarization": "none"}), tmp_path / "plain")
+    with pytest.raises(LabError, match="must be a run of a VAE with a discriminator"):
+        ll.train("vae-gan", tmp_path / "judged", init_from=str(run.path))
+    judged = ll.train(tiny("vae-gan", **TINY | {"train.steps": 2}), tmp_path / "gan")
+    with pytest.raises(LabError, match="must be a run of a VAE without a discriminator"):
+        ll.train("conv-vae", tmp_path / "other", init_from=str(judged.path))

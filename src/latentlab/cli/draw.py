@@ -170,7 +170,8 @@ def command_reconstruct(arguments: list[str]) -> int:
             from latentlab.show.figures.plane import box_of, pairs_png
 
             return pairs_png(box_of(images), images, run.reconstruct(images))
-        return interleave([images, run.reconstruct(images)], columns), columns
+        labels = split.labels[: len(images)] if split.labels is not None and classes_of(run.config.model) else None
+        return interleave([images, run.reconstruct(images, labels)], columns), columns
 
     return _picture(parser, arguments, draw)
 

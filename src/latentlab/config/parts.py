@@ -72,7 +72,7 @@ class PriorConfig(NetworkConfig):
     """Networks that draw images of z from a prior, and perhaps of a class."""
 
     conditional: bool = option(
-        False, "the class of each image is given: to the decoder beside z, to a GAN's discriminator by projection (Miyato & Koyama 2018)"
+        False, "the class of each image is given: to encoder and decoder, to a GAN's discriminator by projection (Miyato & Koyama 2018)"
     )
     classes: int = option(0, "how many classes there are; of the data", minimum=0, maximum=1000)
 

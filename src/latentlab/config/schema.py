@@ -112,6 +112,10 @@ class Config:
             raise refusal(names[0], reason("must.not_keras"), self.values()[names[0]], reason("use", option="--engine torch"))
         if model.discriminator_channels:
             self._check_judged(train, model)
+        elif model.discriminator_hidden or train.feature_weight != 1.0:
+            name = "model.discriminator_hidden" if model.discriminator_hidden else "train.feature_weight"
+            remedy = reason("use", option="--model.discriminator-channels 32,64")
+            raise refusal(name, reason("must.unjudged"), self.values()[name], remedy)
 
     def _check_judged(self, train: VAETrain, model: VAEModel) -> None:
         """What a VAE's discriminator asks of the rest: of p(x|z) nothing is learned but its mean. Raises LabError."""
@@ -119,6 +123,8 @@ class Config:
             raise refusal("model.likelihood", reason("must.mean_alone"), model.likelihood)
         if train.importance_samples > 1:
             raise refusal("train.importance_samples", reason("must.one_judged"), train.importance_samples)
+        if train.patience_evaluations:
+            raise refusal("train.patience_evaluations", reason("must.impatient"), train.patience_evaluations)
         if train.engine == "keras" or self.own:
             raise refusal("model.discriminator_channels", reason("must.plain"), model.discriminator_channels)
 
@@ -141,7 +147,8 @@ class Config:
         if of_points(self.data.spec):
             for name, fits in OF_POINTS.items():
                 if values.get(name, fits[0]) not in fits:
-                    raise refusal(name, reason("must.points", value=fits[0]), values[name], reason("use", option=f"--{name} {fits[0]}"))
+                    option = "point-vae or point-gan" if fits[0] == () else f"--{name} {fits[0]}"
+                    raise refusal(name, reason("must.points", value=fits[0] or "none"), values[name], reason("use", option=option))
 
     def _check_game(self, train: GANTrain, model: GANModel) -> None:
         """What a GAN's loss, penalties and discriminator ask of each other. Raises LabError."""

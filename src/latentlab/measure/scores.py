@@ -205,7 +205,8 @@ def reconstruction_scores(run: Trained, images: ImageSet, watch: Watcher) -> Sco
 def decoded_sources(run: Trained, data: Data, count: int) -> dict[str, Images]:
     """Images uint8 [count, H, W, C] by the source of their codes, see `measure.sources`: how far short each falls of the data."""
     few = np.arange(min(FITTED, len(data.train)))
-    mean, deviation = run.encode(data.train.take(few), of_rows(run, data.train, few))
+    told = data.train.labels[few] if data.train.labels is not None and classes_of(run.config.model) else None
+    mean, deviation = run.encode(data.train.take(few), told)
     seed = run.config.train.seed + 1
     labels = run.drawn_labels(count, seed)
     codes = codes_by_source(mean, deviation, count, seed) | {"mixture": mixture_codes(mean, count, seed)}
@@ -225,9 +226,10 @@ def representation_scores(run: Trained, data: Data, images: ImageSet) -> Scores:
     """knn_accuracy and probe_accuracy on a labelled held-out split; their floor is the share of the most frequent class.
 
     Codes are posterior means (VAE), codes (AE) or the discriminator's last hidden layer (GAN). Fitted on training images. Of a
-    stacked set, whose classes are too many to be learned so, the class is that of the first channel.
+    stacked set, whose classes are too many to be learned so, the class is that of the first channel. None of an encoder that is told
+    the class: its codes know what they were told.
     """
-    if images.labels is None or data.train.labels is None:
+    if images.labels is None or data.train.labels is None or (run.config.family != "gan" and classes_of(run.config.model)):
         return {}
     fit, held_out = (np.arange(min(most, len(s))) for most, s in ((FITTED, data.train), (MEASURED, images)))
     train_labels, labels = data.train.labels[fit], images.labels[held_out]
@@ -236,7 +238,7 @@ def representation_scores(run: Trained, data: Data, images: ImageSet) -> Scores:
         train_labels, labels = train_labels // one, labels // one
     if len(np.unique(train_labels)) < 2:
         return {}
-    codes = [features(run, s.take(rows), of_rows(run, s, rows)) for s, rows in ((data.train, fit), (images, held_out))]
+    codes = [features(run, s.take(rows)) for s, rows in ((data.train, fit), (images, held_out))]
     most_frequent = float(np.bincount(labels).max() / len(labels))
     known: dict[str, Any] = {"features": described(run), "dimensions": codes[1].shape[1], "fitted": len(fit)}
     knn = knn_accuracy(codes[0], train_labels, codes[1], labels, NEIGHBOURS)
@@ -251,15 +253,10 @@ def described(run: Trained) -> str:
     return {"ae": "code", "vae": "posterior mean", "gan": "discriminator's last hidden layer"}[run.config.family]
 
 
-def of_rows(run: Trained, images: ImageSet, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    """The classes of some images, where a run is given them."""
-    return images.labels[rows] if images.labels is not None and classes_of(run.config.model) else None
-
-
-def features(run: Trained, images: Images, labels: NDArray[np.int64] | None) -> Floats:
-    """What stands for images [N, H, W, C], of these classes for a run that is given them: [N, F]."""
+def features(run: Trained, images: Images) -> Floats:
+    """What stands for images [N, H, W, C]: [N, F]."""
     if run.config.family != "gan":
-        return run.encode(images, labels).mean
+        return run.encode(images).mean
     discriminator, seen = cast(Discriminator, run.networks()["discriminator"]), values_of(run.image_shape).seen
     with torch.no_grad():
         parts = [discriminator.features(seen(torch.from_numpy(images[i : i + CHUNK]))).numpy() for i in range(0, len(images), CHUNK)]

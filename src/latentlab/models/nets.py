@@ -214,6 +214,8 @@ class GaussianEncoder(Chain):
     """
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Posterior:
+        if labels is None and any(isinstance(layer, Told) for layer in self.modules()):
+            raise LabError("a class-conditional encoder takes images [N, C, H, W] and their classes [N, K], one-hot. Got no classes.")
         out = self.layers(x) if labels is None else self._of_class(x, labels)  # [N, 2Z], or of somebody's own a pair of [N, Z]
         mean, log_var = out if isinstance(out, tuple | list) else out.float().chunk(2, dim=1)
         return Posterior(mean.float(), log_var.float())

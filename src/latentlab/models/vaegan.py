@@ -86,12 +86,14 @@ class VAEGANLearner(VAELearner):
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16), spectra:
             q: Posterior = self.networks["encoder"](x, labels)
             z = q.mean + (0.5 * q.log_var).exp() * epsilon  # [N, Z]
-            outputs = self.networks["decoder"](coded(torch.cat([z, prior]), None if labels is None else labels.repeat(2, 1))).float()
+            codes = [z] if phase == "encoder" else [z, prior]  # which has nothing to learn from samples
+            classes = None if labels is None else labels.repeat(len(codes), 1)
+            outputs = self.networks["decoder"](coded(torch.cat(codes), classes)).float()
             pixels = self._settled(outputs[: len(x)], x)
-            again, made = self.likelihood.mean(outputs).chunk(2)
+            again, *made = torch.split(self.likelihood.mean(outputs), len(x))
             real_features, real_logit = judge.seen(x, labels)
             features, again_logit = judge.seen(again, labels)
-            fake_logit = judge(made, labels)
+            fake_logit = judge(made[0], labels) if made else again_logit
         if phase == "discriminator":
             loss = torch.stack([self.game.discriminator(real_logit, fake, 1.0).mean() for fake in (again_logit, fake_logit)]).mean()
             return {"discriminator_loss": loss, "real_logit": real_logit.mean(), "fake_logit": fake_logit.mean()}

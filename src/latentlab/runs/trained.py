@@ -232,20 +232,24 @@ class Trained:
     def interpolate(self, a: Any, b: Any, steps: int = 8, label: int | None = None) -> Images:
         """`steps` images from a to b: images uint8 [H, W, C] to encode, or codes [Z], or seeds (integers) of z.
 
-        Between codes of images the way is a straight line; between z of the prior it is an arc.
+        Between codes of images the way is a straight line; between z of the prior it is an arc. A class-conditional run stays in one class:
+        `label`, or that under which the first image of the two is likeliest.
         """
         STEPS.check(plain(steps))
-        ends = [self._end(value) for value in (a, b)]
+        if label is None and classes_of(self.config.model) and self.config.family != "gan":
+            images = (array for array in map(np.asarray, (a, b)) if array.dtype == np.uint8)
+            label = next((int(self._opened.likeliest(check(each[None], shape=self.image_shape))[0]) for each in images), None)
+        ends = [self._end(value, label) for value in (a, b)]
         walk = sampling.arc if all(from_prior for _, from_prior in ends) and self.config.family != "ae" else sampling.line
         return self.decode(walk(ends[0][0], ends[1][0], steps), label)
 
-    def _end(self, value: Any) -> tuple[Floats, bool]:
+    def _end(self, value: Any, label: int | None) -> tuple[Floats, bool]:
         if isinstance(value, int | np.integer):
             SAMPLED["seed"].check(int(value))
             return self._opened.prior(latents(1, self.config.model.latent_dim, int(value)))[0], True
         array, size = np.asarray(value), self.config.model.latent_dim
         if array.dtype == np.uint8 or is_point(array.shape):
-            return self.encode(array[None] if array.ndim == 3 else array).mean[0], False
+            return self.encode(array[None] if array.ndim == 3 else array, label).mean[0], False
         if array.dtype.kind not in "iuf" or array.size != size or not np.isfinite(array).all():
             raise refusal("an end of the way", f"an image, a code of {size} numbers or a seed", value)
         return np.asarray(array, np.float32).reshape(-1), False

@@ -39,6 +39,11 @@ class Facts:
     classes: int = 0
     pair_distance: float | None = None  # mean RMS pixel distance, in [0, 1], of pairs of training images
 
+    @property
+    def measured_only(self) -> bool:
+        """Whether the loss in nats is measured and something else minimised: a VAE's with a discriminator."""
+        return self.family == "vae" and bool(self.loss)
+
     def changed(self, settings: Mapping[str, Any]) -> Facts:
         """With fields of the configuration by their dotted names, as a request's line of metrics has them; others are no facts."""
         facts = {name: item.name for item in dataclasses.fields(self) for name in item.metadata.get("settings", ())}
@@ -54,7 +59,10 @@ def facts_of(config: Config, environment: Mapping[str, Any]) -> Facts:
         classes=len(environment.get("class_names") or ()),
         pair_distance=environment.get("pair_distance"),
     )
-    known = data.changed({f"{name}.{key}": value for name, part in config.parts() for key, value in vars(part).items()})
+    values = {f"{name}.{key}": value for name, part in config.parts() for key, value in vars(part).items()}
+    if config.family == "vae" and values["model.discriminator_channels"]:  # one rate for all three, and the published game
+        values |= {"train.loss": "non-saturating", "train.discriminator_learning_rate": values["train.learning_rate"]}
+    known = data.changed(values)
     return dataclasses.replace(known, loss="") if "step" in dict(config.own) else known  # a game that nobody knows
 
 

@@ -197,7 +197,7 @@ def over_fitting(sight: Sight) -> Symptom | None:
     of the run and two evaluations: learning 240 drawings by heart (0.3) is no harm while held-out ones still gain.
     """
     train, val = objective(sight.window) if sight.window else None, objective(sight.val)
-    if train is None or val is None or sight.start is None or sight.lowest is None or sight.start <= train:
+    if sight.facts.measured_only or train is None or val is None or sight.start is None or sight.lowest is None or sight.start <= train:
         return None
     share, (lowest, at) = (val - train) / (sight.start - train), sight.lowest
     if share < NOT_CARRIED or sight.evaluations_since_lowest < 2 or 3 * sight.step < 4 * at:
@@ -256,6 +256,10 @@ def remedy_of(key: str, sign: str, evidence: Mapping[str, float | int], facts: F
             return "spectral", {}
         case "mode_collapse":
             return "generator_rate", _change(facts.learning_rate, _lower(facts.learning_rate, 4))
+        case "discriminator_wins" | "discriminator_overshoots" | "discriminator_loses" if facts.measured_only:
+            return (
+                _slower(facts) if facts.normalization == "spectral" else ("spectral", {})
+            )  # a VAE's has no rate and no updates of its own
         case "discriminator_wins" | "discriminator_overshoots":
             return _weaker_discriminator(facts)
         case "discriminator_loses":

@@ -103,6 +103,10 @@ METRICS = {
     "fake_logit": Metric("chart.metric.fake", "figure.loss.logit"),
     "augmentation_probability": Metric("curves.augmentation", "curves.share"),
     "gradient_norm": Metric("chart.metric.gradient", "curves.norm", log_y=True),
+    "encoder_loss": Metric("curves.features.loss", "figure.nats"),
+    "feature_nats": Metric("curves.features.part", "figure.nats"),
+    "decoder_loss": Metric("curves.decoder.loss", "figure.nats"),
+    "decoder_gradient_norm": Metric("curves.decoder.gradient", "curves.norm", log_y=True),
     "discriminator_gradient_norm": Metric("chart.metric.discriminator_gradient", "curves.norm", log_y=True),
 } | {
     measure.name: Metric(

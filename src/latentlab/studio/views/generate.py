@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -29,6 +30,7 @@ from latentlab.studio.state import asked, chosen, lang, plain, say, told
 from latentlab.studio.views import one_trained
 
 MOST = 400
+MOST_PILLS = 20  # classes that stand side by side
 SHARPEST, WIDEST = 0.2, 3.0  # truncation, in standard deviations
 PIXELS = 1000  # so wide the grid is shown, enlarged by whole pixels
 SEED = "seed"  # of the address
@@ -52,7 +54,7 @@ def draw() -> None:
     except LabError as error:
         st.error(plain(told(error)), icon=":material/error:")
         return
-    _show(run, images, seed, truncation)
+    _show(run, images, seed, truncation, label)
 
 
 def _settings(run: Overview) -> tuple[int, int, Prior, float | None]:
@@ -89,14 +91,19 @@ def _settings(run: Overview) -> tuple[int, int, Prior, float | None]:
 
 def _label(run: Overview) -> int | None:
     """Which class a class-conditional run draws; None for classes in the training images' shares, and where there are none to choose."""
-    names = run.folder.environment().get("class_names") or ()
+    names = _names(run)
     if run.config is None or not classes_of(run.config.model):
         return None
-    label: int | None = st.pills(
-        say("studio.generate.label"), range(len(names)), format_func=lambda label: plain(str(names[label])), key="generate:label",
-        help=say("studio.generate.label.help"),
-    )  # fmt: skip
+    settings: dict[str, Any] = {"format_func": lambda label: plain(str(names[label])), "help": say("studio.generate.label.help")}
+    many: dict[str, Any] = {"index": None, "placeholder": say("studio.generate.label.any")}
+    asks = st.pills if len(names) <= MOST_PILLS else partial(st.selectbox, **many)
+    label: int | None = asks(say("studio.generate.label"), range(len(names)), key="generate:label", **settings)
     return label
+
+
+def _names(run: Overview) -> Sequence[str]:
+    """The names of the classes."""
+    return run.folder.environment().get("class_names") or ()
 
 
 def _seed() -> int | None:
@@ -116,7 +123,7 @@ def _drawn(
     return sampler().draw(path, count, seed, prior, truncation, label)
 
 
-def _show(run: Overview, images: Images, seed: int, truncation: float | None) -> None:
+def _show(run: Overview, images: Images, seed: int, truncation: float | None, label: int | None) -> None:
     """The grid, or the scatter of points, and the two files."""
     shown: Any
     if is_point(images.shape[1:]):
@@ -128,6 +135,9 @@ def _show(run: Overview, images: Images, seed: int, truncation: float | None) ->
         shown = shown[..., 0] if shown.shape[-1] == 1 else shown
     said = say("studio.generate.alt", n=number(len(images), lang()), run=run.name, seed=seed, step=number(run.step, lang()))
     stem = f"{run.name.replace('/', '-')}-seed-{seed}" + (f"-truncation-{truncation:g}" if truncation else "")
+    if label is not None:
+        stem += f"-class-{label}"
+        said = say("studio.generate.alt.class", images=said, name=str(_names(run)[label]))
     with st.container(horizontal=True):
         _download("png", picture, f"{stem}.png", "image/png", ":material/image:")
         _download("npz", npz_bytes(images), f"{stem}.npz", "application/octet-stream", ":material/data_array:")

@@ -12,7 +12,8 @@ export class ReadingCard {
     Object.assign(this, { desk, model, reading: null, near: [] });
     const { scene } = desk;
     const name = desk.name(model);
-    this.codes = scene.sheet ? scene.maps[model.name] : null;
+    // An encoder that is told the class puts a drawing among images of the class that it was told.
+    this.codes = scene.sheet && !model.encoder.classes ? scene.maps[model.name] : null;
     this.image = picture("explorer-live", { "data-read": model.name, "aria-label": desk.say("draw.reconstruction.alt", { name }) });
     const caption = make("figcaption", { class: "explorer-note" }, desk.say("draw.reconstruction"));
     this.neighbours = this.codes ? Array.from({ length: Math.min(NEIGHBOURS, scene.count) }, () => this.makeNeighbour()) : [];
