@@ -23,7 +23,8 @@ import torch
 from common import report
 from playwright.sync_api import sync_playwright
 
-from latentlab.config.layers import fit_model, networks, parameter_count
+from latentlab.config.layers import parameter_count
+from latentlab.config.networks import fit_model, networks
 from latentlab.config.presets import preset
 from latentlab.models.nets import Decoder
 from latentlab.show.explorer import Packed, embed, module, pack

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from latentlab.config import layers as described
-from latentlab.config.layers import fit_model
+from latentlab.config.networks import fit_model
 from latentlab.config.presets import PRESETS, preset
 from latentlab.config.schema import Config
 from latentlab.data import load_data

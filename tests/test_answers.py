@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from latentlab.base.errors import LabError
 from latentlab.base.signals import Interrupted
 from latentlab.cli import main
-from latentlab.config.layers import fit_model
+from latentlab.config.networks import fit_model
 from latentlab.config.presets import preset
 from latentlab.lab.pool import Pool
 from latentlab.show.answers import SECTIONS, Answers, Part, parsed, read_answers, template

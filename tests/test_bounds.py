@@ -10,7 +10,8 @@ import torch
 
 from latentlab.base.errors import LabError
 from latentlab.config import PIXELS
-from latentlab.config.layers import networks, parameter_count, pictures
+from latentlab.config.layers import parameter_count
+from latentlab.config.networks import networks, pictures
 from latentlab.config.presets import fitted, preset
 from latentlab.config.schema import Config
 from latentlab.models import build

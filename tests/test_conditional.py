@@ -14,7 +14,8 @@ from conftest import FAMILIES, TINY
 
 import latentlab as ll
 from latentlab.base.errors import LabError
-from latentlab.config.layers import networks, parameter_count
+from latentlab.config.layers import parameter_count
+from latentlab.config.networks import networks
 from latentlab.config.schema import Config
 from latentlab.models import build
 from latentlab.models.engine import one_hot

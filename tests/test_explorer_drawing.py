@@ -19,7 +19,7 @@ from torch.nn import functional
 
 import latentlab as ll
 from latentlab.base.texts import number
-from latentlab.config.layers import networks
+from latentlab.config.networks import networks
 from latentlab.runs import checkpoints
 from latentlab.show.bundle import joined
 from latentlab.show.explorer import embed, folder, pack_network, read_tensors

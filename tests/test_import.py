@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import latentlab as ll
-from latentlab.config.layers import fit_model
+from latentlab.config.networks import fit_model
 from latentlab.models import build
 from latentlab.models.learner import Learner
 from latentlab.models.nets import to_unit

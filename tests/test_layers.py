@@ -12,18 +12,8 @@ from torch import nn
 from torch.nn import functional
 
 from latentlab.base.errors import LabError
-from latentlab.config.layers import (
-    BatchDeviation,
-    ResidualBlock,
-    TransposedConvolution,
-    fit_model,
-    fit_stages,
-    map_sizes,
-    networks,
-    parameter_count,
-    pictures,
-    shape_after,
-)
+from latentlab.config.layers import BatchDeviation, ResidualBlock, TransposedConvolution, parameter_count, shape_after
+from latentlab.config.networks import fit_model, fit_stages, map_sizes, networks, pictures
 from latentlab.config.parts import AutoencoderModel, GANModel, VAEModel
 from latentlab.config.presets import PRESETS, preset
 from latentlab.models.nets import Decoder, Discriminator, Encoder, GaussianEncoder, Residual, initialized, module

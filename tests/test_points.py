@@ -193,7 +193,7 @@ def test_the_field_is_the_slope_of_the_generators_loss_and_changes_nothing(chang
 
 
 def test_convolutions_are_left_out_and_points_go_in_as_they_are() -> None:
-    from latentlab.config.layers import fit_model, networks
+    from latentlab.config.networks import fit_model, networks
 
     config = ll.preset("sn-gan", data="ring")
     model = fit_model(config.model, POINT)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from latentlab.base.images import Images
 from latentlab.base.texts import catalogue, languages
-from latentlab.config.layers import networks
+from latentlab.config.networks import networks
 from latentlab.config.parts import VAEModel
 from latentlab.config.presets import preset
 from latentlab.lab.kit import larger, summary, tied_best, together

@@ -14,7 +14,8 @@ from PIL import Image
 from latentlab.base.errors import LabError
 from latentlab.base.texts import catalogue, number, reworded
 from latentlab.config.field import Field, Unfit, written
-from latentlab.config.layers import fit_model, parameter_count, pictures
+from latentlab.config.layers import parameter_count
+from latentlab.config.networks import fit_model, pictures
 from latentlab.config.parts import DataConfig
 from latentlab.config.presets import PRESETS, arguments, preset
 from latentlab.config.schema import Config

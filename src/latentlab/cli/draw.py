@@ -20,7 +20,7 @@ from latentlab.base.files import check_writable, replace_bytes
 from latentlab.base.images import as_arrays, is_point
 from latentlab.cli import say
 from latentlab.cli.parser import Parser, add_place, add_split, add_trust, add_value
-from latentlab.config.layers import classes_of
+from latentlab.config.networks import classes_of
 from latentlab.models.sampling import Prior
 from latentlab.runs.folder import open_folder
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from latentlab.base.errors import refusal
 from latentlab.config.field import written
-from latentlab.config.layers import Shape, fit_model
+from latentlab.config.layers import Shape
+from latentlab.config.networks import fit_model
 from latentlab.config.parts import AutoencoderModel, AutoencoderTrain, DataConfig, GANModel, GANTrain, VAEModel, VAETrain
 from latentlab.config.schema import Config, one_length
 

@@ -9,7 +9,8 @@ import keras
 import torch
 
 from latentlab.base.texts import reason
-from latentlab.config.layers import Layers, Shape, networks
+from latentlab.config.layers import Layers, Shape
+from latentlab.config.networks import networks
 from latentlab.config.parts import AutoencoderModel, AutoencoderTrain, GANModel, GANTrain, VAEModel, VAETrain
 from latentlab.config.schema import Config
 from latentlab.keras.backend import use_threads

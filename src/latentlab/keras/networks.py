@@ -11,7 +11,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from latentlab.config.layers import Dense, Layers, decoder_layers, discriminator_layers, encoder_layers, fit_model
+from latentlab.config.layers import Dense, Layers
+from latentlab.config.networks import decoder_layers, discriminator_layers, encoder_layers, fit_model
 from latentlab.config.parts import AutoencoderModel, GANModel, VAEModel, check_part
 from latentlab.keras.layers import PACKAGE, Drawn, drawn, first_weights
 

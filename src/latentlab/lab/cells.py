@@ -12,7 +12,8 @@ from typing import Any
 
 from latentlab.base.errors import LabError, refusal
 from latentlab.config.field import ROLES, written
-from latentlab.config.layers import networks, parameter_count
+from latentlab.config.layers import parameter_count
+from latentlab.config.networks import networks
 from latentlab.config.parts import every_field
 from latentlab.config.presets import preset, unplaced
 from latentlab.config.schema import Config

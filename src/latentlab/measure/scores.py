@@ -15,7 +15,7 @@ from latentlab.base.errors import memory_for, refusal
 from latentlab.base.files import check_writable, replace_json
 from latentlab.base.images import Images, is_point
 from latentlab.config.field import Field, plain
-from latentlab.config.layers import classes_of
+from latentlab.config.networks import classes_of
 from latentlab.config.sources import parse
 from latentlab.data import Data, ImageSet
 from latentlab.measure import Watcher, unwatched

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from latentlab.base.seeding import seed_for
-from latentlab.config.layers import Shape, networks
+from latentlab.config.layers import Shape
+from latentlab.config.networks import networks
 from latentlab.config.parts import AutoencoderModel, AutoencoderTrain, GANModel, GANTrain, VAEModel, VAETrain
 from latentlab.config.schema import Config
 

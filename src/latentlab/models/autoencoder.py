@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from latentlab.config.layers import Layers, classes_of
+from latentlab.config.layers import Layers
+from latentlab.config.networks import classes_of
 from latentlab.config.parts import AutoencoderModel, AutoencoderTrain, NetworkConfig, VAETrain
 from latentlab.models.learner import Losses, Moment, Parts, buffers_held
 from latentlab.models.likelihoods import Likelihood, likelihood_of

@@ -14,7 +14,8 @@ from torch.nn.utils import parametrize
 
 from latentlab.base.seeding import torch_generator
 from latentlab.config import GAMES
-from latentlab.config.layers import Layers, classes_of
+from latentlab.config.layers import Layers
+from latentlab.config.networks import classes_of
 from latentlab.config.parts import GANModel, GANTrain
 from latentlab.models.augmentation import Augmentation
 from latentlab.models.learner import Losses, Moment, Parts, buffers_held, coded, frozen, spectra_held

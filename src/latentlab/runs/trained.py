@@ -15,7 +15,7 @@ from latentlab.base.errors import LabError, memory_for, refusal
 from latentlab.base.images import Images, as_array, check, is_point
 from latentlab.base.seeding import latents
 from latentlab.config.field import Field, plain
-from latentlab.config.layers import classes_of
+from latentlab.config.networks import classes_of
 from latentlab.config.schema import Config
 from latentlab.config.sources import named
 from latentlab.models import sampling

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from latentlab.base.images import Images, as_points, is_point
-from latentlab.config.layers import classes_of
+from latentlab.config.networks import classes_of
 from latentlab.config.parts import GANTrain, VAETrain
 from latentlab.config.schema import Config
 from latentlab.config.sources import parse

@@ -53,7 +53,8 @@ from numpy.typing import NDArray
 
 from latentlab.base.errors import LabError, refusal
 from latentlab.base.images import is_point
-from latentlab.config.layers import Convolution, Dense, TransposedConvolution, classes_of, parameter_count, pictures, shape_after
+from latentlab.config.layers import Convolution, Dense, TransposedConvolution, parameter_count, shape_after
+from latentlab.config.networks import classes_of, pictures
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
 from latentlab.show import bundle

@@ -20,7 +20,7 @@ import streamlit as st
 from latentlab.base.errors import LabError
 from latentlab.base.images import Images, as_arrays, grid, is_point, to_pil
 from latentlab.base.texts import number
-from latentlab.config.layers import classes_of
+from latentlab.config.networks import classes_of
 from latentlab.lab.pool import spawn
 from latentlab.models.sampling import Prior
 from latentlab.runs.checkpoints import stamp

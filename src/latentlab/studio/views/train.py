@@ -24,11 +24,10 @@ from latentlab.config.layers import (
     ResidualBlock,
     Shape,
     TransposedConvolution,
-    fit_model,
-    networks,
     parameter_count,
     shape_after,
 )
+from latentlab.config.networks import fit_model, networks
 from latentlab.config.parts import DataConfig
 from latentlab.config.presets import DECODER_FORM, PRESETS, length_for, preset
 from latentlab.config.schema import Config

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.base.files import replace_bytes
-from latentlab.config.layers import pictures
+from latentlab.config.networks import pictures
 from latentlab.train.exchange.plain import plain_networks, prior_of, refuse_own, without_parametrization
 
 if TYPE_CHECKING:

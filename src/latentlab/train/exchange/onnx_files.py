@@ -19,7 +19,7 @@ from torch import nn
 from latentlab.base import __version__
 from latentlab.base.errors import LabError
 from latentlab.base.files import replace_bytes
-from latentlab.config.layers import classes_of
+from latentlab.config.networks import classes_of
 from latentlab.config.sources import named
 from latentlab.train.exchange.plain import plain_networks, prior_of
 

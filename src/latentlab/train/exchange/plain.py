@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from latentlab.base.errors import LabError
-from latentlab.config.layers import Convolution, Dense, Layer, Layers, TransposedConvolution, classes_of, pictures
+from latentlab.config.layers import Convolution, Dense, Layer, Layers, TransposedConvolution
+from latentlab.config.networks import classes_of, pictures
 from latentlab.models.autoencoder import AutoencoderLearner
 from latentlab.models.nets import Chain
 
