@@ -164,7 +164,7 @@ def untrained_run(path: Path, preset: str, data: ll.Data, **changes: Any) -> ll.
         images = data.test.images
         if config.family == "ae":
             learner.prepare_sampling(torch.from_numpy(images))
-        Recorder(folder, print).latents(data, lambda held_out: encode(learner, held_out, torch.device("cpu")))
+        Recorder(folder, print).latents(data, lambda held_out, labels: encode(learner, held_out, torch.device("cpu")))
     save(folder.checkpoints, 1, learner.tensors(), {"step": 1, "image_shape": [28, 28, 1], "config_sha256": config.fingerprint()})
     return ll.open_run(path)
 

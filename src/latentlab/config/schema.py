@@ -35,7 +35,6 @@ from latentlab.config.sources import named, of_points
 Family = Literal["ae", "vae", "gan"]
 Kind = Literal["ae", "vae", "gan", "gan-from-vae"]
 OF_POINTS: Mapping[str, tuple[Any, ...]] = {  # what fields may be where points are learned from, in fp32 and without bytes
-    "model.discriminator_channels": ((),),
     "model.likelihood": ("auto", "gaussian", "gaussian-learned", "gaussian-optimal"),
     "model.conditional": (False,),
     "model.binarization": ("none",),
@@ -125,7 +124,7 @@ class Config:
             raise refusal("train.importance_samples", reason("must.one_judged"), train.importance_samples)
         if train.patience_evaluations:
             raise refusal("train.patience_evaluations", reason("must.impatient"), train.patience_evaluations)
-        if train.engine == "keras" or self.own:
+        if train.engine == "keras" or self.own or of_points(self.data.spec):
             raise refusal("model.discriminator_channels", reason("must.plain"), model.discriminator_channels)
 
     def _check_blocks(self) -> None:
@@ -147,8 +146,7 @@ class Config:
         if of_points(self.data.spec):
             for name, fits in OF_POINTS.items():
                 if values.get(name, fits[0]) not in fits:
-                    option = "point-vae or point-gan" if fits[0] == () else f"--{name} {fits[0]}"
-                    raise refusal(name, reason("must.points", value=fits[0] or "none"), values[name], reason("use", option=option))
+                    raise refusal(name, reason("must.points", value=fits[0]), values[name], reason("use", option=f"--{name} {fits[0]}"))
 
     def _check_game(self, train: GANTrain, model: GANModel) -> None:
         """What a GAN's loss, penalties and discriminator ask of each other. Raises LabError."""

@@ -130,7 +130,7 @@ class Trained:
     def networks(self) -> dict[str, torch.nn.Module]:
         """Torch modules in evaluation mode, averaged where the run averages.
 
-        {"encoder", "decoder"} or {"generator", "discriminator"}. Decoder and generator: z [N, Z] to logits [N, C, H, W].
+        {"encoder", "decoder"}, with a "discriminator" of a VAE-GAN, or {"generator", "discriminator"}. Decoder and generator: z [N, Z] to logits [N, C, H, W].
         """
         from latentlab.models.nets import pictured
 
