@@ -130,7 +130,8 @@ class Trained:
     def networks(self) -> dict[str, torch.nn.Module]:
         """Torch modules in evaluation mode, averaged where the run averages.
 
-        {"encoder", "decoder"}, with a "discriminator" of a VAE-GAN, or {"generator", "discriminator"}. Decoder and generator: z [N, Z] to logits [N, C, H, W].
+        {"encoder", "decoder"}, of a VAE-GAN "discriminator" too, or {"generator", "discriminator"}. Decoder and generator: z [N, Z] to
+        logits [N, C, H, W]. Of a class-conditional run the class stands behind z, one-hot, and an encoder takes it as a second input.
         """
         from latentlab.models.nets import pictured
 
