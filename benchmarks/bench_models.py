@@ -108,7 +108,7 @@ def colour(scratch: Path, options: argparse.Namespace) -> None:
         changes: dict[str, Any] = {"data": f"folder:{options.folder.resolve()}", "data.image_size": 32, "model.likelihood": likelihood}
         run, _ = trained("conv-vae", scratch / likelihood, options, epochs=10.0, **changes)
         found[likelihood] = float(run.evaluate(samples=100, nll_samples=100, nll_images=500)["scores"]["bits_per_dim"]["value"])
-        held_out = [row["val_loss_nats"] for row in run.metrics() if row.get("val_loss_nats") is not None]
+        held_out = [row["loss_nats"] for row in run.metrics() if row["split"] == "val"]
         report(f"colour images, 32 x 32, {likelihood}: held-out loss of each epoch", dict(enumerate(map(round, held_out), 1)), "nats")
     least = min(value for name, value in found.items() if name.startswith("gaussian"))
     report("colour images, 32 x 32, conv-vae, 10 epochs", found, "bits per dimension")
