@@ -13,10 +13,10 @@ from torch import Tensor
 import latentlab as ll
 from latentlab.config.parts import GANTrain
 from latentlab.models import build
-from latentlab.models.augmentation import Augmentation, cut_out, recoloured
+from latentlab.models.augmentation import Augmentation, Moves, cut_out, moves, recoloured, shifted_and_mirrored
 from latentlab.models.gan import GANLearner
 from latentlab.models.learner import Moment
-from latentlab.models.nets import Moves, moves, shifted_and_mirrored, to_unit
+from latentlab.models.nets import to_unit
 
 CPU = torch.device("cpu")
 HALF = torch.full((2,), 0.5)  # the number that changes nothing

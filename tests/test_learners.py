@@ -15,9 +15,10 @@ from latentlab.base.seeding import latents, torch_generator
 from latentlab.config.parts import AutoencoderTrain
 from latentlab.config.schema import Config
 from latentlab.models import build
+from latentlab.models.augmentation import Moves, moves, shifted_and_mirrored
 from latentlab.models.gan import GANLearner
 from latentlab.models.learner import Learner, Moment, decode, draw, encode
-from latentlab.models.nets import Moves, moves, shifted_and_mirrored, to_unit
+from latentlab.models.nets import to_unit
 from latentlab.models.objectives import gradient_penalty, r1_penalty
 from latentlab.models.optimiser import Adam, Average, Compute
 

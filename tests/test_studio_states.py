@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -25,6 +26,7 @@ from latentlab.studio.actions import stop
 from latentlab.studio.library import Library
 from latentlab.studio.overview import Gone, overview
 from latentlab.studio.parts import watched
+from latentlab.studio.views import generate as sampler_page
 from latentlab.studio.views.generate import Sampler
 
 PAGES = ("train", "explore", "generate", "compare", "learn", "runs")
@@ -134,6 +136,14 @@ def test_a_run_that_is_given_classes_draws_the_one_that_is_chosen(place, monkeyp
     control.set_value(2)
     whole(at.run())
     assert asked == [None, 2]
+    shares = {"class_names": names, "class_shares": [0.0, 1.0, 0.0]}
+    facts = place.runs / "lab" / "classes" / "environment.json"
+    facts.write_text(json.dumps(json.loads(facts.read_text()) | shares))
+    run = overview(place, "lab/classes")
+    for label, told in ((None, 1), (2, 2)):  # the NPZ holds the classes, as the command's does
+        labels = sampler_page._labels(run, 4, 0, label)
+        with np.load(io.BytesIO(sampler_page.npz_bytes(np.zeros((4, 16, 16, 1), np.uint8), labels))) as file:
+            assert file["labels"].tolist() == [told] * 4
 
 
 # Damage.

@@ -109,7 +109,7 @@ class Config:
         foreign = charges | {"model.likelihood": model.likelihood not in ("auto", "bernoulli")}
         if train.engine == "keras" and (names := [name for name, value in foreign.items() if value]):
             raise refusal(names[0], reason("must.not_keras"), self.values()[names[0]], reason("use", option="--engine torch"))
-        if model.discriminator_channels:
+        if self.is_judged:
             self._check_judged(train, model)
         elif model.discriminator_hidden or train.feature_weight != 1.0:
             name = "model.discriminator_hidden" if model.discriminator_hidden else "train.feature_weight"
@@ -186,6 +186,11 @@ class Config:
                 return "gan"
             case _:
                 assert_never(self.model)
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether it is a VAE with a discriminator: its loss in nats, of pixels, is then measured, and something else minimised."""
+        return isinstance(self.model, VAEModel) and bool(self.model.discriminator_channels)
 
     @property
     def objective(self) -> Reconstruction | Likelihood | Loss:

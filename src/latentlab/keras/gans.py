@@ -13,10 +13,10 @@ from latentlab.keras.backend import gradient
 from latentlab.keras.engine import Inputs, KerasEngine, Network, Program, State
 from latentlab.keras.layers import Spectral, held
 from latentlab.keras.objectives import ADVERSARIAL
+from latentlab.models.augmentation import SHIFT_SHARE, moves
 from latentlab.models.engine import Batch, Losses, TorchEngine
 from latentlab.models.gan import GANLearner
 from latentlab.models.learner import Moment
-from latentlab.models.nets import SHIFT_SHARE, moves
 
 JUDGED = ("discriminator_loss", "real_logit", "fake_logit", "discriminator_gradient_norm")
 FOOLED = ("generator_loss", "gradient_norm")

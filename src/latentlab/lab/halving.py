@@ -53,8 +53,8 @@ def value_at(folder: RunFolder, cell: Cell) -> float:
     rows = [row for row in folder.metrics() if row["split"] == "val"]
     is_early = getattr(train, "patience_evaluations", 0) and folder.status().get("state") == "finished"
     last = rows[-1] if rows and is_early else {}
-    judged = cell.config.family == "vae" and cell.config.values()["model.discriminator_channels"]  # whose nats are not what it minimises
-    value = next((row for row in rows if row[unit] >= length * (1 - 1e-9)), last).get("mse" if judged else RANKED[cell.config.family])
+    ranked = "mse" if cell.config.is_judged else RANKED[cell.config.family]
+    value = next((row for row in rows if row[unit] >= length * (1 - 1e-9)), last).get(ranked)
     return float(value) if isinstance(value, int | float) else math.inf
 
 

@@ -350,30 +350,3 @@ POINTS = Values(lambda points: points.permute(0, 3, 1, 2), lambda outputs: outpu
 def values_of(shape: Shape) -> Values:
     """Those of images or of points of `shape` (H, W, C)."""
     return POINTS if is_point(shape) else IMAGES
-
-
-SHIFT_SHARE = 8  # of the side: the longest shift is an eighth (Zhao et al. 2020, DiffAugment)
-
-
-class Moves(NamedTuple):
-    """How far each of N images is moved, from 0 to twice the longest shift, and which are mirrored after that."""
-
-    tops: Tensor  # [N]
-    lefts: Tensor  # [N]
-    mirrored: Tensor  # [N]
-
-
-def moves(count: int, height: int, width: int, source: torch.Generator) -> Moves:
-    """Moves by up to an eighth of the sides to either side; half of the images are mirrored."""
-    tops, lefts = (torch.randint(0, 2 * (side // SHIFT_SHARE) + 1, (count,), generator=source) for side in (height, width))
-    return Moves(tops, lefts, torch.rand(count, generator=source) < 0.5)
-
-
-def shifted_and_mirrored(x: Tensor, drawn: Moves) -> Tensor:
-    """Each image of [N, C, H, W] moved by up to an eighth of its sides, its edges repeated, and half of them mirrored."""
-    _, _, height, width = x.shape
-    down, right = height // SHIFT_SHARE, width // SHIFT_SHARE
-    padded = F.pad(x, (right, right, down, down), mode="replicate").unbind()
-    places = zip(padded, drawn.tops.tolist(), drawn.lefts.tolist(), strict=True)
-    moved = torch.stack([image[:, y : y + height, x : x + width] for image, y, x in places])
-    return torch.where(drawn.mirrored.to(x.device)[:, None, None, None], moved.flip(3), moved)

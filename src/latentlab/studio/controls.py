@@ -53,9 +53,8 @@ def _pace(run: Overview) -> None:
             _button(name, "slow", ":material/slow_motion_video:", waiting)
         still = waiting or mode == "fast"
         _button(name, "step", ":material/skip_next:", still)
-        is_gan = run.config is not None and run.config.family == "gan"
-        if is_gan or (run.config is not None and run.config.values().get("model.discriminator_channels")):
-            others = ("generator",) if is_gan else ("encoder", "decoder")
+        if run.config is not None and (run.config.family == "gan" or run.config.is_judged):
+            others = ("encoder", "decoder") if run.config.is_judged else ("generator",)
             following = dict(zip(("discriminator", *others), others, strict=False)).get(str(run.status.get("phase")), "discriminator")
             _button(name, "phase", ":material/step:", still, label=say(f"studio.control.phase.{following}"))
 

@@ -24,9 +24,8 @@ def adopted(base: Config, source: str, is_placed: bool = False) -> Config:
     other = open_folder(source).config()
     if other.family != base.family:
         raise refusal("train.init_from", reason("must.family", family=base.family), source)
-    judged = [bool(each.values().get("model.discriminator_channels")) for each in (base, other)]
-    if judged[0] != judged[1] and base.family == "vae":
-        raise refusal("train.init_from", reason("must.judged" if judged[0] else "must.not_judged"), source)
+    if base.is_judged != other.is_judged:
+        raise refusal("train.init_from", reason("must.judged" if base.is_judged else "must.not_judged"), source)
     data = replace(other.data, root=base.data.root or other.data.root, offline=base.data.offline)
     return base.replace(model=other.model, data=base.data if is_placed else data)
 

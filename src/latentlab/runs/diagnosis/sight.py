@@ -60,7 +60,7 @@ def facts_of(config: Config, environment: Mapping[str, Any]) -> Facts:
         pair_distance=environment.get("pair_distance"),
     )
     values = {f"{name}.{key}": value for name, part in config.parts() for key, value in vars(part).items()}
-    if config.family == "vae" and values["model.discriminator_channels"]:  # one rate for all three, and the published game
+    if config.is_judged:  # one rate for all three, and the published game
         values |= {"train.loss": "non-saturating", "train.discriminator_learning_rate": values["train.learning_rate"]}
     known = data.changed(values)
     return dataclasses.replace(known, loss="") if "step" in dict(config.own) else known  # a game that nobody knows

@@ -112,8 +112,13 @@ def last_samples(folder: RunFolder) -> Images:
 
 
 def objective(folder: RunFolder) -> str:
-    """What a run minimises, as the end of a text's key: its name, with "_grey" after one of BINARY that learned from grey pixels."""
+    """What a run minimises, as the end of a text's key: its name, with "_grey" after one of BINARY that learned from grey pixels.
+
+    "judged" where the loss in nats is measured alone.
+    """
     config = folder.config()
+    if config.is_judged:
+        return "judged"
     if not {"loss", "step"}.isdisjoint(dict(config.own)):
         return "own"
     name = config.objective

@@ -16,13 +16,14 @@ from typing import Any, get_args
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from latentlab.base.errors import LabError
 from latentlab.base.images import Images, as_arrays, grid, is_point, to_pil
 from latentlab.base.texts import number
 from latentlab.config.networks import classes_of
 from latentlab.lab.pool import spawn
-from latentlab.models.sampling import Prior
+from latentlab.models.sampling import Prior, drawn_classes
 from latentlab.runs.checkpoints import stamp
 from latentlab.show.figures.plane import scatter_png
 from latentlab.studio.overview import Overview
@@ -101,6 +102,13 @@ def _label(run: Overview) -> int | None:
     return label
 
 
+def _labels(run: Overview, count: int, seed: int, label: int | None) -> NDArray[np.int64] | None:
+    """The classes of what is drawn, [count]; None for a run that is given none."""
+    if run.config is None or not classes_of(run.config.model):
+        return None
+    return drawn_classes(count, seed, run.folder.environment().get("class_shares")) if label is None else np.full(count, label)
+
+
 def _names(run: Overview) -> Sequence[str]:
     """The names of the classes."""
     return run.folder.environment().get("class_names") or ()
@@ -140,7 +148,13 @@ def _show(run: Overview, images: Images, seed: int, truncation: float | None, la
         said = say("studio.generate.alt.class", images=said, name=str(_names(run)[label]))
     with st.container(horizontal=True):
         _download("png", picture, f"{stem}.png", "image/png", ":material/image:")
-        _download("npz", npz_bytes(images), f"{stem}.npz", "application/octet-stream", ":material/data_array:")
+        _download(
+            "npz",
+            npz_bytes(images, _labels(run, len(images), seed, label)),
+            f"{stem}.npz",
+            "application/octet-stream",
+            ":material/data_array:",
+        )
     st.image(shown, alt=said, caption=plain(said), width="content", output_format="PNG")  # as JPEG its pixels would be others
 
 
@@ -158,10 +172,10 @@ def png_bytes(sheet: Any) -> bytes:
     return buffer.getvalue()
 
 
-def npz_bytes(images: Images) -> bytes:
-    """Images or points as `latentlab sample --out FILE.npz` writes them."""
+def npz_bytes(images: Images, labels: NDArray[np.int64] | None) -> bytes:
+    """Images or points, and their classes if they were drawn of some, as `latentlab sample --out FILE.npz` writes them."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **as_arrays(images))  # type: ignore[arg-type]
+    np.savez_compressed(buffer, **as_arrays(images), **({} if labels is None else {"labels": labels}))  # type: ignore[arg-type]
     return buffer.getvalue()
 
 

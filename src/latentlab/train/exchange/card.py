@@ -86,9 +86,9 @@ def _limits(run: Trained, lang: str) -> list[str]:
     """What is known to be wrong with the run, and what its numbers do not say."""
     config, scores = run.config, run.scores
     known = "measured" if scores.get("scores") else "unmeasured"
-    judged = config.family == "vae" and bool(config.values()["model.discriminator_channels"])
-    limits = [text(f"exchange.card.limit.{'judged' if judged else config.family}", lang), text(f"exchange.card.limit.{known}", lang)]
-    if not judged and config.objective in BINARY and getattr(config.model, "binarization", "none") == "none":
+    kind = "judged" if config.is_judged else config.family
+    limits = [text(f"exchange.card.limit.{kind}", lang), text(f"exchange.card.limit.{known}", lang)]
+    if not config.is_judged and config.objective in BINARY and getattr(config.model, "binarization", "none") == "none":
         limits.append(text("exchange.card.limit.grey", lang))
     if config.statistics_of:
         limits.append(capital(text("refusal.note.shards", lang, images=config.statistics_of)))
