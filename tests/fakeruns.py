@@ -17,7 +17,8 @@ from PIL.PngImagePlugin import PngInfo
 import latentlab as ll
 from latentlab.base.images import grid, interleave, save_png
 from latentlab.base.texts import Phrase
-from latentlab.config.presets import fitted, preset
+from latentlab.config.fitting import fitted
+from latentlab.config.presets import preset
 from latentlab.measure.compare import comparison
 from latentlab.models import build
 from latentlab.models.learner import encode

@@ -10,13 +10,14 @@ import torch
 
 from latentlab.base.errors import LabError
 from latentlab.config import PIXELS
+from latentlab.config.fitting import fitted
 from latentlab.config.layers import parameter_count
 from latentlab.config.networks import networks, pictures
-from latentlab.config.presets import fitted, preset
+from latentlab.config.presets import preset
 from latentlab.config.schema import Config
 from latentlab.models import build
 from latentlab.models.learner import Moment, buffers_held, decode
-from latentlab.models.nets import Scales
+from latentlab.models.modules import Scales
 from latentlab.models.objectives import kl_to_standard_normal
 from latentlab.models.vae import VAELearner
 

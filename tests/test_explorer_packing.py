@@ -24,7 +24,8 @@ from latentlab.config.layers import (
     ResidualBlock,
     TransposedConvolution,
 )
-from latentlab.models.nets import Decoder, Residual
+from latentlab.models.modules import Residual
+from latentlab.models.nets import Decoder
 from latentlab.show.explorer import base85_decoded, base85_encoded, pack
 from latentlab.show.explorer.network import Affine, Part, folded, forward, named, sensitivities
 from latentlab.show.explorer.rounding import compensated, nearest

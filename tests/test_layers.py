@@ -16,7 +16,8 @@ from latentlab.config.layers import BatchDeviation, ResidualBlock, TransposedCon
 from latentlab.config.networks import fit_model, fit_stages, map_sizes, networks, pictures
 from latentlab.config.parts import AutoencoderModel, GANModel, VAEModel
 from latentlab.config.presets import PRESETS, preset
-from latentlab.models.nets import Decoder, Discriminator, Encoder, GaussianEncoder, Residual, initialized, module
+from latentlab.models.modules import Residual, module
+from latentlab.models.nets import Decoder, Discriminator, Encoder, GaussianEncoder, initialized
 
 CLASSES = {"encoder": Encoder, "decoder": Decoder, "generator": Decoder, "discriminator": Discriminator}
 

@@ -178,7 +178,7 @@ def test_whatever_a_configuration_can_choose_is_declared() -> None:
 
 @pytest.mark.parametrize("lang", languages())
 def test_every_objective_is_named(lang: str) -> None:
-    names = {*LIKELIHOODS, *ADVERSARIAL} | {f"{name}_grey" for name in BINARY} | {"own"}
+    names = {*LIKELIHOODS, *ADVERSARIAL} | {f"{name}_grey" for name in BINARY} | {"own", "judged"}
     assert {f"figure.objective.{name}" for name in names} == {key for key in catalogue(lang) if key.startswith("figure.objective.")}
 
 

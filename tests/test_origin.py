@@ -15,7 +15,7 @@ from test_resume import curves, final_sha256, stop_at
 
 import latentlab as ll
 from latentlab.base.errors import LabError
-from latentlab.config.presets import arguments
+from latentlab.config.fitting import arguments
 from latentlab.lab.cells import Cell
 from latentlab.measure.compare.groups import settings
 from latentlab.runs import checkpoints

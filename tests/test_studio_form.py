@@ -14,10 +14,11 @@ from PIL import Image
 from latentlab.base.errors import LabError
 from latentlab.base.texts import catalogue, number, reworded
 from latentlab.config.field import Field, Unfit, written
+from latentlab.config.fitting import arguments
 from latentlab.config.layers import parameter_count
 from latentlab.config.networks import fit_model, pictures
 from latentlab.config.parts import DataConfig
-from latentlab.config.presets import PRESETS, arguments, preset
+from latentlab.config.presets import PRESETS, preset
 from latentlab.config.schema import Config
 from latentlab.config.sources import SOURCES
 from latentlab.studio import datasets as sources

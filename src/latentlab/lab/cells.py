@@ -12,10 +12,11 @@ from typing import Any
 
 from latentlab.base.errors import LabError, refusal
 from latentlab.config.field import ROLES, written
+from latentlab.config.fitting import unplaced
 from latentlab.config.layers import parameter_count
 from latentlab.config.networks import networks
 from latentlab.config.parts import every_field
-from latentlab.config.presets import preset, unplaced
+from latentlab.config.presets import preset
 from latentlab.config.schema import Config
 from latentlab.data import Data
 from latentlab.measure.compare.groups import WHERE

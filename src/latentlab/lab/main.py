@@ -16,7 +16,8 @@ from latentlab.base.signals import Interrupted, StopFlag
 from latentlab.base.texts import number, text
 from latentlab.config import EngineName
 from latentlab.config.field import ROLES
-from latentlab.config.presets import length_for, preset
+from latentlab.config.fitting import length_for
+from latentlab.config.presets import preset
 from latentlab.config.schema import Config
 from latentlab.config.sources import of_points
 from latentlab.config.variations import student_number, variation

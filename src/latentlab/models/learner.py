@@ -18,7 +18,7 @@ from latentlab.base.errors import LabError, NonFinite
 from latentlab.base.images import Images
 from latentlab.base.seeding import latents
 from latentlab.base.texts import reason
-from latentlab.models.nets import Scales
+from latentlab.models.modules import Scales
 from latentlab.models.optimiser import Adam, Average, apart, put_back
 from latentlab.models.sampling import drawn_classes, of_classes
 

@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from latentlab.config import MIXED
-from latentlab.models.nets import IMAGES, POINTS, ContinuousBernoulliMean, LogisticMixtureMean, Values
+from latentlab.models.modules import ContinuousBernoulliMean, LogisticMixtureMean
+from latentlab.models.nets import IMAGES, POINTS, Values
 
 Function = Callable[[Tensor], Tensor]
 LEVELS = 256  # of a byte

@@ -15,7 +15,8 @@ from latentlab.config.parts import VAEModel, VAETrain
 from latentlab.models.autoencoder import EncoderDecoder
 from latentlab.models.learner import Losses, Moment, coded
 from latentlab.models.likelihoods import likelihood_of
-from latentlab.models.nets import IMAGES, GaussianEncoder, Posterior, Scales, Values
+from latentlab.models.modules import Scales
+from latentlab.models.nets import IMAGES, GaussianEncoder, Posterior, Values
 from latentlab.models.objectives import kl_to_standard_normal
 from latentlab.models.own import Own, per_image
 

@@ -81,6 +81,7 @@ def found(folder: Path, trust: bool, forms: Mapping[str, Form]) -> Callable[[For
     return find
 
 
+LAYERS = ("latentlab.models.nets", "latentlab.models.modules")  # where latentlab's own layers are
 PLAIN = {  # what may be used of torch's and Python's without trust: it computes, and touches nothing else
     "torch": {"relu", "sigmoid", "tanh", "Size", "device"},
     "builtins": {"set", "frozenset", "slice", "range", "complex"},
@@ -95,7 +96,7 @@ def is_plain(form: Form) -> bool:
         return False
     if module == "torch.nn.functional":
         return getattr(resolved(importlib.import_module(module), name), "__module__", "") == module
-    if module.startswith(("torch.nn.modules.", "torch.nn.utils.parametriz")) or module == "latentlab.models.nets":
+    if module in LAYERS or module.startswith(("torch.nn.modules.", "torch.nn.utils.parametriz")):
         thing, layer = resolved(importlib.import_module(module), name), importlib.import_module("torch.nn").Module
         return isinstance(thing, type) and issubclass(thing, (layer, enum.Enum))
     return name in PLAIN.get(module, ())

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from latentlab.base.errors import LabError, refusal
-from latentlab.config.presets import arguments
+from latentlab.config.fitting import arguments
 from latentlab.config.schema import Config
 from latentlab.runs import checkpoints
 from latentlab.runs.diagnosis import CHANGED

@@ -22,10 +22,11 @@ from latentlab.base.images import is_point
 from latentlab.base.machine import environment, threads
 from latentlab.base.texts import reason
 from latentlab.config import PIXELS
+from latentlab.config.fitting import DECODER_FORM, fitted
 from latentlab.config.layers import BatchNorm, Shape, parameter_count
 from latentlab.config.networks import networks
 from latentlab.config.parts import OWN, DataConfig, GANModel, GANTrain, PriorConfig, VAEModel
-from latentlab.config.presets import DECODER_FORM, DECODERS_DATA, fitted, preset
+from latentlab.config.presets import DECODERS_DATA, preset
 from latentlab.config.schema import Config, one_length
 from latentlab.data import canonical, load_data, parse, spec_of
 from latentlab.measure.metrics.pixels import mean_pair_distance

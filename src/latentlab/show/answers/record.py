@@ -20,7 +20,8 @@ from latentlab.base import __version__
 from latentlab.base.shapes import Each, fits, is_time_or_nothing, parse
 from latentlab.base.texts import Phrase
 from latentlab.config.field import ROLES
-from latentlab.config.presets import PRESETS, fitted_preset
+from latentlab.config.fitting import fitted_preset
+from latentlab.config.presets import PRESETS
 from latentlab.config.schema import Config
 from latentlab.runs.folder import RunFolder
 from latentlab.show.answers import Answers

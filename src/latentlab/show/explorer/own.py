@@ -16,6 +16,7 @@ from latentlab.base.seeding import latents
 from latentlab.config.layers import LEAKY_SLOPE, Activation, BatchNorm, Convolution, Dense, Flatten, Layer, Reshape, TransposedConvolution
 from latentlab.runs.code import FOLDER, PLANE, RECORD, Form, kept
 from latentlab.runs.forms import damaged
+from latentlab.runs.rebuilt import LAYERS
 from latentlab.show.explorer.codes import class_plane, widest_plane
 from latentlab.show.explorer.network import BATCH_NORM_EPSILON
 
@@ -48,7 +49,7 @@ def layers_of(form: Form, whole: Form, prefix: str = "layers.") -> Named:
         form = whole
     kind, attributes = form.get("class", {}), {key: _plain(value) for key, value in form.get("attributes", {}).items()}
     module, name = str(kind.get("module")), str(kind.get("name"))
-    if not (module.startswith("torch.nn.modules.") or module == "latentlab.models.nets"):
+    if module not in LAYERS and not module.startswith("torch.nn.modules."):
         raise LabError(f"a page cannot run {name}.")
     if name in CHAINS:
         return [layer for key, child in form["modules"].items() for layer in layers_of(child, whole, f"{prefix}{key}.")]

@@ -11,7 +11,7 @@ from typing import Any
 from latentlab.base.errors import LabError, printable
 from latentlab.base.texts import Phrase, clauses, duration, text
 from latentlab.config.field import ROLES, written
-from latentlab.config.presets import fitted_preset, unplaced
+from latentlab.config.fitting import fitted_preset, unplaced
 from latentlab.config.schema import Config
 from latentlab.measure.table import GROUPS, MEASURES, better, sampled_words, seen_by
 from latentlab.show.answers.record import MACHINE, RUNS

@@ -12,6 +12,7 @@ import streamlit as st
 from latentlab.base.errors import LabError
 from latentlab.base.images import Images, is_point
 from latentlab.base.texts import number
+from latentlab.config.fitting import DECODER_FORM, length_for
 from latentlab.config.layers import (
     Activation,
     BatchDeviation,
@@ -29,7 +30,7 @@ from latentlab.config.layers import (
 )
 from latentlab.config.networks import fit_model, networks
 from latentlab.config.parts import DataConfig
-from latentlab.config.presets import DECODER_FORM, PRESETS, length_for, preset
+from latentlab.config.presets import PRESETS, preset
 from latentlab.config.schema import Config
 from latentlab.show.charts.payload import capital
 from latentlab.show.figures.plane import scatter_png

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from latentlab.base import __version__
 from latentlab.base.texts import catalogue, number, text
 from latentlab.config import BINARY
-from latentlab.config.presets import arguments
+from latentlab.config.fitting import arguments
 from latentlab.config.sources import named, parse
 from latentlab.measure.compare import comparison, markdown
 from latentlab.runs.diagnosis import in_words

@@ -24,7 +24,7 @@ from latentlab.base.files import replace_bytes, replace_text
 from latentlab.base.texts import text
 from latentlab.config import MIXED
 from latentlab.config.sources import named
-from latentlab.models import nets
+from latentlab.models import modules
 from latentlab.models.nets import Chain
 from latentlab.train.exchange.plain import plain_networks, refuse_own, tensors_of
 
@@ -32,7 +32,12 @@ if TYPE_CHECKING:
     from latentlab.runs.trained import Trained
 
 
-OURS = (nets.Deviation, nets.Residual, nets.ContinuousBernoulliMean, nets.LogisticMixtureMean)  # each of which needs nothing beside torch
+OURS = (
+    modules.Deviation,
+    modules.Residual,
+    modules.ContinuousBernoulliMean,
+    modules.LogisticMixtureMean,
+)  # each of which needs nothing beside torch
 
 
 def write(run: Trained, out: Path, lang: str) -> list[Path]:
@@ -83,7 +88,7 @@ def _source(network: Chain) -> str:
 
 
 def _made(layer: nn.Module) -> str:
-    if isinstance(layer, nets.Residual):
+    if isinstance(layer, modules.Residual):
         return "Residual(\n" + "".join(f"                {_made(each)},\n" for each in layer) + "            )"
     return f"{'' if isinstance(layer, OURS) else 'nn.'}{layer!r}"
 
