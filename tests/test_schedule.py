@@ -23,6 +23,7 @@ from latentlab.models.learner import Moment, moved
 from latentlab.models.optimiser import EPSILON, Adam, rate_scale
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
+from latentlab.show.explorer import pack_network
 from latentlab.train.events import Stepped
 from latentlab.train.loop import events
 from latentlab.train.start import create, reopen
@@ -161,7 +162,7 @@ def test_a_run_stops_when_its_lowest_loss_is_so_many_evaluations_old(early) -> N
     losses = {row["step"]: row["loss_nats"] for row in early.metrics() if row["split"] == "val"}
     assert list(losses) == [0, 6, 12, 18, 24, 30]
     assert losses[12] == losses[18] == losses[30] == min(losses.values()) < losses[6]
-    status, state = early.status(), early.state
+    status, state = early.status(), checkpoints.read_state(checkpoints.newest(early.path / "checkpoints", print))
     assert (status["state"], status["step"]) == ("finished", 30)
     assert status["message"].startswith(
         "stopped early: the val loss was lowest at step 12, 3 evaluations ago; the best checkpoint is step-00000012."
@@ -210,12 +211,12 @@ def test_a_longer_total_stops_as_early_and_a_larger_patience_goes_on_as_if_it_ha
         with pytest.raises(LabError, match=r"run: stopped early: .* A larger --train\.patience-evaluations goes on"):
             ll.resume(tmp_path / "run", **more)
     longer = ll.resume(tmp_path / "run", epochs=30)
-    assert (longer.step, longer.config.train.epochs, longer.status()["state"]) == (30, 30.0, "finished")
+    assert (longer.status()["step"], longer.config.train.epochs, longer.status()["state"]) == (30, 30.0, "finished")
     assert longer.status()["message"] == early.status()["message"]
     assert curves(longer.path) == curves(early.path)
     patient = ll.resume(tmp_path / "run", patience_evaluations=5)
     straight = ll.train(tiny("mlp-ae", **STILL | {"train.patience_evaluations": 5, "train.epochs": 30.0}), tmp_path / "straight")
-    assert patient.step == straight.step == 42
+    assert patient.status()["step"] == straight.status()["step"] == 42
     assert final_sha256(patient.path) == final_sha256(straight.path)
     assert curves(patient.path) == curves(straight.path)
     assert patient.config == straight.config
@@ -240,6 +241,24 @@ def test_one_that_is_stopped_before_its_first_step_counts_its_first_evaluation_o
     ended = ll.resume(tmp_path / "run")
     assert (ended.step, ended.state["lowest_step"]) == (12, 0)
     assert "the best checkpoint is step-00000000" in ended.status()["message"]
+
+
+def test_a_run_that_stopped_early_is_sampled_from_its_best_checkpoint(tiny, tmp_path: Path) -> None:
+    run = ll.train(tiny("conv-vae", **{"train.learning_rate": 0.05, "train.patience_evaluations": 2, "train.epochs": 40.0}), tmp_path / "run")
+    losses = {row["step"]: row["loss_nats"] for row in run.metrics() if row["split"] == "val"}
+    best = min(losses, key=lambda step: losses[step])
+    assert run.status()["step"] > best == run.step > 0
+    last = checkpoints.newest(run.path / "checkpoints", print)
+    shutil.copytree(run.path, tmp_path / "as it was")
+    checkpoints.forget(tmp_path / "as it was" / "checkpoints", best)
+    then, images = ll.open_run(tmp_path / "as it was"), run.data().test.take(slice(8))
+    np.testing.assert_array_equal(run.sample(4), then.sample(4))
+    for name in ("decoder", "encoder"):
+        assert pack_network(run.folder, name) == pack_network(then.folder, name)
+    with np.load(run.path / "latents.npz") as kept:
+        np.testing.assert_array_equal(kept["mean"][:8], run.encode(images).mean)
+    shutil.rmtree(run.path / "checkpoints" / checkpoints.folder_name(best))  # then the newest is all there is
+    assert ll.open_run(run.path).step == checkpoints.step_of(last)
 
 
 def test_halving_ranks_a_run_that_stopped_early_by_its_last_evaluation(early) -> None:

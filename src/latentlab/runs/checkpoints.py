@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ from latentlab.runs.forms import is_image_shape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from latentlab.runs.folder import RunFolder
 
 
 TENSORS, STATE, MANIFEST = "tensors.safetensors", "state.json", "MANIFEST.json"
@@ -168,6 +170,16 @@ def newest(folder: Path, report: Callable[[str], None], use: Callable[[Path], ob
         else:
             return path
     raise LabError(reason("checkpoints", path=folder.parent, damaged=len(candidates)))
+
+
+def sampled(run: RunFolder, report: Callable[[str], None], use: Callable[[Path], object] = verify) -> Path:
+    """The checkpoint that a run is sampled from: the newest, and of one that stopped early the best, where that one can be used."""
+    if patience := getattr(run.config().train, "patience_evaluations", 0):
+        last = read_state(newest(run.checkpoints, report))
+        if last.get("stale", 0) >= patience and folder_name(last["best_step"] or 0) in os.listdir(run.checkpoints):
+            with suppress(LabError):
+                return newest(run.checkpoints, report, use, last["best_step"] or 0)
+    return newest(run.checkpoints, report, use)
 
 
 def forget(folder: Path, step: int) -> None:

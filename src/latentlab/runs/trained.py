@@ -58,7 +58,7 @@ class Latents(NamedTuple):
 
 
 class Trained:
-    """A trained (or training) run. Its networks are loaded from the newest whole checkpoint when first asked for."""
+    """A trained (or training) run. Its networks are loaded when first asked for: from the newest whole checkpoint, of one that stopped early the best."""
 
     def __init__(self, folder: RunFolder, given: Mapping[str, Any] | None = None, trust: bool = False) -> None:
         self.folder = folder
@@ -289,7 +289,7 @@ class Trained:
 
 
 class _Opened:
-    """The learner of a run on the CPU, from its newest whole checkpoint, and its functions of arrays; no data is needed."""
+    """The learner of a run on the CPU, from the checkpoint that it is sampled from, and its functions of arrays; no data is needed."""
 
     def __init__(self, folder: RunFolder, given: Mapping[str, Any], trust: bool) -> None:
         import torch
@@ -313,7 +313,7 @@ class _Opened:
                 found = {k: torch.from_numpy(v) for k, v in tensors.items() if not k.startswith("window.")}
                 self.learner.load_tensors(whole(self.learner, found) if state.get(checkpoints.EXPORTED) else found)
 
-        checkpoints.newest(folder.checkpoints, lambda text: print(f"latentlab: {text}", file=sys.stderr), use)
+        checkpoints.sampled(folder, lambda text: print(f"latentlab: {text}", file=sys.stderr), use)
         self.prior = partial(prior_codes, self.learner, device=cpu)
         self.decode = partial(decode, self.learner, device=cpu)
         self.encode = partial(encode, self.learner, device=cpu)

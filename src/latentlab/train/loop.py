@@ -205,6 +205,8 @@ def finish(session: Session, state: str, draw: Callable[[RunFolder], object]) ->
             session.write_status("stopped", reason("disk.full", last=last))
             raise OutOfSpace(f"{folder.path}: {reason('disk.end', step=p.step, last=last)}")
         yield Saved(p.step)
+    if state == "finished" and session.why_early():
+        checkpoints.sampled(folder, session.warnings.append, session.look_again)
     if state == "finished" and session.config.family != "gan":
         session.recorder.latents(session.data, session.monitor.encode)
     if state == "finished" and (plane := session.plane()) is not None:

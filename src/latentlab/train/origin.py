@@ -47,7 +47,7 @@ def begin_from(learner: Learner, field: str, source: str, names: Mapping[str, st
     Raises LabError for weights of other shapes, as those of images of another size have.
     """
     folder = open_folder(source)
-    checkpoint = checkpoints.newest(folder.checkpoints, lambda words: print(f"latentlab: {words}", file=sys.stderr))
+    checkpoint = checkpoints.sampled(folder, lambda words: print(f"latentlab: {words}", file=sys.stderr))
     for name, other in names.items():
         found = {key: torch.from_numpy(values) for key, values in read_tensors(checkpoint, other).items() if key.startswith("layers.")}
         if name != other:

@@ -192,6 +192,10 @@ class Session:
             if row["step"] == self.position.step and row.get("request", {}).get("action") == "set":
                 self._set(row["request"]["set"])
 
+    def look_again(self, path: Path) -> None:
+        """Take a checkpoint's networks to draw and encode with. The run cannot be trained further after it, nor saved."""
+        self.engine.load_tensors(checkpoints.load(path)[0])
+
     def prepare_sampling(self) -> None:
         """Fit an autoencoder's prior to the codes of its first training images: a function of the weights alone."""
         if self.config.family == "ae":

@@ -59,7 +59,7 @@ def bring(file: str | Path, config: Config, out: str | Path | None = None, mean:
         found, notes = matched(tensors, ordered, learner, mean, config.preset, path)
         for name, state in found.items():
             begin_with(learner, name, state)
-        file = path if path.is_file() else checkpoints.newest(open_folder(path).checkpoints, notes.append) / checkpoints.TENSORS
+        file = path if path.is_file() else checkpoints.sampled(open_folder(path), notes.append) / checkpoints.TENSORS
         return {"imported": {"file": path.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}}, notes
 
     session = create(config, out, begin=begin)
