@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
+
 from streamlit.testing.v1 import AppTest
 
 
@@ -26,3 +29,9 @@ def whole(at: AppTest) -> AppTest:
     """The same, when nothing was raised."""
     assert not at.exception, at.exception[0]
     return at
+
+
+def numbers(at: AppTest) -> dict[str, str]:
+    """A run's numbers as its page tells them, by their names; {} where it tells none."""
+    bodies = "".join(str(one.proto.body) for one in at.get("html"))
+    return {html.unescape(name): html.unescape(value) for name, value in re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", bodies)}

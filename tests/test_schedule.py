@@ -244,7 +244,9 @@ def test_one_that_is_stopped_before_its_first_step_counts_its_first_evaluation_o
 
 
 def test_a_run_that_stopped_early_is_sampled_from_its_best_checkpoint(tiny, tmp_path: Path) -> None:
-    run = ll.train(tiny("conv-vae", **{"train.learning_rate": 0.05, "train.patience_evaluations": 2, "train.epochs": 40.0}), tmp_path / "run")
+    run = ll.train(
+        tiny("conv-vae", **{"train.learning_rate": 0.05, "train.patience_evaluations": 2, "train.epochs": 40.0}), tmp_path / "run"
+    )
     losses = {row["step"]: row["loss_nats"] for row in run.metrics() if row["split"] == "val"}
     best = min(losses, key=lambda step: losses[step])
     assert run.status()["step"] > best == run.step > 0

@@ -16,7 +16,6 @@ from latentlab.base.texts import catalogue, number, reworded
 from latentlab.config.field import Field, Unfit, written
 from latentlab.config.fitting import arguments
 from latentlab.config.layers import parameter_count
-from latentlab.config.networks import fit_model, pictures
 from latentlab.config.parts import DataConfig
 from latentlab.config.presets import PRESETS, preset
 from latentlab.config.schema import Config
@@ -24,7 +23,7 @@ from latentlab.config.sources import SOURCES
 from latentlab.studio import datasets as sources
 from latentlab.studio import state as refused
 from latentlab.studio import state as words
-from latentlab.studio.form import APART, all_fields, essential, from_address, to_address
+from latentlab.studio.form import APART, GROUPS, all_fields, essential, from_address, group, to_address
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -34,7 +33,8 @@ def test_every_field_of_the_configuration_is_in_the_form(name: str):
     shown = [one.name for one in all_fields(config)]
     assert set(shown) | {one for one in APART if one in declared} == declared
     assert len(shown) == len(set(shown))
-    assert {one.name for one in essential(all_fields(config))} >= {"model.latent_dim", "train.epochs", "train.batch_size", "train.seed"}
+    assert {one.name for one in essential(all_fields(config))} > {"model.latent_dim", "train.epochs"}
+    assert {group(one) for one in all_fields(config)} == set(GROUPS)  # so that each is under one of the headings
 
 
 def test_help_in_the_form_is_the_declarations_own():
@@ -136,8 +136,8 @@ def test_folders_below_the_data_root_are_choices_and_nothing_else_is(tmp_path: P
 
 def test_a_preview_shows_what_training_will_see(tmp_path: Path):
     seen = sources.preview(DataConfig(spec="digits"))
-    assert (seen.images.shape, seen.count, seen.shape) == ((24, 28, 28, 1), 1797, (28, 28, 1))
-    assert len(seen.labels) == 24
+    assert (seen.images.shape, seen.count, seen.shape) == ((sources.SHOWN, 28, 28, 1), 1797, (28, 28, 1))
+    assert len(seen.labels) == sources.SHOWN
     for image in range(3):
         path = tmp_path / "set" / "class" / f"{image}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -162,12 +162,12 @@ def test_a_preview_shows_what_training_will_see(tmp_path: Path):
 @pytest.mark.parametrize("name", sorted(set(PRESETS) - {"gan-from-vae"}))
 def test_the_drawn_networks_count_every_parameter(name: str, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("streamlit")
-    from latentlab.studio.views import train as shapes
+    from latentlab.studio import layers as shapes
 
     monkeypatch.setattr(shapes, "say", lambda key, **values: key)
     config = preset(name)
-    for network, layers in pictures(fit_model(config.model, (28, 28, 1)), (28, 28, 1)).items():
-        start = (config.model.latent_dim,) if network in ("decoder", "generator") else (1, 28, 28)
+    for network, layers, start in shapes.starts(config, (28, 28, 1)):
+        assert start == ((config.model.latent_dim,) if network in ("decoder", "generator") else (1, 28, 28))
         rows = shapes.rows(layers, start)
         assert sum(row.parameters for row in rows) == parameter_count(layers)
         assert rows[-1].shape == {"encoder": (config.model.latent_dim * (1 + (config.family == "vae")),), "discriminator": (1,)}.get(

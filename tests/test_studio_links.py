@@ -166,7 +166,7 @@ def test_from_a_run_the_form_starts_another(browser: Any, server: Server) -> Non
         before = {folder.path for folder in list_runs(server.runs)}
         tab.typed("latent_dim", 3)
         expect(page).to_have_url(re.compile("latent_dim=3"))
-        page.get_by_role("button", name="Start training").click()
+        page.get_by_role("button", name="Start", exact=True).click()
         expect(page.locator("h1")).to_have_text(re.compile("conv-vae-digits"))
         wait_until(lambda: {folder.path for folder in list_runs(server.runs)} - before)
         (made,) = {folder.path for folder in list_runs(server.runs)} - before

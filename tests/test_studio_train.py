@@ -10,6 +10,7 @@ import pytest
 from fakeruns import fake_run
 
 pytest.importorskip("streamlit")
+from apppages import numbers
 from streamlit.testing.v1 import AppTest
 
 import latentlab.studio
@@ -136,8 +137,8 @@ def test_a_finished_run_is_shown_and_can_go_on(place: Library, started: list[lis
     folder = fake_run(place.runs / "vae", "vae")
     (folder.path / "status.json").write_text(json.dumps({"state": "finished", "step": 40}))
     at = opened(run="vae")
-    assert [one.label for one in at.metric] == ["Step", "Epoch", "Training time"]
-    assert at.metric[0].value == "40"
+    assert list(numbers(at)) == ["Done", "Step", "Epoch", "Training time"]
+    assert numbers(at)["Step"] == "40"
     at.button(key="control:vae:go_on").click().run()
     assert started == [["resume", str(place.runs / "vae"), "--epochs", "20"]]
 

@@ -58,7 +58,7 @@ class Latents(NamedTuple):
 
 
 class Trained:
-    """A trained (or training) run. Its networks are loaded when first asked for: from the newest whole checkpoint, of one that stopped early the best."""
+    """A trained (or training) run. Its networks are loaded when first asked for: the newest, of one that stopped early the best."""
 
     def __init__(self, folder: RunFolder, given: Mapping[str, Any] | None = None, trust: bool = False) -> None:
         self.folder = folder

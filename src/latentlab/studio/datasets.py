@@ -26,7 +26,7 @@ FOLDER = "folder:"
 DEEPEST = 2  # folders below the data root
 MOST_BELOW = 50  # folders of one that are looked into
 REMEMBERED_SECONDS = 20.0  # that a folder two levels down may get its first image unseen
-SHOWN, POINTS = 24, 2_000  # images of a preview, and points
+SHOWN, POINTS = 36, 2_000  # images of a preview, and points
 
 
 @dataclass(frozen=True)

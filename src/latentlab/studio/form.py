@@ -16,24 +16,26 @@ from latentlab.config.schema import Config
 from latentlab.show.charts.payload import capital
 from latentlab.studio.state import lang, plain, say, shown, told
 
-COLUMNS = 3
-# What most readers change; the rest is folded away. A field that a family does not have is left out.
+COLUMNS = 4
+# What most readers change stands open, in one row. A field that a family does not have is left out.
 ESSENTIAL = (
     "model.latent_dim",
-    "model.hidden",
-    "model.channels",
     "train.epochs",
-    "train.batch_size",
     "train.learning_rate",
-    "train.beta",
-    "train.beta_warmup_steps",
     "train.generator_learning_rate",
     "train.discriminator_learning_rate",
-    "train.generator_updates",
-    "train.discriminator_updates",
-    "train.label_smoothing",
-    "train.seed",
+    "train.beta",
 )
+# The rest is folded away, by what it is about: the training's fields by their names, those that are not named are the optimiser's.
+RECORDING = ("train.log_steps", "train.evaluate_epochs", "train.sample_count", "train.checkpoint_seconds", "train.measure_samples")
+MACHINE = ("train.threads", "train.device", "train.precision", "train.shards")
+GROUPS = {
+    "networks": ":material/account_tree:",
+    "training": ":material/trending_down:",
+    "images": ":material/image:",
+    "recording": ":material/videocam:",
+    "machine": ":material/memory:",
+}
 # Chosen elsewhere on the page, or a path, which no browser gives.
 APART = ("data.spec", "data.root", "train.generator_from", "train.init_from", "train.engine")
 
@@ -57,13 +59,11 @@ def form(config: Config, usual: Config) -> tuple[Config, list[LabError]]:
                         st.caption(f":red[{plain(told(error))}]")
 
     grid(first := essential(every))
-    rest = [field for field in every if field not in first]
-    if rest and shown("advanced"):
-        with st.expander(say("studio.train.all_settings"), icon=":material/tune:"):
-            for part in ("data", "model", "train"):
-                if inside := [field for field in rest if field.part == part]:
-                    st.subheader(say(f"settings.part.{part}"), anchor=False)
-                    grid(inside)
+    for name, icon in GROUPS.items() if shown("advanced") else ():
+        if inside := [field for field in every if field not in first and group(field) == name]:
+            touched = " ●" * any(values[field.name] != presets[field.name] for field in inside)
+            with st.expander(say(f"studio.train.group.{name}") + touched, icon=icon):
+                grid(inside)
     for name, value in changed.items():
         try:
             config = config.replace(**{name: value})
@@ -138,6 +138,12 @@ def essential(every: list[Field]) -> list[Field]:
     """The fields that stand open."""
     by_name = {field.name: field for field in every}
     return [by_name[name] for name in ESSENTIAL if name in by_name]
+
+
+def group(field: Field) -> str:
+    """Under which of the folded headings a field stands."""
+    by_part = {"model": "networks", "data": "images"}
+    return by_part.get(field.part) or ("recording" if field.name in RECORDING else "machine" if field.name in MACHINE else "training")
 
 
 def from_address(config: Config, given: Mapping[str, str]) -> tuple[Config, list[LabError]]:

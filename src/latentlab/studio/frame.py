@@ -45,9 +45,9 @@ def draw() -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="bar", gap="small"):
         home = escape("/?" + urlencode(params()))
         st.html(f'<a class="latentlab-mark" href="{home}" target="_self">latentlab</a>', width="content")
-        for name, page in pages.items():
-            st.page_link(page, icon=PAGES[name][0], query_params=params())
-        st.space("stretch")
+        with st.container(horizontal=True, vertical_alignment="center", key="pages", gap="small"):
+            for name, page in pages.items():
+                st.page_link(page, icon=PAGES[name][0], query_params=params())
         _language()
     about = {"lang": lang(), "bar": say("studio.bar"), "page": current.url_path, "lost": say("studio.lost")}
     _spoken("page")(data=about, key=f"spoken-{current.url_path}", height="content")

@@ -75,17 +75,18 @@ def _pictures(panel: Pictures) -> None:
     st.caption(spoken(panel.summary))
 
 
-def film(names: Sequence[str], kind: Kept, key: str) -> None:
-    """Every sample grid ("samples") or every reconstruction of runs under one step slider, with play and arrow keys.
+def film(names: Sequence[str], kinds: Sequence[Kept], key: str) -> None:
+    """Every sample grid ("samples"), reconstruction or both of runs under one step slider, with play and arrow keys.
 
     Raises LabError for a name that there is not.
     """
     reels = []
     for name in names:
         run = overview(here(), name)
-        if run.config is not None:
-            reels.append(reel(run.folder, watched(run.folder).columns, name, Phrase("page.verbatim", {"words": name}), run.kind, kind))
-    _draw("film", key, {"kind": kind, "film": film_data(reels, lang())})
+        for kind in kinds if run.config is not None else ():
+            made = reel(run.folder, watched(run.folder).columns, f"{kind}/{name}", Phrase("page.verbatim", {"words": name}), run.kind, kind)
+            reels.append(made._replace(label=Phrase(f"studio.watch.{kind}")) if len(names) == 1 else made)
+    _draw("film", key, film_data(reels, lang()))
 
 
 def explorer(names: Sequence[str], key: str) -> None:

@@ -4,6 +4,7 @@ because all of it stands in the run's folder.
 
 from __future__ import annotations
 
+from html import escape
 from typing import Literal
 
 import streamlit as st
@@ -12,6 +13,7 @@ from latentlab.base.texts import Phrase, duration, number, significant
 from latentlab.config.sources import of_points
 from latentlab.runs.diagnosis import in_words
 from latentlab.show.charts.curves import run_curves
+from latentlab.show.charts.panels import Panel
 from latentlab.show.charts.payload import Kept
 from latentlab.show.figures.records import objective
 from latentlab.studio import parts, tasks
@@ -57,13 +59,13 @@ def draw(name: str) -> None:
             st.query_params.from_dict(params())
             st.rerun()
     pace, live = pace_of(run), run.live
-    head, pictures, curves = st.container(), st.container(), st.container()
+    head, stage, curves = st.container(), st.container(), st.container()
     # Only the head redraws the page, and only when the pace is another: fragments that all did it would meet each other
     # half-way, and the browser would be told of parts that it has not got yet.
     with head:
         st.fragment(in_one_line(_head), run_every=TICK_SECONDS[pace])(name, pace)
-    with pictures:
-        st.fragment(in_one_line(_pictures), run_every=SLOWER_SECONDS if live else None)(name)
+    with stage:
+        st.fragment(in_one_line(_stage), run_every=SLOWER_SECONDS if live else None)(name)
     with curves:
         st.fragment(in_one_line(_curves), run_every=SLOWER_SECONDS if live else None)(name)
 
@@ -108,7 +110,8 @@ def _head(name: str, pace: Pace) -> None:
                 stopping(name)
             _log(name)
         return
-    _numbers(run, _speed(run))
+    if run.live:
+        st.progress(progress(run)[0])
     if shown("controls"):
         controls(run)
     _diagnosis(run)
@@ -119,7 +122,8 @@ def _state(run: Overview) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         badge(run.state, standing(run))
         if run.config is not None:
-            st.caption(plain(f"{run.config.preset} · {run.data}"))
+            st.caption(plain(f"{run.config.preset} · {run.data}"), width="content")
+            _numbers(run, _speed(run))
         if run.trained and not run.live:
             link("explore", say("studio.page.explore"), ":material/explore:", run=run.name)
             link("generate", say("studio.page.generate"), ":material/imagesmode:", run=run.name)
@@ -148,11 +152,11 @@ def _speed(run: Overview) -> float | None:
 
 
 def _numbers(run: Overview, speed: float | None) -> None:
-    """How far the run is, how fast, how long it takes."""
+    """How far the run is, how fast, how long it takes, on one line."""
     share, rest = progress(run)
     left = rest / speed if speed and rest else None
-    st.progress(share, say("studio.watch.progress", percent=number(100 * share, lang(), 0)))
     values = [
+        (say("studio.watch.progress"), number(100 * share, lang(), 0) + "\u00a0%"),
         (say("studio.watch.step"), number(run.step, lang())),
         (say("studio.watch.epoch"), number(run.epoch, lang(), 2)),
         (say("studio.watch.time"), duration(float(run.last.get("seconds", 0)), lang())),
@@ -160,9 +164,8 @@ def _numbers(run: Overview, speed: float | None) -> None:
     if run.live:
         values.append((say("studio.watch.speed"), "–" if speed is None else significant(speed, lang(), 3)))
         values.append((say("studio.watch.left"), "–" if left is None else duration(left, lang())))
-    with st.container(horizontal=True):
-        for name, value in values:
-            st.metric(name, value, width=190)  # room for "10 min 05 s"; no wider with each digit
+    rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in values)
+    st.html(f'<dl class="latentlab-numbers">{rows}</dl>')
 
 
 def progress(run: Overview) -> tuple[float, float]:
@@ -191,33 +194,40 @@ def _diagnosis(run: Overview) -> None:
         st.caption(":material/check: " + say("studio.watch.no_alarm"))
 
 
-def _curves(name: str) -> None:
-    """Every curve of the run, with a mark where something was changed."""
-    run = _now(name)
-    if run is None or run.config is None or not run.folder.environment():
-        return
-    panels = run_curves(
-        watched(run.folder).columns, run.config.family, objective(run.folder), Phrase("page.verbatim", {"words": name}),
-        run.kind, *([MOST_POINTS] if run.live else []),
-    )  # fmt: skip
-    if not panels:
-        return
-    st.header(say("studio.watch.curves"), anchor=False)
-    parts.charts([(f"watch:{name}:{index}", panel) for index, panel in enumerate(panels)])
-
-
-def _pictures(name: str) -> None:
-    """The sample grids and the reconstructions, the newest first in view."""
+def _stage(name: str) -> None:
+    """What moves: the newest sample grid and reconstructions, and the curve of what the run minimises."""
     run = _now(name)
     if run is None or run.config is None:
         return
     both: tuple[Kept, ...] = ("samples", "reconstructions")
     kinds = [kind for kind in both if run.folder.pictures(kind)]
-    if not kinds:
+    main = panels_of(run)[:1]
+    if not kinds and not main:
         return
-    for column, kind in zip(st.columns(2) if len(kinds) > 1 else [st.container()], kinds, strict=True):
-        with column:
-            st.header(say(f"studio.watch.{kind}"), anchor=False)
-            parts.film([name], kind, key=f"watch:{name}:{kind}")
-            if of_points(run.config.data.spec):
+    columns = st.columns([len(kinds), 1.2] if kinds and main else 1)
+    if kinds:
+        with columns[0]:
+            parts.film([name], kinds, key=f"watch:{name}:film")
+            for kind in kinds if of_points(run.config.data.spec) else ():
                 st.caption(say("viewer.intro.points" if kind == "samples" else "reconstructions.intro.points"))
+    for panel in main:
+        with columns[-1]:
+            parts.chart(panel, f"watch:{name}:0")
+
+
+def _curves(name: str) -> None:
+    """The other curves of the run, with a mark where something was changed."""
+    run = _now(name)
+    if run is not None and (panels := panels_of(run)[1:]):
+        st.header(say("studio.watch.curves"), anchor=False)
+        parts.charts([(f"watch:{name}:{index}", panel) for index, panel in enumerate(panels, 1)])
+
+
+def panels_of(run: Overview) -> list[Panel]:
+    """Every curve of a run, what it minimises first; none before there are any."""
+    if run.config is None or not run.folder.environment():
+        return []
+    return run_curves(
+        watched(run.folder).columns, run.config.family, objective(run.folder), Phrase("page.verbatim", {"words": run.name}),
+        run.kind, *([MOST_POINTS] if run.live else []),
+    )  # fmt: skip

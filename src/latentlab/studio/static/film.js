@@ -1,8 +1,11 @@
 
 export default function ({ parentElement, data }) {
   const place = placeOf(parentElement, "chart");
-  const source = `/lab/picture/${data.kind}/{step}?run={run}`;
-  const [handle, goes] = once(parentElement, place, () => film(place, data.film, { source }));
-  handle.update(data.film);
+  const source = (name, step) => {
+    const [kind, ...run] = name.split("/");
+    return `/lab/picture/${kind}/${step}?run=${encodeURIComponent(run.join("/"))}`;
+  };
+  const [handle, goes] = once(parentElement, place, () => film(place, data, { source }));
+  handle.update(data);
   return goes;
 }

@@ -52,11 +52,11 @@ def draw() -> None:
 def _films(runs: list[Overview]) -> None:
     """Every saved grid of every run under one slider."""
     st.header(say("studio.compare.samples"), anchor=False)
-    parts.film([run.name for run in runs], "samples", key="compare:samples")
+    parts.film([run.name for run in runs], ["samples"], key="compare:samples")
     copying = [run.name for run in runs if run.folder.pictures("reconstructions")]
     if copying:
         with st.expander(say("studio.compare.reconstructions"), icon=":material/compare:"):
-            parts.film(copying, "reconstructions", key="compare:reconstructions")
+            parts.film(copying, ["reconstructions"], key="compare:reconstructions")
 
 
 def _curves(runs: list[Overview]) -> None:

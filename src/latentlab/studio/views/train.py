@@ -2,49 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 from functools import partial
-from html import escape
 from urllib.parse import urlencode
 
 import streamlit as st
 
 from latentlab.base.errors import LabError
 from latentlab.base.images import Images, is_point
-from latentlab.base.texts import number
+from latentlab.base.texts import duration, number
 from latentlab.config.fitting import DECODER_FORM, length_for
-from latentlab.config.layers import (
-    Activation,
-    BatchDeviation,
-    BatchNorm,
-    Convolution,
-    Dense,
-    Flatten,
-    Layers,
-    Reshape,
-    ResidualBlock,
-    Shape,
-    TransposedConvolution,
-    parameter_count,
-    shape_after,
-)
-from latentlab.config.networks import fit_model, networks
 from latentlab.config.parts import DataConfig
 from latentlab.config.presets import PRESETS, preset
 from latentlab.config.schema import Config
+from latentlab.config.sources import SOURCES
 from latentlab.show.charts.payload import capital
 from latentlab.show.figures.plane import scatter_png
 from latentlab.studio import datasets as sources
-from latentlab.studio import server, watch
+from latentlab.studio import estimate, layers, server, watch
 from latentlab.studio.actions import train
-from latentlab.studio.form import all_fields, essential, form, from_address, to_address
+from latentlab.studio.form import all_fields, form, from_address, to_address
 from latentlab.studio.frame import PAGES
 from latentlab.studio.library import Library, here
 from latentlab.studio.overview import overviews
 from latentlab.studio.state import HIDE, KEY, RUN, asked, chosen, hidden, lang, params, plain, put, say, shown, told
 
 FIRST = "conv-vae"  # the preset that the page begins with
-PER_ROW = 8  # images of the preview
+FAMILIES = {"ae": "conv-ae", "vae": FIRST, "gan": "sn-gan", "gan-from-vae": "gan-from-vae"}  # what is chosen first, and its preset
+PER_ROW = 12  # images of the preview
+MOST = 10  # sets that are shown side by side
 PRESET, DATA, FROM = "preset", "data", "from"  # parameters of the address
 
 
@@ -55,20 +41,21 @@ def draw() -> None:
         return
     library = here()
     st.title(say("studio.train.title"), anchor=False)
-    st.write(say("studio.train.intro"))
     chooses = shown(PRESET) or shown(DATA) or shown(FROM)
-    left, right = st.columns([2, 3], gap="large") if chooses else (st.container(), st.container())
-    with left:
+    left, right = st.columns(2, gap="large") if chooses else (st.container(), st.container())
+    with right:
         name = _preset()
         usual = _with_source(library, preset(name))
-        if usual is None:
-            return
-        usual = _with_length(_with_data(library, usual))
+    if usual is None:
+        return
+    with left:
+        usual = _with_data(library, usual)
+        strip = st.container(key="strip")
+    usual = _with_length(usual)
     given = {one.name: value for one in all_fields(usual) if (value := asked(one.name)) is not None}
     start, wrong = from_address(usual, given)
     _forget_widgets(name, start)
-    if shown("advanced") or any(shown(field.name) for field in essential(all_fields(start))):
-        st.header(say("studio.train.settings"), anchor=False)
+    begin = st.container(horizontal=True, vertical_alignment="center", key="begin")
     config, refused = form(start, usual)
     for error in [*wrong, *refused]:
         st.error(plain(told(error)), icon=":material/error:")
@@ -76,30 +63,61 @@ def draw() -> None:
         if config != start:  # what an address means already is not written anew: the way back would lead to the same form again
             put(to_address_of(config, usual))
         st.session_state["train:written"] = _written(config)
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with begin:
         if st.button(say("studio.train.start"), type="primary", icon=":material/play_arrow:", disabled=bool(refused), key="train:start"):
             st.query_params.from_dict(params(run=train(library, config)))
             st.rerun()
-        _share(config)
-    with right:  # last of what takes time: the form need not wait for it
-        seen = _preview(config.data)
-    _networks(config, sources.shape_of(config.data, seen))
+        ahead = st.empty()
+    _share(config)
+    with strip:  # last of what takes time: the form need not wait for it
+        seen = _preview(config.data, sources.choice_of(config.data.spec, library.data_root))
+    shape = sources.shape_of(config.data, seen)
+    with right:
+        layers.draw(config, shape)
+    if seen is not None and seen.train_images and not refused:
+        ahead.markdown(_ahead(config, shape, seen.train_images, library))
+
+
+def _ahead(config: Config, shape: tuple[int, int, int], images: int, library: Library) -> str:
+    """What will happen when it is started, and about how long that takes here."""
+    steps = config.train.steps or math.ceil(config.train.epochs * images / config.train.batch_size)
+    kind = "gan-from-vae" if config.preset == "gan-from-vae" else config.kind
+    try:
+        time = estimate.seconds(config, shape, images, library)
+    except LabError:  # a form that the images do not allow, which the picture of the networks says
+        return ""
+    about = number(max(5, 5 * round(time / 5)), lang()) + "\u00a0s" if time < 55 else number(round(time / 60), lang()) + "\u00a0min"
+    about = about if time < 5_400 else duration(time, lang())
+    said = {"kind": say(f"run.{kind}.one"), "images": number(images, lang()), "steps": number(steps, lang()), "time": about}
+    return say("studio.train.ahead", **said)
 
 
 def _preset() -> str:
-    """The model that is chosen, with what its preset says of itself."""
+    """The model that is chosen, its family first, with what its preset says of itself."""
+    if not shown(PRESET):
+        return str(chosen("train:preset", PRESET, PRESETS, FIRST, None))
+    named = {family: say(f"run.{family}.short") for family in FAMILIES}
+    family = partial(st.segmented_control, say("studio.train.model"), list(FAMILIES), format_func=named.__getitem__, required=True)
+    kind = chosen(
+        "train:family", PRESET, FAMILIES, "vae", family,
+        read=lambda: _family(name) if (name := asked(PRESET)) in PRESETS else None,
+        write=lambda family: {PRESET: FAMILIES[family] if FAMILIES[family] != FIRST else None, FROM: None},
+    )  # fmt: skip
+    names = [name for name in PRESETS if _family(name) == kind]
     choice = partial(
-        st.selectbox, say("studio.train.model"), list(PRESETS), format_func=lambda name: say(f"studio.preset.{name}"),
+        st.selectbox, say("studio.train.network"), names, format_func=lambda name: say(f"studio.preset.{name}"),
         help=say("studio.train.model.help"),
     )  # fmt: skip
     name: str = chosen(
-        "train:preset", PRESET, PRESETS, FIRST, choice if shown(PRESET) else None,
+        "train:preset", PRESET, names, FAMILIES[kind], choice if len(names) > 1 else None,
         write=lambda name: {PRESET: name if name != FIRST else None, FROM: None},
     )  # fmt: skip
-    if shown(PRESET):
-        with st.expander(say("studio.train.about", preset=name), icon=":material/info:"):
-            st.markdown(plain(say(f"studio.preset.{name}.about")))
     return name
+
+
+def _family(name: str | None) -> str:
+    """The family under which a preset is found."""
+    return name if name in FAMILIES and name is not None else preset(name or FIRST).family
 
 
 def _with_source(library: Library, config: Config) -> Config | None:
@@ -124,7 +142,8 @@ def _with_data(library: Library, config: Config) -> Config:
         st.caption(say("studio.train.from_data", data=plain(sources.choice_of(config.data.spec, library.data_root))))
         return config
     names = sources.choices_for(config.data, library.data_root)
-    choice = partial(st.selectbox, say("studio.train.data"), names, format_func=_data_label, help=say("studio.train.data.help"))
+    how = partial(st.pills, required=True) if len(names) <= MOST else st.selectbox
+    choice = partial(how, say("studio.train.data"), names, format_func=_data_label, help=say("studio.train.data.help"))
     name = chosen("train:data", DATA, names, names[0], choice if shown(DATA) else None)
     changed = {"data.spec": sources.spec_of(name, library.data_root)}
     return config.replace(**changed, **({"data.root": library.data_root} if library.data_root else {}))
@@ -144,10 +163,10 @@ def _with_length(config: Config) -> Config:
 def _data_label(choice: str) -> str:
     if choice.startswith(sources.FOLDER):
         return say("studio.train.folder", name=choice.removeprefix(sources.FOLDER))
-    return say(f"studio.data.{choice}")
+    return say(f"studio.data.{choice}").partition(":")[0]
 
 
-def _preview(config: DataConfig) -> sources.Preview | None:
+def _preview(config: DataConfig, choice: str) -> sources.Preview | None:
     """Some real images; None, and why, where there are none yet."""
     if missing := sources.missing_bytes(config):
         st.info(say("studio.train.download", megabytes=number(missing / 1e6, lang(), 0)), icon=":material/download:")
@@ -162,11 +181,13 @@ def _preview(config: DataConfig) -> sources.Preview | None:
         said = say("studio.train.points", n=number(len(seen.images), lang()), all=number(seen.count, lang()))
         st.image(scatter_png(seen.images), alt=said, caption=said)
         return seen
+    described = say(f"studio.data.{choice}").partition(":")[2].strip() if choice in SOURCES else ""
+    what = described or say("studio.train.preview.count", n=number(seen.count, lang()))
     kind = say("page.grey" if channels == 1 else "page.color")
     st.image(
         _strip(seen.images),
         alt=say("studio.train.preview.alt", n=number(len(seen.images), lang())),
-        caption=say("studio.train.preview", n=number(seen.count, lang()), height=height, width=width, kind=kind),
+        caption=say("studio.train.preview", what=capital(what), height=height, width=width, kind=kind),
         width="stretch",
         output_format="PNG",
     )
@@ -232,86 +253,3 @@ def _control(name: str) -> str:
     if name in PAGES:
         return say("studio.train.control.page", name=say(f"studio.page.{name}"))
     return say(f"studio.train.control.{name}") if "." not in name else capital(say(f"field.{name}"))
-
-
-# The two networks of a configuration as a reader sees them before they are trained: every layer, its shape, its parameters.
-
-
-def _networks(config: Config, shape: tuple[int, int, int]) -> None:
-    with st.expander(say("studio.train.networks"), icon=":material/account_tree:", expanded=True):
-        try:
-            st.html(drawing(config, shape))
-        except LabError as error:
-            st.error(plain(told(error)), icon=":material/error:")
-
-
-@dataclass(frozen=True)
-class Row:
-    """Layers that are read as one: a product with what follows it element by element."""
-
-    words: str
-    shape: Shape
-    parameters: int
-
-
-def rows(layers: Layers, start: Shape) -> list[Row]:
-    """One row for each layer that computes; normalisation and activation stand with the layer before them.
-
-    `start` is the shape of what goes in, (C, H, W) or (F,).
-    """
-    lines: list[Row] = []
-    shape = start
-    for layer in layers:
-        shape = shape_after(layer, shape)
-        match layer:
-            case Dense():
-                words = say("studio.layer.dense")
-            case Convolution():
-                words = say("studio.layer.convolution", kernel=layer.kernel, stride=layer.stride)
-            case TransposedConvolution():
-                words = say("studio.layer.transposed", kernel=layer.kernel, stride=layer.stride)
-            case BatchNorm():
-                words = say("studio.layer.batch_norm")
-            case BatchDeviation():
-                words = say("studio.layer.deviation")
-            case ResidualBlock():
-                words = say("studio.layer.residual")
-            case Activation():
-                words = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "elu": "ELU"}.get(layer.name, layer.name)
-            case Flatten():
-                continue
-            case Reshape():
-                last = lines.pop()
-                lines.append(Row(last.words, shape, last.parameters))
-                continue
-        count = parameter_count((layer,))
-        if isinstance(layer, BatchNorm | BatchDeviation | Activation) and lines:
-            last = lines.pop()
-            lines.append(Row(f"{last.words} + {words}", shape, last.parameters + count))
-        else:
-            spectral = getattr(layer, "spectral", False)
-            lines.append(Row(words + (f" ({say('studio.layer.spectral')})" if spectral else ""), shape, count))
-    return lines
-
-
-def drawing(config: Config, shape: tuple[int, int, int]) -> str:
-    """The networks as HTML tables for images of `shape` (H, W, C). Raises LabError for a form that such images do not allow."""
-    height, width, channels = shape
-    model = fit_model(config.model, shape)
-    parts = []
-    for name, layers in networks(model, shape).items():
-        drawn = name in ("decoder", "generator")
-        start: Shape = (model.latent_dim,) if drawn else (channels, height, width)
-        body = _line(say("studio.layer.code" if drawn else "studio.layer.image"), start, None)
-        body += "".join(_line(row.words, row.shape, row.parameters) for row in rows(layers, start))
-        total = say("studio.layer.total", count=number(parameter_count(layers), lang()))
-        head = f"<caption><strong>{escape(say(f'network.{name}'))}</strong> {escape(total)}</caption>"
-        columns = "".join(f'<th scope="col">{escape(say(f"studio.layer.column.{column}"))}</th>' for column in ("layer", "shape", "count"))
-        parts.append(f"<table>{head}<thead><tr>{columns}</tr></thead><tbody>{body}</tbody></table>")
-    return f'<div class="latentlab-networks">{"".join(parts)}</div>'
-
-
-def _line(words: str, shape: Shape, count: int | None) -> str:
-    size = " × ".join(map(str, (*shape[1:], shape[0]) if len(shape) == 3 else shape))
-    parameters = "" if count is None else number(count, lang())
-    return f"<tr><td>{escape(words)}</td><td>{size}</td><td>{parameters}</td></tr>"
