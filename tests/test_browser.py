@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from commands import wait_until
 
 # Visible and enabled things that a keyboard must reach.
 CONTROLS = "a[href], button, input, select, summary, [tabindex='0']"
@@ -37,6 +38,10 @@ class Opened:
 
     def __exit__(self, *_: object) -> None:
         self.context.close()
+
+    def to(self, section: str) -> None:
+        """Follow the contents to a section, which unfolds."""
+        self.page.locator("main:not([hidden]) nav").get_by_role("link", name=section, exact=True).click()
 
     def switch(self, lang: str) -> None:
         self.page.locator(f".languages button[lang={lang}]").click()
@@ -128,6 +133,8 @@ def test_what_was_set_is_there_in_the_other_language(lab_page, browser) -> None:
         page.locator("main:not([hidden]) .viewer input[type=range]").focus()
         page.keyboard.press("Home")
         question = page.locator("main:not([hidden]) .question").first
+        assert not question.is_visible()
+        opened.to("Questions")
         question.locator("input[type=radio]").nth(1).check()
         question.locator("summary").first.click()
         page.locator("main:not([hidden]) .explorer canvas[tabindex='0']").first.focus()
@@ -141,6 +148,8 @@ def test_what_was_set_is_there_in_the_other_language(lab_page, browser) -> None:
         there = page.locator("main[lang=fr]")
         assert there.locator(".viewer input[type=range]").evaluate("(s) => s.value === s.min")
         assert there.locator(".question").first.locator("input[type=radio]").nth(1).is_checked()
+        assert there.locator(".question").first.is_visible()
+        assert not there.locator("[data-section=settings] pre").first.is_visible()  # what was not unfolded is not so there
         assert there.locator(".question details").first.evaluate("(d) => d.open")
 
 
@@ -161,6 +170,7 @@ def test_every_control_is_reached_by_the_tab_key(width: int, lab_page, browser) 
     """Tab goes through all of them; none is smaller than a fingertip may hit, none without a name."""
     with Opened(browser, lab_page, width) as opened:
         page = opened.page
+        page.evaluate("document.querySelectorAll('.folded').forEach((one) => { one.open = true; })")
         page.evaluate(
             f"""[...document.querySelectorAll("{CONTROLS}")]
               .filter((e) => e.checkVisibility() && !e.disabled && e.tabIndex >= 0).forEach((e, i) => {{ e.dataset.reach = i; }})"""
@@ -198,6 +208,7 @@ def test_the_configuration_can_be_downloaded_and_read_back(lab_page, browser, tm
     from latentlab.config.schema import Config
 
     with Opened(browser, lab_page) as opened:
+        opened.to("Settings")
         with opened.page.expect_download() as download:
             opened.page.locator("main:not([hidden]) .downloads a").first.click()
         path = tmp_path / "config.json"
@@ -206,12 +217,32 @@ def test_the_configuration_can_be_downloaded_and_read_back(lab_page, browser, tm
     assert json.loads(path.read_text(encoding="utf-8"))["data"]["root"] is None
 
 
-def test_it_prints_without_controls_and_with_what_is_folded(lab_page, browser, tmp_path) -> None:
+def test_it_is_short_and_leads_to_what_is_folded(lab_page, browser) -> None:
+    with Opened(browser, lab_page, 1280) as opened:
+        page = opened.page
+        assert page.evaluate("document.documentElement.scrollHeight") <= 9_000
+        scores = page.locator("main:not([hidden]) [data-section=comparison] table").first
+        assert not scores.is_visible()
+        opened.to("Scores")
+        assert scores.is_visible()
+        bar = page.locator("main:not([hidden]) nav").bounding_box()
+        wait_until(lambda: abs(page.locator("main:not([hidden]) [data-section=comparison]").bounding_box()["y"] - bar["height"]) < 40)
+        assert page.locator("main:not([hidden]) nav").bounding_box()["y"] == 0  # it stays
+
+
+def test_it_prints_without_controls_and_with_what_is_open_and_the_scores(lab_page, browser, tmp_path) -> None:
     with Opened(browser, lab_page) as opened:
         page = opened.page
         page.emulate_media(media="print")
+        page.pdf(path=str(tmp_path / "short.pdf"), format="A4")
+        assert 3 <= len(re.findall(rb"/Type\s*/Page\b", (tmp_path / "short.pdf").read_bytes())) <= 8
+        page.emulate_media(media="screen")
+        opened.to("Questions")
+        page.emulate_media(media="print")
         page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
         assert page.locator("main:not([hidden]) details.answer:not([open])").count() == 0
+        assert page.locator("main:not([hidden]) [data-section=comparison] table").first.is_visible()
+        assert not page.locator("main:not([hidden]) [data-section=background] .folded").is_visible()
         assert not page.locator(".languages").is_visible()
         assert not page.locator("main:not([hidden]) .controls").first.is_visible()
         paper = page.pdf(path=str(tmp_path / "page.pdf"), format="A4")

@@ -32,6 +32,7 @@ POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'wasm-unsafe-eval'; "
     "base-uri 'none'; form-action 'none'"
 )
+OPEN = ("explorer", "samples", "reconstructions", "losses", "diagnosis")  # the sections that are not folded
 Tree = tuple[str, str]  # the page's title and its element, in one language
 
 
@@ -107,12 +108,12 @@ def _card(c: Context, question: str) -> Tree:
 
 def _report(c: Context, content: dict[str, Any], exercises: Sequence[Mapping[str, Any]]) -> Tree:
     parts = {
-        "comparison": sections.scores_section(c),
         "explorer": sections.explorer_section(c, content),
         "samples": sections.samples_section(c),
         "reconstructions": sections.reconstructions_section(c),
         "losses": sections.losses_section(c),
         "diagnosis": sections.diagnosis_section(c),
+        "comparison": sections.scores_section(c),
         "families": families(c),
         "questions": questions_section(c),
         "exercises": exercises_section(c, exercises),
@@ -121,19 +122,18 @@ def _report(c: Context, content: dict[str, Any], exercises: Sequence[Mapping[str
         "settings": sections.settings_section(c),
     }
     parts = {name: part for name, part in parts.items() if part}
-    body = "".join(
-        tag(
-            "section",
-            tag("h2", tag("span", f"{number}", class_="number"), c.say(f"section.{name}")),
-            part,
-            id=c.own_id(name),
-            data_section=name,
-        )
-        for number, (name, part) in enumerate(parts.items(), 1)
-    )
-    entries = [tag("li", tag("a", c.say(f"section.{name}"), href=f"#{c.own_id(name)}")) for name in parts]
+    body = "".join(_section(c, name, number, part) for number, (name, part) in enumerate(parts.items(), 1))
+    entries = [tag("li", tag("a", c.say(f"section.{name}.short"), href=f"#{c.own_id(name)}")) for name in parts]
     contents = tag("nav", tag("ol", *entries), aria_label=c.plain("page.contents"))
     return _tree(c, _heading(c, "title"), _opening(c) + contents + body + _colophon(c))
+
+
+def _section(c: Context, name: str, number: int, part: str) -> str:
+    """A section of the page, folded but for what is looked at first, and for what somebody answered."""
+    opened = name in OPEN or (name in ("questions", "exercises") and c.answers is not None)
+    head = tag("h2", tag("span", f"{number}", class_="number"), c.say(f"section.{name}"))
+    inside = head + part if opened else tag("details", tag("summary", head), part, class_="folded")
+    return tag("section", inside, id=c.own_id(name), data_section=name)
 
 
 def _opening(c: Context) -> str:

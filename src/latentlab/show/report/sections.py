@@ -160,13 +160,18 @@ def losses_section(c: Context) -> str:
         summary = Phrase("curves.compared.summary", {"each": curves.last_values(errors)})
         compared = curves.over_epochs(Phrase("figure.compare.shared"), "figure.loss.mse_axis", errors, summary, log_y=True)
         parts += tag("h3", c.say("losses.compared")) + c.paragraph("losses.compared.intro") + _charts(c, [compared])
-    for name in c.runs:
-        if own := _own_curves(c, name):
+    drawn = {name: own for name in c.runs if (own := _own_curves(c, name))}
+    if not drawn:
+        return parts
+    parts += tag("h3", c.say("losses.each")) + _charts(c, [own[0] for own in drawn.values()])
+    others = ""
+    for name, own in drawn.items():
+        if own[1:]:
             intro = c.paragraph("losses.kl.intro") if c.facts[name].family == "vae" else ""
-            parts += tag("h3", c.label(name)) + intro + _charts(c, own)
+            others += tag("h3", c.label(name)) + intro + _charts(c, own[1:])
     if quality := curves.quality_curves(recorded):
-        parts += tag("h3", c.say("losses.quality")) + c.paragraph("losses.quality.intro") + _charts(c, quality)
-    return parts
+        others += tag("h3", c.say("losses.quality")) + c.paragraph("losses.quality.intro") + _charts(c, quality)
+    return parts + (tag("details", tag("summary", c.say("losses.others")), others, class_="folded") if others else "")
 
 
 def _charts(c: Context, panels: list[Panel]) -> str:
@@ -200,8 +205,8 @@ def diagnosis_section(c: Context) -> str:
     parts = []
     for name, findings in c.findings.items():
         told = tag("ul", *(_alarm(c, finding) for finding in findings)) if findings else c.paragraph("diagnosis.none")
-        parts.append(tag("h3", c.label(name)) + told)
-    return c.paragraph("diagnosis.intro") + "".join(parts)
+        parts.append(tag("div", tag("h3", c.label(name)), told))
+    return c.paragraph("diagnosis.intro") + tag("div", *parts, class_="beside wide")
 
 
 def _alarm(c: Context, finding: Finding) -> str:

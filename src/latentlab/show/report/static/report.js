@@ -37,6 +37,20 @@
     };
   }
 
+  const fold = (part) => ({ state: () => ({ open: part.open }), restore: (state) => { part.open = state.open; } });
+
+  // A link to what is folded unfolds it.
+  function unfold(id) {
+    const target = document.getElementById(id);
+    let part = target?.querySelector(":scope > details.folded") ?? target?.closest("details");
+    for (; part; part = part.parentElement.closest("details")) part.open = true;
+    return target;
+  }
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[href^='#']");
+    if (link) unfold(link.getAttribute("href").slice(1));
+  });
+
   async function mountExplorer(place) {
     const words = JSON.parse(place.querySelector(".explorer-words").textContent);
     return explore(place, shared[place.dataset.content], words, { lang: place.closest("main").lang });
@@ -47,6 +61,7 @@
     const parts = [
       ...[...tree.querySelectorAll(".viewer")].map((viewer) => mountViewer(viewer, shared)),
       ...[...tree.querySelectorAll(".prediction")].map(mountPrediction),
+      ...[...tree.querySelectorAll("details.folded")].map(fold),
     ];
     alive.set(tree.lang, parts);
     latentlabCharts.mount(tree, shared);
@@ -83,10 +98,12 @@
   for (const button of buttons) button.addEventListener("click", () => show(button.lang));
   document.querySelector(".languages").hidden = trees.size < 2;
 
-  // Paper has no disclosure triangles: what is folded is printed, and folded again.
+  // Paper has no disclosure triangles: of the sections that are open, and of the scores, what is folded is printed, and folded again.
   let unfolded = [];
   window.addEventListener("beforeprint", () => {
-    const folded = [...trees.get(current).querySelectorAll("details:not([open]):not(.numbers)")];
+    const tree = trees.get(current);
+    const folded = [...tree.querySelectorAll("details:not([open]):not(.numbers)")]
+      .filter((part) => !part.matches(".folded") || part.matches("[data-section=comparison] > .folded"));
     unfolded.push(...folded); // twice before printing, where a program asks for a PDF
     for (const part of folded) part.open = true;
   });
@@ -97,5 +114,8 @@
 
   const asked = location.hash.slice(1);
   document.documentElement.dataset.ready = "no";
-  show(trees.has(asked) ? asked : current).then(() => { document.documentElement.dataset.ready = "yes"; });
+  show(trees.has(asked) ? asked : current).then(() => {
+    unfold(asked)?.scrollIntoView();
+    document.documentElement.dataset.ready = "yes";
+  });
 }
