@@ -218,7 +218,7 @@ def test_it_tells_the_state_at_most_four_times_a_second(reader) -> None:
     reader.page.wait_for_function("() => JSON.stringify(told.at(-1)[1]) === JSON.stringify(handles.en.state())")
     times, states = zip(*reader.page.evaluate("told"), strict=True)
     assert len(times) >= 3
-    assert np.diff(times).min() >= 249
+    assert np.diff(times).min() >= 240  # 250 by a clock that is some milliseconds late now and then
     assert states[-1] == reader.state()
     assert states[0] != states[-1]
     reader.page.evaluate("handles.en.restore({ ...handles.en.state(), at: [0.5, 0.5] })")

@@ -84,6 +84,16 @@ def test_what_cannot_be_started_from_is_refused(sources, tmp_path: Path) -> None
         assert not (tmp_path / "no").exists()
 
 
+def test_a_whole_configuration_starts_from_a_run_of_its_own_form(tiny, tmp_path: Path) -> None:
+    """Of what is settled by the images it says "auto" still, where the run says what came of it."""
+    source = ll.train(tiny("conv-vae"), tmp_path / "source")
+    config = tiny("conv-vae", **{"train.init_from": str(source.path)})
+    assert config.model != source.config.model
+    assert create(config, tmp_path / "new").config.model == source.config.model
+    with pytest.raises(LabError, match=r"model\.latent_dim must be 3 as in .*source, or left out"):
+        create(config.replace(**{"model.latent_dim": 9}), tmp_path / "other")
+
+
 def test_it_goes_on_bit_for_bit_when_the_run_that_it_started_from_is_gone(sources, tmp_path: Path) -> None:
     shutil.copytree(sources["sn-gan"].path, tmp_path / "source")
     config = as_config("sn-gan", init_from=str(tmp_path / "source"), **TINY, **{"train.steps": 8, "train.rate_warmup_images": 64})

@@ -10,6 +10,7 @@ import torch
 
 from latentlab.base.errors import refusal
 from latentlab.base.texts import reason
+from latentlab.config.fitting import fitted
 from latentlab.config.layers import Shape
 from latentlab.config.schema import Config
 from latentlab.models.learner import Learner
@@ -35,7 +36,8 @@ def init_origin(config: Config) -> Config:
     if (source := config.train.init_from) is None:
         return config
     folder = open_folder(source)
-    for name, (value, other) in config.differs(adopted(config, source)).items():
+    settled = fitted(config, tuple(folder.environment()["image_shape"]))  # as that run's is: "auto" has become what it stands for
+    for name, (value, other) in settled.differs(adopted(config, source)).items():
         if name.startswith("model."):
             raise refusal(name, reason("must.alike", value=other, source=source), value)
     return config.replace(**{"train.init_from": str(folder.path.resolve())})

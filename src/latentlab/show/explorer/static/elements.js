@@ -35,7 +35,7 @@ export function chooser(label, choices, value, change) {
 
 /** A small picture to paint a model's image on; square until it is painted, so that nothing moves then. */
 export const picture = (className, attributes = {}) =>
-  make("canvas", { class: `explorer-image ${className}`, role: "img", width: "28", height: "28", ...attributes });
+  make("canvas", { class: `explorer-image ${className}`, role: "img", width: "1", height: "1", ...attributes });
 
 /** Put new controls in the place of old ones; the control that had the focus has it still. */
 export function replaceKeepingFocus(parent, children) {
