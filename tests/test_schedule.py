@@ -17,7 +17,10 @@ from test_resume import curves, final_sha256, stop_at
 import latentlab as ll
 from latentlab.base.errors import LabError
 from latentlab.config.parts import AutoencoderTrain
+from latentlab.lab.cells import Cell
+from latentlab.lab.farm import Evaluation, state
 from latentlab.lab.halving import value_at
+from latentlab.measure.compare import comparison
 from latentlab.models import build
 from latentlab.models.learner import Moment, moved
 from latentlab.models.optimiser import EPSILON, Adam, rate_scale
@@ -239,14 +242,12 @@ def test_one_that_is_stopped_before_its_first_step_counts_its_first_evaluation_o
         session.folder.request("stop")
         list(events(session))
     ended = ll.resume(tmp_path / "run")
-    assert (ended.step, ended.state["lowest_step"]) == (12, 0)
+    assert (ended.status()["step"], ended.step, ended.state["lowest_step"]) == (12, 0, 0)
     assert "the best checkpoint is step-00000000" in ended.status()["message"]
 
 
 def test_a_run_that_stopped_early_is_sampled_from_its_best_checkpoint(tiny, tmp_path: Path) -> None:
-    run = ll.train(
-        tiny("conv-vae", **{"train.learning_rate": 0.05, "train.patience_evaluations": 2, "train.epochs": 40.0}), tmp_path / "run"
-    )
+    run = ll.train(tiny("mlp-ae", **{"train.learning_rate": 0.02, "train.patience_evaluations": 1, "train.epochs": 60.0}), tmp_path / "run")
     losses = {row["step"]: row["loss_nats"] for row in run.metrics() if row["split"] == "val"}
     best = min(losses, key=lambda step: losses[step])
     assert run.status()["step"] > best == run.step > 0
@@ -255,17 +256,22 @@ def test_a_run_that_stopped_early_is_sampled_from_its_best_checkpoint(tiny, tmp_
     checkpoints.forget(tmp_path / "as it was" / "checkpoints", best)
     then, images = ll.open_run(tmp_path / "as it was"), run.data().test.take(slice(8))
     np.testing.assert_array_equal(run.sample(4), then.sample(4))
+    assert (run.sample(4) != run.sample(4, seed=1)).any()
     for name in ("decoder", "encoder"):
         assert pack_network(run.folder, name) == pack_network(then.folder, name)
     with np.load(run.path / "latents.npz") as kept:
         np.testing.assert_array_equal(kept["mean"][:8], run.encode(images).mean)
+    # What is measured is that one, and counts as measured.
+    evaluation = Evaluation(count=40, nll_samples=2, nll_images=4)
+    run.evaluate(**evaluation.arguments(), extractors="random-convolutions")
+    assert run.scores["step"] == best
+    assert state(Cell.of(run.path, run.config), evaluation) == "measured"
+    assert comparison({"run": run.folder})["runs"]["run"]["trained_on_to"] is None
     shutil.rmtree(run.path / "checkpoints" / checkpoints.folder_name(best))  # then the newest is all there is
     assert ll.open_run(run.path).step == checkpoints.step_of(last)
 
 
 def test_halving_ranks_a_run_that_stopped_early_by_its_last_evaluation(early) -> None:
-    from latentlab.lab.cells import Cell
-
     cell = Cell.of(early.path, early.config)
     assert value_at(early.folder, cell) == [row["mse"] for row in early.metrics() if row["split"] == "val"][-1]
     without = Cell.of(early.path, early.config.replace(patience_evaluations=0))

@@ -35,6 +35,9 @@ def test_work_is_the_products_of_all_passes() -> None:
     )
     drawing, judging = 33 * 784, 785
     assert estimate.work(gan, SHAPE) == drawing + 6 * judging + 3 * (drawing + judging)  # real and generated images, then the generator's
+    often = gan.replace(**{"train.discriminator_updates": 3})  # a step of which reads three batches
+    assert estimate.work(often, SHAPE) == drawing + 6 * judging + (drawing + judging)
+    assert estimate.images_per_step(often) == 3 * gan.train.batch_size
 
 
 def test_a_run_is_thought_to_take_as_long_as_the_last_one_like_it(tmp_path: Path) -> None:

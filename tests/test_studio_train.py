@@ -102,7 +102,10 @@ def test_a_link_hides_controls_and_keeps_their_values(place: Library, started: l
     keys = {str(one.key) for one in at.number_input}
     assert "train:conv-vae:train.seed" not in keys
     assert not any("threads" in key for key in keys)
-    assert not [one for one in at.selectbox if one.key in ("train:preset", "train:data")]
+    choosing = {"train:preset", "train:data", "train:family"}
+    assert not choosing & {one.key for one in [*at.selectbox, *at.button_group]}
+    assert choosing <= {one.key for one in [*opened().selectbox, *opened().button_group]}
+    assert not [one for one in at.expander if "conv-vae" in one.label]
     at.button(key="train:start").click().run()
     assert started[0][started[0].index("--train.seed") + 1] == "11"
     assert only(at.query_params["hide"]).startswith("train.seed")

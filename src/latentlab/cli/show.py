@@ -94,7 +94,7 @@ def command_show(arguments: list[str]) -> int:
     findings = diagnose(rows, facts_of(folder.config(), environment))
     lines += [f"diagnosis  {line(finding)}" for finding in findings] or ["diagnosis  no alarm"]
     measured = folder.scores()
-    if measured and measured.get("step") != status.get("step"):
+    if measured and measured.get("step") != folder.sampled_step():
         lines.append(f"scores are of step {measured.get('step')}: `latentlab evaluate {folder.path}` measures the present one")
     for name, score in measured.get("scores", {}).items():
         error = f" {spread(score)}".rstrip()

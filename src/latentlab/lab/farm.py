@@ -115,7 +115,7 @@ def state(cell: Cell, evaluation: Evaluation | None = None) -> State:
     status, scores = folder.status(), folder.scores()
     if status.get("state") != "finished" or cell.further():
         return "unfinished"
-    now = [one for one in measurements(scores) if one.get("step") == status.get("step") and one.get("split") == SPLIT]
+    now = [one for one in measurements(scores) if one.get("step") == folder.sampled_step() and one.get("split") == SPLIT]
     fits = evaluation is not None and any(evaluation.fits(one, folder.environment()) for one in now)
     return "measured" if fits else "trained"
 

@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -174,11 +174,14 @@ def newest(folder: Path, report: Callable[[str], None], use: Callable[[Path], ob
 
 def sampled(run: RunFolder, report: Callable[[str], None], use: Callable[[Path], object] = verify) -> Path:
     """The checkpoint that a run is sampled from: the newest, and of one that stopped early the best, where that one can be used."""
-    if patience := getattr(run.config().train, "patience_evaluations", 0):
-        last = read_state(newest(run.checkpoints, report))
-        if last.get("stale", 0) >= patience and folder_name(last["best_step"] or 0) in os.listdir(run.checkpoints):
-            with suppress(LabError):
-                return newest(run.checkpoints, report, use, last["best_step"] or 0)
+    step = run.status().get("sampled")
+    if step is not None and (best := run.checkpoints / folder_name(step)).is_dir():
+        try:
+            use(best)
+        except Damaged as error:
+            report(f"{error} The newest one is used.")
+        else:
+            return best
     return newest(run.checkpoints, report, use)
 
 

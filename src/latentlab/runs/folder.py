@@ -116,6 +116,12 @@ class RunFolder:
             status |= {"state": "stopped", "message": KILLED}
         return status
 
+    def sampled_step(self) -> int | None:
+        """The step of what the run is sampled from: of one that stopped early its best, else its last; None before there is one."""
+        status = self.status()
+        step: int | None = status.get("sampled", status.get("step"))
+        return step
+
     def _written(self, name: str) -> dict[str, Any]:
         try:
             return read_record(self.path, name)

@@ -67,7 +67,7 @@ RECORDS: dict[str, Any] = {
     },
     "status.json": {
         "state": is_state, "step": is_count, "pid?": is_count, "message?": str, "diagnosis?": [FINDING], "mode?": str, "phase?": TEXT,
-        "half?": (None, HALF), "settings?": Each(is_number), "taken?": TEXT, "refused?": TEXT,
+        "half?": (None, HALF), "settings?": Each(is_number), "taken?": TEXT, "refused?": TEXT, "sampled?": is_count,
     },
     "scores.json": MEASUREMENT | {"others?": [MEASUREMENT]},
 }  # fmt: skip

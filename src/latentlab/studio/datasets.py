@@ -153,7 +153,7 @@ def _folder_preview(config: DataConfig) -> Preview:
     grey = config.channels == "grey" or (config.channels == "auto" and bool((images[..., :1] == images).all()))
     images = images[..., :1] if grey else images
     named = None if labels is None or names is None else _named(labels[kept], names)
-    trained = round(len(entries) * (1 - config.val_share - config.test_share))
+    trained = min(round(len(entries) * (1 - config.val_share - config.test_share)), config.train_images or len(entries))
     return Preview(images, named, len(entries), names, (size, size, images.shape[3]), len(rows) - len(kept), tuple(notes), trained)
 
 

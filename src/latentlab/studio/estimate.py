@@ -36,8 +36,13 @@ def seconds(config: Config, shape: tuple[int, int, int], images: int, library: L
     """How long a run on so many training images of `shape` (H, W, C) will take: as fast as the last run that was most like it."""
     runs = _measured(library, round(time.monotonic() / REMEMBERED_SECONDS))
     alike = [run for run in runs if run.preset == config.preset] or [run for run in runs if run.family == config.family] or runs
-    read = config.train.steps * config.train.batch_size if config.train.steps is not None else config.train.epochs * images
+    read = config.train.steps * images_per_step(config) if config.train.steps is not None else config.train.epochs * images
     return work(config, shape) * read / (alike[-1].rate if alike else _products() / BESIDE)
+
+
+def images_per_step(config: Config) -> int:
+    """The training images that a step reads: a batch for each update of a GAN's discriminator."""
+    return config.train.batch_size * (config.train.discriminator_updates if isinstance(config.train, GANTrain) else 1)
 
 
 def work(config: Config, shape: tuple[int, int, int]) -> float:
@@ -51,7 +56,7 @@ def work(config: Config, shape: tuple[int, int, int]) -> float:
     if not isinstance(train, GANTrain):
         return 3 * (parts["encoder"] + getattr(train, "importance_samples", 1) * parts["decoder"]) + 12 * judge
     drawing = parts["generator"]
-    return train.discriminator_updates * (drawing + 6 * judge) + train.generator_updates * 3 * (drawing + judge)
+    return drawing + 6 * judge + train.generator_updates / train.discriminator_updates * 3 * (drawing + judge)
 
 
 def _forward(layers: Sequence[Layer], shape: Shape) -> float:

@@ -62,7 +62,8 @@ def form(config: Config, usual: Config) -> tuple[Config, list[LabError]]:
     for name, icon in GROUPS.items() if shown("advanced") else ():
         if inside := [field for field in every if field not in first and group(field) == name]:
             touched = " ●" * any(values[field.name] != presets[field.name] for field in inside)
-            with st.expander(say(f"studio.train.group.{name}") + touched, icon=icon):
+            # Without a key it would shut whenever its label changes.
+            with st.expander(say(f"studio.train.group.{name}") + touched, icon=icon, key=f"train:group:{name}"):
                 grid(inside)
     for name, value in changed.items():
         try:

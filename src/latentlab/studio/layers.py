@@ -30,7 +30,7 @@ from latentlab.config.layers import (
 )
 from latentlab.config.networks import fit_model, pictures
 from latentlab.config.schema import Config
-from latentlab.studio.state import lang, plain, say, told
+from latentlab.studio.state import lang, plain, say, shown, told
 
 DRAWING = ("decoder", "generator")  # the networks that begin with a code
 
@@ -104,8 +104,11 @@ def draw(config: Config, shape: tuple[int, int, int]) -> None:
     except LabError as error:
         st.error(plain(told(error)), icon=":material/error:")
         return
-    with st.expander(say("studio.train.about", preset=config.preset), icon=":material/info:"):
-        st.markdown(plain(say(f"studio.preset.{config.preset}.about")))
+    chosen = shown("preset")  # a teacher may hide which it is
+    name = say("studio.train.about", preset=config.preset) if chosen else say("studio.train.group.networks")
+    with st.expander(name, icon=":material/info:"):
+        if chosen:
+            st.markdown(plain(say(f"studio.preset.{config.preset}.about")))
         st.html(drawing(config, shape))
 
 

@@ -75,9 +75,10 @@ def _pictures(panel: Pictures) -> None:
     st.caption(spoken(panel.summary))
 
 
-def film(names: Sequence[str], kinds: Sequence[Kept], key: str) -> None:
+def film(names: Sequence[str], kinds: Sequence[Kept], key: str, by_kind: bool = False) -> None:
     """Every sample grid ("samples"), reconstruction or both of runs under one step slider, with play and arrow keys.
 
+    Each stands under its run's name, `by_kind` under what it is.
     Raises LabError for a name that there is not.
     """
     reels = []
@@ -85,7 +86,7 @@ def film(names: Sequence[str], kinds: Sequence[Kept], key: str) -> None:
         run = overview(here(), name)
         for kind in kinds if run.config is not None else ():
             made = reel(run.folder, watched(run.folder).columns, f"{kind}/{name}", Phrase("page.verbatim", {"words": name}), run.kind, kind)
-            reels.append(made._replace(label=Phrase(f"studio.watch.{kind}")) if len(names) == 1 else made)
+            reels.append(made._replace(label=Phrase(f"studio.watch.{kind}")) if by_kind else made)
     _draw("film", key, film_data(reels, lang()))
 
 

@@ -104,7 +104,8 @@ def _heard(each: Listed) -> None:
         lines.append(f":red[:material/error: {plain(say('studio.runs.evaluation.failed', reason=why))}]")
     elif each.measured is not None:
         at = number(each.measured, lang())
-        at_step = say("studio.runs.evaluated") if each.measured == each.run.step else say("studio.runs.evaluated.at", step=at)
+        is_now = each.measured == each.run.status.get("sampled", each.run.step)
+        at_step = say("studio.runs.evaluated") if is_now else say("studio.runs.evaluated.at", step=at)
         lines.append(":material/straighten: " + plain(at_step))
     if lines:
         st.caption("  \n".join(lines))

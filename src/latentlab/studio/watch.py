@@ -111,7 +111,7 @@ def _head(name: str, pace: Pace) -> None:
             _log(name)
         return
     if run.live:
-        st.progress(progress(run)[0])
+        st.progress(progress(run)[0], say("studio.watch.progress"))  # words, without which it has no name for a screen reader
     if shown("controls"):
         controls(run)
     _diagnosis(run)
@@ -207,7 +207,7 @@ def _stage(name: str) -> None:
     columns = st.columns([len(kinds), 1.2] if kinds and main else 1)
     if kinds:
         with columns[0]:
-            parts.film([name], kinds, key=f"watch:{name}:film")
+            parts.film([name], kinds, key=f"watch:{name}:film", by_kind=True)
             for kind in kinds if of_points(run.config.data.spec) else ():
                 st.caption(say("viewer.intro.points" if kind == "samples" else "reconstructions.intro.points"))
     for panel in main:

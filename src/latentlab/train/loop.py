@@ -205,8 +205,7 @@ def finish(session: Session, state: str, draw: Callable[[RunFolder], object]) ->
             session.write_status("stopped", reason("disk.full", last=last))
             raise OutOfSpace(f"{folder.path}: {reason('disk.end', step=p.step, last=last)}")
         yield Saved(p.step)
-    if state == "finished" and session.why_early():
-        checkpoints.sampled(folder, session.warnings.append, session.look_again)
+    sampled = session.best() if state == "finished" else None
     if state == "finished" and session.config.family != "gan":
         session.recorder.latents(session.data, session.monitor.encode)
     if state == "finished" and (plane := session.plane()) is not None:
@@ -214,7 +213,7 @@ def finish(session: Session, state: str, draw: Callable[[RunFolder], object]) ->
     session.recorder.close()
     if state == "finished":
         session.recorder.attempt("the figures", lambda: draw(folder))
-    session.write_status(state, session.why_early() if state == "finished" else "")
+    session.write_status(state, session.why_early() if state == "finished" else "", None if sampled is None else {"sampled": sampled})
 
 
 def picture(session: Session) -> Event:

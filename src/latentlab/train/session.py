@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from latentlab.base.errors import LabError, is_out_of_memory
+from latentlab.base.errors import Damaged, LabError, is_out_of_memory
 from latentlab.base.texts import reason
 from latentlab.config.schema import Config
 from latentlab.data import Data, step_indices
@@ -192,9 +192,20 @@ class Session:
             if row["step"] == self.position.step and row.get("request", {}).get("action") == "set":
                 self._set(row["request"]["set"])
 
-    def look_again(self, path: Path) -> None:
-        """Take a checkpoint's networks to draw and encode with. The run cannot be trained further after it, nor saved."""
-        self.engine.load_tensors(checkpoints.load(path)[0])
+    def best(self) -> int | None:
+        """Where the run stopped early, take its best checkpoint's networks to draw and encode with; that step, else None.
+
+        The run cannot be trained further after it, nor saved.
+        """
+        if not self.why_early():
+            return None
+        step = self.position.best_step or 0
+        try:
+            self.engine.load_tensors(checkpoints.load(self.folder.checkpoints / checkpoints.folder_name(step))[0])
+        except Damaged as error:
+            self.warnings.append(f"{error} The run is sampled from its newest one.")
+            return None
+        return step
 
     def prepare_sampling(self) -> None:
         """Fit an autoencoder's prior to the codes of its first training images: a function of the weights alone."""

@@ -218,6 +218,6 @@ def _trained(folder: RunFolder, scores: Mapping[str, Any]) -> dict[str, Any]:
         "images_seen": last["images_seen"],
         "epochs": last["epoch"],
         "seconds": last["seconds"],
-        "trained_on_to": status.get("step") if measured is not None and status.get("step", 0) > measured else None,
+        "trained_on_to": status.get("step") if measured is not None and (folder.sampled_step() or 0) > measured else None,
         "diagnosis": [finding["key"] for finding in status.get("diagnosis", []) if isinstance(finding, dict) and "key" in finding],
     }

@@ -80,7 +80,7 @@ def draw() -> None:
 
 def _ahead(config: Config, shape: tuple[int, int, int], images: int, library: Library) -> str:
     """What will happen when it is started, and about how long that takes here."""
-    steps = config.train.steps or math.ceil(config.train.epochs * images / config.train.batch_size)
+    steps = config.train.steps or math.ceil(config.train.epochs * images / estimate.images_per_step(config))
     kind = "gan-from-vae" if config.preset == "gan-from-vae" else config.kind
     try:
         time = estimate.seconds(config, shape, images, library)
@@ -89,7 +89,7 @@ def _ahead(config: Config, shape: tuple[int, int, int], images: int, library: Li
     about = number(max(5, 5 * round(time / 5)), lang()) + "\u00a0s" if time < 55 else number(round(time / 60), lang()) + "\u00a0min"
     about = about if time < 5_400 else duration(time, lang())
     said = {"kind": say(f"run.{kind}.one"), "images": number(images, lang()), "steps": number(steps, lang()), "time": about}
-    return say("studio.train.ahead", **said)
+    return say("studio.train.ahead.points" if is_point(shape) else "studio.train.ahead", **said)
 
 
 def _preset() -> str:
@@ -115,9 +115,9 @@ def _preset() -> str:
     return name
 
 
-def _family(name: str | None) -> str:
+def _family(name: str) -> str:
     """The family under which a preset is found."""
-    return name if name in FAMILIES and name is not None else preset(name or FIRST).family
+    return name if name in FAMILIES else preset(name).family
 
 
 def _with_source(library: Library, config: Config) -> Config | None:
@@ -163,12 +163,14 @@ def _with_length(config: Config) -> Config:
 def _data_label(choice: str) -> str:
     if choice.startswith(sources.FOLDER):
         return say("studio.train.folder", name=choice.removeprefix(sources.FOLDER))
-    return say(f"studio.data.{choice}").partition(":")[0]
+    return say(f"studio.data.{choice}").partition(":")[0].strip()
 
 
 def _preview(config: DataConfig, choice: str) -> sources.Preview | None:
     """Some real images; None, and why, where there are none yet."""
+    described = say(f"studio.data.{choice}").partition(":")[2].strip() if choice in SOURCES else ""
     if missing := sources.missing_bytes(config):
+        st.caption(capital(described))
         st.info(say("studio.train.download", megabytes=number(missing / 1e6, lang(), 0)), icon=":material/download:")
         return None
     try:
@@ -181,7 +183,6 @@ def _preview(config: DataConfig, choice: str) -> sources.Preview | None:
         said = say("studio.train.points", n=number(len(seen.images), lang()), all=number(seen.count, lang()))
         st.image(scatter_png(seen.images), alt=said, caption=said)
         return seen
-    described = say(f"studio.data.{choice}").partition(":")[2].strip() if choice in SOURCES else ""
     what = described or say("studio.train.preview.count", n=number(seen.count, lang()))
     kind = say("page.grey" if channels == 1 else "page.color")
     st.image(

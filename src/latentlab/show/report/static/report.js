@@ -114,7 +114,9 @@
 
   const asked = location.hash.slice(1);
   document.documentElement.dataset.ready = "no";
-  show(trees.has(asked) ? asked : current).then(() => {
+  window.addEventListener("hashchange", () => unfold(location.hash.slice(1))?.scrollIntoView());
+  const home = document.getElementById(asked)?.closest("main[lang]")?.lang; // of a link to a part
+  show(trees.has(asked) ? asked : home ?? current).then(() => {
     unfold(asked)?.scrollIntoView();
     document.documentElement.dataset.ready = "yes";
   });
