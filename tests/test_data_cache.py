@@ -185,6 +185,28 @@ def test_processes_that_decode_at_once_share_the_work(root: Path, cache: Path) -
         assert np.array_equal(image[:, :, 0], np.asarray(noise(int(path[:4]))))
 
 
+def test_a_slow_process_makes_no_piece_of_what_another_has_finished(root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHUNK", 2)
+    greys(root, 12)
+    wanted = everything(load(root))
+    (finished,) = (path for path in cache.iterdir() if path.name != "starts")
+    finished.rename(cache.parent / "aside")
+    original, numbers = pieces._decode, list[str]()
+
+    def slow(*arguments: Any) -> Any:
+        told = original(*arguments)
+        numbers.append(arguments[2].name)
+        if len(numbers) == 3:  # another one finishes and clears away, a third one has read the files again
+            (cache.parent / "aside").rename(finished)
+            for decoded in arguments[2].parent.glob("decoding-*"):
+                decoded.unlink()
+        return told
+
+    monkeypatch.setattr(pieces, "_decode", slow)
+    assert everything(load(root)) == wanted
+    assert len(numbers) == 3
+
+
 def test_what_a_killed_process_left_is_gone_on_with(root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CHUNK", 2)
     greys(root, 12)

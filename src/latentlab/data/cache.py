@@ -204,10 +204,22 @@ class Building:
     def decode(
         self, sizes: Sequence[int], items: Callable[[int], Iterable[Item]], settings: Settings, key: str, nothing: Callable[[str], str]
     ) -> Decoded:
-        """Decode the items of each piece and put them together under a key. Raises LabError: `nothing` says that none is an image."""
+        """What lies under a key, or the items of each piece decoded and put together there.
+
+        Raises LabError: `nothing` says that none is an image.
+        """
         Image.init()  # once, before several threads look for a reader
-        told = self.pieces("decoding", sizes, lambda number, piece: _patiently(lambda: _decode(items(number), settings, piece)))
-        rows, target = _Rows(told), self.home / key
+        target = self.home / key
+        if (found := read(target)) is not None:
+            return found
+        damaged = target.exists()
+
+        def make(number: int, piece: Path) -> dict[str, Any]:
+            if not damaged and target.exists():  # another process has finished; the folder is that of a third, which looks for it
+                raise FileNotFoundError(target)
+            return _patiently(lambda: _decode(items(number), settings, piece))
+
+        rows = _Rows(self.pieces("decoding", sizes, make))
         busy = f"{target} is being made by another process. Try again later."
         with lock(self.folder / "assembling.lock", _PATIENCE, busy, without=True):
             if (found := read(target)) is None:

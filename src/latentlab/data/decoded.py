@@ -141,8 +141,7 @@ def _built(root: Path, listing: Listing, settings: Settings, start: Path, stamp:
             yield told["digests"]
 
     with errors_of(home), Building(home, hashlib.sha256(f"{start.stem} {stamp}".encode()).hexdigest()[:32]) as building:
-        key = _key(settings, digests())
-        return read(home / key) or building.decode(sizes, items, settings, key, nothing), unreadable
+        return building.decode(sizes, items, settings, _key(settings, digests()), nothing), unreadable
 
 
 def _key(settings: Settings, digests: Iterator[list[list[str]]]) -> str:
