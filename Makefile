@@ -12,7 +12,7 @@ export LATENTLAB_DATA ?= $(abspath ../shared/data)
 endif
 
 # Two processes of one thread each: files side by side, the tests of one file in order.
-PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -rs
+PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -rs
 
 # The notebooks' language: NOTEBOOK_LANG=fr, else that of the system.
 NOTEBOOK_LANG ?= $(if $(filter fr%,$(or $(LC_ALL),$(LC_MESSAGES),$(LANG))),fr,en)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from nursery import Nursed, takes
 
 # Two latent units: the figure of a larger latent space loads scikit-learn, two seconds for each command that trains.
 TINY = [
@@ -51,8 +52,12 @@ def end_started() -> None:
 
 
 def run(*arguments: object, status: int = 0, **options: object) -> subprocess.CompletedProcess[str]:
-    """A finished command that must exit with `status`."""
-    process = start(*arguments, **options)
+    """A finished command that must exit with `status`. Where that is the same it is forked, not started: see `nursery`."""
+    options = {"env": os.environ | {"PYTHONUTF8": "1"}} | options
+    if takes(options):
+        _started.append(process := Nursed(list(map(str, arguments)), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options))
+    else:
+        process = start(*arguments, **options)
     out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == status, f"{arguments} exited with {process.returncode}\n{out}\n{err}"
     assert "Traceback" not in err

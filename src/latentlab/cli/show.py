@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from latentlab.base.errors import LabError, printable, refusal
 from latentlab.base.files import check_writable
 from latentlab.base.texts import reason
@@ -240,6 +238,8 @@ def _inspect(arguments: list[str]) -> int:
 
 
 def _make_art(arguments: list[str]) -> int:
+    from tqdm import tqdm
+
     from latentlab.data.drawn import LARGEST, MOST, SMALLEST, draw_pictures
 
     parser = Parser(

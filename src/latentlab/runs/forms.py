@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from latentlab.base.errors import Damaged
 from latentlab.base.files import read_json
 from latentlab.base.shapes import Each, fits, is_amount, is_count, is_number, misfit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 STATES = ("starting", "running", "paused", "finished", "stopped", "failed")
 SPLITS = ("train", "val", "test")
@@ -97,6 +97,8 @@ def read_latents(folder: Path) -> dict[str, NDArray[Any]] | None:
     path = folder / "latents.npz"
     if not path.is_file():
         return None
+    import numpy as np  # here: what only lists runs answers without it
+
     kinds = {"mean": np.float64, "std": np.float64, "label": np.int64, "index": np.int64}
     try:
         with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
