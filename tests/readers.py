@@ -31,6 +31,9 @@ WATCH = """
   document.addEventListener("securitypolicyviolation", (event) => refused.push(`${event.violatedDirective} ${event.blockedURI}`));
 """
 
+# A reader who has left the tour before: its card would lie over what is clicked.
+TOURED = 'try { localStorage["latentlab-tour"] ??= "left"; } catch {}'
+
 
 # Words whose contrast with what is behind them is below WCAG 2.2's AA: 4.5, for large ones 3. Disabled controls are exempt.
 FAINT = """() => {
@@ -230,7 +233,7 @@ def tabs(browser: Any, server: Server, **options: Any) -> Iterator[Any]:
 
     def profile() -> Any:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "locale": "en-GB", "accept_downloads": True} | options)
-        context.add_init_script(WATCH)
+        context.add_init_script(WATCH + TOURED)
         return context
 
     contexts = [profile()]

@@ -156,6 +156,31 @@ def test_without_a_language_in_the_address_it_is_the_browsers(browser: Any, serv
 
 
 @pytest.mark.slow
+def test_the_tour_goes_on_when_something_is_done_and_is_left_at_any_time(tab: Tab) -> None:
+    page = tab.open("?lang=en")
+    card, skip = page.locator("#latentlab-tour"), page.get_by_role("button", name=text("studio.tour.skip", "en"))
+    page.get_by_role("button", name=text("studio.tour", "en"), exact=True).click()
+    expect(card).to_contain_text(text("studio.tour.1", "en"))
+    page.locator(".st-key-train-data button").first.click()  # which is what the first stop asks for
+    expect(card).to_contain_text(text("studio.tour.2", "en"))
+    expect(page.locator("#latentlab-lit")).to_be_visible()
+    for _ in range(2):
+        page.get_by_role("button", name=text("studio.tour.next", "en")).click()
+    expect(card).to_contain_text("Open Explore.")  # the fourth stop is on another page
+    page.locator(".st-key-pages").get_by_role("link", name=re.compile("Explore")).click()
+    expect(card).to_contain_text(text("studio.tour.why.4", "en"))
+    page.keyboard.press("Escape")
+    expect(card).to_have_count(0)
+    page.evaluate("localStorage.removeItem('latentlab-tour')")  # a first visit: it is offered, on the first page alone
+    page.locator(".st-key-pages").get_by_role("link", name=re.compile("Train")).click()
+    expect(card).to_contain_text(text("studio.tour.offer", "en"))
+    skip.click()
+    expect(card).to_have_count(0)
+    page.reload()
+    page.locator(".st-key-begin button").wait_for()
+    expect(card).to_have_count(0)
+
+
 def test_the_way_back_leads_back(tab: Tab) -> None:
     """No page writes into the address what it began with: that would put itself in the way."""
     page = tab.open("?preset=mlp-vae&train.epochs=3&lang=en")

@@ -51,8 +51,21 @@ def draw() -> None:
         _language()
     about = {"lang": lang(), "bar": say("studio.bar"), "page": current.url_path, "lost": say("studio.lost")}
     _spoken("page")(data=about, key=f"spoken-{current.url_path}", height="content")
+    _tour(current.url_path or "train")
     _unknown()
     current.run()
+
+
+def _tour(page: str) -> None:
+    """The tour of a first visit, which begins on the page Train and leads through the others; none where a teacher hides one of them."""
+    if not all(map(shown, ("explore", "learn", "tour"))):
+        return
+    names = ("offer", "begin", "next", "skip", "end")
+    words: dict[str, Any] = {name: say(f"studio.tour.{name}") for name in names}
+    words |= {"title": say("studio.tour"), "open": say("studio.tour.open", page="{page}")}
+    words["stops"] = [[say(f"studio.tour.{stop}"), say(f"studio.tour.why.{stop}")] for stop in range(1, 7)]
+    words["pages"] = {name: say(f"studio.page.{name}") for name in PAGES}
+    _spoken("tour")(data={"page": page, "words": words}, key=f"spoken-tour-{page}", height="content")
 
 
 def _unknown() -> None:
@@ -95,7 +108,10 @@ def waits(words: str) -> None:
 
 @cache
 def _spoken(name: str) -> Any:
-    """A component without a picture, for screen readers: "page" tells the page's language and parts, "said" what happens."""
+    """A component without a picture, for screen readers: "page" tells the page's language and parts, "said" what happens.
+
+    "tour" has a card of its own over the page.
+    """
     return st.components.v2.component(f"latentlab_{name}", js=static(f"spoken-{name}.js"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from html import escape
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -40,7 +41,10 @@ def draw() -> None:
         watch.draw(name)
         return
     library = here()
-    st.title(say("studio.train.title"), anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title(say("studio.train.title"), anchor=False)
+        if shown("tour"):
+            st.html(f'<button class="latentlab-show" data-tour="begin">{escape(say("studio.tour"))}</button>', width="content")
     chooses = shown(PRESET) or shown(DATA) or shown(FROM)
     left, right = st.columns(2, gap="large") if chooses else (st.container(), st.container())
     with right:
