@@ -47,6 +47,11 @@ def card(question: str, outcome: tuple[str, ...] = ("falls",)) -> Card:
     return Card(question, "digits", 70.0, {"images": {"train": 640}}, {"steps": 30}, outcome, claims, (), {"x": 1.5}, ())
 
 
+def bare_card(question: str) -> Card:
+    """A question that was run, of which nothing came."""
+    return Card(question, "digits", 70.0, {"images": {"train": 640}}, {"steps": 30}, (), (), (), {}, ())
+
+
 def handed_in(
     path: Path,
     runs: dict[str, RunFolder],

@@ -8,15 +8,21 @@ from pathlib import Path
 
 import pytest
 from commands import wait_until
+from handins import bare_card
+
+from latentlab.show.report import write_page
+from latentlab.show.report.asked import shown_runs
 
 # Visible and enabled things that a keyboard must reach.
 CONTROLS = "a[href], button, input, select, summary, [tabindex='0']"
 
 
 @pytest.fixture(scope="module")
-def lab_page(browser, quick_lab: Path) -> Path:
-    """A quick lab's page; asked for after the browser, so that nothing is trained where there is none."""
-    return quick_lab / "lab.html"
+def lab_page(browser, quick_lab: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A quick lab's page with a question; asked for after the browser, so that nothing is trained where there is none."""
+    lab = quick_lab / "lab"
+    compared = json.loads((lab / "comparison.json").read_text(encoding="utf-8"))
+    return write_page(tmp_path_factory.mktemp("page") / "lab.html", shown_runs([lab]), compared, "en", cards={"kl": bare_card("kl")})
 
 
 class Opened:

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from fakeruns import coarse_figures, fake_lab, fake_run
+from handins import bare_card
 
 from latentlab.base.texts import catalogue
 from latentlab.measure.compare import comparison
 from latentlab.show.answers import Answers, Part
+from latentlab.show.card import NAMES
 from latentlab.show.figures.comparison import write_comparison
 from latentlab.show.report import write_page
 from latentlab.show.report.context import Context, Score, verdict
@@ -66,8 +68,24 @@ class Page(HTMLParser):
 
 def page_of(tmp_path, lang: str, *names: str, **options: Any) -> tuple[Page, str]:
     runs, compared = fake_lab(tmp_path, *names, **options)
-    text = write_page(tmp_path / "lab.html", runs, compared, lang).read_text(encoding="utf-8")
+    cards = {"kl": bare_card("kl")}
+    text = write_page(tmp_path / "lab.html", runs, compared, lang, cards=cards).read_text(encoding="utf-8")
     return Page(text), text
+
+
+def test_questions_are_those_that_were_run_or_answered(tmp_path):
+    """And where there are none, no section is numbered for them."""
+    runs, compared = fake_lab(tmp_path, "vae", drawn="en", epochs=1)
+
+    def sections(**options: Any) -> tuple[list[str], list[str]]:
+        page = Page(write_page(tmp_path / "lab.html", runs, compared, "en", **options).read_text(encoding="utf-8"))
+        asked = [name for name in NAMES if catalogue("en")[f"question.{name}.ask"] in page.words]
+        return asked, [section["id"] for section in page.all("section") if section.get("id") == "questions"]
+
+    answers = Answers("Ada", "", {"latent-dim": Part(None, "My own words.")})
+    assert sections() == ([], [])
+    assert sections(cards={"kl": bare_card("kl")}) == (["kl"], ["questions"])
+    assert sections(cards={"kl": bare_card("kl")}, answers=answers) == (["kl", "latent-dim"], ["questions"])
 
 
 def test_what_is_handed_in_holds_no_model_answer_unless_it_is_asked_for(tmp_path):
@@ -80,6 +98,7 @@ def test_what_is_handed_in_holds_no_model_answer_unless_it_is_asked_for(tmp_path
     }  # fmt: skip
     held = {}
     for name, options in cases.items():
+        options["cards"] = {name: bare_card(name) for name in NAMES}
         page = Page(write_page(tmp_path / f"{name}.html", runs, compared, "en", **options).read_text(encoding="utf-8"))
         held[name] = sum(words in page.words for words in texts)
         assert ("My own words." in page.words) == ("answers" in options)
@@ -150,27 +169,36 @@ def test_sentences_hold_the_numbers_of_the_runs(whole):
 
 
 def test_what_failed_leads_and_noise_is_not_praised(tmp_path):
-    """Samples that are all alike: the alarm and recall come first; neither edges nor precision speak for them."""
+    """Samples that are all alike: what went wrong leads, in five sentences; neither edges nor precision nor a rank speak for them."""
     runs, compared = fake_lab(tmp_path, "vae", "gan", drawn="en", epochs=1)
     where = [{"step": 20 * i, "epoch": float(i), "images_seen": 640 * i, "seconds": float(i), "split": "val"} for i in range(9)]
     rows = [at | {"pair_distance": 0.0, "real_pair_distance": 0.3, "recall": 0.0} for at in where]
-    (runs["gan"].path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    for name, told in (("vae", where), ("gan", rows)):
+        (runs[name].path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in told), encoding="utf-8")
     for name, recall, precision, kid in (("vae", 0.4, 0.6, 0.01), ("gan", 0.0, 1.0, 0.2)):
         scores = {"recall": recall, "precision": precision, "kid": kid}
         compared["runs"][name]["scores"] |= {score: {"value": value, "unit": "share"} for score, value in scores.items()}
     compared["groups"] = {"gan": {"runs": ["gan"], "best": ["precision", "kid"]}}
     text = write_page(tmp_path / "lab.html", runs, compared, "en").read_text(encoding="utf-8")
     short = Page(text[text.index('class="short"') - 9 : text.index("<nav")]).words
-    said = [short.index(words) for words in ("GAN: Mode collapse, since step 0. ", "only 0.0\u00a0%", "kernel distance (KID)")]
+    leads, shares = "What went wrong: GAN (Mode collapse, since step 0)", "VAE 40\u00a0% and GAN 0\u00a0%"
+    told = (leads, "kernel distance (KID), nearest first: VAE 0.0100.", shares, "One seed each")
+    said = [short.index(words) for words in told]
     assert said == sorted(said)
-    assert "edges" not in short or "GAN" not in short[short.index("edges") :].partition(".")[0]
+    assert "reconstructs" not in short
+    assert text[text.index('class="short"') : text.index("<nav")].count("<li>") == 5
     scores = text[text.index('data-section="comparison"') :]
     scores = scores[: scores.index("</table>")]
     table = Page(scores).words
     assert table.index("Recall") < table.index("Precision")
     assert scores.count(catalogue("en")["measure.best"]) == 1  # KID's: not precision's
+    (runs["gan"].path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in where), encoding="utf-8")
+    short = write_page(tmp_path / "lab.html", runs, compared, "en").read_text(encoding="utf-8")
+    assert "GAN (samples that cover less than 20\u00a0% of the held-out images)" in short
     compared["runs"]["gan"]["scores"]["recall"]["value"] = 0.4
-    assert "only 0.0" not in write_page(tmp_path / "lab.html", runs, compared, "en").read_text(encoding="utf-8")
+    short = write_page(tmp_path / "lab.html", runs, compared, "en").read_text(encoding="utf-8")
+    assert "Nothing went wrong in 2 runs" in short
+    assert "VAE 0.0100 and GAN 0.200" in short
 
 
 def test_what_a_number_rests_on_stands_beside_it(tmp_path):

@@ -44,6 +44,7 @@ def command_lab(arguments: list[str]) -> int:
     add_value(parser, "--engine", EngineName, "what trains the four (torch)", "torch")
     parser.add_argument("--quick", action="store_true", help="a few steps each, to see that it works")
     parser.add_argument("--fresh", action="store_true", help="start over in a DIR that exists")
+    parser.add_argument("--questions", action="store_true", help="also run the questions that were not run yet (about a minute each)")
     add_on(parser)
     add_lang(parser, "language of the page")
     add_data_root(parser)
@@ -69,6 +70,7 @@ def command_lab(arguments: list[str]) -> int:
             student=options.student,
             quick=options.quick,
             fresh=options.fresh,
+            questions=options.questions,
             lang=options.lang,
             engine=options.engine,
             pool=pool if options.on != "here" else None,

@@ -25,11 +25,13 @@ from latentlab.data import Data, load_data
 from latentlab.lab.cells import Cell
 from latentlab.lab.farm import SPLIT, Evaluation, Machine, refuse_foreign, run_cells, session_of, state
 from latentlab.lab.pool import Pool
+from latentlab.lab.questions import is_result
+from latentlab.lab.questions import run as question
 from latentlab.measure.compare import comparison
 from latentlab.measure.scores import evaluate_run
 from latentlab.models.sampling import corner_sheet, principal_plane
 from latentlab.runs.folder import RunFolder, open_folder
-from latentlab.show.card import FOLDER, found_cards
+from latentlab.show.card import FOLDER, NAMES, found_cards
 from latentlab.show.figures import compare_losses, compare_reconstructions, draw_figures, draw_labelled, draw_overview
 from latentlab.show.figures.comparison import write_comparison
 from latentlab.show.report import write_page
@@ -76,6 +78,7 @@ def run_lab(
     student: str | None = None,
     quick: bool = False,
     fresh: bool = False,
+    questions: bool = False,
     lang: str = "en",
     engine: EngineName = "torch",
     pool: Pool | None = None,
@@ -86,10 +89,11 @@ def run_lab(
     """Train what is missing, evaluate, write comparison.json and lab.html; returns both, or None when it was stopped.
 
     `follow` trains an opened session to its end and returns False when a signal stopped it; with a `pool` the four train there
-    instead, those side by side that wait for no other. `data_options` are fields of
-    the data configuration. In a folder that exists, finished runs of the same configuration are kept and unfinished ones
-    resumed; others are refused unless `fresh`. A `student`'s number gives a seed, a latent size, a β and an activation of one's
-    own, see `config.variations`; comparison.json and lab.html hold it, and lab.html none of this program's answers.
+    instead, those side by side that wait for no other. With `questions` those of the labs that were not run yet are run into
+    runs/questions, each on the embedded digits. `data_options` are fields of the data configuration. In a folder that exists,
+    finished runs of the same configuration are kept and unfinished ones resumed; others are refused unless `fresh`. A `student`'s
+    number gives a seed, a latent size, a β and an activation of one's own, see `config.variations`; comparison.json and lab.html
+    hold it, and lab.html none of this program's answers.
     """
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
@@ -114,6 +118,10 @@ def run_lab(
                 return None
     if pool is not None:
         _train_in(pool, cells, say)
+    for name in NAMES if questions else ():
+        if not is_result(FOLDER / name):
+            say(f"question {name} …")
+            question(name, lang=lang, pool=pool, say=say, **data_options)
     about = {} if student is None else {"student": student_number(student)}
     return finish(folder, cells, data, lang, say, QUICK if quick else FULL, about)
 

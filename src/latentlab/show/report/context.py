@@ -27,7 +27,7 @@ from latentlab.show.figures.style import hues
 from latentlab.show.report.markup import Shared, Words, escape, tag
 
 NEIGHBOUR_POINTS = 2_000
-COVERING = 0.1  # of held-out images: samples that cover less (recall) are not praised for what each one looks like
+COVERING = 0.2  # of held-out images: samples that cover less (recall) are not praised for what each one looks like
 MOST_KL = 0.9  # of the KL: how few units have that much of it
 
 

@@ -7,14 +7,14 @@ be so.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 
 from latentlab.base.texts import catalogue, duration, measured
 from latentlab.measure.metrics.classes import ACTIVE_VARIANCE
 from latentlab.measure.table import extractor_words
-from latentlab.runs.diagnosis import in_words
+from latentlab.runs.diagnosis import Finding, in_words
 from latentlab.show.charts.payload import capital
-from latentlab.show.report.context import Context, Facts, Verdict, verdict
+from latentlab.show.report.context import COVERING, Context, Facts, Verdict, verdict
 from latentlab.show.report.markup import escape, tag
 
 BACKGROUND = ("models", "latent", "likelihood", "game", "measuring")
@@ -22,45 +22,64 @@ RARE = 0.1  # a class is called missing when samples have less than a tenth of i
 
 
 def summary(c: Context) -> str:
-    """The results in a few sentences, before anything else: what failed, how far samples are from real images, then the rest."""
-    lines = _failures(c)
-    if distances := _sample_distances(c):
-        lines.append(distances)
-    if outcome := _against(c, "ae", "vae", "reconstruction_mse"):
-        values = {kind: _score(c, kind, "reconstruction_mse") for kind in ("ae", "vae")}
-        lines.append(c.say(f"summary.reconstruct.{outcome}", **values))
-    ranked = _ranked(c, "edge_step")
-    if ranked and c.real_edges:
-        each = c.list([f"{c.name(name)} {c.percent(value / c.real_edges.value)}\u00a0%" for name, value in ranked])
-        lines.append(c.say("summary.edges", each=each))
-    seconds = sum(facts.seconds for facts in c.facts.values())
-    each = c.list([f"{c.name(name)} {duration(facts.seconds, c.lang)}" for name, facts in c.facts.items()])
-    lines.append(c.say("summary.time", total=duration(seconds, c.lang), each=each))
-    return tag("ul", *(tag("li", line) for line in lines), class_="summary")
+    """Five sentences before anything else, each where the runs have its numbers: what went wrong, or that nothing did; how that shows,
+    else who reconstructs best; how far samples are from real images; how much of them they cover; what settles nothing.
+    """
+    sick = {name: alarm for name in c.runs if (alarm := _alarm(c, name)) is not None or not c.facts[name].covers}
+    lines = _sick(c, sick) if sick else [_sound(c), _reconstructs(c)]
+    lines += [_distances(c, sick), _coverage(c)]
+    if any(facts.scores for facts in c.facts.values()):
+        split = c.comparison.get("split") or "test"
+        count = (c.comparison.get("images") or {}).get(split, 0)
+        lines.append(c.say("summary.seeds", n=c.number(count), split=c.plain(f"split.{split}")))
+    return tag("ol", *(tag("li", line) for line in lines if line), class_="summary")
 
 
-def _failures(c: Context) -> list[str]:
-    """Each run's first alarm that is not over, and whose samples cover next to nothing."""
-    lines = []
-    for name, facts in c.facts.items():
-        run = c.name(name)
-        if alarm := next((finding for finding in c.findings[name] if not finding.over), None):
-            words = in_words(alarm, c.lang)
-            lines.append(c.say("summary.alarm", run=run, name=words.name, when=words.when, evidence=words.evidence))
-        if not facts.covers and (recall := facts.score("recall")):
-            lines.append(c.say("summary.uncovered", run=run, recall=c.percent(recall.value, 1)))
-    return lines
+def _alarm(c: Context, name: str) -> Finding | None:
+    """A run's first alarm that is not over."""
+    return next((finding for finding in c.findings[name] if not finding.over), None)
 
 
-def _sample_distances(c: Context) -> str | None:
-    """How far each run's samples are from real images: by KID where images are too few for a Frechet distance."""
+def _sick(c: Context, sick: Mapping[str, Finding | None]) -> list[str]:
+    """What each of them has; of the first that has an alarm how it shows and what to change."""
+    known = {name: in_words(alarm, c.lang) for name, alarm in sick.items() if alarm is not None}
+    each = [c.plain("summary.sick.alarm", run=c.name(name), name=words.name, when=words.when) for name, words in known.items()]
+    if others := [c.name(name) for name in sick if name not in known]:
+        each.append(c.plain("summary.sick.recall", runs=c.list(others), least=c.percent(COVERING)))
+    told = [escape(f"{words.evidence} {words.remedy}") for words in known.values()]
+    return [c.say("summary.sick", each=c.list(each)), *(told or [c.say("summary.sick.says")])[:1]]
+
+
+def _sound(c: Context) -> str:
+    total = duration(sum(facts.seconds for facts in c.facts.values()), c.lang)
+    return c.say("summary.sound" if len(c.runs) > 1 else "summary.sound.one", n=len(c.runs), total=total)
+
+
+def _reconstructs(c: Context) -> str:
+    """Who reconstructs better, or that it is not settled."""
+    outcome = _against(c, "ae", "vae", "reconstruction_mse")
+    if outcome is None:
+        return ""
+    return c.say(f"summary.reconstruct.{outcome}", **{kind: _score(c, kind, "reconstruction_mse") for kind in ("ae", "vae")})
+
+
+def _distances(c: Context, sick: Collection[str]) -> str:
+    """How far each sound run's samples are from real images: by KID where images are too few for a Frechet distance."""
     frechet = [score for facts in c.facts.values() if (score := facts.score("frechet"))]
     measure = "frechet" if frechet and not any(score.note for score in frechet) else "kid"
-    ranked = _ranked(c, measure)
-    if len(ranked) < 2:
-        return None
+    ranked = [pair for pair in _ranked(c, measure) if pair[0] not in sick]
+    if not ranked:
+        return c.say("summary.unsound") if _ranked(c, measure) else ""
     each = c.list([f"{c.name(name)} {c.figures(value, 3)}" for name, value in ranked])
-    return c.say("summary.samples", measure=c.plain(f"summary.{measure}"), each=each)
+    floor = c.facts[ranked[0][0]].scores[measure].floor
+    real = "" if floor is None else c.plain("summary.real", floor=c.figures(floor, 3))
+    return c.say("summary.samples", measure=c.plain(f"summary.{measure}"), each=each, real=real)
+
+
+def _coverage(c: Context) -> str:
+    """Which share of held-out images the samples of each run come near to."""
+    ranked = _ranked(c, "recall")[::-1]
+    return c.say("summary.recall", each=c.list([f"{c.name(name)} {c.percent(value)}\u00a0%" for name, value in ranked])) if ranked else ""
 
 
 def _ranked(c: Context, score: str) -> list[tuple[str, float]]:

@@ -20,9 +20,10 @@ SIGNS = {"holds": "✓", "contradicted": "✗", "unclear": "≈"}
 
 
 def questions_section(c: Context) -> str:
-    """Every question of the labs; those that were run with their experiment."""
-    articles = "".join(article(c, name) for name in NAMES)
-    return c.paragraph("card.intro") + articles + _notes(c)
+    """The questions of the labs whose experiment was run, and those that a student answered; nothing where there are none."""
+    answered = c.answers.parts if c.answers else {}
+    articles = "".join(article(c, name) for name in NAMES if name in c.cards or name in answered) + _notes(c)
+    return c.paragraph("card.intro") + articles if articles else ""
 
 
 def article(c: Context, name: str) -> str:
