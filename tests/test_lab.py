@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 from commands import refusal, run, start, wait_until
+from handins import bare_card
 
 import latentlab.lab.main
 from latentlab.base.texts import catalogue
 from latentlab.cli import main
 from latentlab.runs.folder import open_folder
 from latentlab.show.answers.record import open_report
+from latentlab.show.card import FOLDER, NAMES
 
 RUNS = ("ae", "vae", "gan", "gan-from-vae")
 
@@ -111,9 +113,26 @@ def test_an_interrupted_lab_is_resumed_by_the_same_command(lab: Path, tmp_path: 
         assert final_sha256(out / name) == final_sha256(lab / name)
 
 
+def test_questions_that_were_not_run_yet_are_run_before_the_page_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of them unless it is asked for, each with what holds for all: where data lie, the language."""
+    monkeypatch.chdir(tmp_path)
+    bare_card("kl").save(FOLDER / "kl")
+    done: list[tuple[str, str]] = []
+    monkeypatch.setattr(latentlab.lab.main, "plan", lambda *about: {})
+    monkeypatch.setattr(latentlab.lab.main, "question", lambda name, *, lang, offline, **more: done.append((name, f"{lang} {offline}")))
+    monkeypatch.setattr(latentlab.lab.main, "finish", lambda *about: done.append(("page", "")))
+    more = {"offline": True, "lang": "fr", "follow": lambda session: True, "say": lambda words: None}
+    latentlab.lab.main.run_lab(out=tmp_path / "lab", **more)
+    assert done == [("page", "")]
+    latentlab.lab.main.run_lab(out=tmp_path / "lab", questions=True, **more)
+    assert done[1:] == [(name, "fr True") for name in NAMES if name != "kl"] + [("page", "")]
+
+
 @pytest.mark.slow
 def test_a_students_lab_holds_the_number_and_no_model_answer(lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And so does a report of its runs; a lab of nobody's holds the answers."""
+    """And so does a report of its runs; that of a lab of nobody's holds the answers."""
+    monkeypatch.chdir(tmp_path)
+    bare_card("kl").save(FOLDER / "kl")
     out = tmp_path / "lab"
     shutil.copytree(lab, out)
     configs = {name: open_folder(out / name).config() for name in RUNS}
@@ -121,7 +140,8 @@ def test_a_students_lab_holds_the_number_and_no_model_answer(lab: Path, tmp_path
     for drawing in ("draw_walks", "draw_figures", "draw_together"):
         monkeypatch.setattr(latentlab.lab.main, drawing, lambda *about: None)
     answers = [words for lang in ("en", "fr") for words in (catalogue(lang)["question.kl.answer.2"][:80], catalogue(lang)["card.answer"])]
-    assert all(words in (lab / "lab.html").read_text(encoding="utf-8") for words in answers)
+    assert main(["report", str(lab), "--out", str(tmp_path / "nobody.html")]) == 0
+    assert all(words in (tmp_path / "nobody.html").read_text(encoding="utf-8") for words in answers)
     done = latentlab.lab.main.run_lab(out=out, student=" 47 11", quick=True, follow=lambda session: False, say=lambda words: None)
     assert done is not None
     assert main(["report", str(out), "--out", str(tmp_path / "report.html")]) == 0
