@@ -120,7 +120,9 @@ def test_the_slider_and_its_keys_change_the_grids(lab_page, browser) -> None:
         slider.focus()
 
         def shown() -> str:
-            return page.evaluate("[...document.querySelectorAll('main:not([hidden]) .panel img')].map((i) => i.src.slice(-60)).join()")
+            return page.evaluate(
+                "[...document.querySelectorAll('main:not([hidden]) .film-run img')].filter((i) => i.checkVisibility()).map((i) => i.src.slice(-60)).join()"
+            )
 
         page.keyboard.press("End")
         last = shown()

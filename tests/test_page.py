@@ -40,8 +40,8 @@ class Page(HTMLParser):
         self.feed(text)
 
     @property
-    def frames(self) -> list[list[dict[str, Any]]]:
-        """What the viewer of each language shows: one and the same."""
+    def frames(self) -> dict[str, list[str | None]]:
+        """The pictures of each run's film, the same in each language."""
         (stored,) = {figure["data-frames"] for figure in self.all("figure") if "data-frames" in figure}
         return self.shared[stored]
 
@@ -151,11 +151,14 @@ def test_every_image_says_what_is_seen(whole):
 
 
 def test_no_grid_is_lost(whole):
-    _, page, _ = whole
-    assert [[frame["step"] for frame in frames] for frames in page.frames] == [[0, 1, 10, 20, 30, 40]] * 4
-    assert all(frame["src"].startswith("data:image/avif") for frames in page.frames for frame in frames[:-1])
-    assert all(frames[-1]["src"] is None for frames in page.frames)  # it stands in the panel
-    assert [frame["share"] for frame in page.frames[0]] == [0, 0.025, 0.25, 0.5, 0.75, 1]
+    _, page, text = whole
+    films = [json.loads(words) for words in re.findall(r'<script type="application/json" class="words">(.*?)</script>', text)]
+    assert [[run["steps"] for run in film["runs"]] for film in films] == [[[0, 1, 10, 20, 30, 40]] * 4] * 2
+    assert [list(page.frames) for _ in films] == [[run["name"] for run in film["runs"]] for film in films]
+    for pictures in page.frames.values():
+        assert len(pictures) == 6
+        assert all(picture.startswith("data:image/avif") for picture in pictures[:-1])
+        assert pictures[-1] is None  # it stands in the page
 
 
 def test_sentences_hold_the_numbers_of_the_runs(whole):

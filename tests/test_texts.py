@@ -168,13 +168,13 @@ def test_french_typography():
 
 
 def test_a_text_is_strict():
-    assert text("viewer.share", "en", share="5") == "5\u00a0% of training"
+    assert text("film.rate", "en", count="5") == "5 a second"
     with pytest.raises(LabError, match=r"lang must be one of en, fr. Got 'de'"):
-        text("viewer.share", "de", share="5")
+        text("film.rate", "de", count="5")
     with pytest.raises(KeyError, match=r"no text 'viewer.nothing'"):
         text("viewer.nothing", "en")
-    with pytest.raises(KeyError, match=r"viewer.share.*share"):
-        text("viewer.share", "en")
+    with pytest.raises(KeyError, match=r"film.rate.*count"):
+        text("film.rate", "en")
 
 
 @pytest.mark.parametrize(

@@ -7,26 +7,30 @@ from functools import cache
 from latentlab.show import bundle
 from latentlab.show.figures.style import ramps
 
-PAGE = {"mount": "mount.js", "number": "numbers.js", "fill": "numbers.js", "player": "player.js"}
-HOST = PAGE | {"chart": "chart.js", "film": "film.js"}
+PAGE = {"mount": "mount.js", "number": "numbers.js", "fill": "numbers.js", "film": "film.js"}
+HOST = PAGE | {"chart": "chart.js"}
 
 
 @cache
 def script() -> str:
-    """What a report's page needs as a classic script, which defines `latentlabCharts`: mount, number, fill, player."""
+    """What a report's page needs as a classic script, which defines `latentlabCharts`: mount, number, fill, film."""
     return f"globalThis.latentlabCharts = {bundle.joined(bundle.static('charts'), PAGE)};\n"
 
 
 @cache
 def module() -> str:
-    """An ES module without imports for a host that makes charts itself: it exports chart, film and all of PAGE."""
+    """An ES module without imports for a host that makes charts itself: it exports chart and all of PAGE."""
     return bundle.module(bundle.static("charts"), HOST, "latentlabCharts")
 
 
 @cache
 def style() -> str:
     """The style sheet of the charts: colours come from the page's own, or from --chart-ink and its like."""
-    return bundle.text("charts", "charts.css") + _ramps() + f"@media screen and (prefers-color-scheme: dark) {{ {_ramps(True)} }}\n"
+    return (
+        bundle.text("charts", "charts.css", "film.css")
+        + _ramps()
+        + f"@media screen and (prefers-color-scheme: dark) {{ {_ramps(True)} }}\n"
+    )
 
 
 @cache

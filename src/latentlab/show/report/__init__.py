@@ -89,7 +89,7 @@ def _page(trees: Sequence[Tree], shared: Shared, lang: str) -> str:
     label = " / ".join(catalogue(one)["page.languages"] for one in _order(lang))
     switch = tag("div", *buttons, class_="languages", role="group", aria_label=label, hidden=True)
     style = bundle.text("report", "lab.css") + charts.style() + explorer.style()
-    script = "\n".join([explorer.module(), charts.script(), bundle.text("report", "viewer.js"), bundle.text("report", "report.js")])
+    script = "\n".join([explorer.module(), charts.script(), bundle.text("report", "report.js")])
     elements = "".join(element for _, element in trees)
     body = f'{switch}{elements}\n{shared.script()}\n<script type="module">\n{script}\n</script>'
     return document(lang, trees[0][0], POLICY, style, body)

@@ -13,7 +13,7 @@ from latentlab.runs.diagnosis import Finding, in_words
 from latentlab.runs.folder import RunFolder
 from latentlab.show.charts import curves
 from latentlab.show.charts.panels import Bars, Panel, Series
-from latentlab.show.charts.payload import capital, rounded
+from latentlab.show.charts.payload import capital, film_data, reel, rounded
 from latentlab.show.explorer.content import explorer_words
 from latentlab.show.figures.records import objective, read_codes, reconstructed, unit_kl_nats
 from latentlab.show.report.context import Context
@@ -50,63 +50,27 @@ def explorer_section(c: Context, content: dict[str, Any]) -> str:
 
 
 def samples_section(c: Context) -> str:
-    """Every kept grid of every run, side by side under one slider over training, with a play button, and a stepper for each run.
-
-    Without JavaScript: the last grids.
-    """
-    intro, where = c.fitting("viewer.intro", "viewer.intro.points"), c.fitting("viewer.where", "viewer.where.points")
-    frames = {name: kept for name, folder in c.runs.items() if (kept := _frames(c, name, folder))}
-    if not frames:
-        return c.paragraph(intro) + c.paragraph("viewer.empty")
-    words = {
-        "play": c.plain("viewer.play"),
-        "pause": c.plain("viewer.pause"),
-        "share": c.plain("viewer.share", share="{share}"),
-        "where": c.plain(where, step="{step}", epoch="{epoch}", place="{place}", all="{all}"),
-    }
-    controls = tag(
-        "div",
-        tag("button", tag("span", "▶", aria_hidden="true"), " ", tag("span", c.say("viewer.play")), type="button", class_="play"),
-        tag("input", type="range", min=0, max=1000, value=1000, aria_label=c.plain("viewer.slider"), class_="time"),
-        tag("output", "", class_="share"),
-        class_="controls",
-        hidden=True,
-    )
-    panels = tag("div", *(_viewer_panel(c, name, kept) for name, kept in frames.items()), class_="panels")
-    caption = tag(
-        "figcaption", c.say(c.fitting("viewer.caption", "viewer.caption.points")), " ", tag("span", c.say("viewer.keys"), class_="screen")
-    )
-    data = embedded_json({"words": words, "lang": c.lang}, class_="words")
-    # The last picture of each run stands in its panel already; the script takes it from there.
-    stored = c.shared.put_json([[*kept[:-1], kept[-1] | {"src": None}] for kept in frames.values()])
-    return c.paragraph(intro) + tag("figure", controls, panels, caption, data, class_="wide viewer", data_frames=stored)
+    """Every kept grid of every run in one film: one slider over all steps, with a play button. Without JavaScript: the last grids."""
+    intro = c.paragraph(c.fitting("viewer.intro", "viewer.intro.points"))
+    kept = {name: [small_file(path) for _, path in folder.pictures("samples")] for name, folder in c.runs.items()}
+    reels = [reel(c.runs[name], c.columns[name], name, c.phrase(name), c.kind(name)) for name in c.runs if kept[name]]
+    if not reels:
+        return intro + c.paragraph("viewer.empty")
+    data = film_data(reels, c.lang)
+    last = tag("div", *(_last_grid(c, run, kept[run["name"]][-1]) for run in data["runs"]), class_="film-runs")
+    caption = tag("figcaption", c.say(c.fitting("viewer.caption", "viewer.caption.points")))
+    # The last picture of each run stands in the page already; the script takes it from there.
+    stored = c.shared.put_json({one.name: [*kept[one.name][:-1], None] for one in reels})
+    words = embedded_json(data, class_="words")
+    return intro + tag("figure", tag("div", last, class_="film"), caption, words, class_="wide viewer", data_frames=stored)
 
 
-def _frames(c: Context, name: str, folder: RunFolder) -> list[dict[str, Any]]:
-    """Every kept grid of a run: step, epoch, share of the run's training, and the picture."""
-    facts = c.facts[name]
-    pictures = folder.pictures("samples")
-    last = max(facts.steps, pictures[-1][0] if pictures else 0, 1)
-    per_step = facts.epochs / facts.steps if facts.steps else 0.0
-    return [
-        {"step": step, "epoch": round(step * per_step, 2), "share": round(step / last, 5), "src": small_file(path)}
-        for step, path in pictures
-    ]
-
-
-def _viewer_panel(c: Context, name: str, frames: list[dict[str, Any]]) -> str:
-    last, run = frames[-1], c.name(name)
-    count = c.runs[name].config().train.sample_count
-    at = {"step": c.number(last["step"]), "epoch": c.number(round(last["epoch"], 1))}
-    key = c.fitting("viewer.alt", "viewer.alt.points")
-    pattern = c.plain(key, n=count, run=run, step="{step}", epoch="{epoch}")
-    shown = c.shared.image(last["src"], c.plain(key, n=count, run=run, **at), data_alt=pattern)
-    where = tag("span", c.say(c.fitting("viewer.where", "viewer.where.points"), **at, place=len(frames), all=len(frames)), class_="where")
-    back, on = (
-        tag("button", escape(sign), type="button", data_by=by, aria_label=c.plain(key, run=run), hidden=True)
-        for sign, by, key in (("‹", -1, "viewer.previous"), ("›", 1, "viewer.next"))
-    )
-    return tag("div", tag("h4", c.label(name)), shown, tag("div", back, where, on, class_="stepper"), class_="panel")
+def _last_grid(c: Context, run: dict[str, Any], picture: str) -> str:
+    step = run["steps"][-1]
+    at = {"step": c.number(step), "epoch": c.number(round(step * (run["epochs_per_step"] or 0.0), 1))}
+    label = tag("p", tag("span", class_=f"film-swatch hue-{run['hue']}", aria_hidden="true"), escape(run["label"]), class_="film-label")
+    shown = tag("div", c.shared.image(picture, run["alt"].format(**at)), class_="film-frame")
+    return tag("div", label, shown, tag("p", c.say("film.where", **at), class_="film-where"), class_="film-run")
 
 
 def reconstructions_section(c: Context) -> str:

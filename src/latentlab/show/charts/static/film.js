@@ -54,8 +54,8 @@ function controls(home) {
  *
  * The slider goes over the steps of all runs together; each run shows its last picture at or before the slider's step and
  * says of which step it is. Arrow keys go from step to step, Home and End to the first and the last, space plays. It plays
- * only when it is asked to. Returns `update(data)`, after which a reader who was at the newest step is there again, and
- * `destroy()`.
+ * only when it is asked to. Returns `update(data)`, after which a reader who was at the newest step is there again,
+ * `state()` and `restore(state)`, `rest()`, which ends playing, and `destroy()`.
  */
 export function film(root, data, { source, release = null, keep = undefined }) {
   const home = element("div", "film", root);
@@ -188,6 +188,9 @@ export function film(root, data, { source, release = null, keep = undefined }) {
   update(data);
   return {
     update,
+    state: () => ({ step: stops[at] }),
+    restore: ({ step }) => { if (step !== undefined) go(placeAt(stops, step)); },
+    rest: playing.pause,
     destroy() {
       playing.pause();
       clearTimeout(quiet);

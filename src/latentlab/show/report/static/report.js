@@ -56,10 +56,22 @@
     return explore(place, shared[place.dataset.content], words, { lang: place.closest("main").lang });
   }
 
+  // The last picture of each run stands in the page; the others come from what both languages share.
+  function mountFilm(viewer) {
+    const place = viewer.querySelector(".film"), data = JSON.parse(viewer.querySelector(".words").textContent);
+    const last = [...place.querySelectorAll("img")].map((picture) => picture.src);
+    place.firstElementChild.hidden = true;
+    const source = (name, step) => {
+      const run = data.runs.findIndex((one) => one.name === name);
+      return shared[viewer.dataset.frames][name][data.runs[run].steps.indexOf(step)] ?? last[run];
+    };
+    return latentlabCharts.film(place, data, { source });
+  }
+
   async function wake(tree) {
     fillPictures(tree);
     const parts = [
-      ...[...tree.querySelectorAll(".viewer")].map((viewer) => mountViewer(viewer, shared)),
+      ...[...tree.querySelectorAll(".viewer")].map(mountFilm),
       ...[...tree.querySelectorAll(".prediction")].map(mountPrediction),
       ...[...tree.querySelectorAll("details.folded")].map(fold),
     ];
