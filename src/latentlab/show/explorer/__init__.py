@@ -23,6 +23,7 @@ The format, version 1. `weights` is one run of bytes, little-endian. `descriptio
       skip, add               a residual block: what it is given is kept, and added to what the layers between make of it
     classes     of a class-conditional network that draws or encodes: their names; the first dense layer's "classes" [K, outputs] is
                 what each adds to its bias
+    log_scale   of a decoder whose likelihood has a scale: its logarithm [C], no part of the image
     prior       of an autoencoder's decoder alone: mean [Z], scale [Z, Z]; code = mean + z · scale for z ~ N(0, I)
 
 Batch norm is folded into the layer before it. A tensor is {"type", "shape", "at"}: `at` is its first byte in the weights.
@@ -117,6 +118,7 @@ def pack_network(folder: RunFolder, name: str | None = None, precision: Precisio
     if (classes := classes_of(config.model)) and name != "discriminator":
         parts = of_first_class(parts, classes)
         given = {"classes": checkpoints.read_state(checkpoint)["class_names"]}
+    given |= {"log_scale": values.tolist() for key, values in tensors.items() if key.endswith(".log_scale")}
     shape: tuple[int, ...] = (config.model.latent_dim,) if name in DRAWING else (channels, height, width)
     head: dict[str, Any] = {"network": name, "parameters": parameter_count([layer for _, layer in layers]), "input": list(shape)}
     for _, layer in layers:

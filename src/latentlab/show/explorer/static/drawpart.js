@@ -103,7 +103,7 @@ export class DrawPart extends Part {
     const moved = this.map === desk.state.map ? {} : onMap(desk, this.map);
     desk.set({ ...moved, taken, rest: "drawing", at: null }, moved.map ? "all" : "rest", "point");
     const shown = desk.parts.find((part) => part.chart);
-    shown.node.querySelector(".explorer-stage").scrollIntoView({ block: "nearest", behavior: desk.still.matches ? "instant" : "smooth" });
+    shown?.node.querySelector(".explorer-stage").scrollIntoView({ block: "nearest", behavior: desk.still.matches ? "instant" : "smooth" });
   }
 
   arrange(has) {

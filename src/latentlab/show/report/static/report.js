@@ -53,7 +53,7 @@
 
   async function mountExplorer(place) {
     const words = JSON.parse(place.querySelector(".explorer-words").textContent);
-    return explore(place, shared[place.dataset.content], words, { lang: place.closest("main").lang });
+    return explore(place, shared[place.dataset.content], words, { lang: place.closest("main").lang, parts: place.dataset.parts.split(" ") });
   }
 
   async function wake(tree) {
