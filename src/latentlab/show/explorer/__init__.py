@@ -32,7 +32,7 @@ Batch norm is folded into the layer before it. A tensor is {"type", "shape", "at
     int8        value = integer · scale of its output channel (the first axis); "scales" is an fp32 tensor [outputs]
     int16       the same; first the low byte of every integer, then the high bytes (apart, they deflate better)
 
-"int8" stores a byte for each weight, except in small layers of a decoder (an eighth of the weights at most), which may
+"int8" stores a byte for each weight (in the layer that has most of an encoder's or a discriminator's: 31 values), except in small layers of a decoder (an eighth of the weights at most), which may
 take two where one is not enough; every layer may where images would still be off by more than 4. What is not a weight is fp32.
 """
 
@@ -61,7 +61,7 @@ from latentlab.runs.folder import RunFolder
 from latentlab.show import bundle
 from latentlab.show.explorer.network import Affine, Part, affine_parts, folded, is_followed, named, of_first_class, signed_range
 from latentlab.show.explorer.own import network_layers
-from latentlab.show.explorer.rounding import NARROW, Rounded, for_images, nearest
+from latentlab.show.explorer.rounding import COARSE, NARROW, Rounded, for_images, nearest
 
 Precision = Literal["int8", "fp16", "fp32"]
 FORMAT = 1
@@ -141,7 +141,9 @@ def pack(head: dict[str, Any], parts: Sequence[Part], prior: Tensors, precision:
     if precision == "int8" and head["network"] in DRAWING and all(map(is_followed, parts)):
         rounded = for_images(parts, typical_codes(head["input"][0], prior))
     elif precision == "int8":
-        rounded = {index: nearest(part) for index, part in affine_parts(parts) if part.kind != "scale"}
+        most = sum(part.weight.size for _, part in affine_parts(parts)) / 2
+        sizes = {index: COARSE if part.weight.size > most else NARROW for index, part in affine_parts(parts)}
+        rounded = {index: nearest(part, sizes[index]) for index, part in affine_parts(parts) if part.kind != "scale"}
     layers = [writer.layer(part, rounded.get(index)) for index, part in enumerate(parts)]
     description: dict[str, Any] = {"format": FORMAT, **head, "precision": precision, "layers": layers}
     if prior:

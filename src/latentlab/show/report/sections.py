@@ -54,9 +54,9 @@ def follow_section(c: Context, content: dict[str, Any]) -> str:
 
 def _live(c: Context, content: dict[str, Any], parts: str) -> str:
     """The place of parts of the explorer."""
-    words = embedded_json(explorer_words(c.lang), class_="explorer-words")
+    data, words = c.shared.put_json(content), c.shared.put_json(explorer_words(c.lang))
     no_script = tag("noscript", c.paragraph("page.no_script"))
-    return tag("div", words, no_script, class_="explorer wide", data_content=c.shared.put_json(content), data_parts=parts)
+    return tag("div", no_script, class_="explorer wide", data_content=data, data_words=words, data_parts=parts)
 
 
 def samples_section(c: Context) -> str:

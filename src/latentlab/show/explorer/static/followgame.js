@@ -28,9 +28,10 @@ export class GameWalk {
     const { desk, model } = this;
     const shape = ([count, height, width]) => desk.say("follow.layer", { count: desk.number(count), height, width });
     this.maps = [new LayerMaps(shape), new LayerMaps(shape)];
-    const bars = (name) =>
-      make("canvas", { class: `explorer-bars explorer-bars-${name}`, role: "img", "data-follow": name, "aria-label": desk.say(`follow.bars.${name}`) });
-    [this.code, this.slopes, this.scores] = ["z", "slope", "score"].map(bars);
+    const bars = (name, label) =>
+      make("canvas", { class: `explorer-bars explorer-bars-${name}`, role: "img", "data-follow": name, "aria-label": label });
+    [this.code, this.slopes] = ["z", "slope"].map((name) => bars(name, desk.say(`follow.bars.${name}`)));
+    this.scores = bars("score");
     this.out = picture("", { "data-follow": "out", "aria-label": desk.say("follow.made") });
     this.change = picture("explorer-heat", { "data-follow": "change", "aria-label": desk.say("follow.change") });
     this.score = make("p", { class: "explorer-score", "aria-live": "polite" });
@@ -70,8 +71,9 @@ export class GameWalk {
       if (left-- <= 0) return clearInterval(this.climbing);
       const z = [...mixed(1, this.z, STRIDE / (norm(this.slope) || 1), this.slope)];
       this.part.set({ z }, "follow.z");
-      this.desk.flush();
+      this.desk.flush(); // the slope there, before the next step
       this.path.push(this.logit);
+      this.desk.changed("follow.sum");
     };
     this.climbing = setInterval(step, STEP_MS);
     step();
@@ -115,6 +117,8 @@ export class GameWalk {
     if (!this.judge) return;
     this.score.textContent = desk.say("follow.score", { score: desk.number(this.logit, 2) });
     this.real.textContent = this.realLogit === null ? "" : desk.say("follow.score.real", { score: desk.number(this.realLogit, 2) });
+    const climbed = { steps: desk.number(Math.max(0, this.path.length - 1)), score: desk.number(this.logit, 2) };
+    this.scores.setAttribute("aria-label", desk.say("follow.path.label", climbed));
     this.length.textContent = desk.say("follow.length", { length: desk.number(norm(this.z), 1), typical: desk.number(Math.sqrt(this.z.length), 1) });
   }
 
