@@ -88,7 +88,7 @@ def test_every_number_on_the_way_through_a_vae_is_pytorchs(reader, runs, content
     follow.get_by_role("button", name="class 3", exact=True).click()
     row = reader.state()["image"]
     assert content["labels"][row] == 3
-    plane = follow.locator(".explorer-pad")
+    plane = follow.locator(".explorer-orbit")
     plane.focus()
     for key in ("Shift+ArrowRight", "ArrowUp"):
         page.keyboard.press(key)

@@ -32,8 +32,9 @@ Batch norm is folded into the layer before it. A tensor is {"type", "shape", "at
     int8        value = integer · scale of its output channel (the first axis); "scales" is an fp32 tensor [outputs]
     int16       the same; first the low byte of every integer, then the high bytes (apart, they deflate better)
 
-"int8" stores a byte for each weight (in the layer that has most of an encoder's or a discriminator's: 31 values), except in small layers of a decoder (an eighth of the weights at most), which may
-take two where one is not enough; every layer may where images would still be off by more than 4. What is not a weight is fp32.
+"int8" stores a byte for each weight, except in small layers of a decoder (an eighth of the weights at most), which may
+take two where one is not enough; every layer may where images would still be off by more than 4. In the layer that has
+most of the weights of an encoder or a discriminator a byte has 31 values only: it deflates better. What is not a weight is fp32.
 """
 
 from __future__ import annotations
@@ -118,7 +119,8 @@ def pack_network(folder: RunFolder, name: str | None = None, precision: Precisio
     if (classes := classes_of(config.model)) and name != "discriminator":
         parts = of_first_class(parts, classes)
         given = {"classes": checkpoints.read_state(checkpoint)["class_names"]}
-    given |= {"log_scale": values.tolist() for key, values in tensors.items() if key.endswith(".log_scale")}
+    for scale in (key for key in tensors if key.endswith(".log_scale")):
+        given["log_scale"] = tensors[scale].tolist()
     shape: tuple[int, ...] = (config.model.latent_dim,) if name in DRAWING else (channels, height, width)
     head: dict[str, Any] = {"network": name, "parameters": parameter_count([layer for _, layer in layers]), "input": list(shape)}
     for _, layer in layers:

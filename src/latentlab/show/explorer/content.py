@@ -111,9 +111,7 @@ def _first(folders: Mapping[str, RunFolder]) -> list[str]:
     return [list(folders)[families.index(family)] for family in wanted if family in families]
 
 
-def _networks(
-    folders: Mapping[str, RunFolder], precision: Precision, say: Say, reading: Container[str]
-) -> dict[str, dict[str, Any]]:
+def _networks(folders: Mapping[str, RunFolder], precision: Precision, say: Say, reading: Container[str]) -> dict[str, dict[str, Any]]:
     """{"network"}, the decoder or generator, of every run that has a whole checkpoint; of those in `reading` what reads images too."""
     networks: dict[str, dict[str, Any]] = {}
     for name, folder in folders.items():

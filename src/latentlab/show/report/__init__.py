@@ -1,8 +1,8 @@
 """The report: one file that shows what was trained, how it went and what it reached, in both languages. No torch; it asks nobody.
 
 The page is one HTML document with a tree of elements for each language (`Shared` holds what both have in common), the
-runs' decoders and some encoders for explorer.js, and a record for `latentlab grade` with the file's own checksum. A question's card is such a
-page too.
+runs' decoders and some encoders for explorer.js, and a record for `latentlab grade` with the file's own checksum. A question's
+card is such a page too.
 """
 
 from __future__ import annotations

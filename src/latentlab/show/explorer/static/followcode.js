@@ -65,7 +65,7 @@ export class CodeWalk {
     [this.x, this.out, this.map] = [this.pixels("x", "follow.x"), this.pixels("out", "follow.out"), this.pixels("map", "follow.map")];
     [this.mu, this.eps] = [this.bars("mu", "follow.mu"), this.bars("epsilon", "follow.eps")];
     this.kl = this.bars("kl", "follow.kl", true);
-    this.spoken = make("p", { class: "explorer-readout explorer-pointed", "aria-live": "polite" });
+    this.spoken = make("p", { class: "explorer-pointed", "aria-live": "polite" });
     this.sum = make("p", { class: "explorer-total-line" });
     this.makePlane();
     const actions = [
@@ -107,6 +107,7 @@ export class CodeWalk {
     const state = { map: model.name, plane: Object.keys(desk.scene.maps[model.name].planes)[0], rest: "drawing", zoom: 1, middle: [0, 0], picked: null };
     this.own = Object.assign(Object.create(desk), { state, readings: new Map(), changed: () => desk.changed("follow.sum") });
     this.chart = new Chart(this.own);
+    this.chart.canvas.className = "explorer-orbit";
     this.plane = planeOf(desk.scene, state);
     this.chart.show(this.plane);
     this.pad = new Pad(this.own, this.chart);

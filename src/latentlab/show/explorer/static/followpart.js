@@ -48,7 +48,7 @@ export class FollowPart extends Part {
   swipe() {
     let start = null;
     const at = ({ changedTouches: [touch] }) => [touch.clientX, touch.clientY];
-    const began = (event) => (start = event.touches.length === 1 && !event.target.closest(".explorer-pad, input") ? at(event) : null);
+    const began = (event) => (start = event.touches.length === 1 && !event.target.closest(".explorer-orbit, input") ? at(event) : null);
     this.stage.addEventListener("touchstart", began, { passive: true });
     this.stage.addEventListener("touchend", (event) => {
       if (!start) return;
@@ -101,7 +101,7 @@ export class FollowPart extends Part {
     const chosen = (name) => this.set({ model: name, z: null, beta: null, unit: null, pixel: null, station: 1 }, "follow");
     this.offered = model.encoder ? this.makeOffered() : [];
     const strip = make("div", { class: "explorer-offered", role: "group", "aria-label": desk.say("follow.image") }, ...this.offered);
-    const another = button(desk.say("image.other"), () => this.choose((desk.state.image + 1) % desk.scene.count));
+    const another = button(desk.say("follow.next"), () => this.choose((desk.state.image + 1) % desk.scene.count));
     const choice = runs.length > 1 ? chooser(desk.say("follow.run"), runs, model.name, chosen) : null;
     this.tools.replaceChildren(...[choice, ...(model.encoder ? [strip, another] : [])].filter(Boolean));
     this.equation.replaceChildren(...this.walk.equation.map(([text, lights]) => this.symbol(text, lights)));
