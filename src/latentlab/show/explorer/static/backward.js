@@ -20,7 +20,7 @@ function product({ b, matrix: { depth } }, memory, rows, columns) {
   return out;
 }
 
-/** What `visit(row, map, pixel, tap)` is to be told of a convolution: of every tap on every place that falls on a pixel of [H, W]. */
+/** Call `visit(place, pixel, tap)` for every tap of a convolution, at every place, that falls on a pixel of [H, W]. */
 function everyTap({ kernel: taps, stride, padding }, [, rows, columns], [, height, width], visit) {
   for (let place = 0; place < rows * columns; place++) {
     const top = Math.floor(place / columns) * stride - padding;

@@ -7,7 +7,7 @@ import { pixelNats } from "./nats.js";
 import { Pad } from "./pad.js";
 import { planeOf } from "./plane.js";
 import { posterior, unitNats } from "./reading.js";
-import { paint, paintOriginal } from "./scene.js";
+import { paint, paintPixels, pixelsOf } from "./scene.js";
 
 const SPAN = 3; // standard deviations of the prior
 const MOST_UNITS = 40; // that have a row
@@ -27,15 +27,17 @@ export class CodeWalk {
     this.stations = this.coded ? ["encode", "epsilon", "decode", "loss"] : ["encode", "latent", "decode", "loss"];
     this.lit = ["x μ σ", this.coded ? "ε z" : "z", "z p", "p β KL"];
     const [plus, lost] = [[" + "], [model.loss === "mse" ? "½ ‖x − x̂‖²" : "−log p(x|z)", "p"]];
-    this.equation = this.coded
-      ? [lost, plus, ["β", "β"], [" "], ["KL(q(z|x) ‖ p(z))", "KL"], [",   "], ["z", "z"], [" = "], ["μ", "μ"], plus, ["σ", "σ"], [" "], ["ε", "ε"]]
-      : [lost, [",   "], ["z", "z"], [" = f("], ["x", "x"], [")"]];
+    const drawn = [["z", "z"], [" = "], ["μ", "μ"], plus, ["σ", "σ"], [" "], ["ε", "ε"]];
+    const divergence = [plus, ["β", "β"], [" "], ["KL(q(z|x) ‖ p(z))", "KL"]];
+    const coded = [["z", "z"], [" = f("], ["x", "x"], [")"]];
+    this.equation = [lost, ...(this.coded ? divergence : []), [",   "], ...(this.coded ? drawn : coded)];
     this.frame();
   }
 
   /** A picture whose pixels can be pointed at, and the ring around one. */
   pixels(name, label) {
-    const image = picture(name === "map" ? "explorer-heat" : "", { "data-follow": name, tabindex: "0", "aria-label": this.desk.say(label) });
+    const attributes = { "data-follow": name, tabindex: "0", "aria-label": this.desk.say(label) };
+    const image = picture(name === "map" ? "explorer-heat" : "", attributes);
     const over = make("canvas", { class: "explorer-over", "aria-hidden": "true" });
     const [, height, width] = this.model.inputShape;
     const at = () => this.desk.state.follow.pixel ?? 0;
@@ -49,7 +51,8 @@ export class CodeWalk {
 
   /** Rows or columns of units that can be pointed at. */
   bars(name, label, upright) {
-    const canvas = make("canvas", { class: "explorer-bars", role: "img", "data-follow": name, tabindex: "0", "aria-label": this.desk.say(label) });
+    const attributes = { role: "img", "data-follow": name, tabindex: "0", "aria-label": this.desk.say(label) };
+    const canvas = make("canvas", { class: "explorer-bars", ...attributes });
     picking(canvas, {
       locate: (x, y) => this.units[Math.min(this.units.length - 1, Math.floor((upright ? x : y) * this.units.length))],
       move: (x, y) => this.units[Math.max(0, Math.min(this.units.length - 1, this.units.indexOf(this.desk.state.follow.unit) + x + y))],
@@ -92,9 +95,11 @@ export class CodeWalk {
     const parts = [figure(4, desk.say(`follow.pixels.${named}`), "p", this.map)];
     if (this.coded) {
       parts.push(figure(4, desk.say("follow.units"), "KL", this.kl));
-      this.beta = make("input", { type: "range", class: "explorer-dial", id: unique(), min: 0, max: Math.max(4, 2 * model.beta), step: "any" });
-      this.beta.addEventListener("input", () => this.part.set({ beta: Number(this.beta.value) }, "follow.sum"));
-      const label = make("label", { for: this.beta.id, class: "explorer-note" }, desk.say("follow.beta", { beta: desk.number(model.beta, 2) }));
+      const range = { type: "range", min: 0, max: Math.max(4, 2 * model.beta), step: "any" };
+      const input = () => this.part.set({ beta: Number(this.beta.value) }, "follow.sum");
+      this.beta = make("input", { ...range, class: "explorer-dial", id: unique(), input });
+      const words = desk.say("follow.beta", { beta: desk.number(model.beta, 2) });
+      const label = make("label", { for: this.beta.id, class: "explorer-note" }, words);
       this.weigher = make("div", { class: "explorer-weight", "data-lights": "β" }, label, this.beta);
     }
     const sums = make("div", { class: "explorer-summed" }, this.sum, this.weigher || "", this.spoken);
@@ -104,7 +109,8 @@ export class CodeWalk {
   /** The latent plane with a point of its own, by the map's own means. */
   makePlane() {
     const { desk, model } = this;
-    const state = { map: model.name, plane: Object.keys(desk.scene.maps[model.name].planes)[0], rest: "drawing", zoom: 1, middle: [0, 0], picked: null };
+    const [plane] = Object.keys(desk.scene.maps[model.name].planes);
+    const state = { map: model.name, plane, rest: "drawing", zoom: 1, middle: [0, 0], picked: null };
     this.own = Object.assign(Object.create(desk), { state, readings: new Map(), changed: () => desk.changed("follow.sum") });
     this.chart = new Chart(this.own);
     this.chart.canvas.className = "explorer-orbit";
@@ -202,7 +208,8 @@ export class CodeWalk {
     const lost = total(this.lost, done * this.lost.length);
     const nats = this.coded ? total(this.nats, done * this.nats.length) : 0;
     const spelled = (one) => desk.number(one, 1);
-    const values = { lost: spelled(lost), nats: spelled(nats), beta: desk.number(this.weight, 2), total: spelled(lost + this.weight * nats) };
+    const whole = lost + this.weight * nats;
+    const values = { lost: spelled(lost), nats: spelled(nats), beta: desk.number(this.weight, 2), total: spelled(whole) };
     this.sum.textContent = desk.say(this.coded ? "follow.sum" : model.loss === "mse" ? "follow.sum.mse" : "follow.sum.bce", values);
     if (this.beta) this.beta.value = this.weight;
     const said = [];
@@ -217,8 +224,8 @@ export class CodeWalk {
     const logits = this.decoding.at(-1).values;
     const each = (of) => Array.from({ length: channels }, (_, c) => desk.number(of(c * height * width + pixel), 2)).join(" · ");
     const place = { column: desk.number((pixel % width) + 1), row: desk.number(Math.floor(pixel / width) + 1) };
-    const given = { x: each((at) => this.pixelsOf[at]), out: each((at) => 1 / (1 + Math.exp(-logits[at]))), lost: desk.number(this.lost[pixel], 3) };
-    return desk.say("follow.pixel", { ...place, ...given });
+    const [x, out] = [each((at) => this.pixelsOf[at]), each((at) => 1 / (1 + Math.exp(-logits[at])))];
+    return desk.say("follow.pixel", { ...place, x, out, lost: desk.number(this.lost[pixel], 3) });
   }
 
   unitWords(unit) {
@@ -238,13 +245,13 @@ export class CodeWalk {
     const { unit, pixel } = desk.state.follow;
     const shape = model.inputShape.slice(1);
     const picked = units.indexOf(unit);
-    paintOriginal(this.x.image, desk.scene, this.shown);
+    paintPixels(this.x.image, this.pixelsOf, [...shape, model.inputShape[0]]);
     paint(this.out.image, model, this.z, true);
     heat(this.map.image, this.lost, shape, { upto: done * this.lost.length });
     for (const { over } of [this.x, this.out, this.map]) marked(over, pixel, shape);
     const reach = std ? SPAN : Math.max(...mean.map(Math.abs), 1e-6);
-    const row = (k) => (std ? { low: mean[units[k]] - std[units[k]], high: mean[units[k]] + std[units[k]], dot: this.z[units[k]] } : { high: mean[units[k]] });
-    unitRows(this.mu, units.length, reach, picked, row);
+    const row = (k) => ({ low: mean[k] - std[k], high: mean[k] + std[k], dot: this.z[k] });
+    unitRows(this.mu, units.length, reach, picked, (k) => (std ? row(units[k]) : { high: mean[units[k]], dot: this.z[units[k]] }));
     if (std) {
       unitRows(this.eps, units.length, SPAN, picked, (k) => ({ high: (this.z[units[k]] - mean[units[k]]) / std[units[k]] }));
       columns(this.kl, units.map((one) => this.nats[one]), picked, { upto: done * units.length });
@@ -277,17 +284,4 @@ export class CodeWalk {
     cancelAnimationFrame(this.counting);
     this.chart.destroy();
   }
-}
-
-/** A held-out image as its networks are given it, [C × H × W] in [0, 1]; each pixel 0 or 1 for a model that learned such. */
-export function pixelsOf(scene, row, { inputShape: [channels, height, width], binary }) {
-  const canvas = document.createElement("canvas");
-  canvas.getContext("2d", { willReadFrequently: true });
-  paintOriginal(canvas, scene, row);
-  const bytes = canvas.getContext("2d").getImageData(0, 0, width, height).data;
-  const places = height * width;
-  return Float32Array.from({ length: channels * places }, (_, at) => {
-    const share = bytes[4 * (at % places) + Math.floor(at / places)] / 255;
-    return binary ? Number(share >= 0.5) : share;
-  });
 }

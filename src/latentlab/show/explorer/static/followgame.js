@@ -2,9 +2,8 @@
 import { mixed, norm, normalDraw } from "./algebra.js";
 import { button, make, picture } from "./elements.js";
 import { columns, figure, heat, LayerMaps, placed, unitRows } from "./followpaint.js";
-import { pixelsOf } from "./followcode.js";
 import { open } from "./network.js";
-import { paint } from "./scene.js";
+import { paint, pixelsOf } from "./scene.js";
 
 const SPAN = 3; // standard deviations of the prior
 const STEPS = 20; // along the gradient
@@ -19,7 +18,8 @@ export class GameWalk {
     this.stations = ["prior", "generate", "judge", "gradient"];
     this.lit = ["z", "x z", "s x", "∂"];
     this.equation = [
-      ["z", "z"], [" ∼ N(0, I),   "], ["x", "x"], [" = G("], ["z", "z"], ["),   "], ["s", "s"], [" = D("], ["x", "x"], ["),   "], ["∂s/∂z = (∂x/∂z)ᵀ ∂s/∂x", "∂"],
+      ["z", "z"], [" ∼ N(0, I),   "], ["x", "x"], [" = G("], ["z", "z"], ["),   "],
+      ["s", "s"], [" = D("], ["x", "x"], ["),   "], ["∂s/∂z = (∂x/∂z)ᵀ ∂s/∂x", "∂"],
     ];
     this.frame();
   }
@@ -119,7 +119,8 @@ export class GameWalk {
     this.real.textContent = this.realLogit === null ? "" : desk.say("follow.score.real", { score: desk.number(this.realLogit, 2) });
     const climbed = { steps: desk.number(Math.max(0, this.path.length - 1)), score: desk.number(this.logit, 2) };
     this.scores.setAttribute("aria-label", desk.say("follow.path.label", climbed));
-    this.length.textContent = desk.say("follow.length", { length: desk.number(norm(this.z), 1), typical: desk.number(Math.sqrt(this.z.length), 1) });
+    const length = desk.number(norm(this.z), 1);
+    this.length.textContent = desk.say("follow.length", { length, typical: desk.number(Math.sqrt(this.z.length), 1) });
   }
 
   draw() {

@@ -16,13 +16,13 @@ const value = (node, name) => getComputedStyle(node).getPropertyValue(`--x-${nam
 
 /** A picture of a station ("end": of none) under its symbol, and what it stands for. */
 export const figure = (at, symbol, lights, ...inside) =>
-  make("figure", { class: "explorer-stop", "data-at": at, "data-lights": lights }, make("figcaption", {}, symbol), ...inside.filter(Boolean));
+  make("figure", { class: "explorer-stop", "data-at": at, "data-lights": lights }, make("figcaption", {}, symbol), ...inside);
 
 /** Nodes by the area of the grid in which each stands. */
 export const placed = (areas) =>
   Object.entries(areas).flatMap(([area, node]) => (node ? [Object.assign(node, { style: `grid-area: ${area}` })] : []));
 
-/** Have what lies at a place of a canvas pointed at, by the arrow keys too: `chosen(locate(x, y))`, in shares, or `chosen(move(±x, ±y))`. */
+/** Have what lies at a place of a canvas pointed at, `chosen(locate(x, y))` in shares; by arrow keys `chosen(move(±x, ±y))`. */
 export function picking(canvas, { locate, move, chosen }) {
   const point = (event) => {
     const box = canvas.getBoundingClientRect();

@@ -11,7 +11,8 @@ const OFFERED = 10; // images to choose from at once
 
 // In which lines of code a symbol stands.
 const IN_CODE = {
-  x: /\bx\b/, μ: /mean\b/, σ: /log_var/, ε: /epsilon/, z: /\bz\b/, p: /reconstruction|_nats/, β: /beta/, KL: /\bkl/, s: /logit/, "∂": /grad/,
+  x: /\bx\b/, μ: /mean\b/, σ: /log_var/, ε: /epsilon/, z: /\bz\b/,
+  p: /reconstruction|_nats/, β: /beta/, KL: /\bkl/, s: /logit/, "∂": /grad/,
 };
 
 /** The models that can be followed, VAEs first: with an encoder and the map's images, or with a discriminator. */
@@ -28,7 +29,8 @@ export class FollowPart extends Part {
     this.intro = make("p", { class: "explorer-intro" });
     this.tools = make("div", { class: "explorer-tools" });
     this.way = make("div", { class: "explorer-stations", role: "group", "aria-label": desk.say("follow.stations") });
-    this.player = button(desk.say("follow.walk"), () => (this.timer ? this.stop() : this.start()), { class: "explorer-button explorer-play" });
+    const play = () => (this.timer ? this.stop() : this.start());
+    this.player = button(desk.say("follow.walk"), play, { class: "explorer-button explorer-play" });
     this.stage = make("div", { class: "explorer-follow" });
     this.equation = make("p", { class: "explorer-equation" });
     this.code = make("pre", { class: "explorer-code", tabindex: "0" });
@@ -120,7 +122,8 @@ export class FollowPart extends Part {
   makeOffered() {
     const { desk } = this;
     const { scene } = desk;
-    const rows = scene.labels ? scene.class_names.map((_, label) => scene.labels.indexOf(label)).filter((row) => row >= 0) : [...scene.numbers.keys()];
+    const firsts = scene.labels && scene.class_names.map((_, label) => scene.labels.indexOf(label)).filter((row) => row >= 0);
+    const rows = firsts || [...scene.numbers.keys()];
     return rows.slice(0, OFFERED).map((row) => {
       const image = make("canvas", { class: "explorer-image", "aria-hidden": "true" });
       paintOriginal(image, scene, row);
