@@ -101,7 +101,7 @@ def test_an_image_is_followed_without_asking_the_server(tab: Tab) -> None:
         follow.get_by_role("button", name=text("explorer.follow.again", "en")).click()
         expect(line).not_to_have_text(words)
         follow.get_by_role("button", name=text("explorer.follow.walk", "en")).click()
-        expect(follow.get_by_role("button", name="2 ")).to_have_attribute("aria-current", "step")
+        expect(follow.get_by_role("button", name="2 " + text("explorer.follow.epsilon", "en"))).to_have_attribute("aria-current", "step")
 
 
 def test_a_drag_changes_every_picture_without_asking_the_server(tab: Tab) -> None:

@@ -23,7 +23,7 @@ const total = (values, upto = values.length) => values.reduce((sum, one, k) => (
 export class CodeWalk {
   constructor(part, model) {
     const { desk } = part;
-    Object.assign(this, { part, desk, model, done: 1, coded: model.kind === "vae", names: {} });
+    Object.assign(this, { part, desk, model, done: 1, coded: model.kind === "vae" });
     this.stations = this.coded ? ["encode", "epsilon", "decode", "loss"] : ["encode", "latent", "decode", "loss"];
     this.lit = ["x μ σ", this.coded ? "ε z" : "z", "z p", "p β KL"];
     const [plus, lost] = [[" + "], [model.loss === "mse" ? "½ ‖x − x̂‖²" : "−log p(x|z)", "p"]];

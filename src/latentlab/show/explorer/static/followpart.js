@@ -7,6 +7,7 @@ import { paintOriginal } from "./scene.js";
 
 const STATION_MS = 2600; // of a walk
 const SWIPE_PX = 50;
+const OWN = ["follow", "follow.z", "follow.sum", "image"]; // changes that this part follows
 const OFFERED = 10; // images to choose from at once
 
 // In which lines of code a symbol stands.
@@ -145,6 +146,7 @@ export class FollowPart extends Part {
 
   arrange(has) {
     const { state } = this.desk;
+    if (!has(...OWN)) return;
     if (this.walk?.model !== this.model) this.build();
     if (has("image") && !has("follow")) Object.assign(state.follow, { z: null, since: state.follow.draw });
     if (has("follow", "follow.z", "image")) this.walk.compute(has);
@@ -158,8 +160,8 @@ export class FollowPart extends Part {
     this.walk.say();
   }
 
-  draw() {
-    this.walk.draw();
+  draw(has) {
+    if (has("recolour", ...OWN)) this.walk.draw();
   }
 
   destroy() {
