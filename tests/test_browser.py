@@ -120,9 +120,8 @@ def test_the_slider_and_its_keys_change_the_grids(lab_page, browser) -> None:
         slider.focus()
 
         def shown() -> str:
-            return page.evaluate(
-                "[...document.querySelectorAll('main:not([hidden]) .film-run img')].filter((i) => i.checkVisibility()).map((i) => i.src.slice(-60)).join()"
-            )
+            seen = "[...document.querySelectorAll('main:not([hidden]) .film-run img')].filter((i) => i.checkVisibility())"
+            return page.evaluate(seen + ".map((i) => i.src.slice(-60)).join()")
 
         page.keyboard.press("End")
         last = shown()
@@ -159,6 +158,25 @@ def test_what_was_set_is_there_in_the_other_language(lab_page, browser) -> None:
         assert there.locator(".question").first.is_visible()
         assert not there.locator("[data-section=settings] pre").first.is_visible()  # what was not unfolded is not so there
         assert there.locator(".question details").first.evaluate("(d) => d.open")
+
+
+def test_an_image_is_followed_in_the_report_and_stays_in_the_other_language(lab_page, browser) -> None:
+    with Opened(browser, lab_page) as opened:
+        opened.to("Follow")
+        follow = opened.page.locator("main[lang=en] .explorer[data-parts=follow]")
+        follow.get_by_role("button", name="Draw again").click()
+        follow.get_by_role("button", name="4 Loss").click()
+        opened.page.mouse.move(0, 0)
+        last = "() => document.querySelector('main:not([hidden]) [data-follow=map]').closest('figure').classList.contains('explorer-lit')"
+        opened.page.wait_for_function(last)
+        follow.get_by_label("Run", exact=True).select_option("gan")
+        follow.locator(".explorer-score").get_by_text("Score").wait_for()
+        english = follow.locator(".explorer-score").inner_text()
+        opened.switch("fr")
+        french = opened.page.locator("main[lang=fr] .explorer[data-parts=follow] .explorer-score")
+        french.get_by_text("Note").wait_for()
+        assert french.inner_text().split("=")[1].replace(",", ".") == english.split("=")[1]
+        assert opened.problems == []
 
 
 def settled(page, wanted: list[str] | None = None) -> list[str]:

@@ -200,6 +200,34 @@ def test_both_networks_give_pytorchs_numbers_with_either_kernel(name: str, kerne
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-6 * max(1.0, np.abs(theirs).max()) + 1e-5 * theirs.std())
 
 
+@PRESENT
+def test_gradients_and_layers_are_autograds(name: str, runs, page) -> None:
+    run = runs(name)
+    random = np.random.default_rng(3)
+    for part, network in run.networks().items():
+        packed = pack_network(run.folder, part, "fp32")
+        drawing = part in ("decoder", "generator")
+        shown = draws(run, 2, seed=5) if drawing else to_unit(torch.from_numpy(run.data().train.images[:2])).numpy()
+        if any(layer["layer"] == "mean" for layer in packed.description["layers"]):
+            whole = embed(packed)
+            asked = f"net.gradient(new Float32Array({shown[0].size}), new Float32Array(784))"
+            assert "the layer mean has no gradient here" in page.refusal(*whole.values(), asked)
+            continue
+        x = torch.from_numpy(shown).requires_grad_()
+        found = network(x)
+        outputs = (torch.cat(list(found), 1) if isinstance(found, tuple) else found).reshape(2, -1)
+        slope = random.standard_normal(outputs.shape[1]).astype(np.float32)
+        (theirs,) = torch.autograd.grad((outputs @ torch.from_numpy(slope)).sum(), x)
+        ours = page.results(packed, shown, f"net.gradient(x, Float32Array.from({json.dumps(slope.tolist())}))")
+        np.testing.assert_allclose(ours, theirs.reshape(2, -1).numpy(), rtol=1e-3, atol=1e-3 * float(theirs.abs().max()))
+        last = page.results(packed, shown, "net.layers(x).at(-1).values")
+        np.testing.assert_array_equal(last, page.results(packed, shown, "net.run(x)"))
+        first, *_ = (layer for layer in packed.description["layers"] if "weight" in layer and layer["layer"] != "scale")
+        at = packed.description["layers"].index(first)
+        before = page.results(packed, shown, f"net.layers(x)[{at}].values")
+        assert before.min() < 0  # as the layer gave it, not as the activation after it left it
+
+
 def test_an_encoder_and_a_discriminator_stand_rounding_to_a_byte(runs, page) -> None:
     for name, part in (("elu, averaged", "encoder"), ("spectral norm", "discriminator")):
         run = runs(name)

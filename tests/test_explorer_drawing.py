@@ -301,7 +301,7 @@ def test_a_stroke_is_encoded_decoded_and_has_neighbours(reader, runs, content) -
     assert reader.image("[data-read='vae']").max() == 0
     assert neighbours(reader, "vae") == [("–",)] * 5
     assert reader.en.get_by_role("button", name="Use as the chosen").is_disabled()
-    stroke(reader, (0.3, 0.2), (0.7, 0.2), (0.45, 0.8))
+    stroke(reader, (0.3, 0.2), (0.7, 0.2), (0.4, 0.8))
     check_readings(reader, runs, content)
     first = reader.image("[data-read='vae']")
     stroke(reader, (0.3, 0.5), (0.7, 0.5))

@@ -300,4 +300,4 @@ def test_destroying_one_leaves_its_successor(reader) -> None:
     reader.page.evaluate("""async () => {
       const root = document.getElementById('en'), again = await inner_parts.explore(root, content_of_page(), JSON.parse(words_of_page()));
       handles.en.destroy(); handles.en = again; }""")
-    assert reader.page.locator("#en .explorer-part").count() == 4
+    assert reader.page.locator("#en .explorer-part").count() == 5

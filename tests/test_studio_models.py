@@ -92,6 +92,18 @@ def test_explore_says_that_it_loads_until_the_models_are_there(tab: Tab) -> None
     expect(says).to_have_count(0)
 
 
+def test_an_image_is_followed_without_asking_the_server(tab: Tab) -> None:
+    page = explored(tab)
+    follow = page.get_by_role("group", name=text("explorer.follow.title", "en"))
+    line = follow.locator(".explorer-total-line")
+    words = line.inner_text()
+    with Quiet(tab):
+        follow.get_by_role("button", name=text("explorer.follow.again", "en")).click()
+        expect(line).not_to_have_text(words)
+        follow.get_by_role("button", name=text("explorer.follow.walk", "en")).click()
+        expect(follow.get_by_role("button", name="2 " + text("explorer.follow.epsilon", "en"))).to_have_attribute("aria-current", "step")
+
+
 def test_a_drag_changes_every_picture_without_asking_the_server(tab: Tab) -> None:
     page = explored(tab)
     box = page.locator(".explorer-pad").bounding_box()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import textwrap
+from collections.abc import Sequence
 from importlib import resources
 
 VAE, AE = "models/vae.py:VAELearner._losses", "models/autoencoder.py:AutoencoderLearner._losses"
@@ -38,6 +39,9 @@ CODE: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
 }
 
+# Of each family, what computes the losses of one image: of a GAN, the score and its gradient.
+FOLLOWED = {"ae": (AE,), "vae": (VAE, KL), "gan": (FOOL, "models/gan.py:GANLearner.field")}
+
 
 @functools.cache
 def excerpt(where: str) -> str:
@@ -61,4 +65,9 @@ def excerpt(where: str) -> str:
 def excerpts(question: str, formula: int) -> tuple[str, str]:
     """The files, below src/latentlab, and the code of the formula of that number, from 1, of a question; "" where there is none."""
     found = CODE[question][formula - 1]
-    return ", ".join(dict.fromkeys(where.partition(":")[0] for where in found)), "\n\n".join(map(excerpt, found))
+    return ", ".join(dict.fromkeys(where.partition(":")[0] for where in found)), together(found)
+
+
+def together(functions: Sequence[str]) -> str:
+    """The code of functions, one behind the other."""
+    return "\n\n".join(map(excerpt, functions))

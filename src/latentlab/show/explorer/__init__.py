@@ -23,6 +23,7 @@ The format, version 1. `weights` is one run of bytes, little-endian. `descriptio
       skip, add               a residual block: what it is given is kept, and added to what the layers between make of it
     classes     of a class-conditional network that draws or encodes: their names; the first dense layer's "classes" [K, outputs] is
                 what each adds to its bias
+    log_scale   of a decoder whose likelihood has a scale: its logarithm [C], no part of the image
     prior       of an autoencoder's decoder alone: mean [Z], scale [Z, Z]; code = mean + z · scale for z ~ N(0, I)
 
 Batch norm is folded into the layer before it. A tensor is {"type", "shape", "at"}: `at` is its first byte in the weights.
@@ -32,7 +33,8 @@ Batch norm is folded into the layer before it. A tensor is {"type", "shape", "at
     int16       the same; first the low byte of every integer, then the high bytes (apart, they deflate better)
 
 "int8" stores a byte for each weight, except in small layers of a decoder (an eighth of the weights at most), which may
-take two where one is not enough; every layer may where images would still be off by more than 4. What is not a weight is fp32.
+take two where one is not enough; every layer may where images would still be off by more than 4. In the layer that has
+most of the weights of an encoder or a discriminator a byte has 31 values only: it deflates better. What is not a weight is fp32.
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ from latentlab.runs.folder import RunFolder
 from latentlab.show import bundle
 from latentlab.show.explorer.network import Affine, Part, affine_parts, folded, is_followed, named, of_first_class, signed_range
 from latentlab.show.explorer.own import network_layers
-from latentlab.show.explorer.rounding import NARROW, Rounded, for_images, nearest
+from latentlab.show.explorer.rounding import COARSE, NARROW, Rounded, for_images, nearest
 
 Precision = Literal["int8", "fp16", "fp32"]
 FORMAT = 1
@@ -117,6 +119,8 @@ def pack_network(folder: RunFolder, name: str | None = None, precision: Precisio
     if (classes := classes_of(config.model)) and name != "discriminator":
         parts = of_first_class(parts, classes)
         given = {"classes": checkpoints.read_state(checkpoint)["class_names"]}
+    for scale in (key for key in tensors if key.endswith(".log_scale")):
+        given["log_scale"] = tensors[scale].tolist()
     shape: tuple[int, ...] = (config.model.latent_dim,) if name in DRAWING else (channels, height, width)
     head: dict[str, Any] = {"network": name, "parameters": parameter_count([layer for _, layer in layers]), "input": list(shape)}
     for _, layer in layers:
@@ -139,7 +143,9 @@ def pack(head: dict[str, Any], parts: Sequence[Part], prior: Tensors, precision:
     if precision == "int8" and head["network"] in DRAWING and all(map(is_followed, parts)):
         rounded = for_images(parts, typical_codes(head["input"][0], prior))
     elif precision == "int8":
-        rounded = {index: nearest(part) for index, part in affine_parts(parts) if part.kind != "scale"}
+        most = sum(part.weight.size for _, part in affine_parts(parts)) / 2
+        sizes = {index: COARSE if part.weight.size > most else NARROW for index, part in affine_parts(parts)}
+        rounded = {index: nearest(part, sizes[index]) for index, part in affine_parts(parts) if part.kind != "scale"}
     layers = [writer.layer(part, rounded.get(index)) for index, part in enumerate(parts)]
     description: dict[str, Any] = {"format": FORMAT, **head, "precision": precision, "layers": layers}
     if prior:

@@ -168,10 +168,11 @@ def read_thumbnails(folder: RunFolder, codes: HeldOut, index: Whole, shape: tupl
     return images
 
 
-def sprite(images: Images, shades: int = SHADES) -> dict[str, str | int]:
+def sprite(images: Images, shades: int = SHADES, lossless: bool = False) -> dict[str, str | int]:
     """One picture of all the images, row by row without gaps: {"src": a data URI, "columns"}.
 
-    Grey images in 16 shades, which is as fine as a thumbnail needs at a third of the bytes; colours as JPEG.
+    Grey images in so many shades: 16 are as fine as a thumbnail needs, 256 all there are at twice the bytes. Colours as JPEG, unless
+    `lossless`.
     """
     columns = math.ceil(math.sqrt(len(images)))
     sheet = grid(images, columns, gap=0)
@@ -183,6 +184,6 @@ def sprite(images: Images, shades: int = SHADES) -> dict[str, str | int]:
         picture.save(buffer, "PNG", bits=4 if shades <= SHADES else 8, optimize=True)
         kind = "png"
     else:
-        to_pil(sheet).save(buffer, "JPEG", quality=QUALITY)
-        kind = "jpeg"
+        kind = "png" if lossless else "jpeg"
+        to_pil(sheet).save(buffer, kind.upper(), quality=QUALITY)
     return {"src": f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}", "columns": columns}

@@ -2,11 +2,13 @@
 
 The content has no language: a page that is there in two shares one. `explorer_words` are the texts beside it.
 
-    models      [{name, kind, label, latent, network, codes_of, without}] in the order given, and `encoder` beside `network`
-                where the explorer has a drawing pad and the model an encoder; `kind` is ae, vae, gan or
+    models      [{name, kind, label, latent, network, codes_of, without, loss, beta, binary}] in the order given, and beside
+                `network` `encoder` or `discriminator` where they were asked for and the model has one; `kind` is ae, vae, gan or
                 gan-from-vae, `label` a name to show instead of the kind's, `codes_of` the model whose encoder gives this one
                 its codes, `without` why it has none of the map's images: "encoder" (it has no encoder), "images" (its own are
-                others), "codes" (its run folder holds none that can be read); null where it has
+                others), "codes" (its run folder holds none that can be read); null where it has; `loss` is the objective's name,
+                `beta` a VAE's, else null, `binary` whether it learned from pixels that are 0 or 1
+    code        by family, ae, vae and gan: the functions that compute what is followed, as text
     maps        by name of a model with an encoder: {mean, std, planes, class_means}, the codes of N shared images
     labels, numbers, class_names, thumbnails, shape    of those N images; null where there are none
     start       what is shown first: rows of images `image`, `a`, `b`, and `other`, a class to turn the image into
@@ -14,9 +16,9 @@ The content has no language: a page that is there in two shares one. `explorer_w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,6 +26,7 @@ from latentlab.base.errors import LabError
 from latentlab.base.images import Images
 from latentlab.base.texts import catalogue
 from latentlab.runs.folder import RunFolder
+from latentlab.show import excerpts
 from latentlab.show.explorer import Precision, check_precision, embed, pack_network
 from latentlab.show.explorer.codes import (
     HeldOut,
@@ -62,7 +65,7 @@ def explorer_content(
     labels: Mapping[str, str] | None = None,
     precision: Precision = "int8",
     say: Say = lambda words: None,
-    encoders: bool = False,
+    encoders: bool | Literal["first"] = False,
 ) -> dict[str, Any]:
     """The content for these runs, as JSON can hold it. Raises LabError for a precision that there is not.
 
@@ -70,12 +73,13 @@ def explorer_content(
     "models" is empty.
 
     `labels` are names to show in every language; without one a run is called by its kind, or by its name where two are
-    of a kind. `precision` is that of the weights. With `encoders` the explorer has a pad to draw on, whose drawings they
-    encode: the content is half as large again. An encoder whose held-out images are not those of the first one counts as
+    of a kind. `precision` is that of the weights. With `encoders` the networks that read images come along, encoders and
+    discriminators, for one image to be followed and for a pad to draw on: the content is half as large again, or with "first", of
+    the first VAE (else AE) and the first GAN alone, by a third. An encoder whose held-out images are not those of the first one counts as
     none on the map: one picture could not show both.
     """
     check_precision(precision)
-    networks = _networks(folders, precision, say, encoders)
+    networks = _networks(folders, precision, say, folders if encoders is True else _first(folders) if encoders else ())
     whole = {name: folders[name] for name in networks}
     kinds = {name: folder.config().kind for name, folder in whole.items()}
     codes = _codes(whole, say)
@@ -89,15 +93,26 @@ def explorer_content(
             "latent": folder.config().model.latent_dim,
             "codes_of": sources[name],
             "without": None if sources[name] else _lack(folder, name in codes),
+            "loss": folder.config().objective,
+            "beta": getattr(folder.config().train, "beta", None),
+            "binary": getattr(folder.config().model, "binarization", "none") != "none",
         }
         | networks[name]
         for name, folder in whole.items()
     ]
-    return {"models": models, **_images(whole, alike, say)}
+    code = {family: excerpts.together(excerpts.FOLLOWED[family]) for family in {folder.config().family for folder in whole.values()}}
+    return {"models": models, "code": code if encoders else {}, **_images(whole, alike, say, lossless=encoders is True)}
 
 
-def _networks(folders: Mapping[str, RunFolder], precision: Precision, say: Say, encoders: bool) -> dict[str, dict[str, Any]]:
-    """{"network"}, the decoder or generator, of every run that has a whole checkpoint; and its "encoder", where it is asked for."""
+def _first(folders: Mapping[str, RunFolder]) -> list[str]:
+    """The first VAE, else the first AE, and the first GAN."""
+    families = [folder.config().family for folder in folders.values()]
+    wanted = ("vae" if "vae" in families else "ae", "gan")
+    return [list(folders)[families.index(family)] for family in wanted if family in families]
+
+
+def _networks(folders: Mapping[str, RunFolder], precision: Precision, say: Say, reading: Container[str]) -> dict[str, dict[str, Any]]:
+    """{"network"}, the decoder or generator, of every run that has a whole checkpoint; of those in `reading` what reads images too."""
     networks: dict[str, dict[str, Any]] = {}
     for name, folder in folders.items():
         try:
@@ -106,12 +121,13 @@ def _networks(folders: Mapping[str, RunFolder], precision: Precision, say: Say, 
             say(f"{name} is not among the live models: {error}")
             continue
         networks[name] = packed
+        reads = "discriminator" if folder.config().family == "gan" else "encoder"
         try:
-            if encoders and folder.config().family != "gan":
-                packed["encoder"] = embed(pack_network(folder, "encoder", precision=precision))
+            if name in reading and getattr(folder.config().model, "packing", 1) == 1:
+                packed[reads] = embed(pack_network(folder, reads, precision=precision))
         except LabError as error:
             if not folder.config().own:  # no page need be able to run what is somebody's own
-                say(f"{name} reads no drawing: {error}")
+                say(f"{name} reads no image here: {error}")
     return networks
 
 
@@ -172,8 +188,8 @@ def _alike(folders: Mapping[str, RunFolder], codes: Mapping[str, HeldOut]) -> di
     return alike
 
 
-def _images(folders: Mapping[str, RunFolder], codes: Mapping[str, HeldOut], say: Say) -> dict[str, Any]:
-    """Everything that is about the shared held-out images."""
+def _images(folders: Mapping[str, RunFolder], codes: Mapping[str, HeldOut], say: Say, lossless: bool) -> dict[str, Any]:
+    """Everything that is about the shared held-out images, exactly as the run has them if `lossless`; grey ones always are."""
     if not codes:
         return {"maps": {}, "labels": None, "numbers": None, "class_names": None, "thumbnails": None, "shape": None, "start": None}
     first = next(iter(codes))
@@ -188,7 +204,7 @@ def _images(folders: Mapping[str, RunFolder], codes: Mapping[str, HeldOut], say:
         "labels": None if label is None else label.tolist(),
         "numbers": index.tolist(),
         "class_names": names if label is not None else None,
-        "thumbnails": None if pictures is None else sprite(pictures),
+        "thumbnails": None if pictures is None else sprite(pictures, shades=256, lossless=lossless),
         "shape": list(shape),
         "start": _start(codes[first], index, label, len(names or [])),
     }

@@ -27,6 +27,7 @@ from latentlab.show.explorer.network import (
 )
 
 NARROW, WIDE = 127, 32_767  # the largest integers of one byte and of two
+COARSE = 15  # in the layer that has most of the weights of a network that reads images: so many small errors leave little of their sum
 SMALL_SHARE = 1 / 8  # a layer of at most this share of all weights may take two bytes: it costs little and helps much
 SMALL_FINER = 2  # and its steps are so much finer: where few inputs make up for each other, little is compensated
 LEAST_LEVELS = 7  # no channel's steps are coarser than its largest weight / 7, however little the probes depend on it
@@ -55,9 +56,9 @@ class Rounded:
         return self.integers * along_outputs(self.steps.astype(np.float64), self.integers)
 
 
-def nearest(part: Affine) -> Rounded:
-    """Each weight to the nearest of 255 values in its channel, off by half a step at most."""
-    steps = finest_steps(part.weight, NARROW)
+def nearest(part: Affine, largest: int = NARROW) -> Rounded:
+    """Each weight to the nearest of 2 · `largest` + 1 values in its channel, off by half a step at most."""
+    steps = finest_steps(part.weight, largest)
     integers = np.rint(part.weight / along_outputs(steps.astype(np.float64), part.weight))
     return Rounded(integers.astype(np.int64), steps, part.bias)
 

@@ -1,8 +1,8 @@
 """The report: one file that shows what was trained, how it went and what it reached, in both languages. No torch; it asks nobody.
 
 The page is one HTML document with a tree of elements for each language (`Shared` holds what both have in common), the
-runs' decoders for explorer.js, and a record for `latentlab grade` with the file's own checksum. A question's card is such a
-page too.
+runs' decoders and some encoders for explorer.js, and a record for `latentlab grade` with the file's own checksum. A question's
+card is such a page too.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def write_page(
     out, cards = Path(out), cards or {}
     # A run without a whole checkpoint has no live decoder, which is said on stderr and on the page.
     labels = {name: name for name in runs if f"run.{name}.short" not in catalogue(lang)}
-    content = explorer_content(runs, labels, precision, lambda words: print(f"latentlab: {words}", file=sys.stderr))
+    content = explorer_content(runs, labels, precision, lambda words: print(f"latentlab: {words}", file=sys.stderr), "first")
     shared = Shared()
     told = answers is None and not comparison.get("student") if model_answers is None else model_answers
     contexts = [Context(runs, comparison, one, shared, one == lang, cards, answers, told) for one in _order(lang)]
@@ -109,6 +109,7 @@ def _card(c: Context, question: str) -> Tree:
 def _report(c: Context, content: dict[str, Any], exercises: Sequence[Mapping[str, Any]]) -> Tree:
     parts = {
         "explorer": sections.explorer_section(c, content),
+        "follow": sections.follow_section(c, content),
         "samples": sections.samples_section(c),
         "reconstructions": sections.reconstructions_section(c),
         "losses": sections.losses_section(c),

@@ -43,10 +43,20 @@ def explorer_section(c: Context, content: dict[str, Any]) -> str:
     known = [(name, facts.nearest_same_class) for name, facts in c.facts.items() if facts.nearest_same_class is not None]
     each = c.list([f"{c.name(name)} {c.percent(share)}\u00a0%" for name, share in known])
     neighbours = c.paragraph("latent.neighbours", each=each) if known else ""
-    words = embedded_json(explorer_words(c.lang), class_="explorer-words")
+    return c.paragraph("page.explorer") + missing + neighbours + _live(c, content, "map walk sum")
+
+
+def follow_section(c: Context, content: dict[str, Any]) -> str:
+    """One image through a VAE, and one draw through a GAN, station by station; nothing where no network that reads images is there."""
+    reads = any("discriminator" in model or ("encoder" in model and content["thumbnails"]) for model in content["models"])
+    return _live(c, content, "follow") if reads and not c.of_points else ""
+
+
+def _live(c: Context, content: dict[str, Any], parts: str) -> str:
+    """The place of parts of the explorer."""
+    data, words = c.shared.put_json(content), c.shared.put_json(explorer_words(c.lang))
     no_script = tag("noscript", c.paragraph("page.no_script"))
-    explorer = tag("div", words, no_script, class_="explorer wide", data_content=c.shared.put_json(content))
-    return c.paragraph("page.explorer") + missing + neighbours + explorer
+    return tag("div", no_script, class_="explorer wide", data_content=data, data_words=words, data_parts=parts)
 
 
 def samples_section(c: Context) -> str:

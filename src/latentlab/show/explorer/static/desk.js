@@ -124,6 +124,9 @@ function firstState({ models, start, maps, labels, shape }) {
     filled: null, // the model whose images fill the plane
     walk: start ? { a: start.a, b: start.b, draw: 1, t: 0.5 } : { a: null, b: null, draw: 1, t: 0.5 },
     drawing: { strokes: [], image: null, fit: Boolean(labels) && shape[2] === 1 },
+    // One image followed: its model (null: the first that can be), the station, the number of a draw and the first that left a dot,
+    // z where a reader moved it, β where it was changed, what is pointed at.
+    follow: { model: null, station: 1, draw: 1, since: 1, z: null, beta: null, unit: null, pixel: null },
     sum: mean ? ["image", "class", start.other] : ["image", "a", "b"],
   };
 }

@@ -5,6 +5,7 @@ import { button, make, picture, titled, unique } from "./elements.js";
 import { onMap } from "./planetools.js";
 import { ReadingCard } from "./readingcard.js";
 import { posterior } from "./reading.js";
+import { paintPixels } from "./scene.js";
 import { Sheet } from "./sheet.js";
 
 const QUIET_MS = 700; // that a hand rests before the result is said aloud
@@ -103,7 +104,7 @@ export class DrawPart extends Part {
     const moved = this.map === desk.state.map ? {} : onMap(desk, this.map);
     desk.set({ ...moved, taken, rest: "drawing", at: null }, moved.map ? "all" : "rest", "point");
     const shown = desk.parts.find((part) => part.chart);
-    shown.node.querySelector(".explorer-stage").scrollIntoView({ block: "nearest", behavior: desk.still.matches ? "instant" : "smooth" });
+    shown?.node.querySelector(".explorer-stage").scrollIntoView({ block: "nearest", behavior: desk.still.matches ? "instant" : "smooth" });
   }
 
   arrange(has) {
@@ -158,17 +159,4 @@ export class DrawPart extends Part {
     this.pad.destroy();
     clearTimeout(this.timer);
   }
-}
-
-/** Show pixels [C × H × W] in [0, 1]; null: black. */
-function paintPixels(canvas, pixels, [height, width, channels]) {
-  [canvas.width, canvas.height] = [width, height];
-  if (!pixels) return;
-  const bytes = new Uint8ClampedArray(4 * width * height).fill(255);
-  pixels.forEach((value, at) => {
-    const [channel, place] = [Math.floor(at / (width * height)), at % (width * height)];
-    if (channels === 3) bytes[4 * place + channel] = 255 * value;
-    else bytes.fill(255 * value, 4 * place, 4 * place + 3);
-  });
-  canvas.getContext("2d").putImageData(new ImageData(bytes, width, height), 0, 0);
 }

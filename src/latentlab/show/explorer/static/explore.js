@@ -2,6 +2,7 @@
 import { Desk } from "./desk.js";
 import { DrawPart } from "./drawpart.js";
 import { button, make, titled } from "./elements.js";
+import { followed, FollowPart } from "./followpart.js";
 import { planeOf, pointAt } from "./plane.js";
 import { PlanePart } from "./planepart.js";
 import { sceneOf } from "./scene.js";
@@ -11,7 +12,8 @@ import { WalkPart } from "./walkpart.js";
 const TELL_MS = 250; // at least, between two calls of a callback
 
 /**
- * Fill `root` with the explorer of a content, its texts from `words`. Returns a handle once the networks are open:
+ * Fill `root` with the explorer of a content, its texts from `words`; of `parts` ("map", "follow", "draw", "walk", "sum") only those,
+ * without it all. Returns a handle once the networks are open:
  *   state()             what the reader has set, as JSON holds it, with the point's `z` and `code`
  *   restore(state)      the same again, here or in another language's explorer of the same content
  *   onchange(callback)  callback(state()) after changes, at most once in TELL_MS, not after restore; returns how to stop it
@@ -19,7 +21,7 @@ const TELL_MS = 250; // at least, between two calls of a callback
  *   destroy()           take the explorer away and stop
  * Keys that are pressed in the explorer do not reach the page's own shortcuts.
  */
-export async function explore(root, content, words, { lang = "en" } = {}) {
+export async function explore(root, content, words, { lang = "en", parts = null } = {}) {
   const frame = make("div", { class: "explorer-root", lang, keydown: keptHere }, make("p", { class: "explorer-note" }, words.opening));
   root.replaceChildren(frame);
   let scene;
@@ -30,16 +32,19 @@ export async function explore(root, content, words, { lang = "en" } = {}) {
     throw error;
   }
   const desk = new Desk(scene, words, lang);
-  const drawn = scene.models.some((model) => model.encoder) ? new DrawPart(desk) : null; // first: the map shows what it reads
-  const plane = new PlanePart(desk);
+  const wanted = (name) => !parts || parts.includes(name);
   const live = scene.models.some((model) => !model.net.drawnBefore);
-  const walk = live ? new WalkPart(desk) : null;
-  const sum = live && scene.count ? new SumPart(desk) : null;
+  const reads = scene.models.some((model) => model.encoder);
+  const drawn = wanted("draw") && reads ? new DrawPart(desk) : null; // first: the map shows what it reads
+  const plane = wanted("map") ? new PlanePart(desk) : null;
+  const follow = wanted("follow") && followed(scene).length ? new FollowPart(desk) : null;
+  const walk = wanted("walk") && live ? new WalkPart(desk) : null;
+  const sum = wanted("sum") && live && scene.count ? new SumPart(desk) : null;
   const before = scene.models.filter((model) => model.net.drawnBefore);
   const told = ({ net }) => desk.say("drawn_before", { count: net.drawnBefore });
   const asked = classPicker(desk);
-  const notes = before.map((model) => make("p", { class: "explorer-note" }, titled(desk, model), " ", told(model)));
-  frame.replaceChildren(...notes, ...asked, ...[plane, drawn, walk, sum].filter(Boolean).map((part) => part.node));
+  const notes = (plane ? before : []).map((model) => make("p", { class: "explorer-note" }, titled(desk, model), " ", told(model)));
+  frame.replaceChildren(...notes, ...asked, ...[plane, follow, drawn, walk, sum].filter(Boolean).map((part) => part.node));
   const forget = watchPage(desk);
   const state = () => {
     const { code, z } = pointAt(scene, desk.state, planeOf(scene, desk.state), desk.state.at);
@@ -52,7 +57,7 @@ export async function explore(root, content, words, { lang = "en" } = {}) {
     restore: ({ code, z, ...settings }) => {
       Object.assign(desk.state, structuredClone(settings));
       choose(desk);
-      plane.told = false;
+      if (plane) plane.told = false;
       drawn?.forget();
       desk.changed("all");
       desk.flush(); // the map keeps its point in sight: that too is the state

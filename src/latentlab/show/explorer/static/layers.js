@@ -147,6 +147,7 @@ function scale(layer, shape, weights) {
   const perChannel = size(shape) / shape[0];
   return {
     shape,
+    factor: weight,
     run(x) {
       for (let i = 0; i < x.length; i++) {
         const channel = Math.floor(i / perChannel);

@@ -5,6 +5,7 @@
  *   const decoder = await open({description, weights});   // as `embed` writes them into a page
  *   decoder.image(z)                                      // RGBA bytes of the image of a standard normal z
  */
+import { backward } from "./backward.js";
 import { kernel, PANEL } from "./kernel.js";
 import { compiled } from "./layers.js";
 import { inflated, refuse, size, tensor } from "./weights.js";
@@ -20,6 +21,8 @@ const FORMAT = 1;
  *   shape      of what it gives: [C, H, W], or [F] (a VAE's encoder: the Z means, then the Z log-variances)
  *   latentDim  Z, or null for an encoder or a discriminator
  *   run(x)     raw outputs (logits of an image), a Float32Array that the next call overwrites
+ *   layers(x)  what each layer gives on the way: [{layer, shape, values}] in the order of the description, copies
+ *   gradient(x, slope)  ∂L/∂x of any L whose ∂L/∂(outputs) is `slope`: a Float32Array as long as x
  *   code(z)    a standard normal z as a code of the model's prior: an autoencoder's is the Gaussian fitted to its codes
  *   image(z, {code})  RGBA bytes [H × W × 4] of the image of a standard normal z, or with `code: true` of a code
  *   kernel     "wasm" or "js"
@@ -43,6 +46,14 @@ export function network(description, weights, options = {}) {
     input.set(checked(x));
     return steps.reduce((values, step) => step.run(values, memory, step.product), input);
   };
+  const layers = (x) => {
+    input.set(checked(x));
+    let values = input;
+    return steps.map((step, k) => {
+      values = step.run(values, memory, step.product);
+      return { layer: description.layers[k].layer, shape: step.shape, values: values.slice() };
+    });
+  };
   const draws = ["decoder", "generator"].includes(description.network);
   const coded = prior(description, weights);
   const code = (z) => coded(checked(z));
@@ -54,6 +65,8 @@ export function network(description, weights, options = {}) {
     classes: description.classes || null,
     choose: (label) => steps.find((step) => step.choose).choose(label),
     run,
+    layers,
+    gradient: (x, slope) => backward(description, steps, layers(x), memory, slope),
     code,
     image(z, { code: isCode = false } = {}) {
       if (!draws) refuse(`the ${description.network} draws no image`);

@@ -127,3 +127,29 @@ export function drawOriginal(context, scene, row) {
   const [x, y] = [(row % columns) * width, Math.floor(row / columns) * height];
   context.drawImage(scene.sheet, x, y, width, height, 0, 0, width, height);
 }
+
+/** Show pixels [C × H × W] in [0, 1]; null: black. */
+export function paintPixels(canvas, pixels, [height, width, channels]) {
+  [canvas.width, canvas.height] = [width, height];
+  if (!pixels) return;
+  const bytes = new Uint8ClampedArray(4 * width * height).fill(255);
+  pixels.forEach((value, at) => {
+    const [channel, place] = [Math.floor(at / (width * height)), at % (width * height)];
+    if (channels === 3) bytes[4 * place + channel] = 255 * value;
+    else bytes.fill(255 * value, 4 * place, 4 * place + 3);
+  });
+  canvas.getContext("2d").putImageData(new ImageData(bytes, width, height), 0, 0);
+}
+
+/** A held-out image as its networks are given it, [C × H × W] in [0, 1]; each pixel 0 or 1 for a model that learned such. */
+export function pixelsOf(scene, row, { inputShape: [channels, height, width], binary }) {
+  const canvas = document.createElement("canvas");
+  canvas.getContext("2d", { willReadFrequently: true });
+  paintOriginal(canvas, scene, row);
+  const bytes = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+  const places = height * width;
+  return Float32Array.from({ length: channels * places }, (_, at) => {
+    const share = bytes[4 * (at % places) + Math.floor(at / places)] / 255;
+    return binary ? Number(share >= 0.5) : share;
+  });
+}

@@ -52,8 +52,8 @@
   });
 
   async function mountExplorer(place) {
-    const words = JSON.parse(place.querySelector(".explorer-words").textContent);
-    return explore(place, shared[place.dataset.content], words, { lang: place.closest("main").lang });
+    const { content, words, parts } = place.dataset;
+    return explore(place, shared[content], shared[words], { lang: place.closest("main").lang, parts: parts.split(" ") });
   }
 
   // The last picture of each run stands in the page; the others come from what both languages share.

@@ -1,0 +1,218 @@
+"""One image followed through a VAE, an autoencoder and a GAN in a real browser: every number on the way against PyTorch's."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from fakeruns import LATENT, untrained_lab
+from test_explorer_view import Reader, apart, write_page
+
+import latentlab as ll
+from latentlab.config import MIXED
+from latentlab.models.likelihoods import LIKELIHOODS, bernoulli_nats
+from latentlab.models.nets import to_unit
+from latentlab.models.objectives import kl_to_standard_normal
+from latentlab.show.bundle import joined
+from latentlab.show.explorer import folder
+from latentlab.show.explorer.content import explorer_content
+
+pytestmark = pytest.mark.usefixtures("undrawn")
+STEPS, STRIDE, FIRST_DRAW = 20, 0.15, 20_000  # of followgame.js
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> dict[str, ll.Run]:
+    return untrained_lab(tmp_path_factory.mktemp("lab"))
+
+
+@pytest.fixture(scope="module")
+def content(runs) -> dict[str, Any]:
+    return explorer_content({name: run.folder for name, run in runs.items()}, precision="fp32", encoders=True)
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory, content) -> Path:
+    return write_page(tmp_path_factory.mktemp("page") / "explorer.html", content)
+
+
+@pytest.fixture
+def reader(browser, page_file) -> Iterator[Reader]:
+    found = Reader(browser, page_file)
+    found.en.get_by_role("group", name="Follow one image").scroll_into_view_if_needed()
+    found.drawn()
+    yield found
+    assert found.problems == []
+    found.context.close()
+
+
+def numbers(words: str) -> list[float]:
+    return [float(found.replace("\u2212", "-")) for found in re.findall(r"[\u2212-]?\d+(?:\.\d+)?", words)]
+
+
+def image_of(run: ll.Run, content: dict[str, Any], row: int) -> torch.Tensor:
+    """The held-out image of a row of the content, [1, 1, H, W]."""
+    codes = np.load(run.path / "latents.npz")
+    held_out = np.flatnonzero(codes["index"] == content["numbers"][row])
+    return to_unit(torch.from_numpy(run.data().test.images[held_out].copy()))
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_nats_of_pixels_are_pytorchs(name: str, browser) -> None:
+    random = torch.Generator().manual_seed(1)
+    x = torch.rand((1, 3, 5, 4), generator=random)
+    x[0, :, 0], x[0, :, 1] = 0, 1
+    outputs = 3 * torch.randn((1, MIXED * 7 if name == "logistic-mixture" else 3, 5, 4), generator=random)
+    scale = torch.tensor([-3.0, -1.0, 0.2])
+    scaled = name.startswith("gaussian") or name == "logistic"
+    given = torch.cat([outputs, scale[None, :, None, None].expand(1, 3, 5, 4)], 1) if scaled else outputs
+    theirs = float(LIKELIHOODS[name].nats(given.double(), x.double()))
+    page = browser.new_page()
+    ask = "([name, o, x, s]) => ({NATS}).pixelNats(name, o, x, [3, 5, 4], s)".replace("{NATS}", joined(folder(), {"pixelNats": "nats.js"}))
+    found = page.evaluate(ask, [name, outputs.flatten().tolist(), x.flatten().tolist(), scale.tolist()])
+    page.close()
+    each = list(found.values()) if isinstance(found, dict) else found
+    assert len(each) == 20
+    assert sum(each) == pytest.approx(theirs, rel=1e-6)
+
+
+def test_every_number_on_the_way_through_a_vae_is_pytorchs(reader, runs, content) -> None:
+    run, page, en = runs["vae"], reader.page, reader.en
+    follow = en.get_by_role("group", name="Follow one image")
+    follow.get_by_role("button", name="class 3", exact=True).click()
+    row = reader.state()["image"]
+    assert content["labels"][row] == 3
+    plane = follow.locator(".explorer-orbit")
+    plane.focus()
+    for key in ("Shift+ArrowRight", "ArrowUp"):
+        page.keyboard.press(key)
+    reader.drawn()
+    z = reader.state()["follow"]["z"]
+    x, code = image_of(run, content, row), torch.tensor([z])
+    networks = run.networks()
+    with torch.no_grad():
+        q, logits = networks["encoder"](x), networks["decoder"](code)
+    kl = kl_to_standard_normal(q.mean, q.log_var)[0].double()
+    lost = float(bernoulli_nats(logits.double(), x.double()))
+    line = follow.locator(".explorer-total-line")
+    assert numbers(line.inner_text()) == pytest.approx([lost, 1.0, float(kl.sum()), lost + float(kl.sum())], rel=1e-3, abs=0.051)
+    assert apart(reader.image("[data-follow='out']"), run.decode(np.float32([z]))[0, :, :, 0]) <= 1
+    assert apart(reader.image("[data-follow='x']"), (255 * x[0, 0]).round().numpy()) == 0
+
+    follow.locator("[data-follow='mu']").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    reader.drawn()
+    unit = reader.state()["follow"]["unit"]
+    mu, sigma = float(q.mean[0, unit]), float((0.5 * q.log_var[0, unit]).exp())
+    said = numbers(follow.locator(".explorer-pointed").inner_text().replace("σ", " σ"))
+    assert said == pytest.approx([unit + 1, mu, sigma, (z[unit] - mu) / sigma, z[unit], float(kl[unit])], rel=0.02, abs=0.006)
+
+    follow.locator("[data-follow='out']").focus()
+    for key in ("ArrowDown",) * 14 + ("ArrowRight",) * 13:
+        page.keyboard.press(key)
+    reader.drawn()
+    pixel = reader.state()["follow"]["pixel"]
+    assert pixel == 14 * 28 + 13
+    each = torch.nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten()
+    said = numbers(follow.locator(".explorer-pointed span").first.inner_text())
+    shown = [14, 15, float(x.flatten()[pixel]), float(logits.sigmoid().flatten()[pixel]), float(each[pixel])]
+    assert said == pytest.approx(shown, rel=1e-3, abs=0.0051)
+
+    slider = follow.locator(".explorer-weight input")
+    slider.fill("2.5")
+    reader.drawn()
+    assert numbers(line.inner_text()) == pytest.approx([lost, 2.5, float(kl.sum()), lost + 2.5 * float(kl.sum())], rel=1e-3, abs=0.051)
+    assert reader.state()["follow"]["z"] == z
+
+
+def test_epsilon_is_drawn_again_and_again(reader) -> None:
+    follow = reader.en.get_by_role("group", name="Follow one image")
+    before = reader.image("[data-follow='out']")
+    given = reader.image("[data-follow='x']")
+    follow.get_by_role("button", name="Draw again").click()
+    reader.drawn()
+    once = reader.state()["follow"]
+    assert (once["draw"], once["since"]) == (2, 2)  # one draw leaves nothing behind
+    assert apart(reader.image("[data-follow='out']"), before) > 4
+    assert apart(reader.image("[data-follow='x']"), given) == 0
+    follow.get_by_role("button", name="Draw 20 times").click()
+    reader.page.wait_for_function("() => handles.en.state().follow.draw === 22")
+    assert reader.state()["follow"]["since"] == 3
+    reader.restore()
+    assert reader.state()["follow"]["draw"] == 22
+
+
+def test_stations_light_their_symbols_and_a_symbol_its_picture_and_its_code(reader) -> None:
+    follow = reader.en.get_by_role("group", name="Follow one image")
+    lit = "[...document.querySelectorAll('#en .explorer-equation .explorer-lit')].map((one) => one.textContent)"
+    assert reader.page.evaluate(lit) == ["μ", "σ"]
+    follow.get_by_role("button", name="4 Loss").click()
+    reader.page.mouse.move(0, 0)
+    reader.page.wait_for_function(f"() => ({lit}).length === 3")
+    assert reader.page.evaluate(lit) == ["−log p(x|z)", "β", "KL(q(z|x) ‖ p(z))"]
+    follow.get_by_text("Code", exact=True).click()
+    reader.page.mouse.move(0, 0)
+    reader.drawn()
+    follow.locator(".explorer-symbol", has_text="ε").focus()
+    figures = follow.locator(".explorer-stop.explorer-lit figcaption").all_inner_texts()
+    assert figures == ["▷ ε"]
+    assert "z = q.mean" in follow.locator(".explorer-code .explorer-lit").last.inner_text()
+    follow.get_by_role("button", name="Walk").click()
+    reader.page.wait_for_function("() => handles.en.state().follow.station === 2")
+    follow.get_by_role("button", name="Pause").click()
+    assert follow.get_by_role("button", name="2 Draw ε").get_attribute("aria-current") == "step"
+
+
+def test_an_autoencoder_has_no_epsilon(reader, runs, content) -> None:
+    follow = reader.en.get_by_role("group", name="Follow one image")
+    follow.get_by_label("Run", exact=True).select_option("ae")
+    reader.drawn()
+    assert "without ε" in follow.locator(".explorer-intro").inner_text()
+    assert follow.locator("[data-follow='epsilon'], [data-follow='kl']").count() == 0
+    run, x = runs["ae"], image_of(runs["ae"], content, reader.state()["image"])
+    networks = run.networks()
+    with torch.no_grad():
+        logits = networks["decoder"](networks["encoder"](x))
+    lost = float(LIKELIHOODS[run.config.objective].nats(logits, x))
+    assert numbers(follow.locator(".explorer-total-line").inner_text())[-1] == pytest.approx(lost, rel=1e-3, abs=0.051)
+
+
+def test_a_gans_score_rises_along_autograds_gradient(reader, runs, content) -> None:
+    follow = reader.en.get_by_role("group", name="Follow one image")
+    follow.get_by_label("Run", exact=True).select_option("gan")
+    score = follow.locator(".explorer-score")
+    score.get_by_text("Score").wait_for()
+    drawn = reader.page.evaluate(f"[...inner_parts.normalDraw({FIRST_DRAW + reader.state()['follow']['draw']}, {LATENT})]")
+    networks, x = runs["gan"].networks(), image_of(runs["vae"], content, reader.state()["image"])
+    z, scores = torch.tensor(drawn, dtype=torch.float32), []
+    for _ in range(STEPS + 1):
+        z.requires_grad_()
+        logit = networks["discriminator"](networks["generator"](z[None]).sigmoid())[0]
+        (slope,) = torch.autograd.grad(logit, z)
+        scores.append(float(logit.detach()))
+        last, z = z.detach(), (z + STRIDE * slope / slope.norm()).detach()
+    assert numbers(score.inner_text()) == pytest.approx(scores[:1], abs=0.006)
+    with torch.no_grad():
+        real = float(networks["discriminator"](x)[0])
+    assert numbers(follow.locator(".explorer-score + .explorer-note").inner_text()) == pytest.approx([real], abs=0.006)
+    follow.get_by_role("button", name="Follow the gradient").click()
+    follow.locator("[data-follow='score'][aria-label^='The score after 20 steps']").wait_for(state="attached")
+    assert reader.state()["follow"]["z"] == pytest.approx(last.tolist(), abs=1e-3 * float(last.abs().max()))
+    assert numbers(score.inner_text()) == pytest.approx(scores[-1:], abs=0.006)
+    assert scores[-1] > scores[0]
+
+
+def test_a_report_holds_what_reads_images_of_one_vae_and_one_gan(runs) -> None:
+    found = explorer_content({name: run.folder for name, run in runs.items()}, encoders="first")
+    reading = {model["name"]: sorted({"encoder", "discriminator"} & model.keys()) for model in found["models"]}
+    assert reading == {"ae": [], "vae": ["encoder"], "gan": ["discriminator"], "gan-from-vae": []}
+    assert json.dumps(found["code"]).count("def ") == 5
+    without = explorer_content({"ae": runs["ae"].folder}, encoders="first")["models"][0]
+    assert "encoder" in without
