@@ -274,16 +274,17 @@ class GANLearner:
         with torch.no_grad():
             return {"real_logit": cast(Discriminator, self.networks["discriminator"].eval()).alone(self.values.seen(images), labels)}
 
-    def field(self, points: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+    def field(self, points: Tensor, real: Tensor, labels: Tensor | None = None, real_labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The logits on some images or points [N, H, W, C], and where the generator's loss would move each: [N], −∂L/∂x [N, C, H, W].
 
         In a paired game L is that against the mean logit of real ones. One that is judged with others stands beside copies of itself.
+        The classes of both are [N, K], one-hot, where the model is given them.
         """
         discriminator = cast(Discriminator, self.networks["discriminator"].eval())
         x = self.values.seen(points).detach().requires_grad_()
-        logits = discriminator.alone(x)
+        logits = discriminator.alone(x, labels)
         with torch.no_grad():
-            real_logit = discriminator.alone(self.values.seen(real)).mean()
+            real_logit = discriminator.alone(self.values.seen(real), real_labels).mean()
         loss = self.game.generator(logits, real_logit).sum()
         (gradient,) = torch.autograd.grad(loss, x)
         return logits.detach(), -gradient
@@ -292,5 +293,6 @@ class GANLearner:
         return z
 
     @torch.no_grad()
-    def decode(self, z: Tensor) -> Tensor:
-        return self.values.held(self.values.mean(self.average.sampler()(z)))
+    def decode(self, z: Tensor, averaged: bool = True) -> Tensor:
+        network = self.average.sampler() if averaged else self.networks["generator"].eval()
+        return self.values.held(self.values.mean(network(z)))

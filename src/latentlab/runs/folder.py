@@ -1,7 +1,7 @@
 """The run folder: the interface between what trains and what shows. No torch here.
 
-Layout (see `RunFolder`): config.json, environment.json, status.json, lock, metrics.jsonl, samples/, reconstructions/,
-checkpoints/, latents.npz, thumbnails.png, scores.json, figures/, control.json.
+Layout (see `RunFolder`): config.json, environment.json, status.json, lock, metrics.jsonl, samples/, reconstructions/, moments/,
+checkpoints/, live/, latents.npz, thumbnails.png, scores.json, figures/, control.json.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import glob
 import os
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 ACTIONS = ("stop", "pause", "resume", "step", "phase", "slow", "set")
 KILLED = "its process ended without saying so (killed?); `latentlab resume` goes on"
 KEPT_REQUESTS = 100
+HALF, ASKED = "half.npz", "asked"
+ASKED_SECONDS = 10.0
 REQUEST_PATIENCE_SECONDS = 5.0
 
 
@@ -51,6 +54,14 @@ class RunFolder:
     @property
     def reconstructions(self) -> Path:
         return self.path / "reconstructions"
+
+    @property
+    def moments(self) -> Path:
+        return self.path / "moments"
+
+    @property
+    def live(self) -> Path:
+        return self.path / "live"
 
     @property
     def figures(self) -> Path:
@@ -168,16 +179,28 @@ class RunFolder:
             replace_text(self.metrics_file, lines(kept, 0)[0])
 
     def pictures(self, kind: str) -> list[tuple[int, Path]]:
-        """The (step, file) of each picture in "samples" or "reconstructions", in order."""
-        named = ((re.fullmatch(r"step-(\d{8})\.png", path.name), path) for path in (self.path / kind).glob("step-*.png"))
+        """The (step, file) of each picture in "samples" or "reconstructions", or of each record in "moments", in order."""
+        named = ((re.fullmatch(r"step-(\d{8})\.(?:png|npz)", path.name), path) for path in (self.path / kind).glob("step-*"))
         return sorted((int(match[1]), path) for match, path in named if match)
 
     def forget_pictures(self, step: int) -> None:
-        """Remove pictures of later steps than `step`: the resumed run draws them again."""
-        for kind in ("samples", "reconstructions"):
+        """Remove pictures of later steps than `step`, which the resumed run draws again, and what was lent to pages."""
+        for kind in ("samples", "reconstructions", "moments"):
             for drawn, path in self.pictures(kind):
                 if drawn > step:
                     path.unlink()
+        (self.path / HALF).unlink(missing_ok=True)
+        shutil.rmtree(self.live, ignore_errors=True)
+
+    def ask_live(self) -> None:
+        """Ask the process that trains this run for its networks as they are now; it answers in live/ while somebody goes on asking."""
+        self.live.mkdir(exist_ok=True)
+        (self.live / ASKED).touch()
+
+    def is_asked_live(self) -> bool:
+        """Whether somebody asked within the last ASKED_SECONDS."""
+        asked = self.live / ASKED
+        return asked.exists() and time.time() - asked.stat().st_mtime < ASKED_SECONDS
 
     def tidy(self) -> None:
         """Remove what a killed process left half-written. Call it while holding the run's lock."""

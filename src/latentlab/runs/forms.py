@@ -99,10 +99,7 @@ def read_latents(folder: Path) -> dict[str, NDArray[Any]] | None:
         return None
     kinds = {"mean": np.float64, "std": np.float64, "label": np.int64, "index": np.int64}
     try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            if any(item.compress_type != zipfile.ZIP_STORED for item in file.zip.infolist()):
-                raise damaged(path, "it is compressed, as no run writes it: unpacked it could fill the memory")
-            arrays = {name: file[name].astype(kind) for name, kind in kinds.items() if name in file.files}
+        arrays = {name: values.astype(kinds[name]) for name, values in _arrays(path).items() if name in kinds}
         count, size = arrays["mean"].shape
         expected = {"mean": (count, size), "std": (count, size), "label": (count,), "index": (count,)}
         wrong = [name for name in (*arrays, "index") if name not in arrays or arrays[name].shape != expected[name]]
@@ -113,6 +110,28 @@ def read_latents(folder: Path) -> dict[str, NDArray[Any]] | None:
     if wrong:
         raise damaged(path, f"its array {wrong[0]} is missing or of another shape")
     return arrays
+
+
+def read_moment(path: Path) -> dict[str, NDArray[Any]]:
+    """half.npz or a file of moments/ as it is (docs/run-folder.md has the arrays). Raises Damaged."""
+    try:
+        arrays = _arrays(path)
+        whole = arrays["mean"].ndim == 2 if "mean" in arrays else arrays["gradient"].ndim == 4 and {"real", "made"} <= arrays.keys()
+    except Damaged:
+        raise
+    except Exception as error:  # as above
+        raise Damaged(f"{path} is damaged ({type(error).__name__}). Delete it to go without.") from None
+    if not whole:
+        raise Damaged(f"{path} is damaged (its arrays are others). Delete it to go without.")
+    return arrays
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a .npz file. Raises Damaged for a compressed one, and whatever no whole one can make its reader raise."""
+    with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+        if any(item.compress_type != zipfile.ZIP_STORED for item in file.zip.infolist()):
+            raise damaged(path, "it is compressed, as no run writes it: unpacked it could fill the memory")
+        return {name: file[name] for name in file.files}
 
 
 def damaged(path: Path, why: str) -> Damaged:

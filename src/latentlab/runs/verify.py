@@ -15,8 +15,8 @@ from latentlab.config.sources import of_points
 from latentlab.runs import checkpoints
 from latentlab.runs.checkpoints import folder_name
 from latentlab.runs.code import FOLDER, PLANE, RECORD, kept
-from latentlab.runs.folder import RunFolder
-from latentlab.runs.forms import read_latents, read_record
+from latentlab.runs.folder import HALF, RunFolder
+from latentlab.runs.forms import read_latents, read_moment, read_record
 
 
 def check_run(folder: RunFolder) -> Iterator[tuple[Path, str | None]]:
@@ -38,6 +38,7 @@ def check_run(folder: RunFolder) -> Iterator[tuple[Path, str | None]]:
     checks |= {path: _picture for path in sorted(run.rglob("*.png")) if not path.name.startswith(".")}
     checks |= {path: _codes for path in [run / "latents.npz"] if path.exists()}
     checks |= {path: _arrays for path in [run / PLANE] if path.exists()}
+    checks |= {path: read_moment for path in [*sorted(folder.moments.glob("*.npz")), run / HALF] if path.exists()}
     checks |= {run / FOLDER / RECORD: lambda path: kept(run)} if _has_own(folder) else {}
     for path, check in checks.items():
         try:

@@ -8,13 +8,14 @@ images, is the place for results.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from latentlab.base.images import Images, as_points, is_point
+from latentlab.base.seeding import latents
 from latentlab.config.networks import classes_of
 from latentlab.config.parts import GANTrain, VAETrain
 from latentlab.config.schema import Config
@@ -31,13 +32,15 @@ from latentlab.measure.quality import expected_shares
 from latentlab.models.engine import Engine, one_hot
 from latentlab.models.gan import GANLearner
 from latentlab.models.learner import Floats, Learner, decode, draw, encode
-from latentlab.models.sampling import of_classes
+from latentlab.models.sampling import drawn_classes, of_classes
 from latentlab.runs.diagnosis import Diagnosis, Finding
 from latentlab.runs.diagnosis.sight import facts_of
 from latentlab.show.figures import style
 from latentlab.show.figures.plane import ARROWS, MESH, Box, Field, box_of, mesh, pairs_png, plane_png
 
 SHOWN = 32  # held-out images whose reconstructions are kept
+FOLLOWED, FOLLOWED_NUMBERS = 256, 16_384  # held-out images whose codes are kept at each step, and most numbers of their means
+JUDGED, CHANGED = 16, 8  # real images and generated ones whose scores are kept, and of how many the gradient
 HELD_OUT_BATCH = 500
 CODED = 1_000  # val images whose codes are looked at
 PAIRED = 256  # images whose pairs are compared pixel by pixel
@@ -51,6 +54,22 @@ PER_FEATURE = 10  # images that a Gaussian fitted to D features needs for each o
 def _first(labels: NDArray[np.int64] | None, count: int) -> NDArray[np.int64] | None:
     """The first `count` of labels, if there are any."""
     return None if labels is None else labels[:count]
+
+
+class Codes(NamedTuple):
+    """Where the encoder puts the same held-out images at every step."""
+
+    mean: Floats  # [N, Z]
+    std: Floats | None  # [N, Z]; None for an AE
+    label: NDArray[np.int64] | None  # [N]
+
+
+class Judged(NamedTuple):
+    """How a GAN's discriminator sees the same real images at every step, and generated ones of the same z."""
+
+    real: Floats  # [J] logits
+    made: Floats  # [J]
+    gradient: Floats  # [G, H, W, C] −∂L/∂x of the generator's loss at the first of those
 
 
 class Monitor:
@@ -81,11 +100,44 @@ class Monitor:
         """Codes [N, Z] to images uint8 [N, H, W, C]."""
         return decode(self.learner, codes, self.device)
 
-    def reconstructions(self) -> tuple[Images, Images]:
-        """The same held-out images at every step, and what becomes of them: uint8 [N, H, W, C]."""
-        shown, labels = self.data.val.take(slice(SHOWN)), _first(self.data.val.labels, SHOWN)
-        codes = of_classes(self.encode(shown, labels)[0], labels, self.learner.classes)
-        return shown, decode(self.learner, codes, self.device)
+    def codes(self) -> Codes:
+        """Those of the first val images: as many as are shown again, and more of small codes."""
+        count = max(SHOWN, min(FOLLOWED, FOLLOWED_NUMBERS // self.config.model.latent_dim))
+        labels = _first(self.data.val.labels, count)
+        return Codes(*self.encode(self.data.val.take(slice(count)), labels), labels)
+
+    def reconstructions(self, codes: Codes) -> tuple[Images, Images]:
+        """The same held-out images at every step, and what becomes of them: uint8 [N, H, W, C]. `codes` are theirs."""
+        z = of_classes(codes.mean[:SHOWN], _first(codes.label, SHOWN), self.learner.classes)
+        return self.data.val.take(slice(SHOWN)), decode(self.learner, z, self.device)
+
+    def real(self) -> Images:
+        """The real images that the discriminator's scores are kept of: val ones, uint8 [J, H, W, C]."""
+        return self.data.val.take(slice(JUDGED))
+
+    def judged(self, made: Images) -> Judged:
+        """How the discriminator sees real images and the first of generated ones uint8 [N, H, W, C], those of `samples`."""
+        learner, seed = cast(GANLearner, self.learner), self.config.train.seed
+        images = [torch.from_numpy(each).to(self.device) for each in (made[:JUDGED], self.real())]
+        classes = drawn_classes(len(images[0]), seed, self.class_shares), _first(self.data.val.labels, JUDGED)
+        labels = [one_hot(each, learner.classes, self.device) if learner.classes and each is not None else None for each in classes]
+        logits, moves = learner.field(*images, *labels)
+        real = learner.held_out(images[1], seed, 0, labels[1])["real_logit"]
+        return Judged(real.cpu().numpy(), logits.cpu().numpy(), moves[:CHANGED].permute(0, 2, 3, 1).cpu().numpy())
+
+    def half(self) -> tuple[Images, Judged] | None:
+        """Images uint8 [J, H, W, C] of the generator as it trains, not its average, and how they are seen; None but for a GAN of images."""
+        learner, config = self.learner, self.config
+        if not isinstance(learner, GANLearner) or is_point(self.data.shape):
+            return None
+        modes = {network: network.training for network in learner.networks.values()}
+        classes = drawn_classes(JUDGED, config.train.seed, self.class_shares)
+        z = of_classes(latents(JUDGED, config.model.latent_dim, config.train.seed), classes, learner.classes)
+        made = learner.decode(torch.from_numpy(z).to(self.device), averaged=False).cpu().numpy()
+        seen = made, self.judged(made)
+        for network, training in modes.items():
+            network.train(training)
+        return seen
 
     def scatter(self) -> tuple[bytes, bytes | None]:
         """Pictures of points: generated ones of the same z at every step among real ones, and held-out ones with what becomes of them."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -23,12 +24,15 @@ from latentlab.base.jsonl import lines
 from latentlab.data import Data
 from latentlab.runs import checkpoints
 from latentlab.runs.code import PLANE
-from latentlab.runs.folder import RunFolder
+from latentlab.runs.folder import HALF, RunFolder
 from latentlab.show.explorer.own import SIDE
+from latentlab.train.monitor import Codes, Judged
 
 LATENTS = 10_000  # held-out images in latents.npz
 SHEET_PIXELS = LATENTS * 128**2  # of their thumbnails: fewer images where they are larger
 COLUMNS = 8
+MOMENTS = 256  # at so many every second stays
+LENT = 2  # in live/: a page may still read the one before
 
 
 class Recorder:
@@ -102,6 +106,48 @@ class Recorder:
         self.attempt("a picture", lambda: write(path))
         return path
 
+    def moment(self, step: int, seen: Codes | Judged) -> None:
+        """Keep codes or scores of a step. Which stay depends on the steps of sample grids alone: a resumed run keeps the same."""
+        arrays = {"mean": np.float16, "std": np.float16, "label": np.int32, "real": np.float32, "made": np.float32}
+        kept = {name: values.astype(arrays[name]) for name, values in seen._asdict().items() if name in arrays and values is not None}
+        if isinstance(seen, Judged):
+            kept["gradient"] = in_bytes(seen.gradient)
+        self._arrays("a moment", self.folder.moments / f"step-{step:08d}.npz", kept)
+        steps = [drawn for drawn, _ in self.folder.pictures("samples")]
+        stride = 1
+        while len(steps) >= stride * MOMENTS:
+            stride *= 2
+        stay = {step, *steps[::stride]}
+        for drawn, path in self.folder.pictures("moments") if stride > 1 else ():
+            if drawn not in stay:
+                path.unlink(missing_ok=True)
+
+    def reals(self, images: Images) -> None:
+        """Keep the real images whose scores are kept."""
+        if not (path := self.folder.path / "reals.png").exists():
+            self.attempt("a picture", lambda: save_png(grid(images, COLUMNS), path))
+
+    def half(self, step: int, phase: str, before: tuple[Images, Judged], after: tuple[Images, Judged]) -> None:
+        """Keep what a GAN's half of a step changed: the gradient is what the newest discriminator asks of the images before."""
+        (images, was), (renewed, now) = before, after
+        gradient = in_bytes((now if phase == "discriminator" else was).gradient)
+        scores = {"real": np.stack([was.real, now.real]), "made": np.stack([was.made, now.made])}
+        about = {"step": np.int64(step), "phase": np.array(phase), "images": np.stack([images, renewed]), "gradient": gradient}
+        self._arrays("a half step", self.folder.path / HALF, about | scores)
+
+    def lend(self, step: int, tensors: dict[str, Any], state: dict[str, Any]) -> None:
+        """Put networks into live/, for pages."""
+        self.attempt("networks for a page", lambda: checkpoints.save(self.folder.live, step, tensors, state))
+        for path in checkpoints.listed(self.folder.live)[:-LENT]:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _arrays(self, what: str, path: Path, arrays: dict[str, Any]) -> None:
+        def write(beside: Path) -> None:
+            with open(beside, "wb") as file:
+                np.savez(file, **arrays)
+
+        self.attempt(what, lambda: replace_with(path, write))
+
     def checkpoint(self, step: int, tensors: dict[str, Any], state: dict[str, Any], best: int | None) -> bool:
         """Save, then prune; the old ones stay until the new one is whole. False when the disk is full."""
         kept = self.attempt("the checkpoint", lambda: checkpoints.save(self.folder.checkpoints, step, tensors, state))
@@ -119,12 +165,7 @@ class Recorder:
         ends = np.linspace(-1, 1, SIDE)
         places = np.array([(along, up) for up in ends[::-1] for along in ends])  # [SIDE², 2]
         codes = (arrays["origin"] + places @ arrays["axes"]).astype(np.float32)
-
-        def write(path: Path) -> None:
-            with open(path, "wb") as file:
-                np.savez(file, images=decode(codes), **arrays)  # type: ignore[arg-type]
-
-        self.attempt(PLANE, lambda: replace_with(self.folder.path / PLANE, write))
+        self._arrays(PLANE, self.folder.path / PLANE, {"images": decode(codes), **arrays})
 
     def latents(self, data: Data, encode: Callable[..., tuple[Any, Any]]) -> None:
         """Write latents.npz (mean, std, label, index of up to 10,000 test images) and their thumbnails, one sheet; points have none."""
@@ -134,13 +175,15 @@ class Recorder:
         arrays = {"mean": mean, "index": data.test.indices[kept]}
         arrays |= {} if std is None else {"std": std}
         arrays |= {} if labels is None else {"label": labels[kept]}
-
-        def write(path: Path) -> None:
-            with open(path, "wb") as file:
-                np.savez(file, **arrays)
-
-        self.attempt("latents.npz", lambda: replace_with(self.folder.path / "latents.npz", write))
+        self._arrays("latents.npz", self.folder.path / "latents.npz", arrays)
         if is_point(images.shape[1:]):
             return
         sheet = grid(images, math.ceil(math.sqrt(len(images))), gap=0)
         self.attempt("thumbnails.png", lambda: save_png(sheet, self.folder.path / "thumbnails.png"))
+
+
+def in_bytes(gradient: NDArray[np.float32]) -> NDArray[np.int8]:
+    """A gradient in 255 steps of its largest size, and 0 where there is none."""
+    largest = float(np.abs(gradient).max(initial=0.0))
+    scaled = gradient * (127 / largest) if 0 < largest < math.inf else np.zeros_like(gradient)
+    return scaled.round().astype(np.int8)

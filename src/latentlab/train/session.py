@@ -33,6 +33,7 @@ from latentlab.train.recorder import Recorder
 from latentlab.train.requests import Pace, Requests, live_fields
 
 PRIOR_IMAGES = 2_000  # training images to which an autoencoder's prior is fitted
+LEND_SECONDS = 4.0  # between two copies of the networks for pages
 
 
 class Session:
@@ -51,6 +52,7 @@ class Session:
         self.evaluated_at = self.saved_at = -1
         self.val_loss: float | None = None  # of the last evaluation
         self.last_checkpoint = self.last_status = time.monotonic()
+        self.last_lent, self.lent_at = -math.inf, -1
 
     def moved(self, folder: RunFolder) -> None:
         """The run lies there now."""
@@ -176,6 +178,17 @@ class Session:
             return False
         self.saved_at = p.step
         return True
+
+    def lend(self) -> None:
+        """Put the networks as they are now, without what only training needs, where pages find them, while one asks for them."""
+        step = self.position.step
+        if time.monotonic() - self.last_lent < LEND_SECONDS or self.lent_at == step or self.position.begun is not None:
+            return
+        self.last_lent = time.monotonic()  # also of looking whether one asks
+        if self.folder.is_asked_live():
+            tensors = {name: values for name, values in self.engine.tensors().items() if not name.startswith("adam.")}
+            self.recorder.lend(step, tensors, self.state(None))
+            self.lent_at = step
 
     def restore(self, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         """Go back to a checkpoint, and to what the run's metrics say of that step. LabError for another configuration's, Damaged."""

@@ -27,7 +27,7 @@ export class DrawPart extends Part {
     const others = encoding.filter((model) => !alike(model)).map((model) => this.note(titled(desk, model), " ", desk.say("draw.unlike")));
     this.spoken = make("p", { class: "explorer-spoken", "aria-live": "polite" });
     this.node.append(
-      make("p", { class: "explorer-intro" }, desk.say("draw.intro")),
+      ...(desk.scene.count ? [make("p", { class: "explorer-intro" }, desk.say("draw.intro"))] : []),
       make(
         "div",
         { class: "explorer-drawing" },
@@ -84,6 +84,7 @@ export class DrawPart extends Part {
     const { desk } = this;
     this.summary = make("p", { class: "explorer-summary", "aria-hidden": "true" });
     this.use = button(desk.say("draw.use"), () => this.useIt());
+    this.use.hidden = !Object.keys(desk.scene.maps).length;
     this.marked = this.note(desk.say("draw.marked"));
     return make("div", {}, this.summary, this.use, this.marked);
   }

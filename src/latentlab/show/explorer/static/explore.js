@@ -15,12 +15,13 @@ const TELL_MS = 250; // at least, between two calls of a callback
  *   state()             what the reader has set, as JSON holds it, with the point's `z` and `code`
  *   restore(state)      the same again, here or in another language's explorer of the same content
  *   onchange(callback)  callback(state()) after changes, at most once in TELL_MS, not after restore; returns how to stop it
+ *   renew(content)      the same models with other weights, in their place; a promise
  *   recolour()          draw again after the page has changed the colours
  *   destroy()           take the explorer away and stop
- * Keys that are pressed in the explorer do not reach the page's own shortcuts.
+ * With `only: "drawing"` there is but the pad. Keys that are pressed in the explorer do not reach the page's own shortcuts.
  */
-export async function explore(root, content, words, { lang = "en" } = {}) {
-  const frame = make("div", { class: "explorer-root", lang, keydown: keptHere }, make("p", { class: "explorer-note" }, words.opening));
+export async function explore(root, content, words, { lang = "en", only = null } = {}) {
+  const frame = make("div", { class: only ? "explorer-root explorer-alone" : "explorer-root", lang, keydown: keptHere }, make("p", { class: "explorer-note" }, words.opening));
   root.replaceChildren(frame);
   let scene;
   try {
@@ -31,8 +32,8 @@ export async function explore(root, content, words, { lang = "en" } = {}) {
   }
   const desk = new Desk(scene, words, lang);
   const drawn = scene.models.some((model) => model.encoder) ? new DrawPart(desk) : null; // first: the map shows what it reads
-  const plane = new PlanePart(desk);
-  const live = scene.models.some((model) => !model.net.drawnBefore);
+  const plane = only ? null : new PlanePart(desk);
+  const live = !only && scene.models.some((model) => !model.net.drawnBefore);
   const walk = live ? new WalkPart(desk) : null;
   const sum = live && scene.count ? new SumPart(desk) : null;
   const before = scene.models.filter((model) => model.net.drawnBefore);
@@ -52,13 +53,19 @@ export async function explore(root, content, words, { lang = "en" } = {}) {
     restore: ({ code, z, ...settings }) => {
       Object.assign(desk.state, structuredClone(settings));
       choose(desk);
-      plane.told = false;
+      if (plane) plane.told = false;
       drawn?.forget();
       desk.changed("all");
       desk.flush(); // the map keeps its point in sight: that too is the state
       teller.told = JSON.stringify(state());
     },
     onchange: (callback) => teller.add(callback),
+    renew: async (renewed) => {
+      const { models } = await sceneOf(renewed);
+      scene.models.forEach((model, k) => Object.assign(model, { net: models[k].net, encoder: models[k].encoder }));
+      choose(desk);
+      desk.changed("drawing");
+    },
     recolour: () => desk.recolour(),
     destroy: () => {
       forget();
