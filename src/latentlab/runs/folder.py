@@ -264,6 +264,14 @@ class RunFolder:
         return requests[max(0, min(taken, len(requests) + 1 - KEPT_REQUESTS)) :]
 
 
+class Lent(RunFolder):
+    """A run that trains, with the networks that it lends to pages as its checkpoints."""
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.live
+
+
 def open_folder(path: str | Path) -> RunFolder:
     """The run in a folder. Raises LabError when there is none."""
     folder = Path(path)

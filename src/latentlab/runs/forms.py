@@ -112,22 +112,17 @@ def read_latents(folder: Path) -> dict[str, NDArray[Any]] | None:
     return arrays
 
 
-def read_moment(path: Path) -> dict[str, NDArray[Any]]:
-    """half.npz or a file of moments/ as it is (docs/run-folder.md has the arrays). Raises Damaged."""
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a .npz file of a run, but for latents.npz. Raises Damaged."""
     try:
-        arrays = _arrays(path)
-        whole = arrays["mean"].ndim == 2 if "mean" in arrays else arrays["gradient"].ndim == 4 and {"real", "made"} <= arrays.keys()
+        return _arrays(path)
     except Damaged:
         raise
     except Exception as error:  # as above
         raise Damaged(f"{path} is damaged ({type(error).__name__}). Delete it to go without.") from None
-    if not whole:
-        raise Damaged(f"{path} is damaged (its arrays are others). Delete it to go without.")
-    return arrays
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a .npz file. Raises Damaged for a compressed one, and whatever no whole one can make its reader raise."""
     with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
         if any(item.compress_type != zipfile.ZIP_STORED for item in file.zip.infolist()):
             raise damaged(path, "it is compressed, as no run writes it: unpacked it could fill the memory")

@@ -98,8 +98,8 @@ def _phase(run: Overview) -> None:
     rows = [(key, value, after.get(key)) for key, value in done.items() if key not in ("phase", "step", "after")]
     phase = say(f"studio.phase.{done['phase']}") if done.get("phase") in PHASES else "?"
     said = say("studio.control.half", step=plain(str(done.get("step", "?"))), phase=phase)
-    st.caption(said)
-    numbered((_quantity(key), f"{_written(before)} → {_written(after)}") for key, before, after in rows)
+    values = ((_quantity(key), " → ".join(map(_written, (was,) if now is None else (was, now)))) for key, was, now in rows)
+    numbered([(said, ""), *values])
 
 
 def _quantity(key: str) -> str:

@@ -33,9 +33,7 @@ from latentlab.studio.overview import overview
 from latentlab.studio.state import lang, plain, say, spoken
 
 MARKS = {"mark": "marks.js", "pushedApart": "marks.js", "coloursAt": "palette.js"}
-CODED = ("title", "where", "alt")
-JUDGED = ("title", "real", "made", "change", "where", "half")
-HALVES = ("discriminator", "generator", "step")
+SAID = ("codes", "alt", "where", "judged", "real", "made", "change", "scores", "half")  # beside a run's pictures
 FILLED = {name: f"{{{name}}}" for name in ("step", "count", "phase", "real", "made")}  # by the page
 
 
@@ -99,8 +97,8 @@ def film(names: Sequence[str], kinds: Sequence[Kept], key: str, by_kind: bool = 
             reels.append(made._replace(label=Phrase(f"studio.watch.{kind}")) if by_kind else made)
     data = film_data(reels, lang())
     if judged is not None:
-        said = {name: say(f"studio.{'judged' if judged else 'codes'}.{name}", **FILLED) for name in (JUDGED if judged else CODED)}
-        said |= {phase: say(f"studio.phase.{phase}") for phase in HALVES}
+        said = {part: say(f"studio.beside.{part}", **FILLED) for part in SAID}
+        said |= {phase: say(f"studio.phase.{phase}") for phase in ("discriminator", "generator", "step")}
         data["now"] = {"address": "/lab/now?" + urlencode({"run": names[0]}), "judged": judged, "words": said}
     _draw("film", key, data)
 
@@ -108,7 +106,7 @@ def film(names: Sequence[str], kinds: Sequence[Kept], key: str, by_kind: bool = 
 def pad(name: str, key: str) -> None:
     """A pad to draw on, read by the newest networks of a run."""
     words = {"address": "/lab/networks?" + urlencode({"run": name}), "words": explorer_words(lang()), "lang": lang()}
-    _draw("draw", key, words | {"told": say("studio.draw.step", step="{step}")})
+    _draw("draw", f"{key}:{lang()}", words | {"told": say("studio.beside.drawn", step="{step}")})
 
 
 def explorer(names: Sequence[str], key: str) -> None:

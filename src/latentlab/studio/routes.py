@@ -1,7 +1,7 @@
 """The requests of the browser: what every one passes before the page sees it, and what the page's components fetch by themselves.
 
-/lab/picture/KIND/STEP?run=NAME           a sample grid or reconstructions of a step, as the run folder holds it; of a GAN also the
-                                          real images of its scores, and where generated ones should change
+/lab/picture/KIND/STEP?run=NAME           a sample grid or reconstructions of a step, as the run folder holds it; of a GAN also
+                                          where its generated images should change
 /lab/now?run=NAME&after=STAMP             what there is of a run; nothing (204) where that is what the stamp stands for
 /lab/networks?run=NAME&after=STAMP        its newest encoder and decoder, likewise
 /lab/explorer?run=NAME&run=NAME…          the content of the live explorer for these runs
@@ -33,7 +33,7 @@ from starlette.websockets import WebSocketDisconnect, WebSocketDisconnected
 from latentlab.base.errors import LabError, refusal
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
-from latentlab.runs.forms import read_moment
+from latentlab.runs.forms import read_arrays
 from latentlab.show.explorer.content import explorer_content
 from latentlab.studio import moments
 from latentlab.studio.library import READER, Library, here, without_paths
@@ -142,7 +142,7 @@ def _with_headers(send: Send) -> Send:
 
 # What the page's components fetch.
 
-KINDS = ("samples", "reconstructions", "reals", "change")
+KINDS = ("samples", "reconstructions", "change")
 FRESH = {"Cache-Control": "private, no-cache"}
 MOST_RUNS = 8  # in one explorer
 
@@ -150,12 +150,12 @@ Answer = Callable[[Request], Response]
 
 
 def in_plain_text(answer: Answer) -> Answer:
-    """A LabError becomes a one-line answer of status 404, as plain text."""
+    """A LabError becomes a one-line answer of status 404, as plain text; so does a file that a run has just taken away."""
 
     def answered(asked: Request) -> Response:
         try:
             return answer(asked)
-        except LabError as error:
+        except (LabError, FileNotFoundError) as error:
             return PlainTextResponse(without_paths(str(error)), 404)
 
     return answered
@@ -168,11 +168,11 @@ def picture(asked: Request) -> Response:
     if kind not in KINDS or not re.fullmatch(r"\d{1,8}", step):
         raise refusal("a picture", "samples or reconstructions of a step", f"{kind}/{step}")
     run, name = here().open(asked.query_params.get("run", "")), f"step-{int(step):08d}"
-    path = {"reals": run.path / "reals.png", "change": run.moments / f"{name}.npz"}.get(kind, run.path / kind / f"{name}.png")
+    path = run.moments / f"{name}.npz" if kind == "change" else run.path / kind / f"{name}.png"
     if not path.is_file():
         raise refusal("a step", "one that has a picture", int(step))
     if kind == "change":
-        return Response(moments.change(read_moment(path)["gradient"]), media_type="image/png", headers=FRESH)
+        return Response(moments.change(read_arrays(path)["gradient"]), media_type="image/png", headers=FRESH)
     return FileResponse(path, media_type="image/png", headers=FRESH)
 
 
@@ -180,10 +180,7 @@ def renewed(tell: Callable[[RunFolder, str], dict[str, Any] | None]) -> Answer:
     """An answer as JSON, or 204 where a page has the newest already."""
 
     def answered(asked: Request) -> Response:
-        try:
-            told = tell(here().open(asked.query_params.get("run", "")), asked.query_params.get("after", ""))
-        except FileNotFoundError:  # a file that the run has just replaced: it is asked for again
-            told = None
+        told = tell(here().open(asked.query_params.get("run", "")), asked.query_params.get("after", ""))
         return Response(status_code=204) if told is None else JSONResponse(told, headers=FRESH)
 
     return in_plain_text(answered)

@@ -22,6 +22,7 @@ from latentlab.models.own import blamed
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
 from latentlab.train.events import Diagnosed, Ended, Event, Logged, Paced, Phased, Pictured, Saved, Started, Stepped, Warned
+from latentlab.train.monitor import JUDGED
 from latentlab.train.position import finish as finished
 from latentlab.train.session import Session, evaluation_images
 
@@ -232,8 +233,7 @@ def picture(session: Session) -> Event:
     made = monitor.samples(session.config.train.sample_count)
     samples = recorder.samples(at, made)
     if session.config.family == "gan":
-        recorder.reals(monitor.real())
-        recorder.moment(at, monitor.judged(made))
+        recorder.moment(at, monitor.judged(made) | ({} if at else {"images": monitor.data.val.take(slice(JUDGED))}))
         return Pictured(at, samples, None)
     codes = monitor.codes()
     recorder.moment(at, codes)

@@ -8,7 +8,7 @@ images, is the place for results.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ from latentlab.measure.metrics.manifold import manifold
 from latentlab.measure.metrics.pixels import mean_pair_distance
 from latentlab.measure.points import PUBLISHED, watched
 from latentlab.measure.quality import expected_shares
-from latentlab.models.engine import Engine, one_hot
+from latentlab.models.engine import Arrays, Engine, one_hot
 from latentlab.models.gan import GANLearner
 from latentlab.models.learner import Floats, Learner, decode, draw, encode
 from latentlab.models.sampling import drawn_classes, of_classes
@@ -54,22 +54,6 @@ PER_FEATURE = 10  # images that a Gaussian fitted to D features needs for each o
 def _first(labels: NDArray[np.int64] | None, count: int) -> NDArray[np.int64] | None:
     """The first `count` of labels, if there are any."""
     return None if labels is None else labels[:count]
-
-
-class Codes(NamedTuple):
-    """Where the encoder puts the same held-out images at every step."""
-
-    mean: Floats  # [N, Z]
-    std: Floats | None  # [N, Z]; None for an AE
-    label: NDArray[np.int64] | None  # [N]
-
-
-class Judged(NamedTuple):
-    """How a GAN's discriminator sees the same real images at every step, and generated ones of the same z."""
-
-    real: Floats  # [J] logits
-    made: Floats  # [J]
-    gradient: Floats  # [G, H, W, C] −∂L/∂x of the generator's loss at the first of those
 
 
 class Monitor:
@@ -100,44 +84,41 @@ class Monitor:
         """Codes [N, Z] to images uint8 [N, H, W, C]."""
         return decode(self.learner, codes, self.device)
 
-    def codes(self) -> Codes:
-        """Those of the first val images: as many as are shown again, and more of small codes."""
+    def codes(self) -> Arrays:
+        """Codes of the same held-out images at every step: mean [N, Z], of a VAE std [N, Z], and label [N] where they have some."""
         count = max(SHOWN, min(FOLLOWED, FOLLOWED_NUMBERS // self.config.model.latent_dim))
         labels = _first(self.data.val.labels, count)
-        return Codes(*self.encode(self.data.val.take(slice(count)), labels), labels)
+        mean, std = self.encode(self.data.val.take(slice(count)), labels)
+        return {"mean": mean} | ({} if std is None else {"std": std}) | ({} if labels is None else {"label": labels})
 
-    def reconstructions(self, codes: Codes) -> tuple[Images, Images]:
+    def reconstructions(self, codes: Arrays) -> tuple[Images, Images]:
         """The same held-out images at every step, and what becomes of them: uint8 [N, H, W, C]. `codes` are theirs."""
-        z = of_classes(codes.mean[:SHOWN], _first(codes.label, SHOWN), self.learner.classes)
+        z = of_classes(codes["mean"][:SHOWN], _first(codes.get("label"), SHOWN), self.learner.classes)
         return self.data.val.take(slice(SHOWN)), decode(self.learner, z, self.device)
 
-    def real(self) -> Images:
-        """The real images that the discriminator's scores are kept of: val ones, uint8 [J, H, W, C]."""
-        return self.data.val.take(slice(JUDGED))
+    def judged(self, made: Images) -> Arrays:
+        """How a GAN's discriminator sees the same val images at every step and the first of `samples`: their logits, real and made [J].
 
-    def judged(self, made: Images) -> Judged:
-        """How the discriminator sees real images and the first of generated ones uint8 [N, H, W, C], those of `samples`."""
-        learner, seed = cast(GANLearner, self.learner), self.config.train.seed
-        images = [torch.from_numpy(each).to(self.device) for each in (made[:JUDGED], self.real())]
+        And gradient [G, H, W, C], −∂L/∂x of the generator's loss at the first of these, in 255 steps of its largest size.
+        """
+        learner, seed, images = cast(GANLearner, self.learner), self.config.train.seed, (made[:JUDGED], self.data.val.take(slice(JUDGED)))
         classes = drawn_classes(len(images[0]), seed, self.class_shares), _first(self.data.val.labels, JUDGED)
         labels = [one_hot(each, learner.classes, self.device) if learner.classes and each is not None else None for each in classes]
-        logits, moves = learner.field(*images, *labels)
-        real = learner.held_out(images[1], seed, 0, labels[1])["real_logit"]
-        return Judged(real.cpu().numpy(), logits.cpu().numpy(), moves[:CHANGED].permute(0, 2, 3, 1).cpu().numpy())
+        x, real = (torch.from_numpy(each).to(self.device) for each in images)
+        logits, moves = learner.field(x, real, labels)
+        known = learner.held_out(real, seed, 0, labels[1])["real_logit"]
+        steps = (127 * moves[:CHANGED] / moves[:CHANGED].abs().max().clamp_min(1e-30)).nan_to_num().round().permute(0, 2, 3, 1)
+        return {"real": known.cpu().numpy(), "made": logits.cpu().numpy(), "gradient": steps.to(torch.int8).cpu().numpy()}
 
-    def half(self) -> tuple[Images, Judged] | None:
-        """Images uint8 [J, H, W, C] of the generator as it trains, not its average, and how they are seen; None but for a GAN of images."""
-        learner, config = self.learner, self.config
+    def half(self) -> Arrays | None:
+        """As `judged`, with images [J, H, W, C] of the generator as it trains, not of its average; None but for a GAN of images."""
+        learner, size, seed = self.learner, self.config.model.latent_dim, self.config.train.seed
         if not isinstance(learner, GANLearner) or is_point(self.data.shape):
             return None
-        modes = {network: network.training for network in learner.networks.values()}
-        classes = drawn_classes(JUDGED, config.train.seed, self.class_shares)
-        z = of_classes(latents(JUDGED, config.model.latent_dim, config.train.seed), classes, learner.classes)
+        z = of_classes(latents(JUDGED, size, seed), drawn_classes(JUDGED, seed, self.class_shares), learner.classes)
         made = learner.decode(torch.from_numpy(z).to(self.device), averaged=False).cpu().numpy()
-        seen = made, self.judged(made)
-        for network, training in modes.items():
-            network.train(training)
-        return seen
+        learner.networks["generator"].train()  # as it was
+        return self.judged(made) | {"images": made}
 
     def scatter(self) -> tuple[bytes, bytes | None]:
         """Pictures of points: generated ones of the same z at every step among real ones, and held-out ones with what becomes of them."""

@@ -22,11 +22,11 @@ from latentlab.base.files import is_full, replace_bytes, replace_with
 from latentlab.base.images import Images, grid, interleave, is_point, save_png
 from latentlab.base.jsonl import lines
 from latentlab.data import Data
+from latentlab.models.engine import Arrays
 from latentlab.runs import checkpoints
 from latentlab.runs.code import PLANE
 from latentlab.runs.folder import HALF, RunFolder
 from latentlab.show.explorer.own import SIDE
-from latentlab.train.monitor import Codes, Judged
 
 LATENTS = 10_000  # held-out images in latents.npz
 SHEET_PIXELS = LATENTS * 128**2  # of their thumbnails: fewer images where they are larger
@@ -106,36 +106,25 @@ class Recorder:
         self.attempt("a picture", lambda: write(path))
         return path
 
-    def moment(self, step: int, seen: Codes | Judged) -> None:
+    def moment(self, step: int, arrays: Arrays) -> None:
         """Keep codes or scores of a step. Which stay depends on the steps of sample grids alone: a resumed run keeps the same."""
-        arrays = {"mean": np.float16, "std": np.float16, "label": np.int32, "real": np.float32, "made": np.float32}
-        kept = {name: values.astype(arrays[name]) for name, values in seen._asdict().items() if name in arrays and values is not None}
-        if isinstance(seen, Judged):
-            kept["gradient"] = in_bytes(seen.gradient)
+        narrow = {"mean": np.float16, "std": np.float16, "label": np.int32}
+        kept = {name: values.astype(narrow.get(name, values.dtype)) for name, values in arrays.items()}
         self._arrays("a moment", self.folder.moments / f"step-{step:08d}.npz", kept)
         steps = [drawn for drawn, _ in self.folder.pictures("samples")]
-        stride = 1
-        while len(steps) >= stride * MOMENTS:
-            stride *= 2
-        stay = {step, *steps[::stride]}
-        for drawn, path in self.folder.pictures("moments") if stride > 1 else ():
+        stay = {step, *steps[:: 1 << (len(steps) // MOMENTS).bit_length()]}
+        for drawn, path in self.folder.pictures("moments"):
             if drawn not in stay:
-                path.unlink(missing_ok=True)
+                path.unlink()
 
-    def reals(self, images: Images) -> None:
-        """Keep the real images whose scores are kept."""
-        if not (path := self.folder.path / "reals.png").exists():
-            self.attempt("a picture", lambda: save_png(grid(images, COLUMNS), path))
-
-    def half(self, step: int, phase: str, before: tuple[Images, Judged], after: tuple[Images, Judged]) -> None:
+    def half(self, step: int, phase: str, before: Arrays, after: Arrays) -> None:
         """Keep what a GAN's half of a step changed: the gradient is what the newest discriminator asks of the images before."""
-        (images, was), (renewed, now) = before, after
-        gradient = in_bytes((now if phase == "discriminator" else was).gradient)
-        scores = {"real": np.stack([was.real, now.real]), "made": np.stack([was.made, now.made])}
-        about = {"step": np.int64(step), "phase": np.array(phase), "images": np.stack([images, renewed]), "gradient": gradient}
-        self._arrays("a half step", self.folder.path / HALF, about | scores)
+        both = {name: np.stack([before[name], after[name]]) for name in ("real", "made", "images")}
+        gradient = (after if phase == "discriminator" else before)["gradient"]
+        about = {"step": np.array(step), "phase": np.array(phase), "gradient": gradient}
+        self._arrays("a half step", self.folder.path / HALF, about | both)
 
-    def lend(self, step: int, tensors: dict[str, Any], state: dict[str, Any]) -> None:
+    def lend(self, step: int, tensors: Arrays, state: dict[str, Any]) -> None:
         """Put networks into live/, for pages."""
         self.attempt("networks for a page", lambda: checkpoints.save(self.folder.live, step, tensors, state))
         for path in checkpoints.listed(self.folder.live)[:-LENT]:
@@ -180,10 +169,3 @@ class Recorder:
             return
         sheet = grid(images, math.ceil(math.sqrt(len(images))), gap=0)
         self.attempt("thumbnails.png", lambda: save_png(sheet, self.folder.path / "thumbnails.png"))
-
-
-def in_bytes(gradient: NDArray[np.float32]) -> NDArray[np.int8]:
-    """A gradient in 255 steps of its largest size, and 0 where there is none."""
-    largest = float(np.abs(gradient).max(initial=0.0))
-    scaled = gradient * (127 / largest) if 0 < largest < math.inf else np.zeros_like(gradient)
-    return scaled.round().astype(np.int8)

@@ -181,14 +181,11 @@ class Session:
 
     def lend(self) -> None:
         """Put the networks as they are now, without what only training needs, where pages find them, while one asks for them."""
-        step = self.position.step
-        if time.monotonic() - self.last_lent < LEND_SECONDS or self.lent_at == step or self.position.begun is not None:
-            return
-        self.last_lent = time.monotonic()  # also of looking whether one asks
-        if self.folder.is_asked_live():
+        step, now = self.position.step, time.monotonic()
+        if now - self.last_lent >= LEND_SECONDS and self.lent_at != step and self.position.begun is None and self.folder.is_asked_live():
             tensors = {name: values for name, values in self.engine.tensors().items() if not name.startswith("adam.")}
             self.recorder.lend(step, tensors, self.state(None))
-            self.lent_at = step
+            self.last_lent, self.lent_at = now, step
 
     def restore(self, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         """Go back to a checkpoint, and to what the run's metrics say of that step. LabError for another configuration's, Damaged."""

@@ -82,15 +82,15 @@ class Packed:
     weights: bytes
 
 
-def pack_network(folder: RunFolder, name: str | None = None, precision: Precision = "int8", checkpoint: Path | None = None) -> Packed:
+def pack_network(folder: RunFolder, name: str | None = None, precision: Precision = "int8") -> Packed:
     """The network `name` of a run ("encoder", "discriminator"; None: its decoder or generator) as `run.networks()` has it.
 
-    From the checkpoint that it is sampled from, or another, averaged where the run averages. Raises LabError for a name or a precision that
+    From the checkpoint that it is sampled from, averaged where the run averages. Raises LabError for a name or a precision that
     there is not, and for a checkpoint that is not of the run's configuration.
     """
     check_precision(precision)
     config = folder.config()
-    checkpoint = checkpoint or checkpoints.sampled(folder, lambda text: print(f"latentlab: {text}", file=sys.stderr))
+    checkpoint = checkpoints.sampled(folder, lambda text: print(f"latentlab: {text}", file=sys.stderr))
     with checkpoints.opening(checkpoint):
         height, width, channels = checkpoints.read_state(checkpoint)["image_shape"]
     if is_point((height, width, channels)):

@@ -20,13 +20,13 @@ class Cloud {
 
   reword({ words }, lang) {
     Object.assign(this, { words, lang });
-    this.label.textContent = words.title;
+    this.label.textContent = words.codes;
     this.tell();
     this.draw(); // the page may have other colours
   }
 
   /** All steps anew: the plane is that of the newest codes, turned so that what is shown stays where it is. */
-  take({ steps, codes, scale, shape, labels, classes, turns }) {
+  take({ steps: { moments: steps }, codes, scale, shape, labels, classes, turns }) {
     if (!codes) return;
     const [count, images, width] = shape;
     const values = Float32Array.from(new Int16Array(bytesOf(codes).buffer), (value) => value * scale);
@@ -92,7 +92,7 @@ class Cloud {
     this.drawPrior(pen, colours, side / 2, unit);
     const classes = new Map();
     for (let n = 0; n < this.images; n++) {
-      const label = this.labels?.[n] ?? -1;
+      const label = this.labels[n] ?? -1;
       classes.set(label, [...(classes.get(label) ?? []), n]);
     }
     for (const [label, rows] of classes) {
@@ -103,7 +103,7 @@ class Cloud {
       for (const n of rows) mark(pen, Math.max(0, label), ...pixel(this.places, n), 2.6);
       pen.globalAlpha = 1;
     }
-    if (this.classes && this.labels) this.drawNames(pen, colours, classes, pixel);
+    if (this.classes && this.labels.length) this.drawNames(pen, colours, classes, pixel);
   }
 
   /** One and two standard deviations of a VAE's prior. */

@@ -13,7 +13,7 @@ class Filmed {
 
   /** What the run has now; the seconds until it is asked again. */
   take(told) {
-    this.kept = told.pictures;
+    this.kept = told.steps;
     this.beside.take(told);
     this.show();
     return told.seconds;

@@ -35,17 +35,18 @@ class Strip {
 
   reword({ words, address }, lang) {
     Object.assign(this, { words, lang, run: address.split("?")[1] });
-    this.label.textContent = words.title;
+    this.label.textContent = words.judged;
     for (const [name, row] of Object.entries(this.rows)) row.said.textContent = words[name];
     if (this.step !== undefined) this.show(...this.last);
   }
 
   /** The scores of all steps, and the half step that was done last. A score of the usual size has a bar of half the length. */
-  take({ steps, scores, shape, half }) {
+  take({ steps: { moments: steps }, scores, shape, reals, half = null }) {
     if (!scores) return;
     const sizes = scores.flatMap(({ real, made }) => [...real, ...made].map(Math.abs)).sort((a, b) => a - b);
     Object.assign(this, { steps, scores, size: shape, half, usual: sizes[sizes.length >> 1] || 1 });
-    this.reals ??= loaded(`/lab/picture/reals/0?${this.run}`);
+    this.reals ??= reals ? loaded(reals.src) : null;
+    this.columns = reals?.columns;
     if (this.last) this.show(...this.last);
   }
 
@@ -62,7 +63,7 @@ class Strip {
     const sources = half ? [half.images.src, half.change] : at < 0 ? [] : [picture.src, `/lab/picture/change/${this.steps[at]}?${this.run}`];
     const [reals, grid, change] = await Promise.all([this.reals, ...sources.map(loaded)]).catch(() => []);
     if (turn !== this.shown || !change) return;
-    this.paint("real", reals, ACROSS, GAP);
+    if (reals) this.paint("real", reals, this.columns, 0);
     if (!half) {
       this.paint("made", grid, ACROSS, GAP);
       this.paintChange(grid, ACROSS, GAP, change);
@@ -116,7 +117,7 @@ class Strip {
     if (!said) return;
     const means = (name) => (before ? `${mean(before[name])} → ${mean(scores[name])}` : mean(scores[name]));
     const words = { ...said, real: means("real"), made: means("made") };
-    this.where.textContent = fill(before ? this.words.half : this.words.where, words);
+    this.where.textContent = fill(before ? this.words.half : this.words.scores, words);
     for (const name of ["real", "made"]) this.rows[name].place.setAttribute("aria-label", `${this.words[name]}: ${words[name]}`);
     this.rows.change.place.setAttribute("aria-label", this.words.change);
   }
