@@ -10,7 +10,6 @@ import glob
 import os
 import re
 import shutil
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -33,7 +32,6 @@ ACTIONS = ("stop", "pause", "resume", "step", "phase", "slow", "set")
 KILLED = "its process ended without saying so (killed?); `latentlab resume` goes on"
 KEPT_REQUESTS = 100
 HALF, ASKED = "half.npz", "asked"
-ASKED_SECONDS = 10.0
 REQUEST_PATIENCE_SECONDS = 5.0
 
 
@@ -191,16 +189,6 @@ class RunFolder:
                     path.unlink()
         (self.path / HALF).unlink(missing_ok=True)
         shutil.rmtree(self.live, ignore_errors=True)
-
-    def ask_live(self) -> None:
-        """Ask the process that trains this run for its networks as they are now; it answers in live/ while somebody goes on asking."""
-        self.live.mkdir(exist_ok=True)
-        (self.live / ASKED).touch()
-
-    def is_asked_live(self) -> bool:
-        """Whether somebody asked within the last ASKED_SECONDS."""
-        asked = self.live / ASKED
-        return asked.exists() and time.time() - asked.stat().st_mtime < ASKED_SECONDS
 
     def tidy(self) -> None:
         """Remove what a killed process left half-written. Call it while holding the run's lock."""

@@ -16,7 +16,7 @@ from PIL import Image
 
 from latentlab.config import GAMES
 from latentlab.runs import checkpoints
-from latentlab.runs.folder import HALF, Lent, RunFolder
+from latentlab.runs.folder import ASKED, HALF, Lent, RunFolder
 from latentlab.runs.forms import read_arrays
 from latentlab.show.explorer.codes import sprite, widest_plane, written
 from latentlab.show.explorer.content import explorer_content
@@ -89,7 +89,8 @@ def change(gradient: NDArray[np.int8]) -> bytes:
 def networks(folder: RunFolder, after: str) -> dict[str, Any] | None:
     """The newest networks of a run for the explorer's pad; None where those of `after` are. One that trains is asked for newer."""
     if live := folder.status().get("state") in LIVE:
-        folder.ask_live()
+        folder.live.mkdir(exist_ok=True)
+        (folder.live / ASKED).touch()
     lent = Lent(folder.path) if checkpoints.listed(folder.live) else folder
     stamp = f"{checkpoints.stamp(lent.checkpoints)}"
     if stamp == after:

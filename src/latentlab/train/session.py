@@ -24,7 +24,7 @@ from latentlab.models.learner import Moment, prior_codes
 from latentlab.models.optimiser import rate_scale
 from latentlab.models.own import DRAWING, Own
 from latentlab.runs import checkpoints
-from latentlab.runs.folder import RunFolder
+from latentlab.runs.folder import ASKED, RunFolder
 from latentlab.runs.forms import read_latents
 from latentlab.show.explorer.own import network_layers, square
 from latentlab.train.monitor import Monitor
@@ -33,7 +33,7 @@ from latentlab.train.recorder import Recorder
 from latentlab.train.requests import Pace, Requests, live_fields
 
 PRIOR_IMAGES = 2_000  # training images to which an autoencoder's prior is fitted
-LEND_SECONDS = 4.0  # between two copies of the networks for pages
+LEND_SECONDS, ASKED_SECONDS = 4.0, 10.0  # between two copies of the networks for pages, and since one asked
 
 
 class Session:
@@ -181,8 +181,10 @@ class Session:
 
     def lend(self) -> None:
         """Put the networks as they are now, without what only training needs, where pages find them, while one asks for them."""
-        step, now = self.position.step, time.monotonic()
-        if now - self.last_lent >= LEND_SECONDS and self.lent_at != step and self.position.begun is None and self.folder.is_asked_live():
+        step, now, asked = self.position.step, time.monotonic(), self.folder.live / ASKED
+        if now - self.last_lent < LEND_SECONDS or self.lent_at == step or self.position.begun is not None or not asked.exists():
+            return
+        if time.time() - asked.stat().st_mtime < ASKED_SECONDS:
             tensors = {name: values for name, values in self.engine.tensors().items() if not name.startswith("adam.")}
             self.recorder.lend(step, tensors, self.state(None))
             self.last_lent, self.lent_at = now, step
