@@ -84,6 +84,8 @@ def test_kill_9_at_random_moments_loses_no_checkpoint_and_no_bit(preset: str, st
         run("resume", path)
     assert final_sha256(path) == final_sha256(straight[preset])
     assert curves(path) == curves(straight[preset])
+    kept = [{p.name: p.read_bytes() for p in (each / "moments").iterdir()} for each in (path, straight[preset])]
+    assert kept[0] == kept[1]
     run_here(capsys, "verify", path)
 
 

@@ -58,8 +58,8 @@ def test_stop_and_resume_equals_the_straight_run(name: str, stops: tuple[int, ..
     ll.resume(tmp_path / "run")
     assert final_sha256(tmp_path / "run") == final_sha256(straight[name].path)
     assert curves(tmp_path / "run") == curves(straight[name].path)
-    for kind in ("samples", "reconstructions"):
-        pictures = [{p.name: p.read_bytes() for p in (path / kind).glob("*.png")} for path in (tmp_path / "run", straight[name].path)]
+    for kind in ("samples", "reconstructions", "moments"):
+        pictures = [{p.name: p.read_bytes() for p in (path / kind).glob("step-*")} for path in (tmp_path / "run", straight[name].path)]
         assert pictures[0] == pictures[1]
 
 

@@ -13,7 +13,8 @@ from commands import metric_steps, wait_until
 from readers import Server, Tab, end_runs, served, state_of, tabs
 
 from latentlab.runs import checkpoints
-from latentlab.runs.folder import RunFolder
+from latentlab.runs.folder import HALF, RunFolder
+from latentlab.runs.forms import read_arrays
 
 pytest.importorskip("streamlit")
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -83,6 +84,25 @@ def sees_pictures(page: Any) -> None:
         expect(shown).to_be_visible()
         expect(shown).to_have_attribute("alt", re.compile(said))
         wait_until(lambda shown=shown: shown.evaluate("(image) => image.complete ? image.naturalWidth : 0") > 28)
+
+
+def sees_half(page: Any, said: str, half: dict[str, Any]) -> None:
+    """The half of a GAN's step in pictures: the mean scores before and after it, and images that are those after it."""
+    expect(page.locator(".film-strip .film-where").last).to_contain_text(said)
+    for name, place in (("real", 0), ("made", 1)):
+        row = page.locator(".film-tiles").nth(place)
+        means = [float(each) for each in re.findall(r"-?[\d.]+", str(row.get_attribute("aria-label")).replace("−", "-"))]
+        assert means == pytest.approx(half[name].mean(1).tolist(), abs=0.006)
+        assert row.locator("li").count() == 16
+    painted = (
+        page.locator(".film-tiles")
+        .nth(1)
+        .locator("canvas")
+        .first.evaluate(
+            "(canvas) => [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data].filter((_, k) => k % 4 === 0)"
+        )
+    )
+    assert painted == half["images"][1][0].ravel().tolist()
 
 
 def test_a_run_from_the_form_to_its_end(tab: Any, server: Server) -> None:
@@ -173,6 +193,40 @@ def test_a_run_from_the_form_to_its_end(tab: Any, server: Server) -> None:
     assert [row["request"]["set"] for row in rows if row.get("request", {}).get("action") == "set"] == [{"train.learning_rate": 0.0005}]
 
 
+def test_codes_and_a_drawing_follow_a_run(tab: Any, server: Server) -> None:
+    """The one slider moves the codes, too; a drawing is read by the networks as they are then, again and again, and after the end."""
+    one = tab()
+    _, folder = start(one, VAE)
+    page = one.page
+    cloud, slider, told = page.locator(".film-cloud"), page.locator(".film-slider"), page.get_by_text(re.compile(r"networks of step \d+"))
+    expect(cloud).to_have_attribute("aria-label", re.compile(r"step (?!0,)\d+"))
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(cloud).to_have_attribute("aria-label", re.compile("step 0,"))
+    drawn = "(canvas) => new Set(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).size"
+    assert cloud.evaluate(drawn) > 8
+
+    def read() -> int:
+        return int(re.sub(r"\D", "", told.inner_text()))
+
+    pad = page.locator(".explorer-sheet")
+    expect(told).to_be_visible()
+    pad.focus()
+    for key in ("Space", "Shift+ArrowDown", "Shift+ArrowDown", "Space"):
+        page.keyboard.press(key)
+    first = read()
+    wait_until(lambda: read() > first)
+    shown = page.locator("[data-read]")
+    wait_until(lambda: shown.evaluate(drawn) > 8)
+    expect(cloud).to_have_attribute("aria-label", re.compile("step 0,"))  # the reader went there
+    press(page, "Stop")
+    expect(state(page)).to_have_text(re.compile("stopped"))
+    wait_until(lambda: read() == state_of(folder)["step"])
+    slider.focus()
+    page.keyboard.press("End")
+    expect(cloud).to_have_attribute("aria-label", re.compile(f"step {folder.pictures('moments')[-1][0]:,},".replace(",", r"\W?")))
+
+
 @pytest.mark.slow
 def test_both_halves_of_a_gans_step_apart(tab: Any, server: Server) -> None:
     first, second = tab(), tab(own=True)
@@ -190,9 +244,10 @@ def test_both_halves_of_a_gans_step_apart(tab: Any, server: Server) -> None:
             expect(each.get_by_role("button", name=other, exact=True)).to_be_visible()
             told = state_of(folder)["half"]
             loss = f"{told['phase']}_loss"
-            row = each.get_by_role("row").filter(has_text=f"{told['phase'].capitalize()}’s loss").first
-            before, after = (float(row.get_by_role("cell").nth(k).inner_text().replace("−", "-")) for k in (1, 2))
+            row = each.locator(".latentlab-numbers div").filter(has_text=f"{told['phase'].capitalize()}’s loss").first
+            before, after = (float(said.replace("−", "-")) for said in row.locator("dd").inner_text().split(" → "))
             assert (before, after) == pytest.approx((told[loss], told["after"][loss]), rel=1e-3, abs=1e-6)
+            sees_half(each, f"step {at + 1}, the {half.lower()}", read_arrays(folder.path / HALF))
         wait_until(lambda done=done: list(map(step, pages)) == [at + done] * 2)
     press(pages[0], "Slow motion")
     expect(pages[1].get_by_text(re.compile(rf"Step {at + 2}, the generator"))).to_be_visible()  # phase by phase, by itself

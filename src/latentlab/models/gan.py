@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import cast
@@ -274,16 +274,17 @@ class GANLearner:
         with torch.no_grad():
             return {"real_logit": cast(Discriminator, self.networks["discriminator"].eval()).alone(self.values.seen(images), labels)}
 
-    def field(self, points: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+    def field(self, points: Tensor, real: Tensor, labels: Sequence[Tensor | None] = (None, None)) -> tuple[Tensor, Tensor]:
         """The logits on some images or points [N, H, W, C], and where the generator's loss would move each: [N], −∂L/∂x [N, C, H, W].
 
         In a paired game L is that against the mean logit of real ones. One that is judged with others stands beside copies of itself.
+        `labels` are the classes of both, [N, K], one-hot.
         """
         discriminator = cast(Discriminator, self.networks["discriminator"].eval())
         x = self.values.seen(points).detach().requires_grad_()
-        logits = discriminator.alone(x)
+        logits = discriminator.alone(x, labels[0])
         with torch.no_grad():
-            real_logit = discriminator.alone(self.values.seen(real)).mean()
+            real_logit = discriminator.alone(self.values.seen(real), labels[1]).mean()
         loss = self.game.generator(logits, real_logit).sum()
         (gradient,) = torch.autograd.grad(loss, x)
         return logits.detach(), -gradient
@@ -292,5 +293,6 @@ class GANLearner:
         return z
 
     @torch.no_grad()
-    def decode(self, z: Tensor) -> Tensor:
-        return self.values.held(self.values.mean(self.average.sampler()(z)))
+    def decode(self, z: Tensor, averaged: bool = True) -> Tensor:
+        network = self.average.sampler() if averaged else self.networks["generator"].eval()
+        return self.values.held(self.values.mean(network(z)))

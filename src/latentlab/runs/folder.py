@@ -1,7 +1,7 @@
 """The run folder: the interface between what trains and what shows. No torch here.
 
-Layout (see `RunFolder`): config.json, environment.json, status.json, lock, metrics.jsonl, samples/, reconstructions/,
-checkpoints/, latents.npz, thumbnails.png, scores.json, figures/, control.json.
+Layout (see `RunFolder`): config.json, environment.json, status.json, lock, metrics.jsonl, samples/, reconstructions/, moments/,
+checkpoints/, live/, latents.npz, thumbnails.png, scores.json, figures/, control.json.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 ACTIONS = ("stop", "pause", "resume", "step", "phase", "slow", "set")
 KILLED = "its process ended without saying so (killed?); `latentlab resume` goes on"
 KEPT_REQUESTS = 100
+HALF, ASKED = "half.npz", "asked"
 REQUEST_PATIENCE_SECONDS = 5.0
 
 
@@ -51,6 +52,14 @@ class RunFolder:
     @property
     def reconstructions(self) -> Path:
         return self.path / "reconstructions"
+
+    @property
+    def moments(self) -> Path:
+        return self.path / "moments"
+
+    @property
+    def live(self) -> Path:
+        return self.path / "live"
 
     @property
     def figures(self) -> Path:
@@ -168,16 +177,18 @@ class RunFolder:
             replace_text(self.metrics_file, lines(kept, 0)[0])
 
     def pictures(self, kind: str) -> list[tuple[int, Path]]:
-        """The (step, file) of each picture in "samples" or "reconstructions", in order."""
-        named = ((re.fullmatch(r"step-(\d{8})\.png", path.name), path) for path in (self.path / kind).glob("step-*.png"))
+        """The (step, file) of each picture in "samples" or "reconstructions", or of each record in "moments", in order."""
+        named = ((re.fullmatch(r"step-(\d{8})\.(?:png|npz)", path.name), path) for path in (self.path / kind).glob("step-*"))
         return sorted((int(match[1]), path) for match, path in named if match)
 
     def forget_pictures(self, step: int) -> None:
-        """Remove pictures of later steps than `step`: the resumed run draws them again."""
-        for kind in ("samples", "reconstructions"):
+        """Remove pictures of later steps than `step`, which the resumed run draws again, and what was lent to pages."""
+        for kind in ("samples", "reconstructions", "moments"):
             for drawn, path in self.pictures(kind):
                 if drawn > step:
                     path.unlink()
+        (self.path / HALF).unlink(missing_ok=True)
+        shutil.rmtree(self.live, ignore_errors=True)
 
     def tidy(self) -> None:
         """Remove what a killed process left half-written. Call it while holding the run's lock."""
@@ -239,6 +250,14 @@ class RunFolder:
         newest = read_json_or_nothing(self.path / "status.json").get("taken")
         taken = next((n for n, request in enumerate(requests, 1) if request.get("id") == newest), 0) if newest else 0
         return requests[max(0, min(taken, len(requests) + 1 - KEPT_REQUESTS)) :]
+
+
+class Lent(RunFolder):
+    """A run that trains, with the networks that it lends to pages as its checkpoints."""
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.live
 
 
 def open_folder(path: str | Path) -> RunFolder:

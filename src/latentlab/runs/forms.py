@@ -101,10 +101,7 @@ def read_latents(folder: Path) -> dict[str, NDArray[Any]] | None:
 
     kinds = {"mean": np.float64, "std": np.float64, "label": np.int64, "index": np.int64}
     try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            if any(item.compress_type != zipfile.ZIP_STORED for item in file.zip.infolist()):
-                raise damaged(path, "it is compressed, as no run writes it: unpacked it could fill the memory")
-            arrays = {name: file[name].astype(kind) for name, kind in kinds.items() if name in file.files}
+        arrays = {name: values.astype(kinds[name]) for name, values in _arrays(path).items() if name in kinds}
         count, size = arrays["mean"].shape
         expected = {"mean": (count, size), "std": (count, size), "label": (count,), "index": (count,)}
         wrong = [name for name in (*arrays, "index") if name not in arrays or arrays[name].shape != expected[name]]
@@ -115,6 +112,23 @@ def read_latents(folder: Path) -> dict[str, NDArray[Any]] | None:
     if wrong:
         raise damaged(path, f"its array {wrong[0]} is missing or of another shape")
     return arrays
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a .npz file of a run, but for latents.npz. Raises Damaged."""
+    try:
+        return _arrays(path)
+    except Damaged:
+        raise
+    except Exception as error:  # as above
+        raise Damaged(f"{path} is damaged ({type(error).__name__}). Delete it to go without.") from None
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+        if any(item.compress_type != zipfile.ZIP_STORED for item in file.zip.infolist()):
+            raise damaged(path, "it is compressed, as no run writes it: unpacked it could fill the memory")
+        return {name: file[name] for name in file.files}
 
 
 def damaged(path: Path, why: str) -> Damaged:

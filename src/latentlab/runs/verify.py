@@ -15,8 +15,8 @@ from latentlab.config.sources import of_points
 from latentlab.runs import checkpoints
 from latentlab.runs.checkpoints import folder_name
 from latentlab.runs.code import FOLDER, PLANE, RECORD, kept
-from latentlab.runs.folder import RunFolder
-from latentlab.runs.forms import read_latents, read_record
+from latentlab.runs.folder import HALF, RunFolder
+from latentlab.runs.forms import read_arrays, read_latents, read_record
 
 
 def check_run(folder: RunFolder) -> Iterator[tuple[Path, str | None]]:
@@ -37,7 +37,7 @@ def check_run(folder: RunFolder) -> Iterator[tuple[Path, str | None]]:
     checks |= {path: _picture if path.suffix == ".png" else _codes for path in _expected(folder)}
     checks |= {path: _picture for path in sorted(run.rglob("*.png")) if not path.name.startswith(".")}
     checks |= {path: _codes for path in [run / "latents.npz"] if path.exists()}
-    checks |= {path: _arrays for path in [run / PLANE] if path.exists()}
+    checks |= {path: read_arrays for path in [run / PLANE, run / HALF, *(path for _, path in folder.pictures("moments"))] if path.exists()}
     checks |= {run / FOLDER / RECORD: lambda path: kept(run)} if _has_own(folder) else {}
     for path, check in checks.items():
         try:
@@ -122,12 +122,6 @@ def _has_own(folder: RunFolder) -> bool:
         return bool(folder.config().own)
     except LabError:  # told of that file
         return False
-
-
-def _arrays(path: Path) -> None:
-    with np.load(path, allow_pickle=False) as file:
-        for name in file.files:
-            file[name]
 
 
 def _picture(path: Path) -> None:

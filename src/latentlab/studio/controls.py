@@ -12,9 +12,10 @@ from latentlab.show.charts.curves import METRICS
 from latentlab.show.charts.payload import capital
 from latentlab.studio.actions import resume, stop, way_out
 from latentlab.studio.form import all_fields, widget
+from latentlab.studio.frame import numbered
 from latentlab.studio.library import here
 from latentlab.studio.overview import Overview
-from latentlab.studio.state import attempt, lang, plain, say, say_refused, shown, spoken, told
+from latentlab.studio.state import attempt, lang, plain, say, say_refused, shown, told
 
 PHASES = ("discriminator", "generator", "encoder", "decoder", "elbo", "reconstruction", "step")  # of a step, or what a whole one is called
 
@@ -89,7 +90,7 @@ def _ask(name: str, action: str, settings: dict[str, float] | None = None) -> No
 
 
 def _phase(run: Overview) -> None:
-    """What the last phase of a step did, in numbers before and after it."""
+    """What the last phase of a step did, in numbers before and after it, on one line."""
     done = run.status.get("half")
     if not isinstance(done, dict):
         return
@@ -97,16 +98,13 @@ def _phase(run: Overview) -> None:
     rows = [(key, value, after.get(key)) for key, value in done.items() if key not in ("phase", "step", "after")]
     phase = say(f"studio.phase.{done['phase']}") if done.get("phase") in PHASES else "?"
     said = say("studio.control.half", step=plain(str(done.get("step", "?"))), phase=phase)
-    columns = [say(f"studio.control.half.{column}") for column in ("what", "before", "after")]
-    lines = [f"| {' | '.join(columns)} |", "|:--|--:|--:|"]
-    lines += [f"| {_quantity(key)} | {_written(before)} | {_written(after)} |" for key, before, after in rows]
-    with st.container(border=True):
-        st.markdown(f"**{said}**\n\n" + "\n".join(lines))
+    values = ((_quantity(key), " → ".join(map(_written, (was,) if now is None else (was, now)))) for key, was, now in rows)
+    numbered([(said, ""), *values])
 
 
 def _quantity(key: str) -> str:
     """A quantity in words, where there are some."""
-    return plain(capital(spoken(Phrase(METRICS[key].name))) if key in METRICS else key)
+    return capital(Phrase(METRICS[key].name).say(lang())) if key in METRICS else key
 
 
 def _written(value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, partial, wraps
 from html import escape
 from typing import Any
@@ -99,6 +99,12 @@ def _language() -> None:
 def announce(words: str) -> None:
     """Words for a screen reader, spoken when they change."""
     _spoken("said")(data=words, key="said", height="content")
+
+
+def numbered(values: Iterable[tuple[str, str]]) -> None:
+    """Names and values on one line."""
+    rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in values)
+    st.html(f'<dl class="latentlab-numbers">{rows}</dl>')
 
 
 def waits(words: str) -> None:

@@ -21,6 +21,7 @@ from latentlab.base.texts import Phrase, number
 from latentlab.runs.diagnosis import Diagnosis
 from latentlab.runs.diagnosis.sight import facts_of
 from latentlab.runs.folder import RunFolder
+from latentlab.show import bundle
 from latentlab.show import charts as live_charts
 from latentlab.show import explorer as live_explorer
 from latentlab.show.charts.columns import Columns
@@ -31,6 +32,10 @@ from latentlab.studio.library import here
 from latentlab.studio.overview import overview
 from latentlab.studio.state import lang, plain, say, spoken
 
+MARKS = {"mark": "marks.js", "pushedApart": "marks.js", "coloursAt": "palette.js"}
+SAID = ("codes", "alt", "where", "judged", "real", "made", "change", "scores", "half")  # beside a run's pictures
+FILLED = {name: f"{{{name}}}" for name in ("step", "count", "phase", "real", "made")}  # by the page
+
 
 def _draw(name: str, key: str, data: dict[str, Any]) -> None:
     """Draw a component. Two underscores mean something to Streamlit in its key, and a run's name may hold them."""
@@ -40,10 +45,13 @@ def _draw(name: str, key: str, data: dict[str, Any]) -> None:
 @cache
 def _component(name: str) -> Callable[..., Any]:
     """A component of the page, registered once."""
-    if name == "explorer":
+    if name in ("explorer", "draw"):
         script, style = live_explorer.module(), live_explorer.style() + live_explorer.themes() + static("explorer-host.css")
     else:
         script, style = live_charts.module(), live_charts.host_style() + ".latentlab-place { --chart-sans: var(--st-font); }\n"
+    if name == "film":
+        script, style = script + bundle.module(live_explorer.folder(), MARKS, "latentlabMarks"), style + static("film.css")
+        script += static("cloud.js") + static("strip.js")
     made: Callable[..., Any] = st.components.v2.component(
         f"latentlab_{name}", css=style, js=script + static("host.js") + static(f"{name}.js")
     )
@@ -75,11 +83,11 @@ def _pictures(panel: Pictures) -> None:
     st.caption(spoken(panel.summary))
 
 
-def film(names: Sequence[str], kinds: Sequence[Kept], key: str, by_kind: bool = False) -> None:
+def film(names: Sequence[str], kinds: Sequence[Kept], key: str, by_kind: bool = False, judged: bool | None = None) -> None:
     """Every sample grid ("samples"), reconstruction or both of runs under one step slider, with play and arrow keys.
 
-    Each stands under its run's name, `by_kind` under what it is.
-    Raises LabError for a name that there is not.
+    Each stands under its run's name, `by_kind` under what it is. With `judged` the one run is followed while it trains, its codes (False)
+    or the discriminator's scores (True) beside its pictures. Raises LabError for a name that there is not.
     """
     reels = []
     for name in names:
@@ -87,7 +95,18 @@ def film(names: Sequence[str], kinds: Sequence[Kept], key: str, by_kind: bool = 
         for kind in kinds if run.config is not None else ():
             made = reel(run.folder, watched(run.folder).columns, f"{kind}/{name}", Phrase("page.verbatim", {"words": name}), run.kind, kind)
             reels.append(made._replace(label=Phrase(f"studio.watch.{kind}")) if by_kind else made)
-    _draw("film", key, film_data(reels, lang()))
+    data = film_data(reels, lang())
+    if judged is not None:
+        said = {part: say(f"studio.beside.{part}", **FILLED) for part in SAID}
+        said |= {phase: say(f"studio.phase.{phase}") for phase in ("discriminator", "generator", "step")}
+        data["now"] = {"address": "/lab/now?" + urlencode({"run": names[0]}), "judged": judged, "words": said}
+    _draw("film", key, data)
+
+
+def pad(name: str, key: str) -> None:
+    """A pad to draw on, read by the newest networks of a run."""
+    words = {"address": "/lab/networks?" + urlencode({"run": name}), "words": explorer_words(lang()), "lang": lang()}
+    _draw("draw", f"{key}:{lang()}", words | {"told": say("studio.beside.drawn", step="{step}")})
 
 
 def explorer(names: Sequence[str], key: str) -> None:

@@ -1,6 +1,9 @@
 """The requests of the browser: what every one passes before the page sees it, and what the page's components fetch by themselves.
 
-/lab/picture/KIND/STEP?run=NAME           a sample grid or reconstructions of a step, as the run folder holds it
+/lab/picture/KIND/STEP?run=NAME           a sample grid or reconstructions of a step, as the run folder holds it; of a GAN also
+                                          where its generated images should change
+/lab/now?run=NAME&after=STAMP             what there is of a run; nothing (204) where that is what the stamp stands for
+/lab/networks?run=NAME&after=STAMP        its newest encoder and decoder, likewise
 /lab/explorer?run=NAME&run=NAME…          the content of the live explorer for these runs
 
 So no picture travels through a rerun of the page. Streamlit checks the Host header of its own channel only, so that a page of
@@ -18,10 +21,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect, WebSocketDisconnected
@@ -29,7 +33,9 @@ from starlette.websockets import WebSocketDisconnect, WebSocketDisconnected
 from latentlab.base.errors import LabError, refusal
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
+from latentlab.runs.forms import read_arrays
 from latentlab.show.explorer.content import explorer_content
+from latentlab.studio import moments
 from latentlab.studio.library import READER, Library, here, without_paths
 
 COOKIE = "latentlab_token"
@@ -136,19 +142,20 @@ def _with_headers(send: Send) -> Send:
 
 # What the page's components fetch.
 
-KINDS = ("samples", "reconstructions")
+KINDS = ("samples", "reconstructions", "change")
+FRESH = {"Cache-Control": "private, no-cache"}
 MOST_RUNS = 8  # in one explorer
 
 Answer = Callable[[Request], Response]
 
 
 def in_plain_text(answer: Answer) -> Answer:
-    """A LabError becomes a one-line answer of status 404, as plain text."""
+    """A LabError becomes a one-line answer of status 404, as plain text; so does a file that a run has just taken away."""
 
     def answered(asked: Request) -> Response:
         try:
             return answer(asked)
-        except LabError as error:
+        except (LabError, FileNotFoundError) as error:
             return PlainTextResponse(without_paths(str(error)), 404)
 
     return answered
@@ -160,10 +167,23 @@ def picture(asked: Request) -> Response:
     kind, step = asked.path_params["kind"], asked.path_params["step"]
     if kind not in KINDS or not re.fullmatch(r"\d{1,8}", step):
         raise refusal("a picture", "samples or reconstructions of a step", f"{kind}/{step}")
-    path = here().open(asked.query_params.get("run", "")).path / kind / f"step-{int(step):08d}.png"
+    run, name = here().open(asked.query_params.get("run", "")), f"step-{int(step):08d}"
+    path = run.moments / f"{name}.npz" if kind == "change" else run.path / kind / f"{name}.png"
     if not path.is_file():
         raise refusal("a step", "one that has a picture", int(step))
-    return FileResponse(path, media_type="image/png", headers={"Cache-Control": "private, no-cache"})
+    if kind == "change":
+        return Response(moments.change(read_arrays(path)["gradient"]), media_type="image/png", headers=FRESH)
+    return FileResponse(path, media_type="image/png", headers=FRESH)
+
+
+def renewed(tell: Callable[[RunFolder, str], dict[str, Any] | None]) -> Answer:
+    """An answer as JSON, or 204 where a page has the newest already."""
+
+    def answered(asked: Request) -> Response:
+        told = tell(here().open(asked.query_params.get("run", "")), asked.query_params.get("after", ""))
+        return Response(status_code=204) if told is None else JSONResponse(told, headers=FRESH)
+
+    return in_plain_text(answered)
 
 
 @in_plain_text
@@ -172,11 +192,13 @@ def explorer(asked: Request) -> Response:
     names = asked.query_params.getlist("run")
     if not 1 <= len(names) <= MOST_RUNS:
         raise refusal("runs to explore", f"1 to {MOST_RUNS} names", len(names))
-    return Response(explorer_text(here(), tuple(names)), media_type="application/json", headers={"Cache-Control": "private, no-cache"})
+    return Response(explorer_text(here(), tuple(names)), media_type="application/json", headers=FRESH)
 
 
 ROUTES = [
     Route("/lab/picture/{kind}/{step}", picture),
+    Route("/lab/now", renewed(moments.now)),
+    Route("/lab/networks", renewed(moments.networks)),
     Route("/lab/explorer", explorer),
 ]
 

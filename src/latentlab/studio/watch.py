@@ -4,7 +4,6 @@ because all of it stands in the run's folder.
 
 from __future__ import annotations
 
-from html import escape
 from typing import Literal
 
 import streamlit as st
@@ -19,7 +18,7 @@ from latentlab.show.figures.records import objective
 from latentlab.studio import parts, tasks
 from latentlab.studio.actions import way_out
 from latentlab.studio.controls import controls, stopping
-from latentlab.studio.frame import announce, in_one_line, link, waits
+from latentlab.studio.frame import announce, in_one_line, link, numbered, waits
 from latentlab.studio.library import here, without_paths
 from latentlab.studio.overview import Gone, Overview, State, overview
 from latentlab.studio.parts import watched
@@ -59,13 +58,16 @@ def draw(name: str) -> None:
             st.query_params.from_dict(params())
             st.rerun()
     pace, live = pace_of(run), run.live
-    head, stage, curves = st.container(), st.container(), st.container()
+    head, stage, pad, curves = st.container(), st.container(), st.container(), st.container()
     # Only the head redraws the page, and only when the pace is another: fragments that all did it would meet each other
     # half-way, and the browser would be told of parts that it has not got yet.
     with head:
         st.fragment(in_one_line(_head), run_every=TICK_SECONDS[pace])(name, pace)
     with stage:
         st.fragment(in_one_line(_stage), run_every=SLOWER_SECONDS if live else None)(name)
+    if run.config is not None and run.config.family != "gan" and not of_points(run.config.data.spec):
+        with pad:
+            parts.pad(name, f"watch:{name}:pad")
     with curves:
         st.fragment(in_one_line(_curves), run_every=SLOWER_SECONDS if live else None)(name)
 
@@ -164,8 +166,7 @@ def _numbers(run: Overview, speed: float | None) -> None:
     if run.live:
         values.append((say("studio.watch.speed"), "–" if speed is None else significant(speed, lang(), 3)))
         values.append((say("studio.watch.left"), "–" if left is None else duration(left, lang())))
-    rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in values)
-    st.html(f'<dl class="latentlab-numbers">{rows}</dl>')
+    numbered(values)
 
 
 def progress(run: Overview) -> tuple[float, float]:
@@ -204,10 +205,11 @@ def _stage(name: str) -> None:
     main = panels_of(run)[:1]
     if not kinds and not main:
         return
-    columns = st.columns([len(kinds), 1.2] if kinds and main else 1)
+    judged = run.config.family == "gan" if run.folder.pictures("moments") else None
+    columns = st.columns([len(kinds) + (judged is not None), 1.2] if kinds and main else 1)
     if kinds:
         with columns[0]:
-            parts.film([name], kinds, key=f"watch:{name}:film", by_kind=True)
+            parts.film([name], kinds, key=f"watch:{name}:film", by_kind=True, judged=judged)
             for kind in kinds if of_points(run.config.data.spec) else ():
                 st.caption(say("viewer.intro.points" if kind == "samples" else "reconstructions.intro.points"))
     for panel in main:

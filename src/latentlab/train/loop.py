@@ -7,6 +7,7 @@ checkpoint, the first time as after a kill -9: there is one path, not one for ne
 from __future__ import annotations
 
 import math
+import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +22,7 @@ from latentlab.models.own import blamed
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
 from latentlab.train.events import Diagnosed, Ended, Event, Logged, Paced, Phased, Pictured, Saved, Started, Stepped, Warned
+from latentlab.train.monitor import JUDGED
 from latentlab.train.position import finish as finished
 from latentlab.train.session import Session, evaluation_images
 
@@ -88,6 +90,7 @@ def turns(session: Session, should_stop: Callable[[], bool], draw: Callable[[Run
     while not session.is_done():
         asked, paced = obey(session)
         yield paced
+        session.lend()
         if asked == "stop" or should_stop():
             state = "stopped"
             break
@@ -148,11 +151,14 @@ def stepwise(session: Session, whole_step: bool) -> Iterator[Event]:
     """The next phase alone, or with `whole_step` those left of the step, each with the losses before and after it."""
     begun, engine = session.begin(), session.engine
     while begun.phases:
+        seen = session.monitor.half()
         losses = numbers(begun.next_phase(engine))
         phase = str(begun.done)
         losses_after = numbers(engine.after_phase(phase, begun.batch, begun.moment))
         phased = Phased(begun.moment.step + 1, phase, losses | {"after": losses_after})
         session.pace.last_phase = {"phase": phase, "step": phased.step} | phased.values
+        if seen is not None and (now := session.monitor.half()) is not None:
+            session.recorder.half(phased.step, phase, seen, now)
         yield phased
         if not whole_step:
             break
@@ -211,6 +217,7 @@ def finish(session: Session, state: str, draw: Callable[[RunFolder], object]) ->
     if state == "finished" and (plane := session.plane()) is not None:
         session.recorder.plane(session.monitor.decode, plane)
     session.recorder.close()
+    shutil.rmtree(folder.live, ignore_errors=True)  # the checkpoint is as new
     if state == "finished":
         session.recorder.attempt("the figures", lambda: draw(folder))
     session.write_status(state, session.why_early() if state == "finished" else "", None if sampled is None else {"sampled": sampled})
@@ -223,9 +230,14 @@ def picture(session: Session) -> Event:
     if is_point(session.data.shape):
         first, *others = recorder.scatter(at, *monitor.scatter())
         return Pictured(at, first, others[0] if others else None)
-    samples = recorder.samples(at, monitor.samples(session.config.train.sample_count))
-    encoded = session.config.family != "gan"
-    return Pictured(at, samples, recorder.reconstructions(at, *monitor.reconstructions()) if encoded else None)
+    made = monitor.samples(session.config.train.sample_count)
+    samples = recorder.samples(at, made)
+    if session.config.family == "gan":
+        recorder.moment(at, monitor.judged(made) | ({} if at else {"images": monitor.data.val.take(slice(JUDGED))}))
+        return Pictured(at, samples, None)
+    codes = monitor.codes()
+    recorder.moment(at, codes)
+    return Pictured(at, samples, recorder.reconstructions(at, *monitor.reconstructions(codes)))
 
 
 def evaluate(session: Session) -> Event:

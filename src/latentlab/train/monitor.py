@@ -8,13 +8,14 @@ images, is the place for results.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from latentlab.base.images import Images, as_points, is_point
+from latentlab.base.seeding import latents
 from latentlab.config.networks import classes_of
 from latentlab.config.parts import GANTrain, VAETrain
 from latentlab.config.schema import Config
@@ -28,16 +29,18 @@ from latentlab.measure.metrics.manifold import manifold
 from latentlab.measure.metrics.pixels import mean_pair_distance
 from latentlab.measure.points import PUBLISHED, watched
 from latentlab.measure.quality import expected_shares
-from latentlab.models.engine import Engine, one_hot
+from latentlab.models.engine import Arrays, Engine, one_hot
 from latentlab.models.gan import GANLearner
 from latentlab.models.learner import Floats, Learner, decode, draw, encode
-from latentlab.models.sampling import of_classes
+from latentlab.models.sampling import drawn_classes, of_classes
 from latentlab.runs.diagnosis import Diagnosis, Finding
 from latentlab.runs.diagnosis.sight import facts_of
 from latentlab.show.figures import style
 from latentlab.show.figures.plane import ARROWS, MESH, Box, Field, box_of, mesh, pairs_png, plane_png
 
 SHOWN = 32  # held-out images whose reconstructions are kept
+FOLLOWED, FOLLOWED_NUMBERS = 256, 16_384  # held-out images whose codes are kept at each step, and most numbers of their means
+JUDGED, CHANGED = 16, 8  # real images and generated ones whose scores are kept, and of how many the gradient
 HELD_OUT_BATCH = 500
 CODED = 1_000  # val images whose codes are looked at
 PAIRED = 256  # images whose pairs are compared pixel by pixel
@@ -81,11 +84,41 @@ class Monitor:
         """Codes [N, Z] to images uint8 [N, H, W, C]."""
         return decode(self.learner, codes, self.device)
 
-    def reconstructions(self) -> tuple[Images, Images]:
-        """The same held-out images at every step, and what becomes of them: uint8 [N, H, W, C]."""
-        shown, labels = self.data.val.take(slice(SHOWN)), _first(self.data.val.labels, SHOWN)
-        codes = of_classes(self.encode(shown, labels)[0], labels, self.learner.classes)
-        return shown, decode(self.learner, codes, self.device)
+    def codes(self) -> Arrays:
+        """Codes of the same held-out images at every step: mean [N, Z], of a VAE std [N, Z], and label [N] where they have some."""
+        count = max(SHOWN, min(FOLLOWED, FOLLOWED_NUMBERS // self.config.model.latent_dim))
+        labels = _first(self.data.val.labels, count)
+        mean, std = self.encode(self.data.val.take(slice(count)), labels)
+        return {"mean": mean} | ({} if std is None else {"std": std}) | ({} if labels is None else {"label": labels})
+
+    def reconstructions(self, codes: Arrays) -> tuple[Images, Images]:
+        """The same held-out images at every step, and what becomes of them: uint8 [N, H, W, C]. `codes` are theirs."""
+        z = of_classes(codes["mean"][:SHOWN], _first(codes.get("label"), SHOWN), self.learner.classes)
+        return self.data.val.take(slice(SHOWN)), decode(self.learner, z, self.device)
+
+    def judged(self, made: Images) -> Arrays:
+        """How a GAN's discriminator sees the same val images at every step and the first of `samples`: their logits, real and made [J].
+
+        And gradient [G, H, W, C], −∂L/∂x of the generator's loss at the first of these, in 255 steps of its largest size.
+        """
+        learner, seed, images = cast(GANLearner, self.learner), self.config.train.seed, (made[:JUDGED], self.data.val.take(slice(JUDGED)))
+        classes = drawn_classes(len(images[0]), seed, self.class_shares), _first(self.data.val.labels, JUDGED)
+        labels = [one_hot(each, learner.classes, self.device) if learner.classes and each is not None else None for each in classes]
+        x, real = (torch.from_numpy(each).to(self.device) for each in images)
+        logits, moves = learner.field(x, real, labels)
+        known = learner.held_out(real, seed, 0, labels[1])["real_logit"]
+        steps = (127 * moves[:CHANGED] / moves[:CHANGED].abs().max().clamp_min(1e-30)).nan_to_num().round().permute(0, 2, 3, 1)
+        return {"real": known.cpu().numpy(), "made": logits.cpu().numpy(), "gradient": steps.to(torch.int8).cpu().numpy()}
+
+    def half(self) -> Arrays | None:
+        """As `judged`, with images [J, H, W, C] of the generator as it trains, not of its average; None but for a GAN of images."""
+        learner, size, seed = self.learner, self.config.model.latent_dim, self.config.train.seed
+        if not isinstance(learner, GANLearner) or is_point(self.data.shape):
+            return None
+        z = of_classes(latents(JUDGED, size, seed), drawn_classes(JUDGED, seed, self.class_shares), learner.classes)
+        made = learner.decode(torch.from_numpy(z).to(self.device), averaged=False).cpu().numpy()
+        learner.networks["generator"].train()  # as it was
+        return self.judged(made) | {"images": made}
 
     def scatter(self) -> tuple[bytes, bytes | None]:
         """Pictures of points: generated ones of the same z at every step among real ones, and held-out ones with what becomes of them."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -21,14 +22,17 @@ from latentlab.base.files import is_full, replace_bytes, replace_with
 from latentlab.base.images import Images, grid, interleave, is_point, save_png
 from latentlab.base.jsonl import lines
 from latentlab.data import Data
+from latentlab.models.engine import Arrays
 from latentlab.runs import checkpoints
 from latentlab.runs.code import PLANE
-from latentlab.runs.folder import RunFolder
+from latentlab.runs.folder import HALF, RunFolder
 from latentlab.show.explorer.own import SIDE
 
 LATENTS = 10_000  # held-out images in latents.npz
 SHEET_PIXELS = LATENTS * 128**2  # of their thumbnails: fewer images where they are larger
 COLUMNS = 8
+MOMENTS = 256  # at so many every second stays
+LENT = 2  # in live/: a page may still read the one before
 
 
 class Recorder:
@@ -102,6 +106,37 @@ class Recorder:
         self.attempt("a picture", lambda: write(path))
         return path
 
+    def moment(self, step: int, arrays: Arrays) -> None:
+        """Keep codes or scores of a step. Which stay depends on the steps of sample grids alone: a resumed run keeps the same."""
+        narrow = {"mean": np.float16, "std": np.float16, "label": np.int32}
+        kept = {name: values.astype(narrow.get(name, values.dtype)) for name, values in arrays.items()}
+        self._arrays("a moment", self.folder.moments / f"step-{step:08d}.npz", kept)
+        steps = [drawn for drawn, _ in self.folder.pictures("samples")]
+        stay = {step, *steps[:: 1 << (len(steps) // MOMENTS).bit_length()]}
+        for drawn, path in self.folder.pictures("moments"):
+            if drawn not in stay:
+                path.unlink()
+
+    def half(self, step: int, phase: str, before: Arrays, after: Arrays) -> None:
+        """Keep what a GAN's half of a step changed: the gradient is what the newest discriminator asks of the images before."""
+        both = {name: np.stack([before[name], after[name]]) for name in ("real", "made", "images")}
+        gradient = (after if phase == "discriminator" else before)["gradient"]
+        about = {"step": np.array(step), "phase": np.array(phase), "gradient": gradient}
+        self._arrays("a half step", self.folder.path / HALF, about | both)
+
+    def lend(self, step: int, tensors: Arrays, state: dict[str, Any]) -> None:
+        """Put networks into live/, for pages."""
+        self.attempt("networks for a page", lambda: checkpoints.save(self.folder.live, step, tensors, state))
+        for path in checkpoints.listed(self.folder.live)[:-LENT]:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _arrays(self, what: str, path: Path, arrays: dict[str, Any]) -> None:
+        def write(beside: Path) -> None:
+            with open(beside, "wb") as file:
+                np.savez(file, **arrays)
+
+        self.attempt(what, lambda: replace_with(path, write))
+
     def checkpoint(self, step: int, tensors: dict[str, Any], state: dict[str, Any], best: int | None) -> bool:
         """Save, then prune; the old ones stay until the new one is whole. False when the disk is full."""
         kept = self.attempt("the checkpoint", lambda: checkpoints.save(self.folder.checkpoints, step, tensors, state))
@@ -119,12 +154,7 @@ class Recorder:
         ends = np.linspace(-1, 1, SIDE)
         places = np.array([(along, up) for up in ends[::-1] for along in ends])  # [SIDE², 2]
         codes = (arrays["origin"] + places @ arrays["axes"]).astype(np.float32)
-
-        def write(path: Path) -> None:
-            with open(path, "wb") as file:
-                np.savez(file, images=decode(codes), **arrays)  # type: ignore[arg-type]
-
-        self.attempt(PLANE, lambda: replace_with(self.folder.path / PLANE, write))
+        self._arrays(PLANE, self.folder.path / PLANE, {"images": decode(codes), **arrays})
 
     def latents(self, data: Data, encode: Callable[..., tuple[Any, Any]]) -> None:
         """Write latents.npz (mean, std, label, index of up to 10,000 test images) and their thumbnails, one sheet; points have none."""
@@ -134,12 +164,7 @@ class Recorder:
         arrays = {"mean": mean, "index": data.test.indices[kept]}
         arrays |= {} if std is None else {"std": std}
         arrays |= {} if labels is None else {"label": labels[kept]}
-
-        def write(path: Path) -> None:
-            with open(path, "wb") as file:
-                np.savez(file, **arrays)
-
-        self.attempt("latents.npz", lambda: replace_with(self.folder.path / "latents.npz", write))
+        self._arrays("latents.npz", self.folder.path / "latents.npz", arrays)
         if is_point(images.shape[1:]):
             return
         sheet = grid(images, math.ceil(math.sqrt(len(images))), gap=0)

@@ -24,7 +24,7 @@ from latentlab.models.learner import Moment, prior_codes
 from latentlab.models.optimiser import rate_scale
 from latentlab.models.own import DRAWING, Own
 from latentlab.runs import checkpoints
-from latentlab.runs.folder import RunFolder
+from latentlab.runs.folder import ASKED, RunFolder
 from latentlab.runs.forms import read_latents
 from latentlab.show.explorer.own import network_layers, square
 from latentlab.train.monitor import Monitor
@@ -33,6 +33,7 @@ from latentlab.train.recorder import Recorder
 from latentlab.train.requests import Pace, Requests, live_fields
 
 PRIOR_IMAGES = 2_000  # training images to which an autoencoder's prior is fitted
+LEND_SECONDS, ASKED_SECONDS = 4.0, 10.0  # between two copies of the networks for pages, and since one asked
 
 
 class Session:
@@ -51,6 +52,7 @@ class Session:
         self.evaluated_at = self.saved_at = -1
         self.val_loss: float | None = None  # of the last evaluation
         self.last_checkpoint = self.last_status = time.monotonic()
+        self.last_lent, self.lent_at = -math.inf, -1
 
     def moved(self, folder: RunFolder) -> None:
         """The run lies there now."""
@@ -176,6 +178,16 @@ class Session:
             return False
         self.saved_at = p.step
         return True
+
+    def lend(self) -> None:
+        """Put the networks as they are now, without what only training needs, where pages find them, while one asks for them."""
+        step, now, asked = self.position.step, time.monotonic(), self.folder.live / ASKED
+        if now - self.last_lent < LEND_SECONDS or self.lent_at == step or self.position.begun is not None or not asked.exists():
+            return
+        if time.time() - asked.stat().st_mtime < ASKED_SECONDS:
+            tensors = {name: values for name, values in self.engine.tensors().items() if not name.startswith("adam.")}
+            self.recorder.lend(step, tensors, self.state(None))
+            self.last_lent, self.lent_at = now, step
 
     def restore(self, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         """Go back to a checkpoint, and to what the run's metrics say of that step. LabError for another configuration's, Damaged."""

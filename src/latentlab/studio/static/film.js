@@ -1,11 +1,44 @@
 
+/** The pictures of runs. With `data.now` those of one run, followed while it trains, and what else there is of each step beside them. */
+class Filmed {
+  constructor(place, data) {
+    const source = (name, step) => {
+      const [kind, ...run] = name.split("/");
+      return `/lab/picture/${kind}/${step}?run=${encodeURIComponent(run.join("/"))}`;
+    };
+    const beside = data.now && ((list) => (this.beside = new (data.now.judged ? Strip : Cloud)(list, data.now, data.lang)));
+    this.film = film(place, data, { source, beside });
+    this.leave = data.now && follow(() => data.now.address, (told) => this.take(told));
+  }
+
+  /** What the run has now; the seconds until it is asked again. */
+  take(told) {
+    this.kept = told.steps;
+    this.beside.take(told);
+    this.show();
+    return told.seconds;
+  }
+
+  update(data) {
+    this.data = data;
+    this.beside?.reword(data.now, data.lang);
+    this.show();
+  }
+
+  show() {
+    const runs = this.data.runs.map((run) => ({ ...run, steps: this.kept?.[run.name.split("/")[0]] ?? run.steps }));
+    this.film.update({ ...this.data, runs });
+  }
+
+  destroy() {
+    this.leave?.();
+    this.film.destroy();
+  }
+}
+
 export default function ({ parentElement, data }) {
   const place = placeOf(parentElement, "chart");
-  const source = (name, step) => {
-    const [kind, ...run] = name.split("/");
-    return `/lab/picture/${kind}/${step}?run=${encodeURIComponent(run.join("/"))}`;
-  };
-  const [handle, goes] = once(parentElement, place, () => film(place, data, { source }));
-  handle.update(data);
+  const [filmed, goes] = once(parentElement, place, () => new Filmed(place, data));
+  filmed.update(data);
   return goes;
 }

@@ -36,3 +36,27 @@ function once(parent, place, make) {
   };
   return [held.get(parent), goes];
 }
+
+/**
+ * Ask an address for what is new, again and again, but never in a hidden tab. `use(told)` takes an answer and gives the seconds
+ * until the next question; null as the address asks nothing now. Returns how to stop.
+ */
+function follow(address, use) {
+  let [timer, seconds, stamp, stopped] = [0, 1, "", false];
+  async function ask() {
+    const where = document.hidden ? null : address();
+    const answer = where && (await fetch(`${where}&after=${encodeURIComponent(stamp)}`).catch(() => null));
+    const told = answer?.status === 200 ? await answer.json().catch(() => null) : null;
+    if (stopped) return;
+    if (told) {
+      stamp = told.stamp;
+      seconds = use(told);
+    }
+    timer = setTimeout(ask, 1000 * seconds);
+  }
+  ask();
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+  };
+}

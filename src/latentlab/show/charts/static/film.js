@@ -55,15 +55,17 @@ function controls(home) {
  * The slider goes over the steps of all runs together; each run shows its last picture at or before the slider's step and
  * says of which step it is. Arrow keys go from step to step, Home and End to the first and the last, space plays. It plays
  * only when it is asked to. Returns `update(data)`, after which a reader who was at the newest step is there again,
- * `state()` and `restore(state)`, `rest()`, which ends playing, and `destroy()`.
+ * `state()` and `restore(state)`, `rest()`, which ends playing, and `destroy()`. What `beside(list)` returns stands behind the
+ * pictures and goes with them: `show(step, picture, newest)` is called when the first run's picture of a step is there.
  */
-export function film(root, data, { source, release = null, keep = undefined }) {
+export function film(root, data, { source, release = null, keep = undefined, beside = null }) {
   const home = element("div", "film", root);
   const { row, play, slider, step: output, said, choice } = controls(home);
   const list = element("div", "film-runs", home);
   const empty = element("p", "film-empty", home);
   const live = element("div", "plot-live", home);
   live.setAttribute("aria-live", "polite");
+  const other = beside?.(list);
   const pictures = frames(source, { release, keep });
   const panels = new Map(); // by name of the run
   let held = { runs: [], words: data.words, lang: data.lang };
@@ -118,13 +120,15 @@ export function film(root, data, { source, release = null, keep = undefined }) {
   function go(stop, ahead = 0) {
     at = Math.max(0, Math.min(stops.length - 1, stop));
     slider.value = at;
-    const place = { step: number(stops[at], held.lang), place: number(at + 1, held.lang), all: number(stops.length, held.lang) };
-    output.textContent = fill(held.words.at, place);
+    const words = { step: number(stops[at], held.lang), place: number(at + 1, held.lang), all: number(stops.length, held.lang) };
+    output.textContent = fill(held.words.at, words);
     slider.setAttribute("aria-valuetext", output.textContent);
     clearTimeout(quiet);
     if (!slider.matches(":focus")) quiet = setTimeout(() => { live.textContent = output.textContent; }, QUIET); // else its own text is read
     const shown = Promise.all(held.runs.map((run) => show(run, stepAt(run, at))));
     fetchAhead(ahead);
+    const place = at;
+    if (other) shown.then(() => at === place && held.runs.length && other.show(stops[at], panels.get(held.runs[0].name).picture, at === stops.length - 1));
     return shown;
   }
 
@@ -195,6 +199,7 @@ export function film(root, data, { source, release = null, keep = undefined }) {
       playing.pause();
       clearTimeout(quiet);
       held = { ...held, runs: [] };
+      other?.destroy();
       pictures.forget();
       home.remove();
     },

@@ -106,7 +106,7 @@ function firstState({ models, start, maps, labels, shape }) {
   const encoders = models.filter((model) => maps[model.name]);
   const map = (encoders.find((model) => model.kind === "vae") || encoders[0])?.name ?? DRAWS;
   const image = start ? start.image : null;
-  const mean = labels && start.other !== null;
+  const mean = labels && start && start.other !== null;
   return {
     map,
     plane: map === DRAWS ? "widest" : Object.keys(maps[map].planes)[0],

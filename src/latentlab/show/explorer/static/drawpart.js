@@ -28,7 +28,7 @@ export class DrawPart extends Part {
     const others = encoding.filter((model) => !alike(model)).map((model) => this.note(titled(desk, model), " ", desk.say("draw.unlike")));
     this.spoken = make("p", { class: "explorer-spoken", "aria-live": "polite" });
     this.node.append(
-      make("p", { class: "explorer-intro" }, desk.say("draw.intro")),
+      ...(Object.keys(desk.scene.maps).length ? [make("p", { class: "explorer-intro" }, desk.say("draw.intro"))] : []),
       make(
         "div",
         { class: "explorer-drawing" },
@@ -51,7 +51,7 @@ export class DrawPart extends Part {
     this.undo = button(desk.say("draw.undo"), () => pad.undo());
     this.clear = button(desk.say("draw.clear"), () => pad.clear());
     const pictured = desk.scene.sheet && String(desk.scene.shape) === String(this.sheet.shape);
-    const take = pictured ? button(desk.say("draw.take"), () => pad.take(desk.state.image)) : null;
+    const take = pictured && Object.keys(desk.scene.maps).length ? button(desk.say("draw.take"), () => pad.take(desk.state.image)) : null;
     const fill = channels === 3 ? button(desk.say("draw.fill"), () => pad.fill()) : null;
     this.fit = make("input", { type: "checkbox", change: () => pad.change({ fit: this.fit.checked }) });
     return [
@@ -85,6 +85,7 @@ export class DrawPart extends Part {
     const { desk } = this;
     this.summary = make("p", { class: "explorer-summary", "aria-hidden": "true" });
     this.use = button(desk.say("draw.use"), () => this.useIt());
+    this.use.hidden = !Object.keys(desk.scene.maps).length; // a pad alone
     this.marked = this.note(desk.say("draw.marked"));
     return make("div", {}, this.summary, this.use, this.marked);
   }

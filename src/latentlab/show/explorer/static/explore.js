@@ -17,12 +17,14 @@ const TELL_MS = 250; // at least, between two calls of a callback
  *   state()             what the reader has set, as JSON holds it, with the point's `z` and `code`
  *   restore(state)      the same again, here or in another language's explorer of the same content
  *   onchange(callback)  callback(state()) after changes, at most once in TELL_MS, not after restore; returns how to stop it
+ *   renew(content)      the same models with other weights, in their place; a promise
  *   recolour()          draw again after the page has changed the colours
  *   destroy()           take the explorer away and stop
  * Keys that are pressed in the explorer do not reach the page's own shortcuts.
  */
 export async function explore(root, content, words, { lang = "en", parts = null } = {}) {
-  const frame = make("div", { class: "explorer-root", lang, keydown: keptHere }, make("p", { class: "explorer-note" }, words.opening));
+  const opening = make("p", { class: "explorer-note" }, words.opening);
+  const frame = make("div", { class: parts?.length === 1 ? "explorer-root explorer-alone" : "explorer-root", lang, keydown: keptHere }, opening);
   root.replaceChildren(frame);
   let scene;
   try {
@@ -64,6 +66,12 @@ export async function explore(root, content, words, { lang = "en", parts = null 
       teller.told = JSON.stringify(state());
     },
     onchange: (callback) => teller.add(callback),
+    renew: async (renewed) => {
+      const { models } = await sceneOf(renewed);
+      scene.models.forEach((model, k) => Object.assign(model, { net: models[k].net, encoder: models[k].encoder }));
+      choose(desk);
+      desk.changed("drawing");
+    },
     recolour: () => desk.recolour(),
     destroy: () => {
       forget();
