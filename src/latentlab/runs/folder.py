@@ -22,6 +22,7 @@ from latentlab.base.files import is_full, lock, read_json_or_nothing, rename, re
 from latentlab.base.jsonl import Tail, lines
 from latentlab.base.texts import reason
 from latentlab.config.schema import Config
+from latentlab.runs import frames
 from latentlab.runs.forms import RECORDS, ROW, STATES, read_record
 
 if TYPE_CHECKING:
@@ -173,11 +174,12 @@ class RunFolder:
         return sorted((int(match[1]), path) for match, path in named if match)
 
     def forget_pictures(self, step: int) -> None:
-        """Remove pictures of later steps than `step`: the resumed run draws them again."""
+        """Remove pictures and frames of later steps than `step`: the resumed run draws them again."""
         for kind in ("samples", "reconstructions"):
             for drawn, path in self.pictures(kind):
                 if drawn > step:
                     path.unlink()
+        frames.forget(self.path / frames.NAME, step or -1)  # that of step 0 is recorded anew
 
     def tidy(self) -> None:
         """Remove what a killed process left half-written. Call it while holding the run's lock."""
