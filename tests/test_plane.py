@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from commands import run
+from commands import run, wait_until
+from readers import served, tabs
 
 import latentlab as ll
 from latentlab.base.images import as_points
@@ -174,3 +176,119 @@ def test_a_flipped_bit_is_found(gan: Path, tmp_path: Path, place: int) -> None:
     (tmp_path / "x").write_bytes(content[:-9])
     with pytest.raises(ValueError, match="not whole"):
         frames.check(tmp_path / "x")
+
+
+# The page.
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    pytest.importorskip("streamlit")
+    with served(tmp_path_factory.mktemp("plane") / "runs") as found:
+        yield found
+
+
+@pytest.fixture
+def tab(browser: Any, server: Any) -> Iterator[Any]:
+    with tabs(browser, server) as opened:
+        yield opened()
+
+
+def picture(page: Any) -> str:
+    return str(page.locator(".plane-canvas").evaluate("(canvas) => canvas.toDataURL()"))
+
+
+def press(page: Any, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def newest(path: Path, half: int) -> Any:
+    """The last frame, once it is one of the half that was asked for."""
+    wait_until(lambda: (known := frames.read(path / frames.NAME)) is not None and known.frames[-1]["half"] == half)
+    return frames.read(path / frames.NAME).frames[-1]
+
+
+def test_the_plane_is_started_slowed_and_taken_by_halves(tab: Any, server: Any) -> None:
+    page = tab.open("?lang=en")
+    page.get_by_role("link", name="Plane").click()
+    page.locator(".plane-facts").filter(has_text="real points").wait_for()
+    assert page.locator(".plane-row").is_hidden()
+    press(page, "Start")
+    where, state = page.locator(".plane-where"), page.locator(".plane-stage .plane-state")
+    where.filter(has_text="Step 50 ").wait_for()
+    assert state.inner_text() == "training"
+    assert "of 8 modes" in page.locator(".plane-facts").inner_text()
+    page.locator("figure.plot path.line").first.wait_for(state="attached")
+    run, seen = server.runs / "plane" / "point-gan-ring-001", picture(page)
+    wait_until(lambda: picture(page) != seen)
+    for layer in page.locator(".plane-layer").all():
+        seen = picture(page)
+        layer.click()
+        wait_until(lambda seen=seen: picture(page) != seen)
+
+    press(page, "Slow motion")
+    state.filter(has_text="slow motion").wait_for()
+    press(page, "Resume")
+    state.filter(has_text="training").wait_for()
+    press(page, "Pause")
+    state.filter(has_text="paused").wait_for()
+    for layer in page.locator(".plane-layer").all():
+        layer.click()
+    before, seen = frames.read(run / frames.NAME).frames[-1], picture(page)
+    press(page, "Discriminator’s half")  # of the next step, also while it trains
+    half = newest(run, 1)
+    where.filter(has_text="discriminator’s half").wait_for()
+    wait_until(lambda: picture(page) != seen)
+    assert (half["field"] != before["field"]).any()
+    seen = picture(page)
+    press(page, "Generator’s half")
+    whole = newest(run, 0)
+    assert (whole["made"] != half["made"]).any()
+    assert whole["step"] == half["step"]
+    where.filter(has_text=f"Step {whole['step']} ").wait_for()
+    wait_until(lambda: picture(page) != seen)
+
+    page.locator(".plane-slider").fill("0")
+    where.filter(has_text="Step 0 (1 of").wait_for()
+    press(page, "Back to now")
+    where.filter(has_text=f"Step {whole['step']} ").wait_for()
+    tab.chosen("Loss", "wasserstein")
+    page.locator(".plane-facts").filter(has_text="real points").wait_for()
+    press(page, "Start")
+    where.filter(has_text="Step 25 ").wait_for()
+    assert RunFolder(server.runs / "plane" / "point-gan-ring-002").config().train.loss == "wasserstein"
+    wait_until(lambda: RunFolder(run).status()["state"] == "stopped")
+    press(page, "Stop")
+    state.filter(has_text="stopped").wait_for()
+    page.reload()
+    where.filter(has_text="Step").wait_for()
+    assert tab.overflow() <= 0
+    assert tab.faint() == []
+
+
+def test_a_shape_drawn_with_the_pointer_is_learned_by_a_vae(tab: Any, server: Any) -> None:
+    page = tab.open("plane?lang=en&shape=drawn&kind=vae")
+    pad = page.locator(".plane-pad")
+    pad.wait_for()
+    assert page.get_by_role("button", name="Start", exact=True).is_disabled()
+    box = pad.bounding_box()
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 400, box["y"] + 300, steps=20)
+    page.mouse.up()
+    pad.press("ArrowUp")
+    pad.press("Space")
+    page.locator(".plane-state").filter(has_text="132 points").wait_for()
+    page.get_by_role("button", name="Start", exact=True).and_(page.locator(":enabled")).click()
+    page.locator(".plane-where").filter(has_text="Step 25 ").wait_for()
+    (run,) = (server.runs / "plane").glob("point-vae-*")
+    config = RunFolder(run).config()
+    drawn = ll.load_data(config.data.spec)
+    every = np.concatenate([part.images.reshape(-1, 2) for part in (drawn.train, drawn.val, drawn.test)])
+    assert (every.shape, every[0].tolist()) == ((132, 2), pytest.approx([every[0][0], every[0][1]]))
+    along = every[np.abs(every - [0.0, 0.1]).max(1) > 0.3]
+    assert np.abs((along[:, 0] + 1.54) / 2.62 + (along[:, 1] - 1.54) / 1.85).max() < 0.25  # about the line that was drawn
+    press(page, "Stop")
+    page.locator(".plane-state").filter(has_text="stopped").wait_for()
+    press(page, "Draw another")
+    page.locator(".plane-state").filter(has_text="132 points").wait_for()

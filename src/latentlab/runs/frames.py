@@ -88,6 +88,11 @@ def _frames(path: Path, start: int = 0, most: int = -1) -> NDArray[Any]:
     return np.fromfile(path, FRAME, most, offset=HEAD.itemsize + start * FRAME.itemsize)
 
 
+def count(path: Path) -> int:
+    """How many whole frames a file with a head has."""
+    return (path.stat().st_size - HEAD.itemsize) // FRAME.itemsize
+
+
 def forget(path: Path, step: int) -> None:
     """Drop the frames of later steps, which a resumed run records again."""
     if (known := read(path)) is not None:

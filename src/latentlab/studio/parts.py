@@ -6,6 +6,7 @@ networks are fetched from the routes, so that a rerun of the page sends words an
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -17,10 +18,11 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from latentlab.base.texts import Phrase, number
+from latentlab.base.texts import Phrase, catalogue, number
 from latentlab.runs.diagnosis import Diagnosis
 from latentlab.runs.diagnosis.sight import facts_of
 from latentlab.runs.folder import RunFolder
+from latentlab.runs.frames import FRAME
 from latentlab.show import charts as live_charts
 from latentlab.show import explorer as live_explorer
 from latentlab.show.charts.columns import Columns
@@ -32,9 +34,9 @@ from latentlab.studio.overview import overview
 from latentlab.studio.state import lang, plain, say, spoken
 
 
-def _draw(name: str, key: str, data: dict[str, Any]) -> None:
-    """Draw a component. Two underscores mean something to Streamlit in its key, and a run's name may hold them."""
-    _component(name)(data=data, key=key.replace("_", "_ "))
+def _draw(name: str, key: str, data: dict[str, Any], **more: Any) -> Any:
+    """Draw a component; what it tells. Two underscores mean something to Streamlit in its key, and a run's name may hold them."""
+    return _component(name)(data=data, key=key.replace("_", "_ "), **more)
 
 
 @cache
@@ -44,6 +46,8 @@ def _component(name: str) -> Callable[..., Any]:
         script, style = live_explorer.module(), live_explorer.style() + live_explorer.themes() + static("explorer-host.css")
     else:
         script, style = live_charts.module(), live_charts.host_style() + ".latentlab-place { --chart-sans: var(--st-font); }\n"
+    if name in ("plane", "pad"):
+        script, style = script + static("dots.js") + static("feed.js"), style + static("plane.css")
     made: Callable[..., Any] = st.components.v2.component(
         f"latentlab_{name}", css=style, js=script + static("host.js") + static(f"{name}.js")
     )
@@ -96,6 +100,33 @@ def explorer(names: Sequence[str], key: str) -> None:
     words = {"address": address, "words": explorer_words(lang()), "lang": lang(), "failed": say("studio.explore.failed")}
     words["loading"] = say("studio.explore.loading")
     _draw("explorer", key, words)
+
+
+STAGE, PAD = "studio.plane.stage.", "studio.plane.pad."
+ACTIONS = ("pause", "resume", "slow", "step", "stop")
+
+
+def plane(data: dict[str, Any], ask: Callable[[str], None]) -> None:
+    """The stage of the page Plane, which fetches what a run records by itself; `ask` is called with what a button asks for."""
+    words: dict[str, Any] = _words(STAGE) | {action: say(f"studio.control.{action}") for action in ACTIONS}
+    words |= {letter: say(f"studio.control.phase.{half}") for letter, half in (("D", "discriminator"), ("G", "generator"))}
+    words |= {"states": {key.rpartition(".")[2]: said for key, said in catalogue(lang()).items() if key.startswith("studio.state.")}}
+    words |= {"play": say("viewer.play"), "hold": say("viewer.pause"), "waits": say("studio.plane.waits")}
+    layout = {name: [at, part.base.str[1:], math.prod(part.shape)] for name, (part, at, *_) in (FRAME.fields or {}).items()}
+    key = "plane:stage"
+    about = data | {"words": words, "lang": lang(), "layout": layout, "size": FRAME.itemsize}
+    _draw("plane", key, about, on_ask_change=lambda: ask(str(st.session_state[key].ask)))
+
+
+def pad(points: list[float]) -> list[Any]:
+    """A pad to draw points on, x and y in turn, which it begins with; those that are there when the pointer is lifted."""
+    told = _draw("pad", "plane:pad", {"points": points, "words": _words(PAD), "lang": lang()}, on_points_change=lambda: None)
+    return told.points if isinstance(told.points, list) else points
+
+
+def _words(prefix: str) -> dict[str, str]:
+    """The texts whose keys begin so, with their places, by the rest of the keys."""
+    return {key.removeprefix(prefix): said for key, said in catalogue(lang()).items() if key.startswith(prefix)}
 
 
 # The metrics of runs in memory, for all readers at once: each line of metrics.jsonl is read once, however many look.

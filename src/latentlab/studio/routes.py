@@ -2,6 +2,7 @@
 
 /lab/picture/KIND/STEP?run=NAME           a sample grid or reconstructions of a step, as the run folder holds it
 /lab/explorer?run=NAME&run=NAME…          the content of the live explorer for these runs
+/lab/plane?run=NAME&after=N               what a run of points recorded of the plane, from its frame N on
 
 So no picture travels through a rerun of the page. Streamlit checks the Host header of its own channel only, so that a page of
 somebody's else (DNS rebinding) could still read files; here every route is behind one door. The content security policy lets
@@ -27,10 +28,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect, WebSocketDisconnected
 
 from latentlab.base.errors import LabError, refusal
-from latentlab.runs import checkpoints
+from latentlab.base.texts import reworded
+from latentlab.runs import checkpoints, frames
 from latentlab.runs.folder import RunFolder
+from latentlab.show.charts.panels import Lines
+from latentlab.show.charts.payload import chart_data, chart_table, chart_words
 from latentlab.show.explorer.content import explorer_content
 from latentlab.studio.library import READER, Library, here, without_paths
+from latentlab.studio.overview import overview
+from latentlab.studio.watch import panels_of, standing
 
 COOKIE = "latentlab_token"
 REMEMBERED_SECONDS = 400 * 86_400  # of a reader, whose answers are found again: the most that browsers allow
@@ -138,6 +144,8 @@ def _with_headers(send: Send) -> Send:
 
 KINDS = ("samples", "reconstructions")
 MOST_RUNS = 8  # in one explorer
+MOST_FRAMES = 257  # in one answer
+UNKEPT = {"Cache-Control": "private, no-cache"}
 
 Answer = Callable[[Request], Response]
 
@@ -163,7 +171,7 @@ def picture(asked: Request) -> Response:
     path = here().open(asked.query_params.get("run", "")).path / kind / f"step-{int(step):08d}.png"
     if not path.is_file():
         raise refusal("a step", "one that has a picture", int(step))
-    return FileResponse(path, media_type="image/png", headers={"Cache-Control": "private, no-cache"})
+    return FileResponse(path, media_type="image/png", headers=UNKEPT)
 
 
 @in_plain_text
@@ -172,12 +180,42 @@ def explorer(asked: Request) -> Response:
     names = asked.query_params.getlist("run")
     if not 1 <= len(names) <= MOST_RUNS:
         raise refusal("runs to explore", f"1 to {MOST_RUNS} names", len(names))
-    return Response(explorer_text(here(), tuple(names)), media_type="application/json", headers={"Cache-Control": "private, no-cache"})
+    return Response(explorer_text(here(), tuple(names)), media_type="application/json", headers=UNKEPT)
+
+
+@in_plain_text
+def plane(asked: Request) -> Response:
+    """How a run of points is, a line of JSON; then the frames that it recorded after the first `after`, of which the last has the `crc`.
+
+    With its main curve, where that has other `rows` than were told.
+    """
+    given = asked.query_params
+    run = overview(here(), given.get("run", ""))
+    path, after, lang = (
+        run.path / frames.NAME,
+        int(number) if (number := given.get("after", "")).isdecimal() else 0,
+        given.get("lang", "en"),
+    )
+    known, start = frames.read(path, max(0, after - 1), MOST_FRAMES), after
+    if known is not None and after and not (len(known.frames) and str(known.frames[0]["crc"]) == given.get("crc")):
+        known, start = frames.read(path, 0, MOST_FRAMES), 0  # those frames are gone: the run was resumed, or has become long
+    told = {
+        "state": standing(run), "mode": run.status.get("mode", "fast"), "phase": run.status.get("phase"), "step": run.step, "start": start,
+        "message": reworded(run.message, lang) or without_paths(run.message), "count": 0 if known is None else frames.count(path),
+    }  # fmt: skip
+    if known is not None and not start:
+        told["head"] = {"box": known.head["box"].tolist(), "real": known.head["real"].ravel().tolist()}
+    panel = next(iter(panels_of(run)), None)
+    if isinstance(panel, Lines) and given.get("rows") != (rows := str(run.last.get("step"))) + run.state:
+        told |= {"rows": rows + run.state, "chart": [chart_data(panel), chart_words(panel, lang) | {"table": chart_table(panel, lang)}]}
+    content = b"" if known is None else known.frames[1 if start else 0 :].tobytes()
+    return Response(json.dumps(told).encode() + b"\n" + content, media_type="application/octet-stream", headers=UNKEPT)
 
 
 ROUTES = [
     Route("/lab/picture/{kind}/{step}", picture),
     Route("/lab/explorer", explorer),
+    Route("/lab/plane", plane),
 ]
 
 

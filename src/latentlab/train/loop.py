@@ -16,7 +16,6 @@ from latentlab.base.images import is_point
 from latentlab.base.machine import keep_freed_memory, threads
 from latentlab.base.signals import Interrupted
 from latentlab.base.texts import reason
-from latentlab.config.networks import classes_of
 from latentlab.models.engine import Losses
 from latentlab.models.own import blamed
 from latentlab.runs import checkpoints, frames
@@ -235,8 +234,8 @@ def picture(session: Session) -> Event:
 
 
 def frame(session: Session, half: int = 0) -> None:
-    """Of points without classes, how networks see and fill the plane after a step, or after so many phases of the next one."""
-    if is_point(session.data.shape) and not classes_of(session.config.model):
+    """Of points, how the networks see and fill the plane after a step, or after so many phases of the next one."""
+    if is_point(session.data.shape):
         session.prepare_sampling()
         seen = session.monitor.frame()
         seen["step"], seen["half"] = session.position.step + bool(half), half

@@ -8,7 +8,7 @@ from latentlab.show import bundle
 from latentlab.show.figures.style import ramps
 
 PAGE = {"mount": "mount.js", "number": "numbers.js", "fill": "numbers.js", "player": "player.js"}
-HOST = PAGE | {"chart": "chart.js", "film": "film.js"}
+HOST = PAGE | {"chart": "chart.js", "film": "film.js", "element": "elements.js"}
 
 
 @cache
@@ -19,7 +19,7 @@ def script() -> str:
 
 @cache
 def module() -> str:
-    """An ES module without imports for a host that makes charts itself: it exports chart, film and all of PAGE."""
+    """An ES module without imports for a host that makes charts itself: it exports chart, film, element and all of PAGE."""
     return bundle.module(bundle.static("charts"), HOST, "latentlabCharts")
 
 
