@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -30,7 +30,7 @@ from latentlab.show.charts.panels import Panel, Pictures
 from latentlab.show.charts.payload import Kept, capital, chart_data, chart_table, chart_words, film_data, reel
 from latentlab.show.explorer.content import explorer_words
 from latentlab.studio.library import here
-from latentlab.studio.overview import overview
+from latentlab.studio.overview import State, overview
 from latentlab.studio.state import lang, plain, say, spoken
 
 
@@ -102,15 +102,14 @@ def explorer(names: Sequence[str], key: str) -> None:
     _draw("explorer", key, words)
 
 
-STAGE, PAD = "studio.plane.stage.", "studio.plane.pad."
 ACTIONS = ("pause", "resume", "slow", "step", "stop")
 
 
 def plane(data: dict[str, Any], ask: Callable[[str], None]) -> None:
     """The stage of the page Plane, which fetches what a run records by itself; `ask` is called with what a button asks for."""
-    words: dict[str, Any] = _words(STAGE) | {action: say(f"studio.control.{action}") for action in ACTIONS}
+    words: dict[str, Any] = _words("stage") | {action: say(f"studio.control.{action}") for action in ACTIONS}
     words |= {letter: say(f"studio.control.phase.{half}") for letter, half in (("D", "discriminator"), ("G", "generator"))}
-    words |= {"states": {key.rpartition(".")[2]: said for key, said in catalogue(lang()).items() if key.startswith("studio.state.")}}
+    words |= {"states": {state: say(f"studio.state.{state}") for state in (*get_args(State), "slow")}}
     words |= {"play": say("viewer.play"), "hold": say("viewer.pause"), "waits": say("studio.plane.waits")}
     layout = {name: [at, part.base.str[1:], math.prod(part.shape)] for name, (part, at, *_) in (FRAME.fields or {}).items()}
     key = "plane:stage"
@@ -120,13 +119,13 @@ def plane(data: dict[str, Any], ask: Callable[[str], None]) -> None:
 
 def pad(points: list[float]) -> list[Any]:
     """A pad to draw points on, x and y in turn, which it begins with; those that are there when the pointer is lifted."""
-    told = _draw("pad", "plane:pad", {"points": points, "words": _words(PAD), "lang": lang()}, on_points_change=lambda: None)
+    told = _draw("pad", "plane:pad", {"points": points, "words": _words("pad"), "lang": lang()}, on_points_change=lambda: None)
     return told.points if isinstance(told.points, list) else points
 
 
-def _words(prefix: str) -> dict[str, str]:
-    """The texts whose keys begin so, with their places, by the rest of the keys."""
-    return {key.removeprefix(prefix): said for key, said in catalogue(lang()).items() if key.startswith(prefix)}
+def _words(part: str) -> dict[str, str]:
+    """The texts of a part of the page Plane, with their places, by their names."""
+    return {name: said for key, said in catalogue(lang()).items() if key == f"studio.plane.{part}.{(name := key.split('.', 3)[-1])}"}
 
 
 # The metrics of runs in memory, for all readers at once: each line of metrics.jsonl is read once, however many look.

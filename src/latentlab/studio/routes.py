@@ -193,7 +193,7 @@ def plane(asked: Request) -> Response:
     run = overview(here(), given.get("run", ""))
     path, after, lang = (
         run.path / frames.NAME,
-        int(number) if (number := given.get("after", "")).isdecimal() else 0,
+        int(given["after"]) if re.fullmatch(r"[0-9]{1,8}", given.get("after", "")) else 0,
         given.get("lang", "en"),
     )
     known, start = frames.read(path, max(0, after - 1), MOST_FRAMES), after

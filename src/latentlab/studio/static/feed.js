@@ -3,7 +3,7 @@
 const WAITS = { running: 1000, finished: 3000, stopped: 3000, failed: 3000, damaged: 3000 }; // milliseconds; 500 of all others
 
 /**
- * `told(answer, frames)` gets each answer and all frames so far; `lost(true)` when nobody answers, `lost(false)` when somebody does again.
+ * `told(answer, frames)` gets each answer and all frames so far; `lost(error)` when there is none, `lost(null)` when there is one again.
  * Returns `ask()`, which asks now, and `end()`.
  */
 function feed({ run, lang, layout, size }, told, lost) {
@@ -30,10 +30,10 @@ function feed({ run, lang, layout, size }, told, lost) {
       frames.length = Math.min(frames.length, said.start);
       frames.push(...framesOf(content, end + 1, layout, size));
       wait = frames.length < said.count ? 0 : (WAITS[said.state] ?? 500);
-      lost(false);
+      lost(null);
       told(said, frames);
     } catch (error) {
-      if (!ended) lost(true, error);
+      if (!ended) lost(error);
     } finally {
       busy = false;
       if (!ended) timer = setTimeout(ask, wait);

@@ -1,4 +1,6 @@
 
+const isStill = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+const RATE = 125; // from frame to frame
 const EASE = 120; // milliseconds that points take from frame to frame
 const LAYERS = { gan: ["field", "real", "made", "arrows", "mesh"], vae: ["real", "made", "copies", "mesh", "ellipses"] };
 const EASED = ["made", "mesh", "ellipses"];
@@ -6,8 +8,8 @@ const EASED = ["made", "mesh", "ellipses"];
 /** The stage: the plane, its layers, the slider over all frames, the run's buttons, its curves. */
 class Stage {
   constructor(place) {
-    const first = { place, frames: [], head: null, said: {}, at: -1, run: undefined, feed: null, curve: null, off: new Set(), drawn: null, eased: 0 };
-    Object.assign(this, first);
+    const first = { place, frames: [], head: null, said: {}, at: -1, run: undefined, feed: null, curve: null };
+    Object.assign(this, first, { off: new Set(), drawn: null, goal: null, eased: 0, following: true, turn: 0, away: null });
     this.home = element("div", "plane plane-stage", place);
     this.canvas = element("canvas", "plane-canvas", this.home);
     this.canvas.setAttribute("role", "img");
@@ -16,6 +18,7 @@ class Stage {
     this.buttons = element("div", "plane-buttons", side);
     this.state = element("p", "plane-state", this.buttons);
     this.state.setAttribute("aria-live", "polite");
+    this.where = element("p", "plane-where", this.buttons);
     this.layers = element("div", "plane-layers", side);
     this.layers.setAttribute("role", "group");
     this.facts = element("p", "plane-facts", side);
@@ -33,14 +36,13 @@ class Stage {
     play.append(" ");
     element("span", "", play);
     this.slider = Object.assign(element("input", "plane-slider", this.row), { type: "range", min: 0, step: 1 });
-    this.where = element("output", "plane-where", this.row);
     this.now = element("button", "plane-button", this.row);
     this.now.type = "button";
     this.player = player(play, {
-      at: () => this.at, last: () => this.frames.length - 1, go: (at) => this.go(at), wait: () => 125, words: () => ({ play: this.words?.play, pause: this.words?.hold }),
+      at: () => this.at, last: () => this.frames.length - 1, go: (at) => this.move(at), wait: () => RATE, words: () => ({ play: this.words?.play, pause: this.words?.hold }),
     });
-    this.slider.addEventListener("input", () => { this.player.pause(); this.go(Number(this.slider.value)); });
-    this.now.addEventListener("click", () => { this.player.pause(); this.go(this.frames.length - 1); });
+    this.slider.addEventListener("input", () => { this.player.pause(); this.move(Number(this.slider.value)); });
+    this.now.addEventListener("click", () => { this.player.pause(); this.move(this.frames.length - 1); });
   }
 
   /** What Python gives: another run, another language, other words. */
@@ -53,15 +55,14 @@ class Stage {
     if (renewed) {
       this.feed?.end();
       this.player.pause();
-      if (run !== this.run) Object.assign(this, { frames: [], head: null, said: {}, at: -1, drawn: null });
+      if (run !== this.run) {
+        this.curve?.destroy();
+        Object.assign(this, { frames: [], head: null, said: {}, at: -1, curve: null, drawn: null, goal: null, following: true, away: null });
+      }
       this.run = run;
-      this.feed = run === null ? null : feed(data, (said, frames) => this.told(said, frames), (lost) => this.lost(lost));
+      this.feed = run === null ? null : feed(data, (said, frames) => this.told(said, frames), (error) => this.lost(error));
     }
-    if (run === null) {
-      this.head = head;
-      this.curve?.destroy();
-      this.curve = null;
-    }
+    if (run === null) this.head = head;
     this.paint();
     this.tell();
   }
@@ -81,7 +82,7 @@ class Stage {
         button.addEventListener("click", () => this.act(action));
         this.press[action] = button;
       }
-      this.buttons.append(this.state);
+      this.buttons.append(this.state, this.where);
       for (const layer of LAYERS[this.kind]) {
         const label = element("label", "plane-layer", this.layers);
         const box = Object.assign(element("input", "", label), { type: "checkbox", checked: !this.off.has(layer) });
@@ -107,8 +108,6 @@ class Stage {
   }
 
   told(said, frames) {
-    const followed = this.at === this.frames.length - 1 || this.at < 0;
-    const before = this.shownFrame?.crc;
     this.said = said;
     if (said.head) this.head = said.head;
     this.frames = [...frames];
@@ -116,17 +115,30 @@ class Stage {
       if (this.curve) this.curve.update(...said.chart);
       else this.curve = chart(this.chart, ...said.chart);
     }
-    const last = this.frames.length - 1;
-    this.slider.max = Math.max(0, last);
-    if (last >= 0 && !this.player.playing() && (followed || this.at > last)) this.go(last, before);
-    else this.tell();
-    if (last < 0) this.paint();
+    this.slider.max = Math.max(0, frames.length - 1);
+    if (!frames.length) this.paint();
+    this.chase();
+    this.tell();
   }
 
-  lost(lost) {
-    this.place.classList.toggle("plane-lost", lost);
-    this.away = lost;
+  lost(error) {
+    this.away = error;
     this.tell();
+  }
+
+  /** Where a reader is at the last frame, go on to those that came since, eight a second. */
+  chase() {
+    clearTimeout(this.turn);
+    const last = this.frames.length - 1;
+    if (last < 0 || this.player.playing() || this.at === last || !(this.following || this.at > last)) return;
+    this.go(isStill() || last - this.at > 12 ? last : Math.min(this.at + 1, last));
+    this.turn = setTimeout(() => this.chase(), RATE);
+  }
+
+  /** Go where a reader wants to. */
+  move(at) {
+    this.go(at);
+    this.following = this.at === this.frames.length - 1;
   }
 
   /** Go to a frame; its points ease there, its field does not. */
@@ -134,15 +146,15 @@ class Stage {
     this.at = Math.max(0, Math.min(this.frames.length - 1, at));
     this.slider.value = this.at;
     const frame = this.frames[this.at];
-    if (!frame || frame.crc === this.shownFrame?.crc) {
+    if (!frame || frame.crc === this.goal?.crc) {
       this.tell();
       return;
     }
     const from = this.drawn;
-    this.shownFrame = frame;
+    this.goal = frame;
     cancelAnimationFrame(this.eased);
     const begin = performance.now();
-    const still = !from || matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const still = !from || isStill();
     const draw = (moment) => {
       const share = still ? 1 : Math.min(1, (moment - begin) / EASE);
       this.drawn = share === 1 ? frame : { ...frame, ...Object.fromEntries(EASED.map((name) => [name, frame[name].map((to, k) => from[name][k] + share * (to - from[name][k]))])) };
@@ -172,15 +184,14 @@ class Stage {
     const { state } = said;
     const live = ["running", "slow", "paused"].includes(state);
     this.row.hidden = this.buttons.hidden = this.layers.hidden = this.run === null;
-    this.state.textContent = this.away ? words.waits : [words.states[state] ?? words.states.starting, said.message].filter(Boolean).join(": ");
+    this.state.textContent = this.away ? (this.away instanceof TypeError ? words.waits : this.away.message) : [words.states[state] ?? words.states.starting, said.message].filter(Boolean).join(": ");
     const next = state === "running" || said.phase !== "discriminator" ? "D" : "G";
     for (const [name, button] of Object.entries(this.press)) {
-      button.disabled = this.away || (name === "stop" ? !live && state !== "starting" : !live || ("DG".includes(name) && name !== next) || (name === "slow" && state === "slow"));
+      button.disabled = this.away !== null || (name === "stop" ? !live && state !== "starting" : !live || ("DG".includes(name) && name !== next) || (name === "slow" && state === "slow"));
       button.textContent = words[name === "pause" && (this.held() || state === "slow") ? "resume" : name];
     }
     this.now.disabled = this.at === this.frames.length - 1;
-    const values = frame ? { step: number(frame.step, lang), place: number(this.at + 1, lang), all: number(this.frames.length, lang) } : null;
-    this.where.textContent = values ? fill(words[frame.half ? "half" : "at"], values) : words.none;
+    this.where.textContent = frame ? fill(words[frame.half ? "half" : "at"], { step: number(frame.step, lang) }) : words.none;
     this.slider.setAttribute("aria-valuetext", this.where.textContent);
     const facts = [];
     if (frame && this.mixture) facts.push(fill(words.modes, { count: this.modes(frame), all: this.mixture.centres.length }));
@@ -193,6 +204,7 @@ class Stage {
     this.feed?.end();
     this.player.pause();
     this.watch.disconnect();
+    clearTimeout(this.turn);
     cancelAnimationFrame(this.eased);
     this.curve?.destroy();
   }
