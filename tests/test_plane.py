@@ -162,7 +162,11 @@ def test_of_many_frames_every_second_one_stays(tmp_path: Path, monkeypatch: pyte
             frame = np.zeros((), FRAME)
             frame["step"] = step
             frames.add(path, head, frame)
-    assert steps_of(tmp_path) == [(200 * k, 0) for k in range(6)]
+    with open(path, "ab") as file:  # the disk was full
+        file.write(b"torn")
+    frame["step"] = 1_200
+    frames.add(path, head, frame)
+    assert steps_of(tmp_path) == [(200 * k, 0) for k in range(7)]
     frames.check(path)
 
 
