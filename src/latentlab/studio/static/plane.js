@@ -48,9 +48,9 @@ class Stage {
   /** What Python gives: another run, another language, other words. */
   show({ data, ask }) {
     this.ask = ask;
-    const { run, words, lang, head, kind, mixture } = data;
+    const { run, words, lang, head, kind, mixture, steered } = data;
     const renewed = run !== this.run || lang !== this.lang;
-    Object.assign(this, { words, lang, kind, mixture });
+    Object.assign(this, { words, lang, kind, mixture, steered });
     this.name();
     if (renewed) {
       this.feed?.end();
@@ -187,6 +187,7 @@ class Stage {
     this.state.textContent = this.away ? (this.away instanceof TypeError ? words.waits : this.away.message) : [words.states[state] ?? words.states.starting, said.message].filter(Boolean).join(": ");
     const next = state === "running" || said.phase !== "discriminator" ? "D" : "G";
     for (const [name, button] of Object.entries(this.press)) {
+      button.hidden = !this.steered;
       button.disabled = this.away !== null || (name === "stop" ? !live && state !== "starting" : !live || ("DG".includes(name) && name !== next) || (name === "slow" && state === "slow"));
       button.textContent = words[name === "pause" && (this.held() || state === "slow") ? "resume" : name];
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
@@ -26,7 +27,7 @@ from latentlab.studio.form import all_fields, widget
 from latentlab.studio.frame import link
 from latentlab.studio.library import Library, here
 from latentlab.studio.overview import Overview, overview, overviews
-from latentlab.studio.state import RUN, asked, attempt, chosen, put, say, say_refused
+from latentlab.studio.state import RUN, asked, attempt, chosen, put, say, say_refused, shown
 
 FOLDER = "plane"  # of the runs that are started here
 SHAPES = ("ring", "grid", "drawn")
@@ -57,7 +58,7 @@ def draw() -> None:
             st.button(say("studio.plane.another"), icon=":material/draw:", key="plane:another", on_click=_draw_another)
         begin = st.container(key="begin")
     say_refused(REFUSED)
-    data = {"run": name, "kind": choice.kind, "mixture": _mixture(choice)}
+    data = {"run": name, "kind": choice.kind, "mixture": _mixture(choice), "steered": shown("controls")}
     if name is None and choice.shape == "drawn":
         points = _pad(next((run for run in runs if _about(run.config).shape == "drawn"), None))
         few = len(points) < FEWEST
@@ -75,36 +76,19 @@ def draw() -> None:
 
 def _choice(usual: Choice) -> Choice:
     """Shape, model and loss as they are chosen; another run in the address begins with its own."""
-    named = {shape: say(f"studio.plane.{shape}") for shape in SHAPES}
-    picked = partial(
-        st.segmented_control, say("studio.plane.shape"), SHAPES, format_func=named.__getitem__, required=True, label_visibility="collapsed"
-    )
-    shape = chosen("plane:shape", "shape", SHAPES, usual.shape, picked, anew=asked(RUN))
-    picked = partial(
-        st.segmented_control,
-        say("studio.train.model"),
-        tuple(LOSSES),
-        format_func=lambda kind: say(f"run.{kind}.short"),
-        required=True,
-        label_visibility="collapsed",
-    )
-    kind = chosen("plane:kind", "kind", LOSSES, usual.kind, picked, anew=asked(RUN))
+
+    def one(
+        part: str, options: Sequence[str], first: str, draw: Callable[..., Any], named: str, said: Callable[[str], str], **more: Any
+    ) -> str:
+        drawn = partial(draw, say(named), options, format_func=said, label_visibility="collapsed", **more)
+        return str(chosen(f"plane:{part}", part, options, first, drawn, anew=asked(RUN)))
+
+    pills = partial(st.segmented_control, required=True)
+    shape = one("shape", SHAPES, usual.shape, pills, "studio.plane.shape", lambda name: say(f"studio.plane.{name}"))
+    kind = one("kind", tuple(LOSSES), usual.kind, pills, "studio.train.model", lambda name: say(f"run.{name}.short"))
     first = usual.loss if usual.loss in LOSSES[kind] else _loss(preset(f"point-{kind}"))
-    loss = chosen(
-        "plane:loss",
-        "loss",
-        LOSSES[kind],
-        first,
-        partial(
-            st.selectbox,
-            say("studio.plane.loss"),
-            LOSSES[kind],
-            format_func=lambda name: say("studio.plane.loss.is", name=name),
-            label_visibility="collapsed",
-            width=260,
-        ),
-        anew=asked(RUN),
-    )
+    said = partial(say, "studio.plane.loss.is")
+    loss = one("loss", LOSSES[kind], first, st.selectbox, "studio.plane.loss", lambda name: said(name=name), width=260)
     return Choice(shape, kind, loss)
 
 
@@ -125,7 +109,8 @@ def _shown(library: Library, runs: list[Overview], choice: Choice) -> str | None
     if choice.shape == "drawn" and st.session_state.get("plane:pad"):
         return None
     name = asked(RUN)
-    if name is not None and all(run.name != name for run in runs):
+    started = st.session_state.get("plane:started", (name, choice))  # what was started for another choice is not waited for
+    if name is not None and started == (name, choice) and all(run.name != name for run in runs):
         with suppress(LabError):  # one that has gone, or is none
             if overview(library, name).config is None:
                 return name
@@ -185,13 +170,15 @@ def _start(library: Library, runs: list[Overview], choice: Choice, config: Confi
 def _train(library: Library, runs: list[Overview], choice: Choice, config: Config, points: NDArray[np.float32] | None) -> None:
     """Train in a process of its own. What was started here before and still trains is stopped: cores are few."""
     if choice.shape == "drawn":
-        config = _of_drawn(
-            library, config, points if points is not None else _points_of(next(r for r in runs if _about(r.config) == choice))
-        )
-    for run in runs:
-        if run.live and run.name.startswith(f"{FOLDER}/") and is_own(library, run.name):
-            stop(library, run.name)
+        drawn = points if points is not None else _points_of(next(run for run in runs if _about(run.config) == choice))
+        config = _of_drawn(library, config, drawn)
+        datasets.preview(config.data)  # which refuses what no run could learn from
+    for before in {asked(RUN) or "", *(run.name for run in runs if run.live)}:  # the first also while it loads
+        with suppress(LabError):  # it has gone
+            if before.startswith(f"{FOLDER}/") and is_own(library, before):
+                stop(library, before)
     name = train(library, config, FOLDER)
+    st.session_state["plane:started"] = name, choice
     put({RUN: name, "shape": choice.shape, "kind": choice.kind, "loss": choice.loss})
     st.session_state.pop("plane:pad", None)
 
