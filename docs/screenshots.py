@@ -57,6 +57,7 @@ def pages(runs: Path) -> dict[str, str]:
         "train": "?lang={lang}&preset=sn-gan",
         "watch": f"?lang={{lang}}&run={names[-1]}",
         "explore": f"explore?lang={{lang}}&runs={several}",
+        "plane": "plane?lang={lang}",
         "generate": f"generate?lang={{lang}}&run={names[-1]}",
         "compare": f"compare?lang={{lang}}&runs={several}",
         "learn": "learn?lang={lang}",

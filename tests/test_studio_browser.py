@@ -27,6 +27,7 @@ expect.set_options(timeout=60_000)
 
 TITLES = {
     "": "studio.train.title", "explore": "studio.explore.title", "generate": "studio.generate.title",
+    "plane": "studio.plane.title",
     "compare": "studio.compare.title", "learn": "studio.page.learn", "runs": "studio.page.runs",
 }  # fmt: skip
 # Each page by its address, and what must have come before it is looked at.
@@ -34,6 +35,7 @@ PAGES = {
     "": ".latentlab-blocks >> nth=1",
     "?run=lab/vae": ".film img >> nth=0",
     "explore?runs=lab/vae,lab/gan": ".explorer-card canvas >> nth=1",
+    "plane": ".plane-facts",
     "generate?run=lab/gan": "[data-testid=stImage] img, [data-testid=stImageContainer] img",
     "compare?runs=lab/vae,lab/gan": ".latentlab-scores",
     "learn": "[data-testid=stMain] h1",
@@ -43,6 +45,7 @@ PAGES = {
 MAIN_ACTIONS = {
     "": ".st-key-begin button",
     "explore?runs=lab/vae,lab/gan": ".explorer-pad",
+    "plane": ".st-key-begin button",
     "generate?run=lab/gan": "button:has-text('Download PNG'):visible",
     "compare?runs=lab/vae,lab/gan": ".film-play >> nth=0",
     "learn": "[data-testid=stMain] a[href*='question='] >> nth=0",

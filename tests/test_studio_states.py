@@ -29,7 +29,7 @@ from latentlab.studio.parts import watched
 from latentlab.studio.views import generate as sampler_page
 from latentlab.studio.views.generate import Sampler
 
-PAGES = ("train", "explore", "generate", "compare", "learn", "runs")
+PAGES = ("train", "explore", "plane", "generate", "compare", "learn", "runs")
 NOW = time.time()
 
 

@@ -182,11 +182,14 @@ class RunFolder:
         return sorted((int(match[1]), path) for match, path in named if match)
 
     def forget_pictures(self, step: int) -> None:
-        """Remove pictures of later steps than `step`, which the resumed run draws again, and what was lent to pages."""
+        """Remove pictures and frames of later steps than `step`, which the resumed run draws again, and what was lent to pages."""
+        from latentlab.runs import frames  # here: it takes numpy, without which runs are listed
+
         for kind in ("samples", "reconstructions", "moments"):
             for drawn, path in self.pictures(kind):
                 if drawn > step:
                     path.unlink()
+        frames.forget(self.path / frames.NAME, step or -1)  # that of step 0 is recorded anew
         (self.path / HALF).unlink(missing_ok=True)
         shutil.rmtree(self.live, ignore_errors=True)
 

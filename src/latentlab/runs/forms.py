@@ -97,9 +97,7 @@ def read_latents(folder: Path) -> dict[str, NDArray[Any]] | None:
     path = folder / "latents.npz"
     if not path.is_file():
         return None
-    import numpy as np  # here: what only lists runs answers without it
-
-    kinds = {"mean": np.float64, "std": np.float64, "label": np.int64, "index": np.int64}
+    kinds = {"mean": "f8", "std": "f8", "label": "i8", "index": "i8"}
     try:
         arrays = {name: values.astype(kinds[name]) for name, values in _arrays(path).items() if name in kinds}
         count, size = arrays["mean"].shape
@@ -125,6 +123,8 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    import numpy as np  # here: what only lists runs answers without it
+
     with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
         if any(item.compress_type != zipfile.ZIP_STORED for item in file.zip.infolist()):
             raise damaged(path, "it is compressed, as no run writes it: unpacked it could fill the memory")

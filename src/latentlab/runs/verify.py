@@ -12,7 +12,7 @@ from latentlab.base.errors import LabError
 from latentlab.base.files import read_json_or_nothing
 from latentlab.base.images import open_png
 from latentlab.config.sources import of_points
-from latentlab.runs import checkpoints
+from latentlab.runs import checkpoints, frames
 from latentlab.runs.checkpoints import folder_name
 from latentlab.runs.code import FOLDER, PLANE, RECORD, kept
 from latentlab.runs.folder import HALF, RunFolder
@@ -38,6 +38,7 @@ def check_run(folder: RunFolder) -> Iterator[tuple[Path, str | None]]:
     checks |= {path: _picture for path in sorted(run.rglob("*.png")) if not path.name.startswith(".")}
     checks |= {path: _codes for path in [run / "latents.npz"] if path.exists()}
     checks |= {path: read_arrays for path in [run / PLANE, run / HALF, *(path for _, path in folder.pictures("moments"))] if path.exists()}
+    checks |= {path: frames.check for path in [run / frames.NAME] if path.exists()}
     checks |= {run / FOLDER / RECORD: lambda path: kept(run)} if _has_own(folder) else {}
     for path, check in checks.items():
         try:

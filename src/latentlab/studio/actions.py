@@ -26,9 +26,9 @@ from latentlab.studio.overview import Overview, overview
 REPORT = "report"  # the subject of its task
 
 
-def train(library: Library, config: Config) -> str:
-    """Train a new run in a process of its own; the run's name."""
-    name = library.new(config.preset, config.data.spec)
+def train(library: Library, config: Config, under: str = "") -> str:
+    """Train a new run, in the folder `under`, in a process of its own; the run's name."""
+    name = library.new(config.preset, config.data.spec, under)
     words = ["train", config.preset, *arguments(config), "--out", str(library.path(name))]
     tasks.start(library, "train", name, words)
     return name

@@ -21,6 +21,7 @@ from latentlab.studio.state import KEY, lang, params, plain, put, say, shown, to
 PAGES = {
     "train": (":material/model_training:", "train:draw"),
     "explore": (":material/explore:", "compare:explore"),
+    "plane": (":material/scatter_plot:", "plane:draw"),
     "generate": (":material/imagesmode:", "generate:draw"),
     "compare": (":material/compare_arrows:", "compare:draw"),
     "learn": (":material/school:", "learn:draw"),

@@ -86,10 +86,10 @@ class Library:
             raise _no_run(name)
         return RunFolder(path)
 
-    def new(self, preset: str, spec: str) -> str:
-        """The name of a folder made for a new run; no other call is given the same."""
+    def new(self, preset: str, spec: str, under: str = "") -> str:
+        """The name of a folder made for a new run, in the folder `under`; no other call is given the same."""
         for _ in range(1000):
-            path = next_folder(preset, spec, self.runs)
+            path = next_folder(preset, spec, self.runs / under)
             try:
                 path.mkdir(parents=True)
             except FileExistsError:

@@ -6,21 +6,23 @@ networks are fetched from the routes, so that a rerun of the page sends words an
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlencode
 
 import streamlit as st
 
-from latentlab.base.texts import Phrase, number
+from latentlab.base.texts import Phrase, catalogue, number
 from latentlab.runs.diagnosis import Diagnosis
 from latentlab.runs.diagnosis.sight import facts_of
 from latentlab.runs.folder import RunFolder
+from latentlab.runs.frames import FRAME
 from latentlab.show import bundle
 from latentlab.show import charts as live_charts
 from latentlab.show import explorer as live_explorer
@@ -29,7 +31,7 @@ from latentlab.show.charts.panels import Panel, Pictures
 from latentlab.show.charts.payload import Kept, capital, chart_data, chart_table, chart_words, film_data, reel
 from latentlab.show.explorer.content import explorer_words
 from latentlab.studio.library import here
-from latentlab.studio.overview import overview
+from latentlab.studio.overview import State, overview
 from latentlab.studio.state import lang, plain, say, spoken
 
 MARKS = {"mark": "marks.js", "pushedApart": "marks.js", "coloursAt": "palette.js"}
@@ -37,9 +39,9 @@ SAID = ("codes", "alt", "where", "judged", "real", "made", "change", "scores", "
 FILLED = {name: f"{{{name}}}" for name in ("step", "count", "phase", "real", "made")}  # by the page
 
 
-def _draw(name: str, key: str, data: dict[str, Any]) -> None:
-    """Draw a component. Two underscores mean something to Streamlit in its key, and a run's name may hold them."""
-    _component(name)(data=data, key=key.replace("_", "_ "))
+def _draw(name: str, key: str, data: dict[str, Any], **more: Any) -> Any:
+    """Draw a component; what it tells. Two underscores mean something to Streamlit in its key, and a run's name may hold them."""
+    return _component(name)(data=data, key=key.replace("_", "_ "), **more)
 
 
 @cache
@@ -52,6 +54,8 @@ def _component(name: str) -> Callable[..., Any]:
     if name == "film":
         script, style = script + bundle.module(live_explorer.folder(), MARKS, "latentlabMarks"), style + static("film.css")
         script += static("cloud.js") + static("strip.js")
+    if name in ("plane", "pad"):
+        script, style = script + static("dots.js") + static("feed.js"), style + static("plane.css")
     made: Callable[..., Any] = st.components.v2.component(
         f"latentlab_{name}", css=style, js=script + static("host.js") + static(f"{name}.js")
     )
@@ -103,7 +107,7 @@ def film(names: Sequence[str], kinds: Sequence[Kept], key: str, by_kind: bool = 
     _draw("film", key, data)
 
 
-def pad(name: str, key: str) -> None:
+def drawing(name: str, key: str) -> None:
     """A pad to draw on, read by the newest networks of a run."""
     words = {"address": "/lab/networks?" + urlencode({"run": name}), "words": explorer_words(lang()), "lang": lang()}
     _draw("draw", f"{key}:{lang()}", words | {"told": say("studio.beside.drawn", step="{step}")})
@@ -115,6 +119,32 @@ def explorer(names: Sequence[str], key: str) -> None:
     words = {"address": address, "words": explorer_words(lang()), "lang": lang(), "failed": say("studio.explore.failed")}
     words["loading"] = say("studio.explore.loading")
     _draw("explorer", key, words)
+
+
+ACTIONS = ("pause", "resume", "slow", "step", "stop")
+
+
+def plane(data: dict[str, Any], ask: Callable[[str], None]) -> None:
+    """The stage of the page Plane, which fetches what a run records by itself; `ask` is called with what a button asks for."""
+    words: dict[str, Any] = _words("stage") | {action: say(f"studio.control.{action}") for action in ACTIONS}
+    words |= {letter: say(f"studio.control.phase.{half}") for letter, half in (("D", "discriminator"), ("G", "generator"))}
+    words |= {"states": {state: say(f"studio.state.{state}") for state in (*get_args(State), "slow")}}
+    words |= {"play": say("viewer.play"), "hold": say("viewer.pause"), "waits": say("studio.plane.waits")}
+    layout = {name: [at, part.base.str[1:], math.prod(part.shape)] for name, (part, at, *_) in (FRAME.fields or {}).items()}
+    key = "plane:stage"
+    about = data | {"words": words, "lang": lang(), "layout": layout, "size": FRAME.itemsize}
+    _draw("plane", key, about, on_ask_change=lambda: ask(str(st.session_state[key].ask)))
+
+
+def pad(points: list[float]) -> list[Any]:
+    """A pad to draw points on, x and y in turn, which it begins with; those that are there when the pointer is lifted."""
+    told = _draw("pad", "plane:pad", {"points": points, "words": _words("pad"), "lang": lang()}, on_points_change=lambda: None)
+    return told.points if isinstance(told.points, list) else points
+
+
+def _words(part: str) -> dict[str, str]:
+    """The texts of a part of the page Plane, with their places, by their names."""
+    return {name: said for key, said in catalogue(lang()).items() if key == f"studio.plane.{part}.{(name := key.split('.', 3)[-1])}"}
 
 
 # The metrics of runs in memory, for all readers at once: each line of metrics.jsonl is read once, however many look.

@@ -5,6 +5,7 @@
 /lab/now?run=NAME&after=STAMP             what there is of a run; nothing (204) where that is what the stamp stands for
 /lab/networks?run=NAME&after=STAMP        its newest encoder and decoder, likewise
 /lab/explorer?run=NAME&run=NAME…          the content of the live explorer for these runs
+/lab/plane?run=NAME&after=N               what a run of points recorded of the plane, from its frame N on
 
 So no picture travels through a rerun of the page. Streamlit checks the Host header of its own channel only, so that a page of
 somebody's else (DNS rebinding) could still read files; here every route is behind one door. The content security policy lets
@@ -31,12 +32,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect, WebSocketDisconnected
 
 from latentlab.base.errors import LabError, refusal
-from latentlab.runs import checkpoints
+from latentlab.base.texts import reworded
+from latentlab.runs import checkpoints, frames
 from latentlab.runs.folder import RunFolder
 from latentlab.runs.forms import read_arrays
+from latentlab.show.charts.panels import Lines
+from latentlab.show.charts.payload import chart_data, chart_table, chart_words
 from latentlab.show.explorer.content import explorer_content
 from latentlab.studio import moments
 from latentlab.studio.library import READER, Library, here, without_paths
+from latentlab.studio.overview import overview
+from latentlab.studio.watch import panels_of, standing
 
 COOKIE = "latentlab_token"
 REMEMBERED_SECONDS = 400 * 86_400  # of a reader, whose answers are found again: the most that browsers allow
@@ -145,6 +151,7 @@ def _with_headers(send: Send) -> Send:
 KINDS = ("samples", "reconstructions", "change")
 FRESH = {"Cache-Control": "private, no-cache"}
 MOST_RUNS = 8  # in one explorer
+MOST_FRAMES = 257  # in one answer
 
 Answer = Callable[[Request], Response]
 
@@ -195,11 +202,41 @@ def explorer(asked: Request) -> Response:
     return Response(explorer_text(here(), tuple(names)), media_type="application/json", headers=FRESH)
 
 
+@in_plain_text
+def plane(asked: Request) -> Response:
+    """How a run of points is, a line of JSON; then the frames that it recorded after the first `after`, of which the last has the `crc`.
+
+    With its main curve, where that has other `rows` than were told.
+    """
+    given = asked.query_params
+    run = overview(here(), given.get("run", ""))
+    path, after, lang = (
+        run.path / frames.NAME,
+        int(given["after"]) if re.fullmatch(r"[0-9]{1,8}", given.get("after", "")) else 0,
+        given.get("lang", "en"),
+    )
+    known, start = frames.read(path, max(0, after - 1), MOST_FRAMES), after
+    if known is not None and after and not (len(known.frames) and str(known.frames[0]["crc"]) == given.get("crc")):
+        known, start = frames.read(path, 0, MOST_FRAMES), 0  # those frames are gone: the run was resumed, or has become long
+    told = {
+        "state": standing(run), "mode": run.status.get("mode", "fast"), "phase": run.status.get("phase"), "step": run.step, "start": start,
+        "message": reworded(run.message, lang) or without_paths(run.message), "count": 0 if known is None else frames.count(path),
+    }  # fmt: skip
+    if known is not None and not start:
+        told["head"] = {"box": known.head["box"].tolist(), "real": known.head["real"].ravel().tolist()}
+    panel = next(iter(panels_of(run)), None)
+    if isinstance(panel, Lines) and given.get("rows") != (rows := str(run.last.get("step"))) + run.state:
+        told |= {"rows": rows + run.state, "chart": [chart_data(panel), chart_words(panel, lang) | {"table": chart_table(panel, lang)}]}
+    content = b"" if known is None else known.frames[1 if start else 0 :].tobytes()
+    return Response(json.dumps(told).encode() + b"\n" + content, media_type="application/octet-stream", headers=FRESH)
+
+
 ROUTES = [
     Route("/lab/picture/{kind}/{step}", picture),
     Route("/lab/now", renewed(moments.now)),
     Route("/lab/networks", renewed(moments.networks)),
     Route("/lab/explorer", explorer),
+    Route("/lab/plane", plane),
 ]
 
 

@@ -67,7 +67,7 @@ def draw(name: str) -> None:
         st.fragment(in_one_line(_stage), run_every=SLOWER_SECONDS if live else None)(name)
     if run.config is not None and run.config.family != "gan" and not of_points(run.config.data.spec):
         with pad:
-            parts.pad(name, f"watch:{name}:pad")
+            parts.drawing(name, f"watch:{name}:pad")
     with curves:
         st.fragment(in_one_line(_curves), run_every=SLOWER_SECONDS if live else None)(name)
 

@@ -19,7 +19,7 @@ from latentlab.base.signals import Interrupted
 from latentlab.base.texts import reason
 from latentlab.models.engine import Losses
 from latentlab.models.own import blamed
-from latentlab.runs import checkpoints
+from latentlab.runs import checkpoints, frames
 from latentlab.runs.folder import RunFolder
 from latentlab.train.events import Diagnosed, Ended, Event, Logged, Paced, Phased, Pictured, Saved, Started, Stepped, Warned
 from latentlab.train.monitor import JUDGED
@@ -114,6 +114,7 @@ def start(session: Session) -> Iterator[Event]:
     yield Started(session.folder, session.position.step, session.total_steps())
     if session.position.step == 0:
         yield picture(session)
+        frame(session)
         yield evaluate(session)
         session.position.lowest_loss, session.position.stale = None, 0  # also where it was begun before
         session.position.judge(session.val_loss)
@@ -160,6 +161,8 @@ def stepwise(session: Session, whole_step: bool) -> Iterator[Event]:
         if seen is not None and (now := session.monitor.half()) is not None:
             session.recorder.half(phased.step, phase, seen, now)
         yield phased
+        if begun.phases:
+            frame(session, half=len(engine.phases) - len(begun.phases))
         if not whole_step:
             break
     if not begun.phases:
@@ -187,6 +190,8 @@ def after_step(session: Session, stepwise: bool = False) -> Iterator[Event]:
     early = p.images_seen < interval and p.step & (p.step - 1) == 0  # 1, 2, 4, 8 … in the first epoch
     if due or early or stepwise:
         yield picture(session)
+    if stepwise or p.step % frames.spacing(p.step) == 0:
+        frame(session)
     if due:
         yield evaluate(session)
     is_lowest = due and p.judge(session.val_loss)
@@ -238,6 +243,15 @@ def picture(session: Session) -> Event:
     codes = monitor.codes()
     recorder.moment(at, codes)
     return Pictured(at, samples, recorder.reconstructions(at, *monitor.reconstructions(codes)))
+
+
+def frame(session: Session, half: int = 0) -> None:
+    """Of points, how the networks see and fill the plane after a step, or after so many phases of the next one."""
+    if is_point(session.data.shape):
+        session.prepare_sampling()
+        seen = session.monitor.frame()
+        seen["step"], seen["half"] = session.position.step + bool(half), half
+        session.recorder.frame(session.monitor.head, seen)
 
 
 def evaluate(session: Session) -> Event:

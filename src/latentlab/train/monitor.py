@@ -8,6 +8,7 @@ images, is the place for results.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -37,6 +38,7 @@ from latentlab.runs.diagnosis import Diagnosis, Finding
 from latentlab.runs.diagnosis.sight import facts_of
 from latentlab.show.figures import style
 from latentlab.show.figures.plane import ARROWS, MESH, Box, Field, box_of, mesh, pairs_png, plane_png
+from latentlab.train.plane import frame_of, head_of
 
 SHOWN = 32  # held-out images whose reconstructions are kept
 FOLLOWED, FOLLOWED_NUMBERS = 256, 16_384  # held-out images whose codes are kept at each step, and most numbers of their means
@@ -129,6 +131,15 @@ class Monitor:
             return picture, None
         some = real[: self.config.train.sample_count]
         return picture, pairs_png(box, some, self.decode(self.encode(some)[0]), color)
+
+    @cached_property
+    def head(self) -> NDArray[Any]:
+        """What `runs/frames.py` keeps of the plane once."""
+        return head_of(self.data.val)
+
+    def frame(self) -> NDArray[Any]:
+        """What it keeps of the networks as they are now, without the step."""
+        return frame_of(self.learner, self.head, self.config.model.latent_dim, self.config.train.seed, self.device)
 
     def field(self, made: Images, box: Box) -> Field | None:
         """How the discriminator sees the plane, and where it sends the first of some generated points; None without one."""

@@ -23,7 +23,7 @@ from latentlab.base.images import Images, grid, interleave, is_point, save_png
 from latentlab.base.jsonl import lines
 from latentlab.data import Data
 from latentlab.models.engine import Arrays
-from latentlab.runs import checkpoints
+from latentlab.runs import checkpoints, frames
 from latentlab.runs.code import PLANE
 from latentlab.runs.folder import HALF, RunFolder
 from latentlab.show.explorer.own import SIDE
@@ -97,6 +97,10 @@ class Recorder:
         """Keep pictures of points of a step: of generated ones, and of reconstructions where there are any."""
         kept = [(self.folder.samples, samples)] + ([] if copies is None else [(self.folder.reconstructions, copies)])
         return [self._kept(folder, step, partial(replace_bytes, content=content)) for folder, content in kept]
+
+    def frame(self, head: NDArray[Any], frame: NDArray[Any]) -> None:
+        """Keep a frame of the plane."""
+        self.attempt("a frame", lambda: frames.add(self.folder.path / frames.NAME, head, frame))
 
     def _picture(self, folder: Path, step: int, picture: Images) -> Path:
         return self._kept(folder, step, partial(save_png, picture))

@@ -47,9 +47,9 @@ def box_of(points: Images) -> Box:
     return Box(float(x), float(y), (0.5 + MARGIN) * float(max((high - low).max(), 1e-6)))
 
 
-def mesh(box: Box) -> Floats:
-    """The points at which a discriminator is asked, row by row from the lowest: [MESH², 2]."""
-    ends = np.linspace(-box.half, box.half, MESH, dtype=np.float32)
+def mesh(box: Box, side: int = MESH) -> Floats:
+    """The points at which a discriminator is asked, row by row from the lowest: [side², 2]."""
+    ends = np.linspace(-box.half, box.half, side, dtype=np.float32)
     return np.stack(np.meshgrid(box.x + ends, box.y + ends), axis=-1).reshape(-1, 2)
 
 
