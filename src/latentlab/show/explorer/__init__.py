@@ -33,8 +33,9 @@ Batch norm is folded into the layer before it. A tensor is {"type", "shape", "at
     int16       the same; first the low byte of every integer, then the high bytes (apart, they deflate better)
 
 "int8" stores a byte for each weight, except in small layers of a decoder (an eighth of the weights at most), which may
-take two where one is not enough; every layer may where images would still be off by more than 4. In the layer that has
-most of the weights of an encoder or a discriminator, if it has 1,024 inputs, a byte has 31 values: it deflates better. What is not a weight is fp32.
+take two where one is not enough; every layer may where images would still be off by more than 4. In the layer that has most
+of the weights of an encoder or a discriminator, if it has 1,024 inputs, a byte has 31 values: it deflates better. What is not
+a weight is fp32.
 """
 
 from __future__ import annotations
