@@ -33,8 +33,9 @@ Batch norm is folded into the layer before it. A tensor is {"type", "shape", "at
     int16       the same; first the low byte of every integer, then the high bytes (apart, they deflate better)
 
 "int8" stores a byte for each weight, except in small layers of a decoder (an eighth of the weights at most), which may
-take two where one is not enough; every layer may where images would still be off by more than 4. In the layer that has
-most of the weights of an encoder or a discriminator a byte has 31 values only: it deflates better. What is not a weight is fp32.
+take two where one is not enough; every layer may where images would still be off by more than 4. In the layer that has most
+of the weights of an encoder or a discriminator, if it has 1,024 inputs, a byte has 31 values: it deflates better. What is not
+a weight is fp32.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ from latentlab.runs.folder import RunFolder
 from latentlab.show import bundle
 from latentlab.show.explorer.network import Affine, Part, affine_parts, folded, is_followed, named, of_first_class, signed_range
 from latentlab.show.explorer.own import network_layers
-from latentlab.show.explorer.rounding import COARSE, NARROW, Rounded, for_images, nearest
+from latentlab.show.explorer.rounding import COARSE, MANY, NARROW, Rounded, for_images, nearest
 
 Precision = Literal["int8", "fp16", "fp32"]
 FORMAT = 1
@@ -144,8 +145,9 @@ def pack(head: dict[str, Any], parts: Sequence[Part], prior: Tensors, precision:
         rounded = for_images(parts, typical_codes(head["input"][0], prior))
     elif precision == "int8":
         most = sum(part.weight.size for _, part in affine_parts(parts)) / 2
-        sizes = {index: COARSE if part.weight.size > most else NARROW for index, part in affine_parts(parts)}
-        rounded = {index: nearest(part, sizes[index]) for index, part in affine_parts(parts) if part.kind != "scale"}
+        coarse = {index for index, part in affine_parts(parts) if part.weight.size > most and part.weight.shape[1] >= MANY}
+        weighed = [(index, part) for index, part in affine_parts(parts) if part.kind != "scale"]
+        rounded = {index: nearest(part, COARSE if index in coarse else NARROW) for index, part in weighed}
     layers = [writer.layer(part, rounded.get(index)) for index, part in enumerate(parts)]
     description: dict[str, Any] = {"format": FORMAT, **head, "precision": precision, "layers": layers}
     if prior:

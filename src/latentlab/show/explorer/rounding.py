@@ -27,7 +27,8 @@ from latentlab.show.explorer.network import (
 )
 
 NARROW, WIDE = 127, 32_767  # the largest integers of one byte and of two
-COARSE = 15  # in the layer that has most of the weights of a network that reads images: so many small errors leave little of their sum
+COARSE = 15  # where each sum has MANY terms, whose errors leave little of it, in the layer that has most weights of what reads images
+MANY = 1024
 SMALL_SHARE = 1 / 8  # a layer of at most this share of all weights may take two bytes: it costs little and helps much
 SMALL_FINER = 2  # and its steps are so much finer: where few inputs make up for each other, little is compensated
 LEAST_LEVELS = 7  # no channel's steps are coarser than its largest weight / 7, however little the probes depend on it
