@@ -48,7 +48,7 @@ def state(page: Any) -> Any:
 
 def step(page: Any) -> int:
     """The step that a page shows."""
-    shown = page.locator(".latentlab-numbers div").filter(has_text="Step").locator("dd").inner_text()
+    shown = page.locator(".latentlab-numbers div").filter(has_text="Step").first.locator("dd").inner_text()
     return int(re.sub(r"\D", "", shown))
 
 
@@ -240,7 +240,7 @@ def test_both_halves_of_a_gans_step_apart(tab: Any, server: Server) -> None:
     for half, other, done in (("Discriminator’s half", "Generator’s half", 0), ("Generator’s half", "Discriminator’s half", 1)):
         press(pages[1], half)
         for each in pages:
-            expect(each.get_by_text(f"Step {at + 1}, the {half.lower()}")).to_be_visible()
+            expect(each.get_by_text(f"Step {at + 1}, the {half.lower()}", exact=True)).to_be_visible()
             expect(each.get_by_role("button", name=other, exact=True)).to_be_visible()
             told = state_of(folder)["half"]
             loss = f"{told['phase']}_loss"
@@ -250,7 +250,7 @@ def test_both_halves_of_a_gans_step_apart(tab: Any, server: Server) -> None:
             sees_half(each, f"step {at + 1}, the {half.lower()}", read_arrays(folder.path / HALF))
         wait_until(lambda done=done: list(map(step, pages)) == [at + done] * 2)
     press(pages[0], "Slow motion")
-    expect(pages[1].get_by_text(re.compile(rf"Step {at + 2}, the generator"))).to_be_visible()  # phase by phase, by itself
+    expect(pages[1].locator("dt").get_by_text(re.compile(rf"Step {at + 2}, the generator"))).to_be_visible()  # phase by phase, by itself
     press(pages[1], "Stop")
     for each in pages:
         expect(state(each)).to_have_text(re.compile("stopped"))

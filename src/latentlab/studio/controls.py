@@ -97,7 +97,7 @@ def _phase(run: Overview) -> None:
     after = done["after"] if isinstance(done.get("after"), dict) else {}
     rows = [(key, value, after.get(key)) for key, value in done.items() if key not in ("phase", "step", "after")]
     phase = say(f"studio.phase.{done['phase']}") if done.get("phase") in PHASES else "?"
-    said = say("studio.control.half", step=plain(str(done.get("step", "?"))), phase=phase)
+    said = say("studio.control.half", step=str(done.get("step", "?")), phase=phase)
     values = ((_quantity(key), " → ".join(map(_written, (was,) if now is None else (was, now)))) for key, was, now in rows)
     numbered([(said, ""), *values])
 
