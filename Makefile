@@ -17,7 +17,7 @@ PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN
 # The notebooks' language: NOTEBOOK_LANG=fr, else that of the system.
 NOTEBOOK_LANG ?= $(if $(filter fr%,$(or $(LC_ALL),$(LC_MESSAGES),$(LANG))),fr,en)
 
-.PHONY: help lab studio notebook notebooks wheel test test-all check bench options screenshots clean
+.PHONY: help lab studio notebook notebooks wheel test test-all check bench options starters screenshots clean
 
 help:
 	@echo "make lab       train AE, VAE, GAN and VAE -> GAN on the embedded digits into runs/lab (at most 3 minutes on 2 cores)"
@@ -30,6 +30,7 @@ help:
 	@echo "make check     lint, types and import contract (about 1 minute)"
 	@echo "make bench     the programs under benchmarks/ that show speed and quality (three quarters of an hour)"
 	@echo "make options   write src/latentlab/config/options.py anew, after a change of the configuration's fields"
+	@echo "make starters  train the small models that come with the studio anew (about a quarter of an hour on 2 cores)"
 	@echo "make screenshots  pictures of every page of the studio, in both languages and themes, into screenshots/"
 	@echo "make clean     remove .venv and caches; runs/ stays"
 
@@ -108,6 +109,10 @@ bench: $(VENV)/.installed-dev
 options: $(VENV)/.installed
 	@$(BIN)/python -c "from latentlab.config.parts import options_source; print(options_source(), end='')" > src/latentlab/config/options.py.new
 	@mv src/latentlab/config/options.py.new src/latentlab/config/options.py
+
+starters: $(VENV)/.installed
+	@echo "training the models that come with the studio: about a quarter of an hour on 2 cores …"
+	@OMP_NUM_THREADS=1 $(BIN)/python docs/starters.py
 
 screenshots: $(VENV)/.installed-dev
 	@echo "drawing every page of the studio into screenshots/: some minutes …"

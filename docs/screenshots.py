@@ -58,7 +58,11 @@ def pages(runs: Path) -> dict[str, str]:
         "watch": f"?lang={{lang}}&run={names[-1]}",
         "explore": f"explore?lang={{lang}}&runs={several}",
         "plane": "plane?lang={lang}",
-        "generate": f"generate?lang={{lang}}&run={names[-1]}",
+        "follow": f"explore?lang={{lang}}&runs={several}&part=follow",
+        "draw": f"explore?lang={{lang}}&runs={several}&part=draw",
+        "generate": f"explore?lang={{lang}}&run={names[-1]}&part=generate",
+        "game": f"explore?lang={{lang}}&run={names[-1]}&part=game",
+        "starters": "explore?lang={lang}&runs=latentlab:ae,latentlab:vae,latentlab:gan,latentlab:gan-from-vae",
         "compare": f"compare?lang={{lang}}&runs={several}",
         "learn": "learn?lang={lang}",
         "question": "learn?lang={lang}&question=kl",
@@ -71,10 +75,10 @@ def draw(browser: Any, address: str, width: int, theme: str, file: Path) -> None
     page: Page = browser.new_page(viewport={"width": width, "height": HEIGHT}, color_scheme=theme)
     page.goto(address)
     page.locator("h1").first.wait_for(timeout=60_000)
-    if "explore" in address:
-        page.locator(".explorer-part").first.wait_for(timeout=120_000)
-    elif "generate" in address:
+    if "generate" in address:
         page.get_by_role("button", name=re.compile("NPZ")).wait_for(timeout=120_000)
+    elif "explore" in address:
+        page.locator(".explorer-part, .game-tile").first.wait_for(timeout=120_000)
     page.wait_for_timeout(SETTLED_MS)
     tall = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
     page.set_viewport_size({"width": width, "height": min(TALLEST, max(HEIGHT, tall))})

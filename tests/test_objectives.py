@@ -27,6 +27,24 @@ from latentlab.models.objectives import (
 )
 
 
+@pytest.mark.parametrize(("loss", "target"), [("non-saturating", 1.0), ("non-saturating", 0.9), ("hinge", 1.0), ("least-squares", 1.0)])
+def test_no_logit_costs_less_than_the_threshold_where_real_and_generated_are_as_likely(loss: Loss, target: float) -> None:
+    logits = torch.linspace(-3, 3, 6001, dtype=torch.float64)
+    losses = ADVERSARIAL[loss].discriminator(logits, logits, target)
+    threshold = GAMES[loss].threshold(target)
+    at = ADVERSARIAL[loss].discriminator(*[torch.tensor([threshold], dtype=torch.float64)] * 2, target)
+    assert float(at) == pytest.approx(float(losses.min()), abs=1e-6)
+    assert (threshold < 0) == (target < 1)
+
+
+@pytest.mark.parametrize("loss", ["wasserstein", "relativistic"])
+def test_where_only_differences_count_there_is_no_threshold(loss: Loss) -> None:
+    real, fake = torch.tensor([0.3, -1.0]), torch.tensor([0.1, 2.0])
+    one, shifted = (ADVERSARIAL[loss].discriminator(real + c, fake + c, 1.0) for c in (0.0, 5.0))
+    torch.testing.assert_close(one.sum(), shifted.sum())
+    assert GAMES[loss].threshold() is None
+
+
 def test_bernoulli_is_the_negative_log_likelihood_summed_over_pixels() -> None:
     torch.manual_seed(0)
     logits, x = torch.randn(5, 3, 4, 4), torch.randint(0, 2, (5, 3, 4, 4)).float()

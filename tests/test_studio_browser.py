@@ -26,8 +26,7 @@ expect = pytest.importorskip("playwright.sync_api").expect
 expect.set_options(timeout=60_000)
 
 TITLES = {
-    "": "studio.train.title", "explore": "studio.explore.title", "generate": "studio.generate.title",
-    "plane": "studio.plane.title",
+    "": "studio.train.title", "explore": "studio.page.explore", "plane": "studio.plane.title",
     "compare": "studio.compare.title", "learn": "studio.page.learn", "runs": "studio.page.runs",
 }  # fmt: skip
 # Each page by its address, and what must have come before it is looked at.
@@ -36,7 +35,9 @@ PAGES = {
     "?run=lab/vae": ".film img >> nth=0",
     "explore?runs=lab/vae,lab/gan": ".explorer-card canvas >> nth=1",
     "plane": ".plane-facts",
-    "generate?run=lab/gan": "[data-testid=stImage] img, [data-testid=stImageContainer] img",
+    "explore?part=draw&runs=lab/vae,lab/gan": ".explorer-sheet",
+    "explore?part=generate&run=lab/gan": "[data-testid=stImage] img, [data-testid=stImageContainer] img",
+    "explore?part=game&run=lab/gan": ".game-tile >> nth=19",
     "compare?runs=lab/vae,lab/gan": ".latentlab-scores",
     "learn": "[data-testid=stMain] h1",
     "learn?question=kl": "[data-testid=stMain] h1",
@@ -46,7 +47,8 @@ MAIN_ACTIONS = {
     "": ".st-key-begin button",
     "explore?runs=lab/vae,lab/gan": ".explorer-pad",
     "plane": ".st-key-begin button",
-    "generate?run=lab/gan": "button:has-text('Download PNG'):visible",
+    "explore?part=generate&run=lab/gan": "button:has-text('Download PNG'):visible",
+    "explore?part=game&run=lab/gan": ".game-tile >> nth=19",
     "compare?runs=lab/vae,lab/gan": ".film-play >> nth=0",
     "learn": "[data-testid=stMain] a[href*='question='] >> nth=0",
     "runs": "[data-testid=stMain] a[href*='run='] >> nth=0",
@@ -188,15 +190,18 @@ def test_the_way_back_leads_back(tab: Tab) -> None:
     """No page writes into the address what it began with: that would put itself in the way."""
     page = tab.open("?preset=mlp-vae&train.epochs=3&lang=en")
     page.get_by_role("button", name="Start", exact=True).wait_for()
-    for name in ("Explore", "Compare", "Generate"):
+    for name in ("Explore", "Compare", "Explore"):
         page.locator(".st-key-bar").get_by_role("link", name=name, exact=True).click()
         expect(page.locator("h1")).to_have_text(re.compile(name))
         tab.settled()
+    page.get_by_role("radio", name="Generate").click()
     page.get_by_role("img", name=re.compile("seed 0$")).wait_for()
     page.get_by_role("button", name="Next seed").click()
     page.get_by_role("img", name=re.compile("seed 1$")).wait_for()
     page.go_back()
     page.get_by_role("img", name=re.compile("seed 0$")).wait_for()
+    page.go_back()
+    page.locator(".explorer-pad").wait_for()
     for name in ("Compare", "Explore", "Train"):
         page.go_back()
         expect(page.locator("h1")).to_have_text(re.compile(name))
@@ -235,7 +240,10 @@ def test_a_teachers_link_fills_the_form_and_hides_controls(browser: Any, server:
         assert field(page, "seed").count() == 0
         assert page.get_by_test_id("stExpander").count() == 1  # but what the preset says of itself
         links = page.locator(".st-key-bar").get_by_role("link")
-        assert (links.filter(has_text="Compare").count(), links.filter(has_text="Generate").count()) == (1, 0)
+        links.filter(has_text="Explore").click()
+        expect(page.get_by_role("radio", name="Which is fake?")).to_be_visible()
+        assert page.get_by_role("radio", name="Generate").count() == 0
+        page.go_back()
         links.filter(has_text="Compare").click()
         expect(page.locator("h1")).to_have_text("Compare models")
         assert "hide=train.seed" in page.url.replace("%2C", ",")

@@ -23,7 +23,7 @@ expect.set_options(timeout=60_000)
 # Markdown, HTML entities, a script: one name that the studio takes as it is, one that it refuses as a path.
 HOSTILE = "_x_ [y](javascript) $z$ &lt;b&gt; `c` 'onload=alert(1)'"
 UNFIT = "<img src=x onerror=alert(1)>"
-TITLES = {"explore": "Explore", "generate": "Generate", "compare": "Compare", "runs": "Runs", "": "Train a model"}
+TITLES = {"explore": "Explore", "compare": "Compare", "runs": "Runs", "": "Train a model"}
 
 
 def at_rest(folder: RunFolder) -> None:
@@ -45,7 +45,7 @@ def test_a_name_that_is_code_is_text_on_every_page(browser: Any, tmp_path: Path)
         for place in (".film-label", ".plot-legend .plot-name", ".latentlab-scores th"):
             wait_until(lambda place=place: HOSTILE in [words.strip() for words in page.locator(place).all_inner_texts()])
         for path, title in TITLES.items():
-            page = one.open(f"{path}?run=lab/gan&lang=en" if path == "generate" else f"{path}?lang=en")
+            page = one.open(f"{path}?lang=en")
             assert page.locator("h1").inner_text().startswith(title)
             page.wait_for_load_state("networkidle")
             if path == "explore":  # this run has no networks
@@ -54,10 +54,10 @@ def test_a_name_that_is_code_is_text_on_every_page(browser: Any, tmp_path: Path)
                 expect(page.get_by_test_id("stMain")).to_contain_text(HOSTILE)
             if path == "runs":
                 expect(page.get_by_test_id("stMain")).to_contain_text(UNFIT)
-        page = one.open(f"generate?run={name}&lang=en")
+        page = one.open(f"explore?part=generate&run={name}&lang=en")
         assert HOSTILE in page.get_by_role("combobox").first.input_value() or HOSTILE in page.get_by_test_id("stMain").inner_text()
         for bad in (UNFIT, "<script>alert(1)</script>"):
-            for path in ("", "generate", "compare"):
+            for path in ("", "explore", "compare"):
                 page.goto(f"{one.address}{path}?run={quote(bad)}&runs={quote(bad)}&lang=en")
                 page.locator("h1, [data-testid=stAlert]").first.wait_for()
                 assert page.locator("script:has-text('alert(1)'), img[onerror]").count() == 0

@@ -1,4 +1,4 @@
-"""The pages Explore, Generate and Compare in a real browser, over networks with large random weights and runs made by hand."""
+"""The pages Explore and Compare in a real browser, over networks with large random weights and runs made by hand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from commands import run, wait_until
 from fakeruns import fake_run, untrained_run
 from PIL import Image
-from readers import Server, Tab, served, tabs
+from readers import Server, Tab, served
 
 import latentlab as ll
 from latentlab.base.texts import text
@@ -127,8 +127,10 @@ def test_a_drag_changes_every_picture_without_asking_the_server(tab: Tab) -> Non
 
 def test_a_drawn_digit_is_reconstructed_and_has_neighbours(tab: Tab) -> None:
     page = explored(tab)
+    page.get_by_role("radio", name="Draw").click()
     sheet = page.locator(".explorer-sheet")
     sheet.scroll_into_view_if_needed()
+    tab.settled()
     read = "[data-read='lab/vae']"
     wait_until(lambda: np.ptp(pixels(page, read)[..., 0]) == 0)
     box = sheet.bounding_box()
@@ -153,6 +155,9 @@ def test_a_drawn_digit_is_reconstructed_and_has_neighbours(tab: Tab) -> None:
 def test_keys_on_the_map_are_not_the_pages_own(tab: Tab) -> None:
     """Streamlit runs the page again at r, and offers to clear its cache at c."""
     page = explored(tab)
+    page.get_by_role("radio", name="Draw").click()
+    page.locator(".explorer-sheet").wait_for()
+    tab.settled()
     for place in (".explorer-pad", ".explorer-sheet"):
         with Quiet(tab):
             page.locator(place).focus()
@@ -167,18 +172,6 @@ def test_keys_on_the_map_are_not_the_pages_own(tab: Tab) -> None:
 
 
 # -------------------------------------------------------------------------------------------------------------- generate
-
-
-@pytest.mark.slow
-def test_before_anything_is_trained_the_page_offers_training(browser: Any, tmp_path: Path) -> None:
-    with served(tmp_path / "runs") as empty, tabs(browser, empty) as opened:
-        one = opened()
-        for path in ("generate?lang=en", "explore?lang=en", "compare?lang=en"):
-            page = one.open(path)
-            main = page.get_by_test_id("stMain")
-            expect(main.get_by_text("Training comes first")).to_be_visible()
-            main.get_by_role("link", name="Train a model").click()
-            expect(page.locator("h1")).to_have_text("Train a model")
 
 
 def grid_of(page: Any, seed: int) -> bytes:
@@ -203,7 +196,8 @@ def taken(page: Any, kind: str) -> tuple[str, bytes]:
 
 @pytest.mark.slow
 def test_samples_are_those_of_the_command_by_seed(tab: Tab, server: Server, tmp_path: Path) -> None:
-    page = tab.open("generate?run=lab/vae&lang=en")
+    page = tab.open("generate?run=lab/vae&lang=en")  # as a page of its own it was linked to
+    expect(page).to_have_url(re.compile("/explore.*part=generate"))
     first = grid_of(page, 0)
     name, content = taken(page, "NPZ")
     with np.load(io.BytesIO(content)) as file:

@@ -29,7 +29,7 @@ from latentlab.studio.parts import watched
 from latentlab.studio.views import generate as sampler_page
 from latentlab.studio.views.generate import Sampler
 
-PAGES = ("train", "explore", "plane", "generate", "compare", "learn", "runs")
+PAGES = ("train", "explore", "plane", "compare", "learn", "runs")
 NOW = time.time()
 
 
@@ -110,8 +110,8 @@ def test_a_vae_is_drawn_from_whatever_an_autoencoder_is(place, monkeypatch, fami
 
     monkeypatch.setattr(Sampler, "draw", draw)
     monkeypatch.setattr(Sampler, "warm", lambda self: None)
-    at = opened("generate", run=f"lab/{family}")
-    control = at.get("button_group")[0]
+    at = opened("explore", part="generate", run=f"lab/{family}")
+    control = at.get("button_group")[1]
     said = {"standard": "standard normal" if family == "vae" else "Gaussian", "gmm": "mixture", "fitted": "Gaussian"}
     assert [option.split(" fitted")[0] for option in control.options] == [said[prior] for prior in priors]
     control.set_value(priors[-1])
@@ -131,7 +131,7 @@ def test_a_run_that_is_given_classes_draws_the_one_that_is_chosen(place, monkeyp
 
     monkeypatch.setattr(Sampler, "draw", draw)
     monkeypatch.setattr(Sampler, "warm", lambda self: None)
-    at = opened("generate", run="lab/classes")
+    at = opened("explore", part="generate", run="lab/classes")
     (control,) = (group for group in at.get("button_group") if group.options == names)
     control.set_value(2)
     whole(at.run())
@@ -203,8 +203,8 @@ def test_beside_a_damaged_line_nothing_says_that_there_is_no_alarm(place: Librar
 @pytest.mark.parametrize(("file", "value"), [CASES[0], CASES[5], CASES[6], CASES[10]], ids=str)
 def test_a_damaged_run_breaks_no_page(place: Library, vae: RunFolder, file: str, value: dict[str, Any]):
     broken(vae, file, value)
-    for page in PAGES:
-        at = opened(page, run="lab/vae", runs="lab/vae,lab/gan")
+    for page, part in [*((page, "map") for page in PAGES), ("explore", "generate"), ("explore", "game")]:
+        at = opened(page, run="lab/vae", runs="lab/vae,lab/gan", part=part)
         if page in ("train", "runs"):
             assert file in texts(at)
             assert "damaged" in texts(at)

@@ -3,6 +3,8 @@
 `python -m latentlab.cli.draw` holds torch and trained networks, and draws samples for whoever asks on stdin (the studio). A
 question is a line of JSON: {"run", "count", "seed", "prior", "truncation"}. The answer is a line of JSON, {"shape", "type"} followed by
 the bytes of images uint8 [N, H, W, C] or of points float32 [N, 1, 1, 2], or {"refused"}. It ends when stdin does.
+The question {"run", "count", "seed", "game": true} is answered with as many images, half of them held-out ones, and with {"real",
+"guessed"}: for each whether it is one, and whether the run's discriminator takes it for one.
 """
 
 from __future__ import annotations
@@ -270,14 +272,51 @@ def serve() -> None:
         try:
             asked = json.loads(line)
             # The samples of `latentlab sample` with the same options.
-            run = _newest(asked["run"], opened)
-            images = run.sample(asked["count"], asked["seed"], asked.get("label"), asked["prior"], asked["truncation"])
+            run, told = _newest(asked["run"], opened), dict[str, list[bool]]()
+            if asked.get("game"):
+                images, told = mixed(run, asked["count"], asked["seed"])
+            else:
+                images = run.sample(asked["count"], asked["seed"], asked.get("label"), asked["prior"], asked["truncation"])
         except LabError as error:
             _answer({"refused": str(error)})
         except Exception as error:  # whoever asks next is not to pay for it; the words go to the page
             _answer({"refused": f"{type(error).__name__}: {error}"})
         else:
-            _answer({"shape": list(images.shape), "type": images.dtype.name}, images.tobytes())
+            _answer({"shape": list(images.shape), "type": images.dtype.name} | told, images.tobytes())
+
+
+def mixed(run: Run, count: int, seed: int) -> tuple[Images, dict[str, list[bool]]]:
+    """`count` images, half of them held out and half drawn, in the order of the seed: which are real, and which the discriminator takes
+    for real, by the threshold of its loss, or the higher half where only differences of logits count.
+
+    Raises LabError for a run without a discriminator, and where its images are not there any more.
+    """
+    import numpy as np
+    import torch
+
+    from latentlab.base.seeding import numpy_generator, seed_for
+    from latentlab.config import GAMES
+    from latentlab.models.nets import to_unit
+    from latentlab.models.sampling import of_classes
+
+    judge: Any = run.networks().get("discriminator")
+    if judge is None or is_point(run.image_shape):
+        raise refusal("a run to play against", "one of images with a discriminator", str(run.path))
+    own = seed_for(seed, "game") % 2**31  # not the samples that this seed gives by themselves
+    test, drawn = run.data().test, run.sample(count // 2, own)
+    rows = numpy_generator(seed, "game-real").permutation(len(test))[: count - len(drawn)]
+    order = numpy_generator(seed, "game-order").permutation(len(rows) + len(drawn))
+    images, real = np.concatenate([test.take(rows), drawn])[order], (np.arange(len(order)) < len(rows))[order]
+    classes = None
+    if (labels := run.drawn_labels(len(drawn), own)) is not None and test.labels is not None:
+        mixed_labels = np.concatenate([test.labels[rows], labels])[order]
+        classes = torch.from_numpy(of_classes(np.zeros((len(order), 0), np.float32), mixed_labels, classes_of(run.config.model)))
+    with torch.no_grad():
+        logits = judge.alone(to_unit(torch.from_numpy(images)), classes).numpy()
+    loss, target = getattr(run.config.train, "loss", "non-saturating"), getattr(run.config.train, "label_smoothing", 1.0)
+    threshold = GAMES[loss].threshold(target)
+    taken = logits > (np.median(logits) if threshold is None else threshold)
+    return images, {"real": real.tolist(), "guessed": taken.tolist()}
 
 
 def _newest(path: str, opened: dict[Any, Run]) -> Run:

@@ -52,6 +52,18 @@ class Game(NamedTuple):
     paired: bool = False  # whether the generator's loss looks at real images too
     bounded: bool = True  # whether it makes sense without a bound on the discriminator's slope
 
+    @property
+    def relative(self) -> bool:
+        """Whether only differences of logits mean anything."""
+        return self.paired or not self.bounded
+
+    def threshold(self, real_target: float = 1.0) -> float | None:
+        """The logit of the best discriminator where an image is as likely real as generated; None where only differences count.
+
+        Of the non-saturating loss σ(D) = t p / (p + q) with the target t of real images, whose density is p.
+        """
+        return None if self.relative else math.log(real_target / (2 - real_target)) if self.smoothed else 0.0
+
     def won(self, gap: float, loss_nats: float) -> bool:
         """Whether the discriminator has won, by what both are over some steps (measured: `diagnosis.symptoms.discriminator_wins`)."""
         return gap > self.won_gap or (gap > 0 and loss_nats < self.flat_share * self.chance_nats)

@@ -53,7 +53,7 @@ class GANLearner:
         self.r1_weight, self.r2_weight, self.slope_weight = train.r1_weight, train.r2_weight, train.gradient_penalty
         self.augment = Augmentation(train)
         self.r1_steps, self.augmented, self.paired = train.r1_steps, self.augment.shifts, GAMES[train.loss].paired
-        self.relative = self.paired or not GAMES[train.loss].bounded  # only differences of logits mean anything
+        self.relative = GAMES[train.loss].relative
         self.spectral = model.discriminator_normalization == "spectral"
         self.own_step = own.step
         if own.step is not None:

@@ -20,9 +20,8 @@ from latentlab.studio.state import KEY, lang, params, plain, put, say, shown, to
 # In the order of the bar: the icon of each page, and the MODULE:FUNCTION of latentlab.studio.views that draws it.
 PAGES = {
     "train": (":material/model_training:", "train:draw"),
-    "explore": (":material/explore:", "compare:explore"),
+    "explore": (":material/explore:", "explore:draw"),
     "plane": (":material/scatter_plot:", "plane:draw"),
-    "generate": (":material/imagesmode:", "generate:draw"),
     "compare": (":material/compare_arrows:", "compare:draw"),
     "learn": (":material/school:", "learn:draw"),
     "runs": (":material/folder_open:", "runs:draw"),
@@ -77,8 +76,8 @@ def _unknown() -> None:
 
 
 def link(page: str, label: str, icon: str | None = None, **parameters: str | list[str] | None) -> None:
-    """A link to another page; nothing where that page is hidden."""
-    if page in st.session_state["pages"]:
+    """A link to another page, or to a part of it; nothing where that is hidden."""
+    if page in st.session_state["pages"] and shown(str(parameters.get("part", page))):
         st.page_link(st.session_state["pages"][page], label=label, icon=icon, query_params=params(**parameters))
 
 

@@ -1,6 +1,7 @@
 """Where the studio's runs lie, and the names by which a browser may ask for them.
 
 A name is a run folder's path below the folder of runs, such as "lab/vae". It is never used as a path before it is checked.
+"latentlab:vae" is a model that comes with the package, to be looked at only: no folder of runs has a name with a colon.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from latentlab.runs.folder import RunFolder, list_runs, next_folder
 DEEPEST = 4  # folders in a name
 LONGEST = 80  # characters of one folder's name
 QUESTIONS = "questions"  # the folder of the questions' experiments
+# What comes with the package (`make starters`): a small model of each family, as run folders, by the names that they have here.
+STARTERS = {f"latentlab:{kind}": Path(__file__).parent / "starters" / kind for kind in ("ae", "vae", "gan", "gan-from-vae")}
 # A drive, a stream (:), a wildcard or a control character means something else than a name on some system.
 _PART = re.compile(r'[^\x00-\x1f\x7f/\\:*?"<>|]+')
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
@@ -85,6 +88,10 @@ class Library:
         if not (path / "config.json").is_file():
             raise _no_run(name)
         return RunFolder(path)
+
+    def look(self, name: str) -> RunFolder:
+        """The same, to be looked at only: also what comes with the package."""
+        return RunFolder(STARTERS[name]) if name in STARTERS else self.open(name)
 
     def new(self, preset: str, spec: str, under: str = "") -> str:
         """The name of a folder made for a new run, in the folder `under`; no other call is given the same."""

@@ -13,7 +13,7 @@ from latentlab.config.schema import Config
 from latentlab.runs.folder import RunFolder
 from latentlab.runs.forms import ROW
 from latentlab.studio import tasks
-from latentlab.studio.library import Library
+from latentlab.studio.library import STARTERS, Library
 
 State = Literal["starting", "running", "paused", "finished", "stopped", "failed", "damaged"]
 LIVE: tuple[State, ...] = ("starting", "running", "paused")
@@ -128,6 +128,14 @@ def overviews(library: Library) -> list[Overview]:
         except LabError:
             continue  # such a name, or a folder that has gone meanwhile
     return runs
+
+
+def starters() -> dict[str, Overview]:
+    """What comes with the package, by name: small models that were trained long ago."""
+    folders = {name: RunFolder(path) for name, path in STARTERS.items()}
+    return {
+        name: Overview(name, one.path, "finished", 0.0, config=one.config(), step=one.sampled_step() or 0) for name, one in folders.items()
+    }
 
 
 def _without_config(path: Path, name: str, task: tasks.Task) -> Overview:

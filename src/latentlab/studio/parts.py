@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
+from html import escape
 from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
@@ -49,6 +51,8 @@ def _component(name: str) -> Callable[..., Any]:
     """A component of the page, registered once."""
     if name in ("explorer", "draw"):
         script, style = live_explorer.module(), live_explorer.style() + live_explorer.themes() + static("explorer-host.css")
+    elif name == "game":
+        script, style = "", live_explorer.themes() + static("game.css")
     else:
         script, style = live_charts.module(), live_charts.host_style() + ".latentlab-place { --chart-sans: var(--st-font); }\n"
     if name == "film":
@@ -113,12 +117,27 @@ def drawing(name: str, key: str) -> None:
     _draw("draw", f"{key}:{lang()}", words | {"told": say("studio.beside.drawn", step="{step}")})
 
 
-def explorer(names: Sequence[str], key: str) -> None:
-    """The live explorer of runs: the latent map, every model at the same z, the pad, walks, arithmetic."""
+def explorer(names: Sequence[str], part: str, key: str) -> None:
+    """The live explorer of runs, or a part of it ("map", "draw"): every model at the same z. What is set stays when the part changes."""
     address = "/lab/explorer?" + urlencode([("run", name) for name in names])
     words = {"address": address, "words": explorer_words(lang()), "lang": lang(), "failed": say("studio.explore.failed")}
-    words["loading"] = say("studio.explore.loading")
-    _draw("explorer", key, words)
+    _draw("explorer", key, words | {"loading": say("studio.explore.loading"), "part": part, "without": say("studio.explore.without")})
+
+
+def game(data: dict[str, Any], key: str) -> Any:
+    """Images to be told apart; `answer` of what it gives is the list of those that were taken for fakes, once, else None."""
+    return _draw("game", key, data, on_answer_change=lambda: None)
+
+
+@contextmanager
+def waiting(words: str, shape: str) -> Iterator[None]:
+    """A place's final box ("grid", "game") in a faint colour while what belongs there is made; the words are for who does not see it."""
+    place = st.empty()
+    place.html(f'<div class="latentlab-waiting latentlab-waiting-{shape}" role="status"><span>{escape(words)}</span></div>')
+    try:
+        yield
+    finally:
+        place.empty()
 
 
 ACTIONS = ("pause", "resume", "slow", "step", "stop")

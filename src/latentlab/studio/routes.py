@@ -174,7 +174,7 @@ def picture(asked: Request) -> Response:
     kind, step = asked.path_params["kind"], asked.path_params["step"]
     if kind not in KINDS or not re.fullmatch(r"\d{1,8}", step):
         raise refusal("a picture", "samples or reconstructions of a step", f"{kind}/{step}")
-    run, name = here().open(asked.query_params.get("run", "")), f"step-{int(step):08d}"
+    run, name = here().look(asked.query_params.get("run", "")), f"step-{int(step):08d}"
     path = run.moments / f"{name}.npz" if kind == "change" else run.path / kind / f"{name}.png"
     if not path.is_file():
         raise refusal("a step", "one that has a picture", int(step))
@@ -232,6 +232,8 @@ def plane(asked: Request) -> Response:
 
 
 ROUTES = [
+    # It was a page of its own, and is linked to as one.
+    Route("/generate", lambda asked: RedirectResponse(f"/explore?{urlencode([*asked.query_params.multi_items(), ('part', 'generate')])}")),
     Route("/lab/picture/{kind}/{step}", picture),
     Route("/lab/now", renewed(moments.now)),
     Route("/lab/networks", renewed(moments.networks)),
@@ -251,7 +253,7 @@ _lock = threading.Lock()
 
 def stamp(library: Library, names: tuple[str, ...]) -> Stamp:
     """What the content of these runs is made of: (name, newest checkpoint, when it and the codes were written) of each."""
-    return tuple((name, *_of(library.open(name))) for name in names)
+    return tuple((name, *_of(library.look(name))) for name in names)
 
 
 def _of(folder: RunFolder) -> tuple[str, int, int, int]:
@@ -269,7 +271,7 @@ def explorer_text(library: Library, names: tuple[str, ...]) -> str:
     with _lock:  # a second tab waits for the first one's content instead of packing it again
         if key not in _kept:
             said: list[str] = []
-            content = explorer_content({name: library.open(name) for name in names}, {}, "fp16", said.append, encoders=True)
+            content = explorer_content({name: library.look(name) for name in names}, {}, "fp16", said.append, encoders=True)
             _kept[key] = json.dumps(content | {"left_out": [without_paths(line) for line in said]}, separators=(",", ":"))
             while len(_kept) > KEPT:
                 _kept.popitem(last=False)

@@ -185,7 +185,7 @@ def _links(run: Overview) -> None:
         link("train", say("studio.runs.open"), ":material/monitoring:", run=run.name)
         if run.trained:
             link("explore", say("studio.page.explore"), ":material/explore:", run=run.name)
-            link("generate", say("studio.page.generate"), ":material/imagesmode:", run=run.name)
+            link("explore", say("studio.explore.part.generate"), ":material/imagesmode:", run=run.name, part="generate")
             link("compare", say("studio.page.compare"), ":material/compare_arrows:", run=run.name)
 
 

@@ -128,7 +128,7 @@ def _state(run: Overview) -> None:
             _numbers(run, _speed(run))
         if run.trained and not run.live:
             link("explore", say("studio.page.explore"), ":material/explore:", run=run.name)
-            link("generate", say("studio.page.generate"), ":material/imagesmode:", run=run.name)
+            link("explore", say("studio.explore.part.generate"), ":material/imagesmode:", run=run.name, part="generate")
     if run.state in ("failed", "damaged"):
         if way_out(run) is None:  # else the diagnosis tells it, and what to do
             st.error(plain(told(run.message)), icon=":material/error:")

@@ -5,8 +5,10 @@ class Hosted {
     Object.assign(this, { place, asked: 0, address: null, lang: null, handle: null, content: null });
   }
 
-  async show({ address, words, lang, failed, loading }) {
+  async show({ address, words, lang, failed, loading, part, without }) {
+    Object.assign(this, { part, without });
     if (address === this.address && lang === this.lang) {
+      this.turn();
       this.handle?.recolour();
       return;
     }
@@ -17,7 +19,7 @@ class Hosted {
     if (!this.content) {
       this.handle?.destroy();
       this.handle = null;
-      this.place.replaceChildren(noted(loading));
+      this.place.replaceChildren(skeleton(loading));
     }
     try {
       this.content ??= await read(address);
@@ -27,7 +29,9 @@ class Hosted {
       this.place.replaceChildren();
       if (!this.content.models.length) throw new Error(this.content.left_out.join(" "));
       this.handle = await explore(this.place, this.content, words, { lang });
-      this.place.append(...this.content.left_out.map(noted));
+      this.lack = noted("");
+      this.place.append(this.lack, ...this.content.left_out.map(noted));
+      this.turn();
       if (state) this.handle.restore(state);
     } catch (error) {
       if (asked !== this.asked) return;
@@ -39,6 +43,14 @@ class Hosted {
     } finally {
       if (asked === this.asked) this.place.removeAttribute("aria-busy");
     }
+  }
+
+  /** Show the part that is chosen, or say that these models have none. */
+  turn() {
+    if (!this.handle) return;
+    const there = this.handle.only(this.part);
+    this.lack.textContent = there ? "" : this.without;
+    this.place.firstElementChild.hidden = !there;
   }
 
   destroy() {
@@ -53,6 +65,21 @@ function noted(words) {
   line.className = "explorer-note";
   line.textContent = words;
   return line;
+}
+
+/** The final boxes in a faint colour, until the models are there; the words are for who does not see them. */
+function skeleton(words) {
+  const made = (name, ...inner) => {
+    const box = document.createElement("div");
+    box.className = name;
+    box.append(...inner);
+    return box;
+  };
+  const images = made("explorer-cards", ...Array.from({ length: 4 }, () => made("explorer-waits")));
+  const all = made("explorer-root", made("explorer-stage", made("explorer-waits"), images));
+  all.setAttribute("role", "status");
+  all.setAttribute("aria-label", words);
+  return all;
 }
 
 async function read(address) {

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 import streamlit as st
 
 from latentlab.studio.frame import link
-from latentlab.studio.library import QUESTIONS, here
-from latentlab.studio.overview import Overview, overviews
+from latentlab.studio.library import QUESTIONS, STARTERS, here
+from latentlab.studio.overview import Overview, overviews, starters
 from latentlab.studio.state import RUN, asked, chosen, plain, say
 
 RUNS = "runs"  # of the address
@@ -21,40 +21,46 @@ def trained_runs() -> dict[str, Overview]:
     return {run.name: run for run in sorted(runs, key=lambda run: (-run.changed, run.name.count("/"), run.name))}
 
 
-def train_first() -> None:
-    """What a reader is told who has trained nothing yet."""
-    st.info(say("studio.chosen.none"), icon=":material/info:")
-    link("train", say("studio.chosen.train"), ":material/play_arrow:")
+def empty(words: str) -> None:
+    """An empty place: a drawn shape, words, and the one button, which leads to training."""
+    with st.container(key="empty", horizontal_alignment="center"):
+        st.html('<div class="latentlab-shape" aria-hidden="true"></div>')
+        st.markdown(words, width="content")
+        link("train", say("studio.chosen.train"), ":material/play_arrow:")
 
 
-def one_trained(page: str, label: str) -> Overview | None:
-    """The run that the address names or that is chosen here; None, with an offer to train, where there is none."""
-    runs, named = trained_runs(), asked(RUN)
-    if named is not None and named not in runs:
+def one_trained(page: str, fits: Callable[[Overview], bool] = lambda run: True) -> Overview | None:
+    """The run, or what comes with the package, that the address names or that is chosen here, of those that fit; None, with an offer
+    to train, for a name of nothing that was trained."""
+    everything, named = trained_runs() | starters(), asked(RUN)
+    if named is not None and named not in everything:
         st.warning(say("studio.chosen.untrained", run=plain(named)), icon=":material/info:")
         link("train", say("studio.chosen.watch") if named in here().names() else say("studio.chosen.train"), ":material/play_arrow:")
         return None
-    if not runs:
-        train_first()
-        return None
-    choice = partial(st.selectbox, label, list(runs), format_func=lambda name: f"{name} · {described(runs[name])}")
-    return runs[chosen(f"{page}:run", RUN, runs, next(iter(runs)), choice, write=lambda name: {RUN: name})]
+    runs = {name: run for name, run in everything.items() if fits(run)}
+    beside = names_in(asked(RUNS) or "", runs)[0]  # what another part of the page shows
+    choice = partial(st.selectbox, say("studio.generate.run"), list(runs), format_func=lambda name: f"{name} · {described(runs[name])}")
+    return runs[chosen(f"{page}:run", RUN, runs, next(iter([*beside, *runs])), choice, write=lambda name: {RUN: name})]
 
 
 def described(run: Overview) -> str:
     """A run's kind, data and state in a few words."""
+    if run.name in STARTERS:
+        return say("studio.chosen.starter")
     kind = say(f"run.{run.kind}.short") if run.kind else ""
     return ", ".join(part for part in (kind, run.data, say(f"studio.state.{run.state}")) if part)
 
 
-def several_trained(page: str, label: str, most: int) -> list[Overview]:
+def several_trained(page: str, label: str, most: int, more: Mapping[str, Overview] | None = None) -> list[Overview]:
     """The runs that the address names (with commas between), changed here by the reader; [] with an offer to train where there is none.
 
-    In the order that they have everywhere: AE, VAE, GAN, then GANs from a VAE.
+    `more` can be chosen beside them, and is what is shown where nothing was trained. In the order that they have everywhere: AE, VAE, GAN,
+    then GANs from a VAE.
     """
-    runs = trained_runs()
+    trained = trained_runs()
+    runs, first = {**trained, **(more or {})}, usual(trained) or list(more or {})
     if not runs:
-        train_first()
+        empty(say("studio.chosen.none"))
         return []
 
     def named() -> tuple[list[str], list[str]]:
@@ -64,7 +70,7 @@ def several_trained(page: str, label: str, most: int) -> list[Overview]:
         st.warning(say("studio.chosen.unknown", names=plain(", ".join(unknown))), icon=":material/info:")
     choice = partial(st.multiselect, label, list(runs), max_selections=most, format_func=lambda name: f"{name} · {described(runs[name])}")
     names = chosen(
-        f"{page}:{RUNS}", RUNS, runs, usual(runs)[:most], choice,
+        f"{page}:{RUNS}", RUNS, runs, first[:most], choice,
         read=lambda: named()[0][:most], write=lambda names: {RUNS: ",".join(names) or None, RUN: None},
     )  # fmt: skip
     order = ("ae", "vae", "gan", "gan-from-vae")
@@ -90,6 +96,8 @@ def names_in(words: str, runs: Collection[str]) -> tuple[list[str], list[str]]:
 
 def usual(runs: dict[str, Overview]) -> list[str]:
     """What is shown first: the runs that lie beside the one that changed last and learned from the same images."""
+    if not runs:
+        return []
     first = next(iter(runs.values()))
     beside = first.name.rpartition("/")[0]
     spec = first.config.data.spec if first.config else ""

@@ -1,6 +1,4 @@
-"""What shows runs side by side: the page Compare, step by step, curve by curve, number by number, and the page Explore, their
-latent spaces, live in the browser.
-"""
+"""The page Compare: runs side by side, step by step, curve by curve, number by number."""
 
 from __future__ import annotations
 
@@ -26,25 +24,20 @@ from latentlab.studio.library import Library, here
 from latentlab.studio.overview import Overview, outdated
 from latentlab.studio.parts import watched
 from latentlab.studio.state import asked, chosen, lang, plain, say, spoken, told
-from latentlab.studio.views import several_trained
+from latentlab.studio.views import empty, several_trained, trained_runs
 
 CURVES = "curves"  # of the address
-MOST, MOST_EXPLORED = 8, 6  # runs side by side; a request for the explorer may name eight
+MOST = 8  # runs side by side
 FIRST_CURVES = 4
 TICK_SECONDS = 2.0
-
-
-def explore() -> None:
-    """The page Explore."""
-    st.title(say("studio.explore.title"), anchor=False)
-    if runs := several_trained("explore", say("studio.explore.runs"), MOST_EXPLORED):
-        parts.explorer([run.name for run in runs], key="explore:explorer")
 
 
 def draw() -> None:
     """The page Compare."""
     st.title(say("studio.compare.title"), anchor=False)
-    if runs := several_trained("compare", say("studio.compare.runs"), MOST):
+    if len(trained_runs()) == 1:
+        empty(say("studio.compare.two"))
+    elif runs := several_trained("compare", say("studio.compare.runs"), MOST):
         for part in (_films, _curves, _scores):
             in_one_line(part)(runs)
 

@@ -1,10 +1,11 @@
-"""The page Generate: new images from any trained run, by seed, with truncation, to look at and to take away."""
+"""Explore's part Generate: new images from any trained run, by seed, with truncation, to look at and to take away."""
 
 from __future__ import annotations
 
 import io
 import json
 import math
+import re
 import subprocess
 import sys
 import threading
@@ -26,6 +27,7 @@ from latentlab.lab.pool import spawn
 from latentlab.models.sampling import Prior, drawn_classes
 from latentlab.runs.checkpoints import stamp
 from latentlab.show.figures.plane import scatter_png
+from latentlab.studio import parts
 from latentlab.studio.overview import Overview
 from latentlab.studio.state import asked, chosen, lang, plain, say, told
 from latentlab.studio.views import one_trained
@@ -38,18 +40,19 @@ SEED = "seed"  # of the address
 DEADLINE_SECONDS = 300.0  # of one question to the sampler: others wait for it
 IDLE_SECONDS = 600.0  # then its process is ended; the next question starts another
 
+Answer = tuple[dict[str, Any], Images]  # what the sampler tells, and images uint8 [N, H, W, C] or points float32 [N, 1, 1, 2]
+
 
 def draw() -> None:
-    """The page."""
-    st.title(say("studio.generate.title"), anchor=False)
-    run = one_trained("generate", say("studio.generate.run"))
+    """The part."""
+    run = one_trained("generate")
     if run is None:
         return
     sampler().warm()
     count, seed, prior, truncation = _settings(run)
     label = _label(run)
     try:
-        with st.spinner(say("studio.generate.drawing"), show_time=False):
+        with parts.waiting(say("studio.generate.drawing"), "grid"):
             # By the checkpoint too: another run may get the same name and come to the same step.
             images = _drawn(run.path, stamp(run.folder.checkpoints), count, seed, prior, truncation, label)
     except LabError as error:
@@ -69,7 +72,7 @@ def _settings(run: Overview) -> tuple[int, int, Prior, float | None]:
             st.number_input, say("studio.generate.seed"), min_value=0, max_value=2**31 - 1, width=190,
             help=say("studio.generate.seed.help"),
         )  # fmt: skip
-        seed = chosen("generate:seed", SEED, None, 0, field, _seed, lambda seed: {SEED: str(seed) if seed else None})
+        seed = chosen("generate:seed", SEED, None, 0, field, seed_asked, lambda seed: {SEED: str(seed) if seed else None})
         st.button(say("studio.generate.next"), icon=":material/casino:", key="generate:next", on_click=_next_seed)
     prior: Prior = "standard"
     if run.config is not None and run.config.family != "gan" and (run.path / "latents.npz").is_file():
@@ -114,7 +117,7 @@ def _names(run: Overview) -> Sequence[str]:
     return run.folder.environment().get("class_names") or ()
 
 
-def _seed() -> int | None:
+def seed_asked() -> int | None:
     """The seed of the address."""
     given = asked(SEED) or ""
     return int(given) if given.isascii() and given.isdecimal() and len(given) < 10 else None
@@ -142,7 +145,7 @@ def _show(run: Overview, images: Images, seed: int, truncation: float | None, la
         shown = sheet.repeat(scale, 0).repeat(scale, 1)
         shown = shown[..., 0] if shown.shape[-1] == 1 else shown
     said = say("studio.generate.alt", n=number(len(images), lang()), run=run.name, seed=seed, step=number(run.step, lang()))
-    stem = f"{run.name.replace('/', '-')}-seed-{seed}" + (f"-truncation-{truncation:g}" if truncation else "")
+    stem = f"{re.sub('[/:]', '-', run.name)}-seed-{seed}" + (f"-truncation-{truncation:g}" if truncation else "")
     if label is not None:
         stem += f"-class-{label}"
         said = say("studio.generate.alt.class", images=said, name=str(_names(run)[label]))
@@ -165,10 +168,10 @@ def _download(kind: str, content: bytes, name: str, mime: str, icon: str) -> Non
     )  # fmt: skip
 
 
-def png_bytes(sheet: Any) -> bytes:
+def png_bytes(sheet: Any, zoom: int = 2) -> bytes:
     """A grid [H, W, C] as `latentlab sample --out FILE.png` writes it."""
     buffer = io.BytesIO()
-    to_pil(sheet, zoom=2).save(buffer, "PNG")
+    to_pil(sheet, zoom=zoom).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -200,12 +203,15 @@ class Sampler:
         self, run: Path, count: int, seed: int, prior: Prior = "standard", truncation: float | None = None, label: int | None = None
     ) -> Images:
         """`count` images uint8 [count, H, W, C], those of `latentlab sample`. Raises LabError as it does."""
-        question = {"run": str(run), "count": count, "seed": seed, "prior": prior, "truncation": truncation, "label": label}
+        return self.ask(run, count=count, seed=seed, prior=prior, truncation=truncation, label=label)[1]
+
+    def ask(self, run: Path, **question: Any) -> Answer:
+        """What the process says of a run (`latentlab.cli.draw` tells which questions there are). Raises LabError where it refuses."""
         with self.lock:
-            answer = self._ask(question)
+            answer = self._ask({"run": str(run), **question})
             self._rest()
-        if isinstance(answer, str):
-            raise LabError(answer)
+        if "refused" in answer[0]:
+            raise LabError(str(answer[0]["refused"]))
         return answer
 
     def warm(self) -> None:
@@ -219,7 +225,7 @@ class Sampler:
         with self.lock:
             self._end()
 
-    def _ask(self, question: dict[str, Any]) -> Images | str:
+    def _ask(self, question: dict[str, Any]) -> Answer:
         for _ in range(2):  # a process that has been killed since is replaced once
             process = self._started()
             began = time.monotonic()
@@ -231,10 +237,11 @@ class Sampler:
             except (OSError, ValueError, KeyError):
                 self._end()
                 if time.monotonic() - began >= DEADLINE_SECONDS:
-                    return f"the samples took more than {DEADLINE_SECONDS:.0f} seconds. Ask for fewer, or use `latentlab sample`."
+                    words = f"the samples took more than {DEADLINE_SECONDS:.0f} seconds. Ask for fewer, or use `latentlab sample`."
+                    raise LabError(words) from None
             finally:
                 late.cancel()
-        return "the process that draws samples ended twice without an answer. `latentlab sample` on the command line says why."
+        raise LabError("the process that draws samples ended twice without an answer. `latentlab sample` on the command line says why.")
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self.process is None or self.process.poll() is not None:
@@ -264,15 +271,15 @@ class Sampler:
         process.wait()
 
 
-def _answer(process: subprocess.Popen[bytes], question: dict[str, Any]) -> Images | str:
-    """What a process says to a question: images, or why it refuses. Raises OSError, ValueError or KeyError when it ends instead."""
+def _answer(process: subprocess.Popen[bytes], question: dict[str, Any]) -> Answer:
+    """What a process says to a question. Raises OSError, ValueError or KeyError when it ends instead."""
     if process.stdin is None or process.stdout is None:
         raise RuntimeError("the process was started without pipes")
     process.stdin.write(json.dumps(question).encode() + b"\n")
     process.stdin.flush()
     head = json.loads(process.stdout.readline())
     if "refused" in head:
-        return str(head["refused"])
+        return head, np.zeros((0, 1, 1, 1), np.uint8)
     kind: Any = np.dtype(head["type"])
     content = process.stdout.read(math.prod(head["shape"]) * kind.itemsize)
-    return np.frombuffer(content, kind).reshape(head["shape"])
+    return head, np.frombuffer(content, kind).reshape(head["shape"])

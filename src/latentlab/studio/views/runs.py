@@ -18,12 +18,12 @@ from latentlab.studio import tasks
 from latentlab.studio.actions import REPORT, report, report_file, restore
 from latentlab.studio.answers import Entry, line_field, prediction_field, text_field
 from latentlab.studio.frame import NAMES as LANGUAGES
-from latentlab.studio.frame import link
 from latentlab.studio.library import Library, here
 from latentlab.studio.listing import PAGE, Listed, listed, matching
 from latentlab.studio.parts import style
 from latentlab.studio.row import NOTICE, SEARCH, draw_row, refused
 from latentlab.studio.state import RUN, asked, attempt, chosen, lang, plain, put, say, say_refused, shown, told
+from latentlab.studio.views import empty
 from latentlab.studio.watch import BADGES
 
 VIEWS = {"list": ":material/list:", "report": ":material/description:", "trash": ":material/delete:"}
@@ -56,8 +56,7 @@ def _list(library: Library) -> None:
     _notice(library)
     runs = listed(library)
     if not runs:
-        st.info(say("studio.runs.none"), icon=":material/model_training:")
-        link("train", say("studio.train.start"), ":material/play_arrow:")
+        empty(say("studio.chosen.none"))
         return
     search, questions = _search(runs)
     words = {state: say(f"studio.state.{state}") for state in BADGES}
@@ -123,7 +122,7 @@ def _report(library: Library) -> None:
     st.markdown(say("studio.report.intro"))
     names = in_order([each.name for each in listed(library) if each.run.trained and not each.of_question])
     if not names:
-        st.info(say("studio.report.none"), icon=":material/model_training:")
+        empty(say("studio.chosen.none"))
         return
     answers = answers_book.read(library)  # a sheet that somebody broke is refused by one line on the page
     runs, language, precision = _choices(names)

@@ -18,6 +18,7 @@ const TELL_MS = 250; // at least, between two calls of a callback
  *   restore(state)      the same again, here or in another language's explorer of the same content
  *   onchange(callback)  callback(state()) after changes, at most once in TELL_MS, not after restore; returns how to stop it
  *   renew(content)      the same models with other weights, in their place; a promise
+ *   only(tab)           show "map", "follow" or "draw" alone; false, and nothing changes, where these models have no such part
  *   recolour()          draw again after the page has changed the colours
  *   destroy()           take the explorer away and stop
  * Keys that are pressed in the explorer do not reach the page's own shortcuts.
@@ -46,7 +47,10 @@ export async function explore(root, content, words, { lang = "en", parts = null 
   const told = ({ net }) => desk.say("drawn_before", { count: net.drawnBefore });
   const asked = classPicker(desk);
   const notes = (plane ? before : []).map((model) => make("p", { class: "explorer-note" }, titled(desk, model), " ", told(model)));
-  frame.replaceChildren(...notes, ...asked, ...[plane, follow, drawn, walk, sum].filter(Boolean).map((part) => part.node));
+  // What a host shows of it at a time; all of them on one page without repeating the map.
+  const tabs = { map: [plane, walk, sum], follow: [follow], draw: [drawn, plane] };
+  const show = (parts) => frame.replaceChildren(...notes, ...asked, ...parts.filter(Boolean).map((part) => part.node));
+  show([plane, follow, drawn, walk, sum]);
   const forget = watchPage(desk);
   const state = () => {
     const { code, z } = pointAt(scene, desk.state, planeOf(scene, desk.state), desk.state.at);
@@ -64,6 +68,10 @@ export async function explore(root, content, words, { lang = "en", parts = null 
       desk.changed("all");
       desk.flush(); // the map keeps its point in sight: that too is the state
       teller.told = JSON.stringify(state());
+    },
+    only: (tab) => {
+      if (tabs[tab][0]) show(tabs[tab]);
+      return Boolean(tabs[tab][0]);
     },
     onchange: (callback) => teller.add(callback),
     renew: async (renewed) => {
