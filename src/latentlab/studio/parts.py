@@ -27,6 +27,7 @@ from latentlab.show.charts.columns import Columns
 from latentlab.show.charts.panels import Panel, Pictures
 from latentlab.show.charts.payload import Kept, capital, chart_data, chart_table, chart_words, film_data, reel
 from latentlab.show.explorer.content import explorer_words
+from latentlab.show.palette import hues_of
 from latentlab.studio.library import here
 from latentlab.studio.overview import overview
 from latentlab.studio.state import lang, plain, say, spoken
@@ -81,11 +82,12 @@ def film(names: Sequence[str], kinds: Sequence[Kept], key: str, by_kind: bool = 
     Each stands under its run's name, `by_kind` under what it is.
     Raises LabError for a name that there is not.
     """
+    runs = [run for name in names if (run := overview(here(), name)).config is not None]
     reels = []
-    for name in names:
-        run = overview(here(), name)
-        for kind in kinds if run.config is not None else ():
-            made = reel(run.folder, watched(run.folder).columns, f"{kind}/{name}", Phrase("page.verbatim", {"words": name}), run.kind, kind)
+    for run, hue in zip(runs, hues_of([run.folder.config() for run in runs]), strict=True):
+        name = Phrase("page.verbatim", {"words": run.name})
+        for kind in kinds:
+            made = reel(run.folder, watched(run.folder).columns, f"{kind}/{run.name}", name, hue, kind)
             reels.append(made._replace(label=Phrase(f"studio.watch.{kind}")) if by_kind else made)
     _draw("film", key, film_data(reels, lang()))
 
@@ -165,9 +167,9 @@ def damage(name: str, folder: RunFolder) -> bool:
 # The files of static/: style sheets of all pages or of one, and the scripts of components.
 
 
-def style(name: str) -> None:
-    """Use static/NAME.css on this page."""
-    st.html(f"<style>{static(f'{name}.css')}</style>")
+def style(name: str, more: str = "") -> None:
+    """Use static/NAME.css on this page, and more rules."""
+    st.html(f"<style>{static(f'{name}.css')}{more}</style>")
 
 
 @cache

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 
-from latentlab.show import bundle
-from latentlab.show.figures.style import ramps
+from latentlab.show import bundle, palette
 
 PAGE = {"mount": "mount.js", "number": "numbers.js", "fill": "numbers.js", "player": "player.js"}
+OWN = ".hue-{hue} {{ --own: {color}; }}\n"  # what a series is drawn in
 HOST = PAGE | {"chart": "chart.js", "film": "film.js"}
 
 
@@ -26,16 +26,11 @@ def module() -> str:
 @cache
 def style() -> str:
     """The style sheet of the charts: colours come from the page's own, or from --chart-ink and its like."""
-    return bundle.text("charts", "charts.css") + _ramps() + f"@media screen and (prefers-color-scheme: dark) {{ {_ramps(True)} }}\n"
+    return bundle.text("charts", "charts.css") + palette.both(OWN)
 
 
 @cache
 def host_style() -> str:
     """The style sheets for a host: charts and films, light or dark by the class chart-light or chart-dark around them."""
-    dark = f"@media screen {{ {_ramps(True, '.chart-dark ')} }}\n"
-    return bundle.text("charts", "host.css", "charts.css", "film.css") + _ramps() + dark
-
-
-def _ramps(dark: bool = False, below: str = "") -> str:
-    """A rule for each step of each family's ramp."""
-    return "".join(f"{below}.hue-{name} {{ --own: {color}; }}\n" for name, color in ramps(dark).items())
+    dark = f"@media screen {{\n{palette.rules('.chart-dark ' + OWN, True)}}}\n"
+    return bundle.text("charts", "host.css", "charts.css", "film.css") + palette.rules(OWN) + dark

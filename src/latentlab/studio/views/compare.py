@@ -18,7 +18,7 @@ from latentlab.measure.compare.tables import explained, measure_rows, provenance
 from latentlab.show.charts.columns import Columns
 from latentlab.show.charts.curves import called, overlaid, overlays
 from latentlab.show.charts.payload import capital
-from latentlab.show.figures.style import hues
+from latentlab.show.palette import hues_of
 from latentlab.studio import parts, tasks
 from latentlab.studio.actions import measure
 from latentlab.studio.frame import in_one_line, waits
@@ -63,7 +63,7 @@ def _curves(runs: list[Overview]) -> None:
     """Quantities that the runs recorded, a line for each run."""
     st.header(say("studio.compare.curves"), anchor=False)
     recorded: dict[str, tuple[Columns, Phrase, str]] = {}
-    for run, hue in zip(runs, hues([run.kind for run in runs]), strict=True):
+    for run, hue in zip(runs, hues_of([run.config for run in runs if run.config is not None]), strict=True):
         recorded[run.name] = (watched(run.folder).columns, Phrase("page.verbatim", {"words": run.name}), hue)
         parts.damage(run.name, run.folder)
     quantities = {f"{metric}.{split}": (metric, split) for metric, split in overlays(columns for columns, _, _ in recorded.values())}
