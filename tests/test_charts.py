@@ -278,7 +278,7 @@ def test_the_scripts_stand_alone():
         assert not re.search(r"^\s*import\b|\bimport\(", script, re.MULTILINE)
     assert "export" not in module.script()
     assert re.findall(r"^export .*", module.module(), re.MULTILINE) == [
-        "export const { mount, number, fill, player, chart, film } = latentlabCharts;"
+        "export const { mount, number, fill, player, chart, film, parallel } = latentlabCharts;"
     ]
     assert "film" not in module.script().partition("return { mount")[2]
 

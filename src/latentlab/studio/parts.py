@@ -84,12 +84,25 @@ def film(names: Sequence[str], kinds: Sequence[Kept], key: str, by_kind: bool = 
     """
     runs = [run for name in names if (run := overview(here(), name)).config is not None]
     reels = []
-    for run, hue in zip(runs, hues_of([run.folder.config() for run in runs]), strict=True):
+    labels = short([run.name for run in runs])
+    for run, hue, label in zip(runs, hues_of([run.folder.config() for run in runs]), labels, strict=True):
         name = Phrase("page.verbatim", {"words": run.name})
         for kind in kinds:
             made = reel(run.folder, watched(run.folder).columns, f"{kind}/{run.name}", name, hue, kind)
-            reels.append(made._replace(label=Phrase(f"studio.watch.{kind}")) if by_kind else made)
+            said = Phrase(f"studio.watch.{kind}") if by_kind else Phrase("page.verbatim", {"words": label})
+            reels.append(made._replace(label=said))
     _draw("film", key, film_data(reels, lang()))
+
+
+def short(names: Sequence[str]) -> list[str]:
+    """Names of runs without the folder that all of several lie in."""
+    one = len(names) > 1 and len({name.rpartition("/")[0] for name in names}) == 1
+    return [name.rpartition("/")[2] if one else name for name in names]
+
+
+def parallel(data: Mapping[str, Any], words: Mapping[str, str], key: str) -> None:
+    """Parallel coordinates, as `parallel.js` of charts/static takes them."""
+    _draw("parallel", key, {"data": data, "words": words})
 
 
 def explorer(names: Sequence[str], key: str) -> None:

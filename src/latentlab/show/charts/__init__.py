@@ -8,7 +8,7 @@ from latentlab.show import bundle, palette
 
 PAGE = {"mount": "mount.js", "number": "numbers.js", "fill": "numbers.js", "player": "player.js"}
 OWN = ".hue-{hue} {{ --own: {color}; }}\n"  # what a series is drawn in
-HOST = PAGE | {"chart": "chart.js", "film": "film.js"}
+HOST = PAGE | {"chart": "chart.js", "film": "film.js", "parallel": "parallel.js"}
 
 
 @cache
@@ -19,7 +19,7 @@ def script() -> str:
 
 @cache
 def module() -> str:
-    """An ES module without imports for a host that makes charts itself: it exports chart, film and all of PAGE."""
+    """An ES module without imports for a host that makes charts itself: it exports chart, film, parallel and all of PAGE."""
     return bundle.module(bundle.static("charts"), HOST, "latentlabCharts")
 
 
@@ -33,4 +33,4 @@ def style() -> str:
 def host_style() -> str:
     """The style sheets for a host: charts and films, light or dark by the class chart-light or chart-dark around them."""
     dark = f"@media screen {{\n{palette.rules('.chart-dark ' + OWN, True)}}}\n"
-    return bundle.text("charts", "host.css", "charts.css", "film.css") + palette.rules(OWN) + dark
+    return bundle.text("charts", "host.css", "charts.css", "film.css", "parallel.css") + palette.rules(OWN) + dark

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from functools import partial
 
@@ -47,14 +48,15 @@ def described(run: Overview) -> str:
     return ", ".join(part for part in (kind, run.data, say(f"studio.state.{run.state}")) if part)
 
 
-def several_trained(page: str, label: str, most: int) -> list[Overview]:
+def several_trained(page: str, label: str, most: int, folder: str = "") -> list[Overview]:
     """The runs that the address names (with commas between), changed here by the reader; [] with an offer to train where there is none.
 
-    In the order that they have everywhere: AE, VAE, GAN, then GANs from a VAE.
+    Of a sweep's `folder` only its runs. In the order that they have everywhere: AE, VAE, GAN, then GANs from a VAE.
     """
-    runs = trained_runs()
+    runs = {name: run for name, run in trained_runs().items() if not folder or name.startswith(f"{folder}/")}
     if not runs:
-        train_first()
+        if not folder:
+            train_first()
         return []
 
     def named() -> tuple[list[str], list[str]]:
@@ -66,9 +68,16 @@ def several_trained(page: str, label: str, most: int) -> list[Overview]:
     names = chosen(
         f"{page}:{RUNS}", RUNS, runs, usual(runs)[:most], choice,
         read=lambda: named()[0][:most], write=lambda names: {RUNS: ",".join(names) or None, RUN: None},
+        anew=sorted(runs) if folder else None,
     )  # fmt: skip
     order = ("ae", "vae", "gan", "gan-from-vae")
-    return sorted((runs[name] for name in names), key=lambda run: (order.index(run.kind), run.name))
+    return sorted((runs[name] for name in names), key=lambda run: (order.index(run.kind), natural(run.name)))
+
+
+def natural(name: str) -> list[tuple[bool, float, str]]:
+    """A key by which names stand in order of the numbers in them: "beta-3" before "beta-10"."""
+    parts = [part for part in re.split(r"(\d+(?:\.\d+)?)", name) if part]
+    return [(False, float(part), "") if part[0].isdecimal() else (True, 0.0, part) for part in parts]
 
 
 def names_in(words: str, runs: Collection[str]) -> tuple[list[str], list[str]]:

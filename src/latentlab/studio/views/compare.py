@@ -29,6 +29,7 @@ from latentlab.studio.library import Library, here
 from latentlab.studio.overview import Overview, outdated
 from latentlab.studio.parts import watched
 from latentlab.studio.state import asked, chosen, lang, plain, say, spoken, told
+from latentlab.studio.sweep import SWEEP, draw_sweep, followed, swept
 from latentlab.studio.views import several_trained
 
 CURVES = "curves"  # of the address
@@ -47,15 +48,19 @@ def explore() -> None:
 def draw() -> None:
     """The page Compare: a verdict in words and the samples; curves and scores are folded."""
     parts.style("compare", palette.both(".latentlab-{hue} {{ --kind: {color}; }}\n"))
+    folder = (asked(SWEEP) or "").strip("/")
     head, choice = st.columns([1, 2], vertical_alignment="center")
     head.title(say("studio.compare.title"), anchor=False)
     with choice:
-        runs = several_trained("compare", say("studio.compare.runs"), MOST)
+        runs = several_trained("compare", say("studio.compare.runs"), MOST, folder)
+    if folder:
+        st.fragment(in_one_line(followed), run_every=TICK_SECONDS)(folder, len(runs))
     if runs:
         compared = _compared(runs)
         for part in (_verdict, _films):
             in_one_line(part)(runs, compared)
-        for name, icon, part in (("curves", ":material/show_chart:", _curves), ("scores", ":material/table:", _scores)):
+        folds = [("curves", ":material/show_chart:", _curves), ("scores", ":material/table:", _scores)]
+        for name, icon, part in [("sweep", ":material/tune:", draw_sweep)] * bool(swept(runs)) + folds:
             with st.expander(say(f"studio.compare.{name}"), icon=icon, key=f"compare:fold:{name}"):
                 in_one_line(part)(runs, compared)
 
@@ -81,6 +86,8 @@ def _verdict(runs: list[Overview], compared: Mapping[str, Any]) -> None:
     for remark in map(Phrase.from_json, compared.get("remarks", [])):
         if remark.key != "unscored.runs":  # what is not measured yet is offered
             st.info(plain(spoken(remark)), icon=":material/info:")
+    if tasks.working(here(), ("sweep",), asked(SWEEP) or "") is not None:
+        return  # which measures its runs itself
     names = [run.name for run in runs]
     measured = [name for name in names if tasks.working(here(), ("evaluate",), name) is not None]
     st.fragment(in_one_line(_measure), run_every=TICK_SECONDS if measured else None)(names, measured)
@@ -88,8 +95,7 @@ def _verdict(runs: list[Overview], compared: Mapping[str, Any]) -> None:
 
 def rows(groups: Mapping[str, Any], hue: Mapping[str, str]) -> str:
     """The verdict as HTML: in each row the question, who is first, who is next, and whether that is settled."""
-    folder = {name.rpartition("/")[0] for name in groups}
-    short = {name: name.rpartition("/")[2] if len(folder) == 1 else name for name in groups}
+    short = dict(zip(groups, parts.short(list(groups)), strict=True))
 
     def one(answer: Answer, place: int) -> str:
         if place >= len(answer.ranked):
@@ -98,14 +104,14 @@ def rows(groups: Mapping[str, Any], hue: Mapping[str, str]) -> str:
         value = duration(score["value"], lang()) if answer.measure == "seconds" else significant(score["value"], lang(), 3)
         run = f'<i class="latentlab-{hue[name]}"></i>{escape(short[name])}'
         first = f"<strong>{escape(value)}</strong> <span>{run}</span>"
-        return first if place == 0 else say("studio.compare.then", run=run, value=escape(value))
+        return first if place == 0 else say("studio.compare.then", run=run, value=f"<b>{escape(value)}</b>")
 
     told = []
     for answer in verdict(groups):
         question = f"{escape(say(f'studio.compare.best.{answer.question}'))}<small>{escape(title(answer.measure, lang()))}</small>"
         state = say(f"studio.compare.state.{answer.state}")
-        parts = (("question", question), ("first", one(answer, 0)), ("then", one(answer, 1)), (f"state {answer.state}", escape(state)))
-        told.append('<li class="latentlab-row">' + "".join(f'<span class="{kind}">{words}</span>' for kind, words in parts) + "</li>")
+        cells = (("question", question), ("first", one(answer, 0)), ("then", one(answer, 1)), (f"state {answer.state}", escape(state)))
+        told.append('<li class="latentlab-row">' + "".join(f'<span class="{kind}">{words}</span>' for kind, words in cells) + "</li>")
     return f'<ul class="latentlab-verdict" aria-label="{escape(say("studio.compare.verdict"))}">{"".join(told)}</ul>'
 
 
