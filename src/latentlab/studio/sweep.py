@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 
@@ -15,42 +15,57 @@ from latentlab.measure.table import score_of, title
 from latentlab.show.charts.payload import capital
 from latentlab.show.palette import FIXED, SEED, hues_of
 from latentlab.studio import parts, tasks
+from latentlab.studio.frame import in_one_line
 from latentlab.studio.library import Library, here
 from latentlab.studio.overview import Overview, overview
 from latentlab.studio.state import lang, plain, say, told
 
 SWEEP = "sweep"  # of the address: the folder of the runs that are compared
 MOST_FIELDS = 4
+TICK_SECONDS = 2.0
 WORDS = ("title", "keys", "brushed", "axis", "range", "run", "clear")
 
 
-def followed(folder: str, trained: int) -> None:
-    """How far a sweep is, and the button that stops it or lets it go on. `trained` is how many of its runs the page shows."""
-    library = here()
-    task = tasks.latest(library, ("sweep",), folder)
-    if task is None:
-        return
+class Standing(NamedTuple):
+    """How far a sweep is: its process, and how many of its runs have begun, are trained, are measured, of how many planned."""
+
+    state: str
+    begun: int
+    trained: int
+    measured: int
+    planned: int
+
+
+def standing(library: Library, folder: str) -> Standing | None:
+    """How far the sweep in a folder is now; None where the page started none there."""
+    if (task := tasks.latest(library, ("sweep",), folder)) is None:
+        return None
     runs = [overview(library, name) for name in library.names() if name.startswith(f"{folder}/")]
-    measured = sum((run.path / "scores.json").is_file() for run in runs)
     grid = (read_json_or_nothing(library.path(folder) / "sweep.json") or {}).get("alternatives", {})
-    count = math.prod(map(len, grid.values())) if grid else 0
-    state, done = task.state, sum(run.state == "finished" for run in runs)
-    if (state != "running" and st.session_state.get(f"sweep:{folder}") == "running") or sum(run.trained for run in runs) != trained:
-        st.session_state[f"sweep:{folder}"] = state
-        st.rerun()  # there is more to compare
-    st.session_state[f"sweep:{folder}"] = state
-    if state == "done" and count and measured >= count:
-        return
-    now = [f"{plain(run.path.name)} {number(100 * run.length[1] / (run.length[2] or 1), lang(), 0)}\u00a0%" for run in runs if run.live]
-    words = say("studio.sweep.far", done=number(done, lang()), count=number(count, lang()), measured=number(measured, lang()))
+    trained, measured = sum(run.state == "finished" for run in runs), sum((run.path / "scores.json").is_file() for run in runs)
+    return Standing(task.state, sum(run.trained for run in runs), trained, measured, math.prod(map(len, grid.values())) if grid else 0)
+
+
+def follow(folder: str) -> None:
+    """How far the sweep in a folder is, with a button that stops it or lets it go on; the page is drawn anew when there is more of it."""
+    if (now := standing(here(), folder)) is not None and (now.state, now.measured) != ("done", now.planned):
+        st.fragment(in_one_line(_follow), run_every=TICK_SECONDS if now.state == "running" else None)(here(), folder, now)
+
+
+def _follow(library: Library, folder: str, before: Standing) -> None:
+    now, task = standing(library, folder), tasks.latest(library, ("sweep",), folder)
+    if now is None or task is None or now != before:
+        st.rerun()
+    done, measured, count = (number(each, lang()) for each in (now.trained, now.measured, now.planned))
     with st.container(horizontal=True, vertical_alignment="center", key="sweep-progress"):
-        st.progress((done + measured) / (2 * count) if count else 0.0, " · ".join([words, *now]))
-        if state == "running":
+        share = (now.trained + now.measured) / (2 * now.planned) if now.planned else 0.0
+        st.progress(min(1.0, share), say("studio.sweep.far", done=done, count=count, measured=measured))
+        if now.state == "running":
             st.button(say("studio.control.stop"), icon=":material/stop:", key="sweep:stop", on_click=tasks.stop, args=(task,))
         else:
             label, again = say("studio.control.go_on"), (library, folder, task.arguments)
             st.button(label, icon=":material/play_arrow:", key="sweep:go_on", on_click=_go_on, args=again)
-    if state in ("failed", "lost"):
+    if now.state in ("failed", "lost"):
         st.error(plain(told(task.said())), icon=":material/error:")
 
 

@@ -29,7 +29,7 @@ from latentlab.studio.library import Library, here
 from latentlab.studio.overview import Overview, outdated
 from latentlab.studio.parts import watched
 from latentlab.studio.state import asked, chosen, lang, plain, say, spoken, told
-from latentlab.studio.sweep import SWEEP, draw_sweep, followed, swept
+from latentlab.studio.sweep import SWEEP, draw_sweep, follow, swept
 from latentlab.studio.views import several_trained
 
 CURVES = "curves"  # of the address
@@ -54,7 +54,7 @@ def draw() -> None:
     with choice:
         runs = several_trained("compare", say("studio.compare.runs"), MOST, folder)
     if folder:
-        st.fragment(in_one_line(followed), run_every=TICK_SECONDS)(folder, len(runs))
+        in_one_line(follow)(folder)
     if runs:
         compared = _compared(runs)
         for part in (_verdict, _films):
@@ -68,7 +68,11 @@ def draw() -> None:
 def _compared(runs: list[Overview]) -> Mapping[str, Any]:
     """What comparison.json would hold of those whose records can be read; empty without any."""
     whole = {run.name: run.folder for run in runs if _is_whole(run)}
-    return comparison_of(whole) if whole else {}
+    try:
+        return comparison_of(whole) if whole else {}
+    except LabError as error:  # the pictures stand all the same
+        st.error(plain(told(error)), icon=":material/error:")
+        return {}
 
 
 def _verdict(runs: list[Overview], compared: Mapping[str, Any]) -> None:
