@@ -37,7 +37,7 @@ def hosted(browser: Any, folder: Path, *, width: int = 800, shadow: bool = False
           const inner = root.attachShadow({mode: "open"});
           inner.append(document.querySelector("style"));
           root = inner.appendChild(document.createElement("div"));"""
-    script += f'\nroot.className = "{theme}"; globalThis.root = root; globalThis.L = {{chart, film, number}};'
+    script += f'\nroot.className = "{theme}"; globalThis.root = root; globalThis.L = {{chart, film, parallel, number}};'
     policy = "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
     path = folder / "host.html"
     path.write_text(

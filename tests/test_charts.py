@@ -278,7 +278,7 @@ def test_the_scripts_stand_alone():
         assert not re.search(r"^\s*import\b|\bimport\(", script, re.MULTILINE)
     assert "export" not in module.script()
     assert re.findall(r"^export .*", module.module(), re.MULTILINE) == [
-        "export const { mount, number, fill, player, chart, film } = latentlabCharts;"
+        "export const { mount, number, fill, player, chart, film, parallel } = latentlabCharts;"
     ]
     assert "film" not in module.script().partition("return { mount")[2]
 
@@ -286,19 +286,15 @@ def test_the_scripts_stand_alone():
 def test_a_host_has_the_palettes_of_the_page():
     page = resources.files("latentlab.show.report").joinpath("static", "lab.css").read_text(encoding="utf-8")
     own = resources.files("latentlab.show.charts").joinpath("static", "host.css").read_text(encoding="utf-8")
-    free = module.style()
-    for page_part, own_part, free_part in zip(
-        page.split("@media (prefers-color-scheme: dark)", 1),
-        own.split("@media screen", 1),
-        free.split("@media screen and (prefers-color-scheme: dark)", 1),
-        strict=True,
-    ):
+    for page_part, own_part in zip(page.split("@media (prefers-color-scheme: dark)", 1), own.split("@media screen", 1), strict=True):
         colours = dict(re.findall(r"--([a-z]+): (#[0-9a-f]+)", page_part.split("\n}", 1)[0]))
-        hues = dict(re.findall(r"--(hue-\d): var\(--chart-hue-\d, (#[0-9a-f]{6})\)", free_part))
         held = dict(re.findall(r"--chart-([a-z0-9-]+): (#[0-9a-f]+)", own_part))
-        assert len(hues) == 6
-        assert {name: (colours | hues)[name] for name in held} == held
-        assert len(held) == 9 + 6
+        assert {name: colours[name] for name in held} == held
+        assert len(held) == 5
+    drawn = re.compile(r"\.hue-([\w-]+) { --own: (#[0-9a-f]{6}); }")
+    light, dark = module.style().split("@media screen and (prefers-color-scheme: dark)")
+    assert dict(drawn.findall(module.host_style().split("@media screen")[-1])) == dict(drawn.findall(dark))
+    assert dict(drawn.findall(module.host_style().split("@media screen")[-2])) == dict(drawn.findall(light))
 
 
 def test_charts_need_no_torch():

@@ -23,6 +23,7 @@ from latentlab.lab.farm import Evaluation, state
 from latentlab.measure.compare import comparison, comparison_of, distinct_names, opened
 from latentlab.measure.compare.groups import best, interval, over_seeds
 from latentlab.measure.compare.tables import explained, markdown, table
+from latentlab.measure.compare.verdict import unsound, verdict
 from latentlab.measure.scores import kept
 from latentlab.measure.table import MEASURES, measurements, note_words, ordered, panels, unit_words
 from latentlab.runs.folder import RunFolder
@@ -499,3 +500,56 @@ def test_every_unit_and_note_that_an_evaluation_writes_is_known():
         assert note is not None
         assert note_words(note, "fr") != note
         assert note_words(note, "en").split(":")[0] == note.split(":")[0]
+
+
+# ----------------------------------------------------------------------------------------------------------- the verdict
+
+
+def judged(measure: str, *values: tuple[float, float] | float, **more: list[str]) -> Any:
+    """The answer about a measure of groups "a", "b", …: (value, half the width of its interval), or a value alone."""
+    groups: dict[str, Any] = {}
+    for name, value in zip("abcd", values, strict=False):
+        middle, reach = value if isinstance(value, tuple) else (value, None)
+        score = {"value": middle} | ({} if reach is None else {"ci95": [middle - reach, middle + reach]})
+        part = "costs" if measure == "seconds" else "scores"
+        groups[name] = {"scores": {}, "costs": {}, "alarms": more.get(name, [])} | {part: {measure: score}}
+    return next(answer for answer in verdict(groups) if answer.measure == measure)
+
+
+@pytest.mark.parametrize(
+    ("measure", "values", "order", "state"),
+    [
+        ("reconstruction_mse", [(0.004, 0.0001), (0.0027, 0.0001)], "ba", "settled"),  # lower is better
+        ("recall", [(0.4, 0.05), (0.6, 0.05)], "ba", "settled"),  # higher is better
+        ("kid", [(4.0, 1.0), (3.0, 0.5), (9.0, 1.0)], "bac", "unsettled"),  # 3.0 to 3.5 meet
+        ("kid", [(4.0, 0.1), (3.0, 0.5), (3.6, 0.2)], "bca", "unsettled"),  # the second one's interval meets the first one's
+        ("seconds", [20.0, 10.0], "ba", "once"),  # nobody knows how far a second time would be
+        ("knn_accuracy", [(0.9, 0.01)], "a", "alone"),
+        ("knn_accuracy", [], "", "unmeasured"),
+    ],
+)
+def test_a_verdict_is_settled_only_where_no_interval_meets_the_first(measure, values, order, state):
+    answer = judged(measure, *values)
+    assert ("".join(name for name, _ in answer.ranked), answer.state) == (order, state)
+
+
+def test_sick_runs_are_not_praised_and_unlike_measures_are_not_ranked():
+    values = [(0.4, 0.01), (0.6, 0.01), (0.5, 0.01)]
+    assert judged("recall", *values, b=["mode_collapse"]).ranked[0][0] == "c"
+    assert judged("recall", *values, a=["x"], b=["x"], c=["x"])[2:] == ([], "unsound")
+    few = {name: {"scores": {"recall": {"value": 0.1}, "kid": {"value": at}}, "costs": {}} for at, name in enumerate("ab")}
+    assert unsound(few["a"]) == ["uncovered"]
+    told = {answer.measure: answer.state for answer in verdict(few)}
+    assert told["kid"] == told["recall"] == "unsound"  # samples that cover nothing are close to nothing
+    for name, extractor in (("a", "classifier"), ("b", "inception-v3")):
+        few[name] = {"scores": {"kid": {"value": 1.0, "ci95": [0.9, 1.1], "extractor": extractor}}, "costs": {}}
+    assert {answer.measure: answer.state for answer in verdict(few)}["kid"] == "unlike"
+
+
+def test_what_is_over_is_no_alarm(tmp_path):
+    folder = fake_run(tmp_path / "vae", "vae", epochs=1)
+    findings = [{"key": "a", "since_step": 1, "evidence": {}, "until_step": 5}, {"key": "b", "since_step": 1, "evidence": {}}]
+    status = {"state": "finished", "step": 10, "diagnosis": findings}
+    (folder.path / "status.json").write_text(json.dumps(folder.status() | status), encoding="utf-8")
+    group = next(iter(comparison({"vae": folder})["groups"].values()))
+    assert (group["diagnosis"], group["alarms"]) == (["a", "b"], ["b"])

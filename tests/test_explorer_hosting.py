@@ -13,10 +13,11 @@ import pytest
 from commands import wait_until
 from fakeruns import untrained_run
 from hosted import FRAMES
-from test_explorer_view import Reader, static, write_page
+from test_explorer_view import Reader, write_page
 
 import latentlab as ll
 from latentlab.show.explorer import ENTRY, module
+from latentlab.show.explorer import style as explorer_style
 from latentlab.show.explorer.content import explorer_content
 
 WIDGET = "widget.js"  # a notebook's host: it stands behind the joined module
@@ -130,7 +131,7 @@ HOSTED = """async (css) => {
 
 def test_in_a_shadow_root_the_pad_is_drawn_on_and_controls_keep_the_focus(reader) -> None:
     reader.page.evaluate("handles.en.destroy()")
-    reader.page.evaluate(HOSTED, static("latentlab.show.explorer", "explorer.css"))
+    reader.page.evaluate(HOSTED, explorer_style())
     pad = reader.page.locator(".explorer-sheet")
     pad.scroll_into_view_if_needed()
     pad.focus()
@@ -158,7 +159,7 @@ def test_in_a_shadow_root_the_pad_is_drawn_on_and_controls_keep_the_focus(reader
 def test_a_host_sets_the_colours_whatever_the_system_prefers(browser, page_file) -> None:
     reader = Reader(browser, page_file, color_scheme="light")
     reader.page.evaluate("handles.en.destroy()")
-    reader.page.evaluate(HOSTED, static("latentlab.show.explorer", "explorer.css"))
+    reader.page.evaluate(HOSTED, explorer_style())
     read = """() => { const c = shadow.querySelector('.explorer-dots');
       const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data, found = {};
       for (let k = 0; k < d.length; k += 4) {
@@ -199,7 +200,7 @@ def test_a_host_sets_the_colours_whatever_the_system_prefers(browser, page_file)
 
 def test_every_colour_of_the_style_sheet_can_be_set(browser) -> None:
     """Outside the block of variables no colour is written but black behind images, white on paper and the hint on black."""
-    sheet = static("latentlab.show.explorer", "explorer.css")
+    sheet = explorer_style()
     rest = re.sub(r"--x-[\w-]+: [^;]*;|/\*.*?\*/", "", sheet, flags=re.DOTALL)
     assert re.findall(r"#[0-9a-f]{3,6}\b|rgba?\(", rest) == ["#a9a9a9"]
     for name in re.findall(r"--x-([\w-]+):", sheet):
@@ -269,7 +270,7 @@ def test_destroying_leaves_nothing_behind(browser, page_file) -> None:
     reader = Reader(browser, page_file)
     reader.page.evaluate("handles.en.destroy()")
     reader.page.evaluate(COUNTED)
-    reader.page.evaluate(HOSTED, static("latentlab.show.explorer", "explorer.css"))
+    reader.page.evaluate(HOSTED, explorer_style())
     count = "() => Object.values(open_ones).map((kind) => kind.length ?? kind.size)"
     began = reader.page.evaluate(count)
     assert began[0] >= 3
@@ -288,7 +289,7 @@ def test_destroying_leaves_nothing_behind(browser, page_file) -> None:
     assert reader.page.evaluate(count)[2] == 1  # it plays
     left = reader.page.evaluate(f"() => {{ hosted.destroy(); return ({count})(); }}")
     assert left == [0, 0, 0, 0, 0]
-    reader.page.evaluate(HOSTED, static("latentlab.show.explorer", "explorer.css"))
+    reader.page.evaluate(HOSTED, explorer_style())
     reader.page.wait_for_timeout(1_200)  # nothing is under way any more
     late = reader.page.evaluate(f"() => {{ hosted.destroy(); hosted.recolour(); return ({count})(); }}")
     assert late == [0, 0, 0, 0, 0]  # a call that comes late wakes nothing

@@ -29,6 +29,7 @@ from latentlab.runs.folder import RunFolder
 from latentlab.show.bundle import joined
 from latentlab.show.explorer import content as explorer_content_module
 from latentlab.show.explorer import folder, public
+from latentlab.show.explorer import style as explorer_style
 from latentlab.show.explorer.codes import (
     HeldOut,
     chosen,
@@ -338,7 +339,7 @@ def script() -> str:
 def write_page(path: Path, content: dict[str, Any], langs: tuple[str, ...] = ("en",)) -> Path:
     safe = lambda value: json.dumps(value).replace("<", "\\u003c")  # noqa: E731
     roots = "".join(f'<div id="{lang}" class="wide" lang="{lang}"{" hidden" * (k > 0)}></div>' for k, lang in enumerate(langs))
-    style = static("latentlab.show.report", "lab.css") + static("latentlab.show.explorer", "explorer.css")
+    style = static("latentlab.show.report", "lab.css") + explorer_style()
     words = safe({lang: explorer_words(lang) for lang in langs})
     path.write_text(PAGE.format(style=style, roots=roots, content=safe(content), script=script(), words=words), encoding="utf-8")
     return path
@@ -897,7 +898,7 @@ def test_it_lives_in_a_shadow_root_without_the_pages_colours(reader) -> None:
           handle.destroy();
           return [...found, root.childNodes.length];
         }""",
-        static("latentlab.show.explorer", "explorer.css"),
+        explorer_style(),
     )
     assert shown[0] > 300
     assert shown[1] > 30

@@ -17,13 +17,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from latentlab.base.texts import Phrase, number
+from latentlab.config.presets import preset
 from latentlab.show import charts as module
+from latentlab.show import palette
 from latentlab.show.charts.curves import overlaid
 from latentlab.show.charts.panels import Bars, Lines, Pictures, Series, panel_json, panel_read
 from latentlab.show.charts.payload import Reel, chart_data, film_data
 from latentlab.show.figures import style
 from latentlab.show.figures.painter import draw_panels
-from latentlab.show.figures.style import FAMILY, HUES, looks, ramps
+from latentlab.show.figures.style import HUES, looks
+from latentlab.show.palette import FAMILIES, ramps
 from latentlab.show.report.markup import Shared, panel_figure
 
 EPOCH, NATS = Phrase("figure.epoch"), Phrase("figure.nats")
@@ -139,13 +142,13 @@ def contrast(one: str, other: str) -> float:
 
 
 def test_every_hue_stands_out_in_both_themes():
-    light, dark, _ = module.style().split("@media screen and (prefers-color-scheme: dark)")
-    for part, paper in ((light, "#fbfaf7"), (dark.partition("}\n}")[0], "#17181b")):
-        hues = dict(re.findall(r"--hue-(\d): var\(--chart-hue-\d, (#[0-9a-f]{6})\)", part))
-        assert len(hues) == 6
+    light, dark = module.style().split("@media screen and (prefers-color-scheme: dark)")
+    for part, paper in ((light, "#fbfaf7"), (dark, "#17181b")):
+        hues = dict(re.findall(r"\.hue-([\w-]+) { --own: (#[0-9a-f]{6}); }", part))
+        assert len(hues) == 4 + 6 + 4 * 8
         assert all(contrast(hue, paper) >= 3 for hue in hues.values()), hues
         if part is light:
-            assert hues == {name: HUES[name] for name in hues}
+            assert hues == {name: HUES[name] for name in hues}  # figures have the same
 
 
 def lightness(color: str) -> float:
@@ -153,13 +156,13 @@ def lightness(color: str) -> float:
     return 116 * ((contrast(color, "#000000") * 0.05 - 0.05) ** (1 / 3)) - 16
 
 
-@pytest.mark.parametrize(("dark", "paper"), [(False, "#ffffff"), (True, "#17181b")])
+@pytest.mark.parametrize(("dark", "paper"), [(False, "#fbfaf7"), (True, "#17181b")])
 def test_the_steps_of_a_ramp_stand_out_and_differ_in_lightness(dark, paper):
     steps = ramps(dark)
-    assert all(contrast(color, paper) >= 3 for color in steps.values()), steps
-    for kind in FAMILY:
+    assert min(contrast(color, paper) for color in steps.values()) >= 3.1, steps
+    for kind in FAMILIES:
         light = [lightness(steps[f"{kind}-{step}"]) for step in range(8)]
-        assert min(abs(a - b) for a, b in pairwise(light)) > 4.5, (kind, light)
+        assert min(b - a for a, b in pairwise(light)) > 3, (kind, light)
     page, host = module.style().rpartition("@media")[2 if dark else 0], module.host_style()
     assert all(f".hue-{name} {{ --own: {color}; }}" in page for name, color in steps.items())
     assert all(f"{'.chart-dark ' if dark else ''}.hue-{name} {{ --own: {color}; }}" in host for name, color in steps.items())
@@ -167,13 +170,22 @@ def test_the_steps_of_a_ramp_stand_out_and_differ_in_lightness(dark, paper):
 
 def test_runs_of_one_family_have_a_hue_each_everywhere():
     kinds = ["vae"] * 8 + ["gan", "ae", "ae"]
-    hues = style.hues(kinds)
-    assert hues == [*(f"vae-{step}" for step in range(8)), "gan", "ae-0", "ae-7"]
+    hues = palette.hues(kinds)
+    assert hues == [*(f"vae-{step}" for step in range(8)), "gan", "ae-1", "ae-6"]
     runs = {str(i): ([{"epoch": 1.0, "split": "val", "mse": 1.0}], said(str(i)), hue) for i, hue in enumerate(hues)}
     drawn = [one["hue"] for one in chart_data(overlaid(runs, "mse", "val"))["series"]]
-    reels = [Reel(str(i), said(str(i)), kind, (0,), None, said("")) for i, kind in enumerate(kinds)]
+    reels = [Reel(str(i), said(str(i)), hue, (0,), None, said("")) for i, hue in enumerate(hues)]
     assert drawn == [run["hue"] for run in film_data(reels, "en")["runs"]] == hues
     assert [look.hue for look in looks([Series(said("a"), (), kind="vae")])] == ["vae"]  # one run stays as it was
+
+
+def test_seeds_share_a_step_and_steps_follow_the_swept_value():
+    betas = [4.0, 1.0, 0.25, 4.0, 1.0, 0.25]
+    settings = [{"train.beta": beta, "model.latent_dim": 2, "train.seed": at // 3} for at, beta in enumerate(betas)]
+    assert palette.hues(["vae"] * 6, settings) == ["vae-7", "vae-3", "vae-0"] * 2
+    assert palette.hues(["vae"] * 3, [settings[0], settings[3], settings[0]]) == ["vae-1", "vae-1", "vae-6"]  # one seed twice: two runs
+    one = preset("conv-vae")
+    assert palette.hues_of([one, one.replace(seed=3), one.replace(beta=9.0)]) == ["vae-1", "vae-1", "vae-6"]
 
 
 # --------------------------------------------------------------------------------------------------------------- the PNG
@@ -264,7 +276,7 @@ def document(panels, langs=("en", "fr"), start: str = "latentlabCharts.mount();"
         + "</main>"
         for lang in langs
     )
-    css = resources.files("latentlab.show.report").joinpath("static", "lab.css").read_text(encoding="utf-8")
+    css = palette.page() + resources.files("latentlab.show.report").joinpath("static", "lab.css").read_text(encoding="utf-8")
     more, js = module.style(), module.script()
     meta = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
     allowed = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
@@ -320,7 +332,7 @@ def test_the_pointer_reads_the_values_at_a_place(open_page):
     assert rows[1].startswith("validation")
     assert re.fullmatch(r"validation(210\.8205 to 215, at 1|12\u202f34[56]12\u202f000 to 13\u202f000, at 2)", rows[1])
     dots = [dot.get_attribute("class") for dot in page.locator(".plot-svg .dot").all()]
-    assert dots == ["dot hue-vae-0", "dot hue-vae-7"]
+    assert dots == ["dot hue-vae-1", "dot hue-vae-6"]
     hover(page, 0.75)  # at 3.5 the training loss is missing: the nearest place has no value
     assert "–" in page.locator(".plot-tip-row").first.text_content()
     page.mouse.move(1, 1)

@@ -38,7 +38,7 @@ PAGES = {
     "explore?part=draw&runs=lab/vae,lab/gan": ".explorer-sheet",
     "explore?part=generate&run=lab/gan": "[data-testid=stImage] img, [data-testid=stImageContainer] img",
     "explore?part=game&run=lab/gan": ".game-tile >> nth=19",
-    "compare?runs=lab/vae,lab/gan": ".latentlab-scores",
+    "compare?runs=lab/vae,lab/gan": ".latentlab-verdict",
     "learn": "[data-testid=stMain] h1",
     "learn?question=kl": "[data-testid=stMain] h1",
     "runs": "[data-testid=stMain] h1",
@@ -226,6 +226,10 @@ def test_a_narrow_screen_shows_everything(browser: Any, server: Server) -> None:
             if path in MAIN_ACTIONS:
                 page.locator(MAIN_ACTIONS[path]).click(trial=True)  # it can be scrolled to, and nothing lies on it
             if path.startswith("compare"):
+                rows = page.locator(".latentlab-verdict .latentlab-row").evaluate_all("(all) => all.map((e) => e.offsetHeight)")
+                assert len(rows) == 5
+                assert min(rows) >= 72
+                page.get_by_test_id("stMain").locator("summary", has_text="Scores").click()
                 value = page.locator(".latentlab-scores tbody tr").first.locator("td:visible").first.bounding_box()
                 assert value["x"] + value["width"] <= 390
 

@@ -42,6 +42,8 @@ def test_a_name_that_is_code_is_text_on_every_page(browser: Any, tmp_path: Path)
         assert page.locator("h1").inner_text() == HOSTILE
         expect(page.locator("figure.plot").first).to_be_attached()
         page = one.open(f"compare?runs={name},lab/gan&lang=en")
+        for folded in ("Curves", "Scores"):
+            page.locator("summary", has_text=folded).click()
         for place in (".film-label", ".plot-legend .plot-name", ".latentlab-scores th"):
             wait_until(lambda place=place: HOSTILE in [words.strip() for words in page.locator(place).all_inner_texts()])
         for path, title in TITLES.items():

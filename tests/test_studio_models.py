@@ -259,6 +259,11 @@ def test_the_slider_goes_over_every_saved_step(tab: Tab, server: Server) -> None
     expect(film.get_by_role("button", name="Play")).to_be_visible()  # it has ended
     assert page.evaluate("played") == [f"step {step} ({place + 1} of {len(steps)})" for place, step in enumerate(steps)]
 
+    told = page.locator(".latentlab-verdict").inner_text()
+    assert "Reconstructs best" in told
+    assert "old/" not in told  # the folder that all share is left out
+    for name in ("Curves", "Scores"):
+        page.locator("summary", has_text=name).click()
     scores = page.locator(".latentlab-scores")
     assert scores.get_by_role("columnheader").all_inner_texts()[-3:] == ["floor", "old/vae", "old/gan"]
     told = json.loads((server.runs / "old/vae/scores.json").read_text(encoding="utf-8"))["scores"]["class_reverse_kl_nats"]
@@ -274,7 +279,7 @@ def test_what_was_not_measured_is_measured_from_the_page(tab: Tab, server: Serve
     page = tab.open("compare?runs=lab/ae&lang=en")
     assert page.locator(".latentlab-scores").count() == 0
     page.get_by_role("button", name="Measure lab/ae").click()
-    expect(page.locator(".latentlab-scores").get_by_role("columnheader", name="lab/ae")).to_be_visible(timeout=180_000)
+    expect(page.locator(".latentlab-scores thead th", has_text="lab/ae")).to_be_attached(timeout=180_000)
     scores = json.loads((server.runs / "lab/ae/scores.json").read_text(encoding="utf-8"))["scores"]
     assert "reconstruction_mse" in scores
     assert page.get_by_role("button", name="Measure lab/ae").count() == 0

@@ -11,6 +11,7 @@ from functools import cache, lru_cache
 import numpy as np
 
 from latentlab.base.errors import LabError
+from latentlab.base.texts import duration, number
 from latentlab.config.layers import Layer, Shape, TransposedConvolution, parameter_count, shape_after
 from latentlab.config.networks import fit_model, networks
 from latentlab.config.parts import GANTrain
@@ -38,6 +39,13 @@ def seconds(config: Config, shape: tuple[int, int, int], images: int, library: L
     alike = [run for run in runs if run.preset == config.preset] or [run for run in runs if run.family == config.family] or runs
     read = config.train.steps * images_per_step(config) if config.train.steps is not None else config.train.epochs * images
     return work(config, shape) * read / (alike[-1].rate if alike else _products() / BESIDE)
+
+
+def about(time: float, language: str) -> str:
+    """Seconds that are not known better than so: "25 s", "2 min"."""
+    if time < 55:
+        return number(max(5, 5 * round(time / 5)), language) + "\u00a0s"
+    return number(round(time / 60), language) + "\u00a0min" if time < 5_400 else duration(time, language)
 
 
 def images_per_step(config: Config) -> int:

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 
 from latentlab.base.errors import LabError
 from latentlab.base.texts import languages
+from latentlab.show import palette
 from latentlab.studio.parts import static, style
 from latentlab.studio.state import KEY, lang, params, plain, put, say, shown, told
 
@@ -40,7 +41,7 @@ def draw() -> None:
     }
     current = st.navigation(list(pages.values()), position="hidden")
     st.set_page_config(page_title=f"{current.title} · latentlab")
-    style("studio")
+    style("studio", palette.both(".latentlab-{hue} {{ --kind: {color}; }}\n", palette.FAMILIES))
     st.session_state["pages"] = pages
     with st.container(horizontal=True, vertical_alignment="center", key="bar", gap="small"):
         home = escape("/?" + urlencode(params()))

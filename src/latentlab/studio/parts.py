@@ -32,6 +32,7 @@ from latentlab.show.charts.columns import Columns
 from latentlab.show.charts.panels import Panel, Pictures
 from latentlab.show.charts.payload import Kept, capital, chart_data, chart_table, chart_words, film_data, reel
 from latentlab.show.explorer.content import explorer_words
+from latentlab.show.palette import hues_of
 from latentlab.studio.library import here
 from latentlab.studio.overview import State, overview
 from latentlab.studio.state import lang, plain, say, spoken
@@ -97,12 +98,15 @@ def film(names: Sequence[str], kinds: Sequence[Kept], key: str, by_kind: bool = 
     Each stands under its run's name, `by_kind` under what it is. With `judged` the one run is followed while it trains, its codes (False)
     or the discriminator's scores (True) beside its pictures. Raises LabError for a name that there is not.
     """
+    runs = [run for name in names if (run := overview(here(), name)).config is not None]
     reels = []
-    for name in names:
-        run = overview(here(), name)
-        for kind in kinds if run.config is not None else ():
-            made = reel(run.folder, watched(run.folder).columns, f"{kind}/{name}", Phrase("page.verbatim", {"words": name}), run.kind, kind)
-            reels.append(made._replace(label=Phrase(f"studio.watch.{kind}")) if by_kind else made)
+    labels = short([run.name for run in runs])
+    for run, hue, label in zip(runs, hues_of([run.folder.config() for run in runs]), labels, strict=True):
+        name = Phrase("page.verbatim", {"words": run.name})
+        for kind in kinds:
+            made = reel(run.folder, watched(run.folder).columns, f"{kind}/{run.name}", name, hue, kind)
+            shown = Phrase(f"studio.watch.{kind}") if by_kind else Phrase("page.verbatim", {"words": label})
+            reels.append(made._replace(label=shown))
     data = film_data(reels, lang())
     if judged is not None:
         said = {part: say(f"studio.beside.{part}", **FILLED) for part in SAID}
@@ -115,6 +119,17 @@ def drawing(name: str, key: str) -> None:
     """A pad to draw on, read by the newest networks of a run."""
     words = {"address": "/lab/networks?" + urlencode({"run": name}), "words": explorer_words(lang()), "lang": lang()}
     _draw("draw", f"{key}:{lang()}", words | {"told": say("studio.beside.drawn", step="{step}")})
+
+
+def short(names: Sequence[str]) -> list[str]:
+    """Names of runs without the folder that all of several lie in."""
+    one = len(names) > 1 and len({name.rpartition("/")[0] for name in names}) == 1
+    return [name.rpartition("/")[2] if one else name for name in names]
+
+
+def parallel(data: Mapping[str, Any], words: Mapping[str, str], key: str) -> None:
+    """Parallel coordinates, as `parallel.js` of charts/static takes them."""
+    _draw("parallel", key, {"data": data, "words": words})
 
 
 def explorer(names: Sequence[str], part: str, key: str) -> None:
@@ -233,9 +248,9 @@ def damage(name: str, folder: RunFolder) -> bool:
 # The files of static/: style sheets of all pages or of one, and the scripts of components.
 
 
-def style(name: str) -> None:
-    """Use static/NAME.css on this page."""
-    st.html(f"<style>{static(f'{name}.css')}</style>")
+def style(name: str, more: str = "") -> None:
+    """Use static/NAME.css on this page, and more rules."""
+    st.html(f"<style>{static(f'{name}.css')}{more}</style>")
 
 
 @cache

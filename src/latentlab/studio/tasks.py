@@ -26,7 +26,7 @@ from latentlab.lab.pool import spawn
 from latentlab.runs.folder import RunFolder
 from latentlab.studio.library import Library
 
-Kind = Literal["train", "resume", "evaluate", "question", "report"]
+Kind = Literal["train", "resume", "evaluate", "question", "report", "sweep"]
 State = Literal["running", "done", "failed", "lost"]
 
 

@@ -202,6 +202,7 @@ def read_entry(folder: RunFolder) -> dict[str, Any]:
 
 def _trained(folder: RunFolder, scores: Mapping[str, Any]) -> dict[str, Any]:
     config, status = folder.config(), folder.status()
+    findings = [finding for finding in status.get("diagnosis", []) if isinstance(finding, dict) and "key" in finding]
     measured = scores.get("step")
     rows = [row for row in folder.metrics() if measured is None or row["step"] <= measured]
     last = rows[-1] if rows else STARTED
@@ -219,5 +220,6 @@ def _trained(folder: RunFolder, scores: Mapping[str, Any]) -> dict[str, Any]:
         "epochs": last["epoch"],
         "seconds": last["seconds"],
         "trained_on_to": status.get("step") if measured is not None and (folder.sampled_step() or 0) > measured else None,
-        "diagnosis": [finding["key"] for finding in status.get("diagnosis", []) if isinstance(finding, dict) and "key" in finding],
+        "diagnosis": [finding["key"] for finding in findings],
+        "alarms": [finding["key"] for finding in findings if finding.get("until_step") is None],
     }

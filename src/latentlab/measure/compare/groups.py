@@ -126,6 +126,7 @@ def group(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         },
         "costs": costs,
         "diagnosis": sorted({key for entry in entries for key in entry.get("diagnosis", [])}),
+        "alarms": sorted({key for entry in entries for key in entry.get("alarms", [])}),
     }
 
 
@@ -193,16 +194,16 @@ def best(measure: str, groups: Mapping[str, Mapping[str, Any]]) -> str | None:
     """The group that is best in a measure; None where no order is meant, none competes, an interval is missing or two overlap."""
     sign = {"lower": 1.0, "higher": -1.0, None: 0.0}[better(measure)]
     scores = {name: one["scores"][measure] for name, one in groups.items() if measure in one["scores"]}
-    if not sign or len(scores) < 2 or not _one_protocol(measure, list(scores.values())):
+    if not sign or len(scores) < 2 or not one_protocol(measure, list(scores.values())):
         return None
-    sides = {name: side for name, score in scores.items() if (side := _reach(score, sign)) is not None}
+    sides = {name: its for name, score in scores.items() if (its := side(score, sign)) is not None}
     if len(sides) < len(scores):
         return None
     winner = min(sides, key=lambda name: sides[name][1])
     return winner if all(sides[winner][1] < low for name, (low, _) in sides.items() if name != winner) else None
 
 
-def _one_protocol(measure: str, scores: Sequence[Mapping[str, Any]]) -> bool:
+def one_protocol(measure: str, scores: Sequence[Mapping[str, Any]]) -> bool:
     """Whether scores of one name mean one thing: alike in extractor, in being a likelihood or not, in importance samples and images.
 
     A Frechet distance of too few images says so in its note, and nobody wins by it.
@@ -212,7 +213,7 @@ def _one_protocol(measure: str, scores: Sequence[Mapping[str, Any]]) -> bool:
     return len({tuple(score.get(part) for part in ("extractor", "note", "k", "n")) for score in scores}) == 1
 
 
-def _reach(score: Mapping[str, Any], sign: float) -> tuple[float, float] | None:
+def side(score: Mapping[str, Any], sign: float) -> tuple[float, float] | None:
     """The interval turned so that lower is better; an infinite value is worse than any."""
     if score["value"] is None:
         return math.inf, math.inf

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 
-from latentlab.show import bundle
-from latentlab.show.figures.style import ramps
+from latentlab.show import bundle, palette
 
 PAGE = {"mount": "mount.js", "number": "numbers.js", "fill": "numbers.js", "film": "film.js"}
-HOST = PAGE | {"chart": "chart.js", "element": "elements.js"}
+OWN = ".hue-{hue} {{ --own: {color}; }}\n"  # what a series is drawn in
+HOST = PAGE | {"chart": "chart.js", "element": "elements.js", "parallel": "parallel.js"}
 
 
 @cache
@@ -19,27 +19,18 @@ def script() -> str:
 
 @cache
 def module() -> str:
-    """An ES module without imports for a host that makes charts itself: it exports chart, element and all of PAGE."""
+    """An ES module without imports for a host that makes charts itself: it exports chart, element, parallel and all of PAGE."""
     return bundle.module(bundle.static("charts"), HOST, "latentlabCharts")
 
 
 @cache
 def style() -> str:
     """The style sheet of the charts: colours come from the page's own, or from --chart-ink and its like."""
-    return (
-        bundle.text("charts", "charts.css", "film.css")
-        + _ramps()
-        + f"@media screen and (prefers-color-scheme: dark) {{ {_ramps(True)} }}\n"
-    )
+    return bundle.text("charts", "charts.css", "film.css") + palette.both(OWN)
 
 
 @cache
 def host_style() -> str:
     """The style sheets for a host: charts and films, light or dark by the class chart-light or chart-dark around them."""
-    dark = f"@media screen {{ {_ramps(True, '.chart-dark ')} }}\n"
-    return bundle.text("charts", "host.css", "charts.css", "film.css") + _ramps() + dark
-
-
-def _ramps(dark: bool = False, below: str = "") -> str:
-    """A rule for each step of each family's ramp."""
-    return "".join(f"{below}.hue-{name} {{ --own: {color}; }}\n" for name, color in ramps(dark).items())
+    dark = f"@media screen {{\n{palette.rules('.chart-dark ' + OWN, True)}}}\n"
+    return bundle.text("charts", "host.css", "charts.css", "film.css", "parallel.css") + palette.rules(OWN) + dark

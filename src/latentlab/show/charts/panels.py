@@ -21,7 +21,7 @@ class Series:
     """One line, or one bar in each group.
 
     `low` and `high` are the ends of an interval around `y`. `kind` gives the colour: "ae", "vae", "gan", "gan-from-vae",
-    "real", a step such as "vae-3" (`style.hues`), or "" for the next free one. `x` is left out for bars.
+    "real", a step such as "vae-3" (`palette.hues`), or "" for the next free one. `x` is left out for bars.
     """
 
     name: Phrase

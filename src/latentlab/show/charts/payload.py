@@ -17,7 +17,7 @@ from latentlab.config.sources import of_points
 from latentlab.runs.folder import RunFolder
 from latentlab.show.charts.columns import Columns, Doubles
 from latentlab.show.charts.panels import Bars, Lines, Series, Values
-from latentlab.show.figures.style import hues, looks
+from latentlab.show.figures.style import looks
 
 FIGURES = 6  # of a number in a chart: more than a screen resolves
 EXACT = 22  # powers of ten up to 10^22 are doubles
@@ -205,13 +205,13 @@ class Reel(NamedTuple):
 
     name: str  # what the host's source is asked for
     label: Phrase
-    kind: str  # "ae", "vae", "gan", "gan-from-vae", or "" for no family
+    hue: str  # "ae", "vae", "gan", "gan-from-vae", a step such as "vae-3" (`palette.hues`), or "" for no family
     steps: Sequence[int]
     epochs_per_step: float | None  # None before the first step
     alt: Phrase  # with the placeholders {step} and {epoch} still in it
 
 
-def reel(folder: RunFolder, columns: Columns, name: str, label: Phrase, kind: str, kept: Kept = "samples") -> Reel:
+def reel(folder: RunFolder, columns: Columns, name: str, label: Phrase, hue: str, kept: Kept = "samples") -> Reel:
     """What a run has kept so far; `columns` are its metrics."""
     steps = [step for step, _ in folder.pictures(kept)]
     values = {"run": label, "step": "{step}", "epoch": "{epoch}"}
@@ -220,7 +220,7 @@ def reel(folder: RunFolder, columns: Columns, name: str, label: Phrase, kind: st
         alt = Phrase("viewer.alt.points" if points else "viewer.alt", values | {"n": folder.config().train.sample_count})
     else:
         alt = Phrase("film.alt.reconstructions.points" if points else "film.alt.reconstructions", values)
-    return Reel(name, label, kind, steps, columns.epochs_per_step, alt)
+    return Reel(name, label, hue, steps, columns.epochs_per_step, alt)
 
 
 def film_data(reels: Sequence[Reel], lang: str) -> dict[str, Any]:
@@ -241,11 +241,11 @@ def film_data(reels: Sequence[Reel], lang: str) -> dict[str, Any]:
         {
             "name": one.name,
             "label": one.label.say(lang),
-            "hue": hue or "5",  # a grey of figures/style.py
+            "hue": one.hue or "5",  # a grey
             "steps": list(one.steps),
             "epochs_per_step": one.epochs_per_step,
             "alt": one.alt.say(lang),
         }
-        for one, hue in zip(reels, hues([one.kind for one in reels]), strict=True)
+        for one in reels
     ]
     return {"runs": runs, "words": words, "lang": lang}

@@ -60,7 +60,7 @@ from latentlab.config.layers import Convolution, Dense, TransposedConvolution, p
 from latentlab.config.networks import classes_of, pictures
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import RunFolder
-from latentlab.show import bundle
+from latentlab.show import bundle, palette
 from latentlab.show.explorer.network import Affine, Part, affine_parts, folded, is_followed, named, of_first_class, signed_range
 from latentlab.show.explorer.own import network_layers
 from latentlab.show.explorer.rounding import COARSE, MANY, NARROW, Rounded, for_images, nearest
@@ -277,12 +277,14 @@ def public() -> dict[str, str]:
 @cache
 def style() -> str:
     """The explorer's own style sheet."""
-    return bundle.text("explorer", "explorer.css")
+    own = ".explorer-{hue} {{ --x-own: var(--explorer-{name}, {color}); }}\n"
+    return bundle.text("explorer", "explorer.css") + palette.both(own, palette.FAMILIES)
 
 
 def themes() -> str:
     """The colours of `.explorer-light` and `.explorer-dark`, for a host that knows whether its page is dark."""
-    return bundle.text("explorer", "themes.css")
+    families = (f".explorer-{'dark' if dark else 'light'} {{ {palette.variables('explorer-', dark)}}}\n" for dark in (False, True))
+    return bundle.text("explorer", "themes.css") + "".join(families)
 
 
 def folder() -> Traversable:

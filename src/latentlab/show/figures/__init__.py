@@ -57,8 +57,8 @@ def draw_loss(folder: RunFolder, lang: str) -> Path:
         case "vae":
             parts = [
                 ("loss_nats", style.INK, "figure.loss.total"),
-                ("reconstruction_nats", style.VERMILION, "figure.loss.reconstruction"),
-                ("kl_nats", style.BLUE, "figure.loss.kl"),
+                ("reconstruction_nats", style.FAMILY["ae"], "figure.loss.reconstruction"),
+                ("kl_nats", style.FAMILY["vae"], "figure.loss.kl"),
             ]
             panels = [(parts, title, "figure.nats"), held_out]
         case "ae":

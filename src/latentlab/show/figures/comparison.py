@@ -19,6 +19,7 @@ from latentlab.measure.compare import comparison
 from latentlab.measure.compare.tables import markdown, provenance
 from latentlab.measure.table import panels, reach, score_of, title
 from latentlab.runs.folder import RunFolder
+from latentlab.show import palette
 from latentlab.show.figures import style
 
 if TYPE_CHECKING:
@@ -191,7 +192,8 @@ def draw_panel(panel: Axes, groups: Sequence[Group], measure: str, lang: str) ->
     """One measure: each group in its row, the first on top."""
     scores: list[Score] = []
     kinds = [str(group.get("kind")) for group in groups]
-    for row, (group, kind, hue) in enumerate(zip(groups, kinds, style.hues(kinds), strict=True)):
+    hues = palette.hues(kinds, [group.get("settings") or {} for group in groups])
+    for row, (group, kind, hue) in enumerate(zip(groups, kinds, hues, strict=True)):
         color, mark = style.HUES.get(hue, style.INK), MARKS.get(kind, "X")
         score = score_of(group, measure)
         if score is None or score["value"] is None:

@@ -103,7 +103,7 @@ def embed(codes: Doubles) -> Doubles:
 def scatter(panel: Axes, points: Doubles, label: NDArray[np.int64] | None, names: list[str] | None) -> None:
     """Points [N, 2] by class: by colour, and by the class's own character or mark; its name at the class's middle."""
     if label is None or names is None:
-        panel.plot(points[:, 0], points[:, 1], ".", color=style.BLUE, markersize=3, alpha=0.6)
+        panel.plot(points[:, 0], points[:, 1], ".", color=style.FAMILY["vae"], markersize=3, alpha=0.6)
         return
     as_characters = len(points) <= DIGIT_POINTS and all(len(name) == 1 and name.isalnum() for name in names)
     colors = [style.CLASSES[index % len(style.CLASSES)] for index in range(len(names))]
@@ -156,14 +156,12 @@ def draw_kl(folder: RunFolder, lang: str) -> Path | None:
 
     if folder.config().family != "vae":
         return None
-    rows, codes = folder.metrics(), read_codes(folder)
+    rows, codes, blue = folder.metrics(), read_codes(folder), style.FAMILY["vae"]
     units = None if codes is None else unit_kl_nats(codes)
     figure, panels = style.column([2.9] if units is None else [2.9, 2.7], share_x=False)
     drawn = [
-        style.draw_line(
-            panels[0], line(rows, split, "kl_nats"), style.BLUE, text(f"figure.split.{split}", lang), split == "val", split == "train"
-        )
-        for split in ("train", "val")
+        style.draw_line(panels[0], line(rows, one, "kl_nats"), blue, text(f"figure.split.{one}", lang), one == "val", one == "train")
+        for one in ("train", "val")
     ]
     if any(drawn):
         panels[0].set_ylim(bottom=0)
@@ -176,7 +174,7 @@ def draw_kl(folder: RunFolder, lang: str) -> Path | None:
         rank = np.arange(1, len(order) + 1)
         idle = text("figure.kl.idle", lang) if not active.all() else None
         busy = text("figure.kl.active", lang, least=number(ACTIVE_VARIANCE, lang))
-        for chosen, color, label in ((active, style.BLUE, busy), (~active, "#c9c9c9", idle)):
+        for chosen, color, label in ((active, blue, busy), (~active, "#c9c9c9", idle)):
             panels[1].bar(rank[chosen], units[order][chosen], color=color, width=0.8, label=label)
         panels[1].set_xlim(0.3, max(len(order), 8) + 0.7)
         panels[1].xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -53,7 +53,7 @@ def mesh(box: Box, side: int = MESH) -> Floats:
     return np.stack(np.meshgrid(box.x + ends, box.y + ends), axis=-1).reshape(-1, 2)
 
 
-def plane_png(box: Box, real: Images, made: Images | None = None, field: Field | None = None, color: str = style.GREEN) -> bytes:
+def plane_png(box: Box, real: Images, made: Images | None = None, field: Field | None = None, color: str = style.FAMILY["gan"]) -> bytes:
     """A picture of real points (grey), generated ones in a `color`, and a discriminator's field with its arrows."""
     panel, finish = _panel(box)
     if field is not None:
@@ -71,7 +71,7 @@ def scatter_png(points: Images) -> bytes:
     return plane_png(box_of(points), points)
 
 
-def pairs_png(box: Box, originals: Images, copies: Images, color: str = style.BLUE) -> bytes:
+def pairs_png(box: Box, originals: Images, copies: Images, color: str = style.FAMILY["vae"]) -> bytes:
     """Points (grey) and what is made of each (in a `color`), with a line between the two."""
     panel, finish = _panel(box)
     a, b = (points.reshape(-1, 2) for points in (originals, copies))

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from latentlab.base.files import replace_with
 from latentlab.base.texts import number, text
+from latentlab.show.palette import FAMILIES, FREE, colors, hues
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,9 +31,8 @@ if TYPE_CHECKING:
 
 
 INK, SOFT, FAINT = "#1c1c1c", "#5f5f5f", "#e4e4e4"
-# Okabe & Ito 2008, without the yellow, which white paper swallows.
-BLUE, VERMILION, GREEN, PURPLE, ORANGE = "#0072B2", "#D55E00", "#009E73", "#B8578E", "#E69F00"
-FAMILY = {"ae": VERMILION, "vae": BLUE, "gan": GREEN, "gan-from-vae": PURPLE}
+FAMILY = {kind: paper for kind, (paper, _) in FAMILIES.items()}
+ORANGE = "#E69F00"  # Okabe & Ito 2008
 # Petroff 2021: ten colours chosen by accessibility; cycled, with other marks, where there are more classes.
 CLASSES = ("#3f90da", "#bd1f01", "#5d7a2f", "#832db6", "#e76300", "#717581", "#a96b59", "#0a8a8a", "#d94fa0", "#b38600")
 WIDTH_INCHES, DPI = 5.2, 160
@@ -206,49 +206,7 @@ def save(figure: Figure, path: Path, lang: str, **facts: Any) -> Path:
 # told by colour alone.
 
 KINDS = ("ae", "vae", "gan", "gan-from-vae", "real")
-# For series of no family: apart from the families' hues, from each other also for colour-blind readers (by lightness
-# too), each at least 3:1 on white. `charts/static/charts.css` has the same, and lighter ones for dark pages.
-FREE = ("#473ba3", "#a87208", "#0d8087", "#8c2250", "#66707e", "#6b7a12")
-# Several runs of a family: steps from pale to deep, and on dark pages from dim to bright, evenly in lightness, which
-# colour-blind readers see too. Each end is at least 3:1 on its page.
-RAMPS = {
-    "ae": (("#e06f00", "#5a0d14"), ("#c8502a", "#ffdca8")),
-    "vae": (("#2097c8", "#1b1464"), ("#3f7be0", "#b9f0ff")),
-    "gan": (("#2ba34b", "#04352c"), ("#2b8f5c", "#d3f7a8")),
-    "gan-from-vae": (("#d468ac", "#470f3c"), ("#b0568f", "#ffd3ee")),
-}
-STEPS = 8
-
-
-def ramps(dark: bool = False) -> dict[str, str]:
-    """The colour of each step of each family's ramp, "vae-0" to "vae-7", on white or on a dark page."""
-    found = {}
-    for kind, ends in RAMPS.items():
-        first, last = (np.array([int(end[at : at + 2], 16) for at in (1, 3, 5)]) for end in ends[dark])
-        for step in range(STEPS):
-            mixed = np.rint(first + (last - first) * step / (STEPS - 1)).astype(int)
-            found[f"{kind}-{step}"] = "#{:02x}{:02x}{:02x}".format(*mixed)
-    return found
-
-
-HUES = {**FAMILY, "real": INK} | {str(number): hue for number, hue in enumerate(FREE, 1)} | ramps()
-
-
-def hues(kinds: Sequence[str]) -> list[str]:
-    """The hue of each run by its kind: the family's own, or where several are of one kind, the steps of its ramp in turn.
-
-    >>> hues(["vae", "gan", "vae", "vae"])
-    ['vae-0', 'gan', 'vae-4', 'vae-7']
-    """
-    counts, seen = Counter(kinds), Counter[str]()
-    chosen = []
-    for kind in kinds:
-        apart = (STEPS - 1) / max(1, min(counts[kind], STEPS) - 1)
-        chosen.append(f"{kind}-{round(seen[kind] % STEPS * apart)}" if kind in RAMPS and counts[kind] > 1 else kind)
-        seen[kind] += 1
-    return chosen
-
-
+HUES = {**colors(), "real": INK}
 DASHES: tuple[Any, ...] = ("-", (0, (4.5, 2)), (0, (1.2, 1.6)), (0, (6, 2, 1.2, 2)), (0, (2.5, 1.5)), (0, (1.2, 1.5, 4, 1.5)))
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "$\\circ$")
 
@@ -266,7 +224,7 @@ def looks(series: Sequence[Series]) -> list[Look]:
 
     >>> from latentlab.show.charts.panels import Phrase
     >>> looks([Series(Phrase("a"), (), kind=kind) for kind in ("vae", "vae", "", "")])
-    [Look(hue='vae-0', dash=0, mark=1), Look(hue='vae-7', dash=1, mark=0), Look(hue='1', dash=0, mark=2), Look(hue='2', dash=1, mark=3)]
+    [Look(hue='vae-1', dash=0, mark=1), Look(hue='vae-6', dash=1, mark=0), Look(hue='1', dash=0, mark=2), Look(hue='2', dash=1, mark=3)]
     """
     kinds = [one.kind.rstrip("-01234567") for one in series]  # a step's family
     kept = {KINDS.index(kind) for kind in kinds if kind}

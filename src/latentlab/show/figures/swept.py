@@ -18,6 +18,7 @@ from latentlab.base.texts import number, text
 from latentlab.measure.table import better, panels, reach, score_of, title
 from latentlab.show.figures import comparison, style
 from latentlab.show.figures.comparison import Group, Score, extent, shortened, single_seeds, wide
+from latentlab.show.palette import hues
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +67,7 @@ def draw_swept(compared: Mapping[str, Any], field: str, path: Path, lang: str = 
 
 
 def lines(compared: Mapping[str, Any], field: str) -> list[Line]:
-    """The groups as lines along a field, named by what else was swept; colour, mark and dashes in turn.
+    """The groups as lines along a field, named by what else was swept: steps of their family, marks and dashes in turn.
 
     Of trials that were drawn at random, or are left of others, each differs in all fields: they are points.
     """
@@ -78,7 +79,9 @@ def lines(compared: Mapping[str, Any], field: str) -> list[Line]:
         points.setdefault(name, []).append((group["settings"].get(field), group))
     order = compared["swept"][field]
     dashes = itertools.cycle(["none"] if alone else [dash for dash in DASHES for _ in MARKS])
-    looks = zip(itertools.cycle(style.CLASSES), itertools.cycle(MARKS), dashes)
+    kinds = [str(own[0][1].get("kind")) for own in points.values()]
+    steps = hues(kinds) if {*kinds} <= {*style.FAMILY} and len(kinds) > 1 else []
+    looks = zip([style.HUES[hue] for hue in steps] or itertools.cycle(style.CLASSES), itertools.cycle(MARKS), dashes)
     return [
         Line(name, sorted(own, key=lambda point: order.index(point[0])), *look)
         for (name, own), look in zip(points.items(), looks, strict=False)
@@ -170,7 +173,7 @@ def _name_values(panel: Axes, x_of: Mapping[str, float], numeric: bool, lang: st
 # The figure of VAE → GAN: each measure against the training images that the GAN has read, arm by arm, seed by seed.
 
 # Told apart by colour, mark and line alike.
-ARMS = {"scratch": (style.GREEN, "o", "-"), "warm": (style.PURPLE, "s", "-"), "frozen": (style.ORANGE, "^", "--")}
+ARMS = {"scratch": (style.FAMILY["gan"], "o", "-"), "warm": (style.FAMILY["gan-from-vae"], "s", "-"), "frozen": (style.ORANGE, "^", "--")}
 SHOWN = ("frechet", "kid", "class_reverse_kl_nats", "recall")
 PANELS = 3
 
@@ -206,7 +209,7 @@ def _draw_arms(panel: Axes, result: Mapping[str, Any], measure: str, lang: str, 
         )  # fmt: skip
     if len(start):
         label = text("experiments.start", lang) if named else None
-        panel.axhline(float(start.mean()), color=style.BLUE, linewidth=1.2, linestyle=":", label=label, zorder=1)
+        panel.axhline(float(start.mean()), color=style.FAMILY["vae"], linewidth=1.2, linestyle=":", label=label, zorder=1)
 
 
 def _draw_release(panel: Axes, result: Mapping[str, Any], words: str) -> None:

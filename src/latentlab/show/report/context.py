@@ -23,7 +23,7 @@ from latentlab.show.answers import Answers
 from latentlab.show.card import Card
 from latentlab.show.charts.columns import Columns
 from latentlab.show.figures.records import Codes, active_units, edge_steps, last_samples, read_codes, reconstructed, unit_kl_nats
-from latentlab.show.figures.style import hues
+from latentlab.show.palette import hues_of
 from latentlab.show.report.markup import Shared, Words, escape, tag
 
 NEIGHBOUR_POINTS = 2_000
@@ -65,7 +65,7 @@ class Context(Words):
     @cached_property
     def hues(self) -> dict[str, str]:
         """The hue of each run, the same in every chart."""
-        return dict(zip(self.runs, hues([self.kind(name) for name in self.runs]), strict=True))
+        return dict(zip(self.runs, hues_of([folder.config() for folder in self.runs.values()]), strict=True))
 
     def colored(self, run: str) -> str:
         """The classes of an element in the colour of a run."""

@@ -23,6 +23,7 @@ from PIL import Image
 
 from latentlab.base.images import compressed, open_png
 from latentlab.base.texts import catalogue, number, significant, text
+from latentlab.show import palette
 from latentlab.show.charts.panels import Bars, Lines, Panel, Pictures
 from latentlab.show.charts.payload import Cell, capital, chart_data, chart_table, chart_words
 
@@ -58,7 +59,7 @@ def document(lang: str, title: str, policy: str, style: str, body: str, signatur
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", http_equiv="Content-Security-Policy", content=policy),
         tag("title", escape(title)),
-        f"<style>{style}</style>",
+        f"<style>{palette.page()}{style}</style>",
     ])  # fmt: skip
     return f'<!doctype html>\n<html lang="{escape(lang)}">\n<head>{head}</head>\n<body>{body}</body>\n</html>\n'
 

@@ -63,7 +63,7 @@ def samples_section(c: Context) -> str:
     """Every kept grid of every run in one film: one slider over all steps, with a play button. Without JavaScript: the last grids."""
     intro = c.paragraph(c.fitting("viewer.intro", "viewer.intro.points"))
     kept = {name: [small_file(path) for _, path in folder.pictures("samples")] for name, folder in c.runs.items()}
-    reels = [reel(c.runs[name], c.columns[name], name, c.phrase(name), c.kind(name)) for name in c.runs if kept[name]]
+    reels = [reel(c.runs[name], c.columns[name], name, c.phrase(name), c.hues[name]) for name in c.runs if kept[name]]
     if not reels:
         return intro + c.paragraph("viewer.empty")
     data = film_data(reels, c.lang)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
@@ -51,16 +52,17 @@ def described(run: Overview) -> str:
     return ", ".join(part for part in (kind, run.data, say(f"studio.state.{run.state}")) if part)
 
 
-def several_trained(page: str, label: str, most: int, more: Mapping[str, Overview] | None = None) -> list[Overview]:
+def several_trained(page: str, label: str, most: int, more: Mapping[str, Overview] | None = None, folder: str = "") -> list[Overview]:
     """The runs that the address names (with commas between), changed here by the reader; [] with an offer to train where there is none.
 
-    `more` can be chosen beside them, and is what is shown where nothing was trained. In the order that they have everywhere: AE, VAE, GAN,
-    then GANs from a VAE.
+    `more` can be chosen beside them, and is what is shown where nothing was trained; of a sweep's `folder` only its runs. In the order that
+    they have everywhere: AE, VAE, GAN, then GANs from a VAE.
     """
-    trained = trained_runs()
+    trained = {name: run for name, run in trained_runs().items() if not folder or name.startswith(f"{folder}/")}
     runs, first = {**trained, **(more or {})}, usual(trained) or list(more or {})
     if not runs:
-        empty(say("studio.chosen.none"))
+        if not folder:
+            empty(say("studio.chosen.none"))
         return []
 
     def named() -> tuple[list[str], list[str]]:
@@ -72,9 +74,16 @@ def several_trained(page: str, label: str, most: int, more: Mapping[str, Overvie
     names = chosen(
         f"{page}:{RUNS}", RUNS, runs, first[:most], choice,
         read=lambda: named()[0][:most], write=lambda names: {RUNS: ",".join(names) or None, RUN: None},
+        anew=sorted(runs) if folder else None,
     )  # fmt: skip
     order = ("ae", "vae", "gan", "gan-from-vae")
-    return sorted((runs[name] for name in names), key=lambda run: (order.index(run.kind), run.name))
+    return sorted((runs[name] for name in names), key=lambda run: (order.index(run.kind), natural(run.name)))
+
+
+def natural(name: str) -> list[tuple[bool, float, str]]:
+    """A key by which names stand in order of the numbers in them: "beta-3" before "beta-10"."""
+    parts = [part for part in re.split(r"(\d+(?:\.\d+)?)", name) if part]
+    return [(False, float(part), "") if part[0].isdecimal() else (True, 0.0, part) for part in parts]
 
 
 def names_in(words: str, runs: Collection[str]) -> tuple[list[str], list[str]]:

@@ -10,13 +10,16 @@ from typing import Any
 import streamlit as st
 
 from latentlab.base.errors import LabError
-from latentlab.base.texts import Phrase
+from latentlab.base.texts import Phrase, duration, number, significant
 from latentlab.measure.compare import comparison_of, read_entry
-from latentlab.measure.compare.tables import explained, measure_rows, provenance
+from latentlab.measure.compare.tables import diagnosis_words, explained, measure_rows, provenance
+from latentlab.measure.compare.verdict import COVERING, Answer, unsound, verdict
+from latentlab.measure.table import title
+from latentlab.show import palette
 from latentlab.show.charts.columns import Columns
 from latentlab.show.charts.curves import called, overlaid, overlays
 from latentlab.show.charts.payload import capital
-from latentlab.show.figures.style import hues
+from latentlab.show.palette import hues_of
 from latentlab.studio import parts, tasks
 from latentlab.studio.actions import measure
 from latentlab.studio.frame import in_one_line, waits
@@ -24,27 +27,100 @@ from latentlab.studio.library import Library, here
 from latentlab.studio.overview import Overview, outdated
 from latentlab.studio.parts import watched
 from latentlab.studio.state import asked, chosen, lang, plain, say, spoken, told
+from latentlab.studio.sweep import SWEEP, draw_sweep, follow, swept
 from latentlab.studio.views import empty, several_trained, trained_runs
 
 CURVES = "curves"  # of the address
-MOST = 8  # runs side by side
+MOST = 24  # runs side by side
 FIRST_CURVES = 4
 TICK_SECONDS = 2.0
 
 
 def draw() -> None:
-    """The page Compare."""
-    st.title(say("studio.compare.title"), anchor=False)
-    if len(trained_runs()) == 1:
+    """The page Compare: a verdict in words and the samples; curves and scores are folded."""
+    parts.style("compare", palette.both(".latentlab-{hue} {{ --kind: {color}; }}\n"))
+    folder = (asked(SWEEP) or "").strip("/")
+    head, choice = st.columns([1, 2], vertical_alignment="center")
+    head.title(say("studio.compare.title"), anchor=False)
+    if not folder and len(trained_runs()) == 1:
         empty(say("studio.compare.two"))
-    elif runs := several_trained("compare", say("studio.compare.runs"), MOST):
-        for part in (_films, _curves, _scores):
-            in_one_line(part)(runs)
+        return
+    with choice:
+        runs = several_trained("compare", say("studio.compare.runs"), MOST, folder=folder)
+    if folder:
+        in_one_line(follow)(folder)
+    if runs:
+        compared = _compared(runs)
+        for part in (_verdict, _films):
+            in_one_line(part)(runs, compared)
+        folds = [("curves", ":material/show_chart:", _curves), ("scores", ":material/table:", _scores)]
+        for name, icon, part in [("sweep", ":material/tune:", draw_sweep)] * bool(swept(runs)) + folds:
+            with st.expander(say(f"studio.compare.{name}"), icon=icon, key=f"compare:fold:{name}"):
+                in_one_line(part)(runs, compared)
 
 
-def _films(runs: list[Overview]) -> None:
+def _compared(runs: list[Overview]) -> Mapping[str, Any]:
+    """What comparison.json would hold of those whose records can be read; empty without any."""
+    whole = {run.name: run.folder for run in runs if _is_whole(run)}
+    try:
+        return comparison_of(whole) if whole else {}
+    except LabError as error:  # the pictures stand all the same
+        st.error(plain(told(error)), icon=":material/error:")
+        return {}
+
+
+def _verdict(runs: list[Overview], compared: Mapping[str, Any]) -> None:
+    """Five rows in words, why runs are not ranked, and what can be measured yet."""
+    groups = compared.get("groups", {})
+    if len(runs) < 2:
+        st.caption(say("studio.compare.one"))
+    elif any(group.get("scores") for group in groups.values()):
+        hue = dict(zip((run.name for run in runs), hues_of([run.config for run in runs if run.config is not None]), strict=True))
+        st.html(rows(groups, {name: hue[group["runs"][0]] for name, group in groups.items()}))
+        whys = dict.fromkeys(why for group in groups.values() for why in unsound(group))
+        sick = {why: ", ".join(name for name, group in groups.items() if why in unsound(group)) for why in whys}
+        least = number(COVERING, lang())
+        st.caption("  \n".join(plain(_unranked(why, names, least)) for why, names in sick.items()))
+    for remark in map(Phrase.from_json, compared.get("remarks", [])):
+        if remark.key != "unscored.runs":  # what is not measured yet is offered
+            st.info(plain(spoken(remark)), icon=":material/info:")
+    if tasks.working(here(), ("sweep",), asked(SWEEP) or "") is not None:
+        return  # which measures its runs itself
+    names = [run.name for run in runs]
+    measured = [name for name in names if tasks.working(here(), ("evaluate",), name) is not None]
+    st.fragment(in_one_line(_measure), run_every=TICK_SECONDS if measured else None)(names, measured)
+
+
+def rows(groups: Mapping[str, Any], hue: Mapping[str, str]) -> str:
+    """The verdict as HTML: in each row the question, who is first, who is next, and whether that is settled."""
+    short = dict(zip(groups, parts.short(list(groups)), strict=True))
+
+    def one(answer: Answer, place: int) -> str:
+        if place >= len(answer.ranked):
+            return ""
+        name, score = answer.ranked[place]
+        value = duration(score["value"], lang()) if answer.measure == "seconds" else significant(score["value"], lang(), 3)
+        run = f'<i class="latentlab-{hue[name]}"></i>{escape(short[name])}'
+        first = f"<strong>{escape(value)}</strong> <span>{run}</span>"
+        return first if place == 0 else say("studio.compare.then", run=run, value=f"<b>{escape(value)}</b>")
+
+    told = []
+    for answer in verdict(groups):
+        question = f"{escape(say(f'studio.compare.best.{answer.question}'))}<small>{escape(title(answer.measure, lang()))}</small>"
+        state = say(f"studio.compare.state.{answer.state}")
+        cells = (("question", question), ("first", one(answer, 0)), ("then", one(answer, 1)), (f"state {answer.state}", escape(state)))
+        told.append('<li class="latentlab-row">' + "".join(f'<span class="{kind}">{words}</span>' for kind, words in cells) + "</li>")
+    return f'<ul class="latentlab-verdict" aria-label="{escape(say("studio.compare.verdict"))}">{"".join(told)}</ul>'
+
+
+def _unranked(why: str, runs: str, least: str) -> str:
+    if why == "uncovered":
+        return say("studio.compare.uncovered", runs=runs, least=least)
+    return say("studio.compare.unsound", runs=runs, why=diagnosis_words(why, lang()))
+
+
+def _films(runs: list[Overview], compared: Mapping[str, Any]) -> None:
     """Every saved grid of every run under one slider."""
-    st.header(say("studio.compare.samples"), anchor=False)
     parts.film([run.name for run in runs], ["samples"], key="compare:samples")
     copying = [run.name for run in runs if run.folder.pictures("reconstructions")]
     if copying:
@@ -52,11 +128,10 @@ def _films(runs: list[Overview]) -> None:
             parts.film(copying, ["reconstructions"], key="compare:reconstructions")
 
 
-def _curves(runs: list[Overview]) -> None:
+def _curves(runs: list[Overview], compared: Mapping[str, Any]) -> None:
     """Quantities that the runs recorded, a line for each run."""
-    st.header(say("studio.compare.curves"), anchor=False)
     recorded: dict[str, tuple[Columns, Phrase, str]] = {}
-    for run, hue in zip(runs, hues([run.kind for run in runs]), strict=True):
+    for run, hue in zip(runs, hues_of([run.config for run in runs if run.config is not None]), strict=True):
         recorded[run.name] = (watched(run.folder).columns, Phrase("page.verbatim", {"words": run.name}), hue)
         parts.damage(run.name, run.folder)
     quantities = {f"{metric}.{split}": (metric, split) for metric, split in overlays(columns for columns, _, _ in recorded.values())}
@@ -81,26 +156,14 @@ def _curves(runs: list[Overview]) -> None:
     parts.charts([(f"compare:{name}", overlaid(recorded, *quantities[name])) for name in names])
 
 
-def _scores(runs: list[Overview]) -> None:
-    """The table of scores with floors and intervals; what was not measured can be."""
-    st.header(say("studio.compare.scores"), anchor=False)
-    names = [run.name for run in runs]
-    measured = [name for name in names if tasks.working(here(), ("evaluate",), name) is not None]
-    st.fragment(in_one_line(_measure), run_every=TICK_SECONDS if measured else None)(names, measured)
-    whole = {run.name: run.folder for run in runs if _is_whole(run)}
-    if not whole:
-        return
-    compared = comparison_of(whole)
-    for remark in map(Phrase.from_json, compared.get("remarks", [])):
-        if remark.key != "unscored.runs":  # what is not measured yet is offered above
-            st.info(plain(spoken(remark)), icon=":material/info:")
+def _scores(runs: list[Overview], compared: Mapping[str, Any]) -> None:
+    """The table of scores with floors and intervals."""
     if not any(group.get("scores") for group in compared.get("groups", {}).values()):
+        st.caption(say("studio.compare.no_scores"))
         return
     st.html(table(compared))
     st.caption(plain(provenance(compared, lang())))
-    with st.expander(say("studio.compare.explained"), icon=":material/help:"):
-        for note in explained(compared, lang()):
-            st.markdown("- " + plain(note))
+    st.markdown("\n".join("- " + plain(note) for note in explained(compared, lang())))
 
 
 def _is_whole(run: Overview) -> bool:

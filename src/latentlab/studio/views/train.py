@@ -11,7 +11,7 @@ import streamlit as st
 
 from latentlab.base.errors import LabError
 from latentlab.base.images import Images, is_point
-from latentlab.base.texts import duration, number
+from latentlab.base.texts import number
 from latentlab.config.fitting import DECODER_FORM, length_for
 from latentlab.config.parts import DataConfig
 from latentlab.config.presets import PRESETS, preset
@@ -23,9 +23,10 @@ from latentlab.studio import datasets as sources
 from latentlab.studio import estimate, layers, server, watch
 from latentlab.studio.actions import train
 from latentlab.studio.form import all_fields, form, from_address, to_address
-from latentlab.studio.frame import PAGES
+from latentlab.studio.frame import PAGES, in_one_line
 from latentlab.studio.library import Library, here
 from latentlab.studio.overview import overviews
+from latentlab.studio.several import several
 from latentlab.studio.state import HIDE, KEY, RUN, asked, chosen, hidden, lang, params, plain, put, say, shown, told
 
 FIRST = "conv-vae"  # the preset that the page begins with
@@ -71,6 +72,7 @@ def draw() -> None:
         if st.button(say("studio.train.start"), type="primary", icon=":material/play_arrow:", disabled=bool(refused), key="train:start"):
             st.query_params.from_dict(params(run=train(library, config)))
             st.rerun()
+        beside = st.container(width="content")
         ahead = st.empty()
     _share(config)
     with strip:  # last of what takes time: the form need not wait for it
@@ -78,20 +80,28 @@ def draw() -> None:
     shape = sources.shape_of(config.data, seen)
     with right:
         layers.draw(config, shape)
-    if seen is not None and seen.train_images and not refused:
-        ahead.markdown(_ahead(config, shape, seen.train_images, library))
+    images = seen.train_images if seen is not None else 0
+    time = _seconds(config, shape, images, library) if images and not refused else None
+    if time is not None:
+        ahead.markdown(_ahead(config, shape, images, time))
+    if not refused and shown("several"):
+        with beside, st.popover(say("studio.several"), icon=":material/stacks:", key="train:several"):
+            in_one_line(several)(library, config, time)
 
 
-def _ahead(config: Config, shape: tuple[int, int, int], images: int, library: Library) -> str:
+def _seconds(config: Config, shape: tuple[int, int, int], images: int, library: Library) -> float | None:
+    """About how long a run takes here; None of a form that the images do not allow, which the picture of the networks says."""
+    try:
+        return estimate.seconds(config, shape, images, library)
+    except LabError:
+        return None
+
+
+def _ahead(config: Config, shape: tuple[int, int, int], images: int, time: float) -> str:
     """What will happen when it is started, and about how long that takes here."""
     steps = config.train.steps or math.ceil(config.train.epochs * images / estimate.images_per_step(config))
     kind = "gan-from-vae" if config.preset == "gan-from-vae" else config.kind
-    try:
-        time = estimate.seconds(config, shape, images, library)
-    except LabError:  # a form that the images do not allow, which the picture of the networks says
-        return ""
-    about = number(max(5, 5 * round(time / 5)), lang()) + "\u00a0s" if time < 55 else number(round(time / 60), lang()) + "\u00a0min"
-    about = about if time < 5_400 else duration(time, lang())
+    about = estimate.about(time, lang())
     said = {"kind": say(f"run.{kind}.one"), "images": number(images, lang()), "steps": number(steps, lang()), "time": about}
     return say("studio.train.ahead.points" if is_point(shape) else "studio.train.ahead", **said)
 
@@ -240,7 +250,7 @@ def _share(config: Config) -> None:
         return
     with st.popover(say("studio.train.share"), icon=":material/link:"):
         st.write(say("studio.train.share.how"))
-        names = [PRESET, DATA, FROM, "advanced", "share", "controls", "live", "new", *(one.name for one in all_fields(config))]
+        names = [PRESET, DATA, FROM, "advanced", "share", "several", "controls", "live", "new", *(one.name for one in all_fields(config))]
         pages = [name for name in PAGES if name != "train"]
         more = st.multiselect(say("studio.train.hide"), [*names, *pages], key="train:hide", format_func=_control)
         kept = {name: value for name, value in st.query_params.to_dict().items() if name != HIDE}
