@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
@@ -309,3 +311,31 @@ def test_a_shape_drawn_with_the_pointer_is_learned_by_a_vae(tab: Any, server: An
     page.locator(".plane-state").filter(has_text="stopped").wait_for()
     press(page, "Draw another")
     page.locator(".plane-state").filter(has_text="132 points").wait_for()
+
+
+def test_a_page_is_sent_what_it_has_not_got_and_all_of_it_after_a_resume(gan: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from starlette.requests import Request
+
+    from latentlab.studio import routes
+
+    monkeypatch.setenv("LATENTLAB_STUDIO_RUNS", str(gan.parent))
+    known = frames.read(gan / frames.NAME).frames
+
+    def ask(**given: Any) -> tuple[dict[str, Any], bytes]:
+        query = urlencode({"run": "gan", "lang": "fr"} | given).encode()
+        answer = routes.plane(Request({"type": "http", "query_string": query, "headers": []}))
+        assert answer.status_code == 200
+        told, _, content = answer.body.partition(b"\n")
+        return json.loads(told), content
+
+    told, content = ask()
+    assert (told["start"], told["count"], told["state"], told["step"]) == (0, 3, "finished", 50)
+    assert content == known.tobytes()
+    assert len(told["head"]["real"]) == 2 * 2 * SHOWN
+    assert told["chart"][1]["title"].startswith("Perte")
+    later, content = ask(after=2, crc=known[1]["crc"], rows=told["rows"])
+    assert (later["start"], content) == (2, known[2:].tobytes())
+    assert not {"head", "chart"} & set(later)
+    assert ask(after=3, crc=known[2]["crc"])[1] == b""
+    for other in ({"after": 2, "crc": 5}, {"after": 99, "crc": known[2]["crc"]}, {"after": "x"}):  # other frames than the page knows
+        assert ask(**other)[1] == known.tobytes()

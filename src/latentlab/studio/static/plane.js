@@ -16,9 +16,10 @@ class Stage {
     this.row = element("div", "plane-row", this.home);
     const side = element("div", "plane-side", this.home);
     this.buttons = element("div", "plane-buttons", side);
-    this.state = element("p", "plane-state", this.buttons);
+    const told = element("div", "plane-buttons", side);
+    this.state = element("p", "plane-state", told);
     this.state.setAttribute("aria-live", "polite");
-    this.where = element("p", "plane-where", this.buttons);
+    this.where = element("p", "plane-where", told);
     this.layers = element("div", "plane-layers", side);
     this.layers.setAttribute("role", "group");
     this.facts = element("p", "plane-facts", side);
@@ -82,7 +83,6 @@ class Stage {
         button.addEventListener("click", () => this.act(action));
         this.press[action] = button;
       }
-      this.buttons.append(this.state, this.where);
       for (const layer of LAYERS[this.kind]) {
         const label = element("label", "plane-layer", this.layers);
         const box = Object.assign(element("input", "", label), { type: "checkbox", checked: !this.off.has(layer) });
@@ -183,7 +183,7 @@ class Stage {
     const frame = this.frames[this.at];
     const { state } = said;
     const live = ["running", "slow", "paused"].includes(state);
-    this.row.hidden = this.buttons.hidden = this.layers.hidden = this.run === null;
+    this.row.hidden = this.buttons.hidden = this.state.parentElement.hidden = this.layers.hidden = this.run === null;
     this.state.textContent = this.away ? (this.away instanceof TypeError ? words.waits : this.away.message) : [words.states[state] ?? words.states.starting, said.message].filter(Boolean).join(": ");
     const next = state === "running" || said.phase !== "discriminator" ? "D" : "G";
     for (const [name, button] of Object.entries(this.press)) {
