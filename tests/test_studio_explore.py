@@ -172,6 +172,13 @@ def test_a_game_is_played_by_keyboard_and_both_scores_are_kept(tab: Tab, server:
     expect(page.get_by_text(score)).to_be_visible()  # that game is over
 
 
+def test_a_model_without_a_discriminator_is_not_played_against(tab: Tab) -> None:
+    page = tab.open("explore?lang=en&part=generate&run=latentlab:vae")
+    page.get_by_role("radio", name="Which is fake?").click()
+    expect(page.get_by_text("latentlab:vae has no discriminator of images")).to_be_visible()
+    expect(page.locator(".game-tile")).to_have_count(20)
+
+
 def test_each_browser_of_a_shared_studio_keeps_its_own_games(browser: Any, tmp_path: Path) -> None:
     from latentlab.studio.views import game
 

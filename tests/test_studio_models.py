@@ -82,7 +82,7 @@ def test_explore_says_that_it_loads_until_the_models_are_there(tab: Tab) -> None
     page, held = tab.page, list[Any]()
     page.route(re.compile("/lab/explorer"), lambda route: held.append(route))
     page = tab.open(f"explore?{SHOWN}")
-    says = page.get_by_text(text("studio.explore.loading", "en"))
+    says = page.get_by_label(text("studio.explore.loading", "en"))
     expect(says).to_be_visible()
     assert page.locator("[aria-busy=true]").count()
     wait_until(lambda: held or page.wait_for_timeout(20))
@@ -127,7 +127,7 @@ def test_a_drag_changes_every_picture_without_asking_the_server(tab: Tab) -> Non
 
 def test_a_drawn_digit_is_reconstructed_and_has_neighbours(tab: Tab) -> None:
     page = explored(tab)
-    page.get_by_role("radio", name="Draw").click()
+    page.get_by_role("radio", name="Draw", exact=True).click()
     sheet = page.locator(".explorer-sheet")
     sheet.scroll_into_view_if_needed()
     tab.settled()
@@ -155,7 +155,7 @@ def test_a_drawn_digit_is_reconstructed_and_has_neighbours(tab: Tab) -> None:
 def test_keys_on_the_map_are_not_the_pages_own(tab: Tab) -> None:
     """Streamlit runs the page again at r, and offers to clear its cache at c."""
     page = explored(tab)
-    page.get_by_role("radio", name="Draw").click()
+    page.get_by_role("radio", name="Draw", exact=True).click()
     page.locator(".explorer-sheet").wait_for()
     tab.settled()
     for place in (".explorer-pad", ".explorer-sheet"):

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,12 @@ def test_a_run_that_is_given_classes_draws_the_one_that_is_chosen(place, monkeyp
         labels = sampler_page._labels(run, 4, 0, label)
         with np.load(io.BytesIO(sampler_page.npz_bytes(np.zeros((4, 16, 16, 1), np.uint8), labels))) as file:
             assert file["labels"].tolist() == [told] * 4
+
+
+def test_one_run_cannot_be_compared(place: Library):
+    assert text("studio.compare.two", "en") not in texts(opened("compare"))
+    shutil.rmtree(place.runs / "lab" / "gan")
+    assert texts(opened("compare")).splitlines() == [text("studio.compare.two", "en")]
 
 
 # Damage.

@@ -39,6 +39,8 @@ def one_trained(page: str, fits: Callable[[Overview], bool] = lambda run: True) 
         link("train", say("studio.chosen.watch") if named in here().names() else say("studio.chosen.train"), ":material/play_arrow:")
         return None
     runs = {name: run for name, run in everything.items() if fits(run)}
+    if named is not None and named not in runs:
+        st.info(say("studio.chosen.unfit", run=plain(named)), icon=":material/info:")
     beside = names_in(asked(RUNS) or "", runs)[0]  # what another part of the page shows
     choice = partial(st.selectbox, say("studio.generate.run"), list(runs), format_func=lambda name: f"{name} · {described(runs[name])}")
     return runs[chosen(f"{page}:run", RUN, runs, next(iter([*beside, *runs])), choice, write=lambda name: {RUN: name})]

@@ -19,7 +19,7 @@ from latentlab.runs.checkpoints import stamp
 from latentlab.studio import parts
 from latentlab.studio.library import Library, here
 from latentlab.studio.overview import Overview
-from latentlab.studio.state import lang, plain, put, say, told
+from latentlab.studio.state import attempt, lang, plain, put, say, say_refused, told
 from latentlab.studio.views import one_trained
 from latentlab.studio.views.generate import SEED, png_bytes, sampler, seed_asked
 
@@ -54,8 +54,10 @@ def draw() -> None:
         fakes = sorted({int(image) for image in answer})
         right = sum(one != (image in fakes) for image, one in enumerate(real))
         network = sum(one == taken for one, taken in zip(real, guessed, strict=True))
-        _keep(library, about | {"fakes": fakes, "reader": right, "network": network})
-        st.rerun()
+        played = about | {"fakes": fakes, "reader": right, "network": network}
+        if attempt("game:refused", lambda: _keep(library, played)):
+            st.rerun()
+    say_refused("game:refused")
     st.button(say("studio.game.next"), icon=":material/casino:", key="game:next", on_click=lambda: put({SEED: str((seed + 1) % 2**31)}))
 
 
