@@ -14,6 +14,7 @@ from latentlab.studio.overview import Overview, overviews, starters
 from latentlab.studio.state import RUN, asked, chosen, plain, say
 
 RUNS = "runs"  # of the address
+FEW = 6  # runs whose names fit under each other
 
 
 def trained_runs() -> dict[str, Overview]:
@@ -72,7 +73,10 @@ def several_trained(page: str, label: str, most: int, more: Mapping[str, Overvie
 
     if unknown := named()[1]:
         st.warning(say("studio.chosen.unknown", names=plain(", ".join(unknown))), icon=":material/info:")
-    choice = partial(st.multiselect, label, list(runs), max_selections=most, format_func=lambda name: f"{name} · {described(runs[name])}")
+    few = len(named()[0] or usual(runs)) <= FEW  # which stand under each other; more are one line that scrolls
+    choice = partial(
+        st.multiselect, label, list(runs), max_selections=most, format_func=lambda name: f"{name} · {described(runs[name])}", wrap=few
+    )
     names = chosen(
         f"{page}:{RUNS}", RUNS, runs, first[:most], choice,
         read=lambda: named()[0][:most], write=lambda names: {RUNS: ",".join(names) or None, RUN: None},
