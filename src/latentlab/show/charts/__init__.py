@@ -8,7 +8,7 @@ from latentlab.show import bundle, palette
 
 PAGE = {"mount": "mount.js", "number": "numbers.js", "fill": "numbers.js", "film": "film.js"}
 OWN = ".hue-{hue} {{ --own: {color}; }}\n"  # what a series is drawn in
-HOST = PAGE | {"chart": "chart.js", "element": "elements.js", "parallel": "parallel.js"}
+HOST = PAGE | {"chart": "chart.js", "player": "player.js", "element": "elements.js", "parallel": "parallel.js"}
 
 
 @cache
@@ -19,7 +19,7 @@ def script() -> str:
 
 @cache
 def module() -> str:
-    """An ES module without imports for a host that makes charts itself: it exports chart, element, parallel and all of PAGE."""
+    """An ES module without imports for a host that makes charts itself: it exports what HOST names."""
     return bundle.module(bundle.static("charts"), HOST, "latentlabCharts")
 
 

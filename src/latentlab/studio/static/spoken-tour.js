@@ -10,8 +10,8 @@ const STOPS = [
   { page: "train", places: [".st-key-train-data"], done: ["click"] },
   { page: "train", places: [".st-key-begin button"], done: ["click"] },
   { page: "train", places: [".film-slider"], done: ["input"] },
-  { page: "explore", places: [".explorer-map canvas"], done: ["pointerup", "keydown"] },
-  { page: "explore", places: ["[data-tour=draw]", "[data-tour=follow]"], done: ["click"] },
+  { page: "explore", places: [".explorer-pad", "[class*=st-key-explore-part] button"], done: ["pointerup", "keydown"] },
+  { page: "explore", places: ["[data-follow=again]", "[class*=st-key-explore-part] button:nth-of-type(2)"], done: ["click"] },
   { page: "learn", places: ["[data-testid=stRadio]", "[class*=st-key-learn-row-] a"], done: ["click"] },
 ];
 
@@ -56,7 +56,7 @@ function tour() {
   const leave = () => { write("left"); draw(); };
   const on = () => { if (number() + 1 < STOPS.length) { write(String(number() + 1)); draw(); } else leave(); };
 
-  /** Put the card beside its place, below it where there is room; on a phone it lies at the foot. */
+  /** Put the card below its place where there is room, else above or beside it; on a phone it lies at the foot. */
   function lay() {
     const box = at.place?.getBoundingClientRect();
     at.lit.hidden = !box || box.bottom < 0 || box.top > innerHeight;
@@ -66,14 +66,16 @@ function tour() {
       return;
     }
     const { offsetWidth: width, offsetHeight: height } = at.card;
-    const below = box.bottom + EDGE + height < innerHeight ? box.bottom + EDGE : box.top - EDGE - height;
-    at.card.style.left = `${Math.max(EDGE, Math.min(box.left, innerWidth - width - EDGE))}px`;
-    at.card.style.top = `${Math.max(EDGE, Math.min(below, innerHeight - height - EDGE))}px`;
+    const [below, above] = [box.bottom + EDGE, box.top - EDGE - height];
+    const [left, top] = below + height < innerHeight ? [box.left, below] : above > 0 ? [box.left, above] : [box.right + EDGE, innerHeight];
+    at.card.style.left = `${Math.max(EDGE, Math.min(left, innerWidth - width - EDGE))}px`;
+    at.card.style.top = `${Math.max(EDGE, Math.min(top, innerHeight - height - EDGE))}px`;
   }
 
   function draw() {
     const offered = number() < 0;
-    if (!told || number() >= STOPS.length || (offered && told.page !== "train")) {
+    const front = told?.page === "train" && !new URLSearchParams(location.search).has("run");
+    if (!told || number() >= STOPS.length || (offered && !front)) {
       at.card.remove();
       at.lit.remove();
       return;
