@@ -16,7 +16,7 @@ from imagefiles import encoded, everything, greys, load, noise, write
 from PIL import Image
 
 from latentlab.base.errors import LabError, OutOfSpace
-from latentlab.data import cache as pieces
+from latentlab.data import building as pieces
 from latentlab.data import decoded as module
 from latentlab.data.decoded import Settings, open_decoded
 from latentlab.data.folder import walk
@@ -149,16 +149,16 @@ def test_chunks_keep_the_order(root: Path, monkeypatch: pytest.MonkeyPatch) -> N
 MAKING = """
 import sys
 from pathlib import Path
-from latentlab.data import cache, decoded
+from latentlab.data import building, decoded
 from latentlab.data.decoded import Settings, open_decoded
 from latentlab.data.folder import walk
-cache.CHUNK = decoded.CHUNK = 2
+building.CHUNK = decoded.CHUNK = 2
 count = [0]
-original = cache._decode
+original = building._decode
 def counted(*arguments):
     count[0] += 1
     return original(*arguments)
-cache._decode = counted
+building._decode = counted
 found = open_decoded(Path(sys.argv[1]), Settings(16, "crop", "auto"))
 print(count[0], found.key, found.images.tobytes().hex())
 """

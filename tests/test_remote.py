@@ -19,7 +19,7 @@ from imagefiles import encoded, everything, noise, write
 
 from latentlab.base.errors import LabError, Unreachable
 from latentlab.config.sources import named
-from latentlab.data import Data, cache, load_data
+from latentlab.data import Data, building, load_data
 from latentlab.data.remote import expanded
 from latentlab.runs.folder import next_folder
 
@@ -151,7 +151,7 @@ def test_a_shard_that_changed_is_read_again(served: Served) -> None:
 
 
 def test_a_connection_that_breaks_is_tried_again_and_what_is_there_is_kept(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "_BREATH_SECONDS", 0.0)
+    monkeypatch.setattr(building, "_BREATH_SECONDS", 0.0)
     served.cut = {"0000.tar": 1, "0002.tar": 5}
     with pytest.raises(Unreachable, match=r"0002|tar.*cannot be read: .*what is already in the cache is kept") as caught:
         load(served.shards)
@@ -175,7 +175,7 @@ def test_odd_members_are_skipped_or_left_out_and_named(served: Served) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"no tar file" * 100, shard(0)[:3000]])
 def test_a_shard_that_is_none_is_one_line(content: bytes, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "_BREATH_SECONDS", 0.0)
+    monkeypatch.setattr(building, "_BREATH_SECONDS", 0.0)
     (served.root / "0001.tar").write_bytes(content)
     with pytest.raises(LabError, match=r"cannot be read"):
         load(served.shards)

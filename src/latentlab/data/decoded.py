@@ -20,7 +20,8 @@ from latentlab.base.files import cache_folder, read_json_or_nothing, replace_jso
 from latentlab.base.texts import reason
 from latentlab.config.parts import DataConfig
 from latentlab.config.sources import SOURCES, parse
-from latentlab.data.cache import CHUNK, MAX_BYTES, SMALL, Building, Decoded, Item, Settings, by_threads, errors_of, read
+from latentlab.data.building import CHUNK, SMALL, Building, by_threads
+from latentlab.data.cache import MAX_BYTES, Decoded, Item, Settings, errors_of, read
 from latentlab.data.folder import SUFFIXES, Entry, Listing, label_of, walk
 from latentlab.data.sets import Data, cut_by_content
 

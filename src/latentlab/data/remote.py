@@ -25,7 +25,8 @@ from latentlab.base.files import cache_folder, read_json_or_nothing, replace_jso
 from latentlab.base.texts import reason
 from latentlab.config.parts import DataConfig
 from latentlab.config.sources import parse
-from latentlab.data.cache import CHUNK, MAX_BYTES, Building, Decoded, Item, Settings, errors_of, read
+from latentlab.data.building import CHUNK, Building
+from latentlab.data.cache import MAX_BYTES, Decoded, Item, Settings, errors_of, read
 from latentlab.data.decoded import cut, settings_of
 from latentlab.data.folder import SUFFIXES, label_of
 from latentlab.data.sets import Data

@@ -147,6 +147,6 @@ def _icon() -> Image.Image:
     picture = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
     pen = ImageDraw.Draw(picture)
     pen.rounded_rectangle((0, 0, 63, 63), 14, fill="#fbfaf7", outline="#7a5a17", width=3)
-    for x, y, colour in ((20, 22, "#c94f00"), (43, 19, "#0072b2"), (24, 45, "#00805e"), (45, 43, "#a8487f")):
+    for (x, y), (colour, _) in zip(((20, 22), (43, 19), (24, 45), (45, 43)), palette.FAMILIES.values(), strict=True):
         pen.ellipse((x - 8, y - 8, x + 8, y + 8), fill=colour)
     return picture

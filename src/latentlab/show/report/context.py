@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from latentlab.base.images import Images
 from latentlab.base.texts import Phrase, catalogue, measured
 from latentlab.config.sources import of_points
+from latentlab.measure.compare.verdict import COVERING
 from latentlab.measure.metrics import Z
 from latentlab.runs.diagnosis import Finding, diagnose
 from latentlab.runs.diagnosis.sight import facts_of
@@ -27,7 +28,6 @@ from latentlab.show.palette import hues_of
 from latentlab.show.report.markup import Shared, Words, escape, tag
 
 NEIGHBOUR_POINTS = 2_000
-COVERING = 0.2  # of held-out images: samples that cover less (recall) are not praised for what each one looks like
 MOST_KL = 0.9  # of the KL: how few units have that much of it
 
 

@@ -10,11 +10,12 @@ import unicodedata
 from collections.abc import Callable, Collection, Mapping
 
 from latentlab.base.texts import catalogue, duration, measured
+from latentlab.measure.compare.verdict import COVERING
 from latentlab.measure.metrics.classes import ACTIVE_VARIANCE
 from latentlab.measure.table import extractor_words
 from latentlab.runs.diagnosis import Finding, in_words
 from latentlab.show.charts.payload import capital
-from latentlab.show.report.context import COVERING, Context, Facts, Verdict, verdict
+from latentlab.show.report.context import Context, Facts, Verdict, verdict
 from latentlab.show.report.markup import escape, tag
 
 BACKGROUND = ("models", "latent", "likelihood", "game", "measuring")
