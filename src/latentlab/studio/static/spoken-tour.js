@@ -56,16 +56,17 @@ function tour() {
   const leave = () => { write("left"); draw(); };
   const on = () => { if (number() + 1 < STOPS.length) { write(String(number() + 1)); draw(); } else leave(); };
 
-  /** Put the card below its place where there is room, else above or beside it; on a phone it lies at the foot. */
+  /** Put the card below its place where there is room, else above or beside it; on a phone at the foot, or at the head where its place is below. */
   function lay() {
     const box = at.place?.getBoundingClientRect();
     at.lit.hidden = !box || box.bottom < 0 || box.top > innerHeight;
     if (box) Object.assign(at.lit.style, { left: `${box.left - 4}px`, top: `${box.top - 4}px`, width: `${box.width + 8}px`, height: `${box.height + 8}px` });
+    const { offsetWidth: width, offsetHeight: height } = at.card;
+    at.card.classList.toggle("above", Boolean(box) && box.bottom > innerHeight - height);
     if (innerWidth <= 640 || !box) {
       Object.assign(at.card.style, { left: "", top: "" });
       return;
     }
-    const { offsetWidth: width, offsetHeight: height } = at.card;
     const [below, above] = [box.bottom + EDGE, box.top - EDGE - height];
     const [left, top] = below + height < innerHeight ? [box.left, below] : above > 0 ? [box.left, above] : [box.right + EDGE, innerHeight];
     at.card.style.left = `${Math.max(EDGE, Math.min(left, innerWidth - width - EDGE))}px`;
@@ -101,7 +102,7 @@ function tour() {
   for (const kind of ["click", "input", "pointerup", "keydown"]) {
     document.addEventListener(kind, (event) => {
       if (event.target.closest?.("[data-tour=begin]")) { write("0"); draw(); }
-      if (at.card.isConnected && kind === "keydown" && event.key === "Escape") leave();
+      if (kind === "keydown" && event.key === "Escape" && at.card.contains(event.target)) leave();
       if (at.first && stop()?.done.includes(kind) && event.composedPath().includes(at.first)) { at.first = null; setTimeout(on); }
     }, { capture: true });
   }
