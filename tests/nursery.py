@@ -75,6 +75,7 @@ def nursery() -> tuple[socket.socket, subprocess.Popen[bytes]]:
     Its own output is a pipe, as that of what it forks: Python looks once what it writes to.
     """
     here, there = socket.socketpair()
+    here.settimeout(300)  # until a command begins
     words, pipes = [sys.executable, __file__, str(there.fileno())], {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen(words, pass_fds=[there.fileno()], stdin=subprocess.DEVNULL, env=USUAL, **pipes)
     there.close()
@@ -94,6 +95,7 @@ def serve(there: socket.socket) -> list[str] | None:
             if pid := os.fork():
                 os.setpgid(pid, pid)  # before anybody can ask to end the group
                 there.sendall(struct.pack("I", pid))
+                there.close()
                 for each in files[:2]:
                     os.close(each)
                 os.write(files[2], struct.pack("i", os.waitpid(pid, 0)[1]))

@@ -11,6 +11,7 @@ from commands import refusal, run, start, wait_until
 from handins import bare_card
 
 import latentlab.lab.main
+from latentlab.base.errors import LabError
 from latentlab.base.texts import catalogue
 from latentlab.cli import main
 from latentlab.runs.folder import open_folder
@@ -119,13 +120,21 @@ def test_questions_that_were_not_run_yet_are_run_before_the_page_is_written(tmp_
     bare_card("kl").save(FOLDER / "kl")
     done: list[tuple[str, str]] = []
     monkeypatch.setattr(latentlab.lab.main, "plan", lambda *about: {})
-    monkeypatch.setattr(latentlab.lab.main, "question", lambda name, *, lang, offline, **more: done.append((name, f"{lang} {offline}")))
+
+    def question(name: str, *, lang: str, offline: bool, closed: bool, **more: object) -> None:
+        done.append((name, f"{lang} {offline} {closed}"))
+        if name == "latent-dim":
+            raise LabError("an arm failed")  # which is said, and the others are run
+
+    monkeypatch.setattr(latentlab.lab.main, "question", question)
     monkeypatch.setattr(latentlab.lab.main, "finish", lambda *about: done.append(("page", "")))
-    more = {"offline": True, "lang": "fr", "follow": lambda session: True, "say": lambda words: None}
+    told: list[str] = []
+    more = {"offline": True, "lang": "fr", "follow": lambda session: True, "say": told.append}
     latentlab.lab.main.run_lab(out=tmp_path / "lab", **more)
     assert done == [("page", "")]
     latentlab.lab.main.run_lab(out=tmp_path / "lab", questions=True, **more)
-    assert done[1:] == [(name, "fr True") for name in NAMES if name != "kl"] + [("page", "")]
+    assert done[1:] == [(name, "fr True True") for name in NAMES if name != "kl"] + [("page", "")]
+    assert "question latent-dim: an arm failed" in told
 
 
 @pytest.mark.slow

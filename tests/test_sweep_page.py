@@ -28,14 +28,19 @@ FOLDER = "sweep-mlp-vae-digits-001"
 
 @pytest.mark.parametrize("text", ["1, 3, 10", "1 3 10 3", "1,3,10", " 1; 3 ;10"])
 def test_values_are_read_however_they_are_written(text):
-    assert values_of(BETA, text) == [1.0, 3.0, 10.0]
+    assert values_of(BETA, text, "en") == [1.0, 3.0, 10.0]
 
 
-def test_a_decimal_comma_needs_semicolons_and_nonsense_is_refused():
-    assert values_of(BETA, "0,5; 2") == [0.5, 2.0]
-    assert values_of(BETA, " ") == []
+def test_a_decimal_comma_is_read_in_french_and_nonsense_is_refused():
+    assert values_of(BETA, "0,5; 2", "en") == [0.5, 2.0]
+    assert values_of(BETA, "0,5", "fr") == [0.5]
+    assert values_of(BETA, "0,5, 1,5", "fr") == values_of(BETA, "0,5 1,5", "fr") == [0.5, 1.5]
+    assert values_of(BETA, "1, 3", "fr") == [1.0, 3.0]
+    with pytest.raises(LabError, match=r"1\.3\.10"):
+        values_of(BETA, "1,3,10", "fr")
+    assert values_of(BETA, " ", "en") == []
     with pytest.raises(LabError, match="twelve"):
-        values_of(BETA, "1, twelve")
+        values_of(BETA, "1, twelve", "en")
 
 
 def test_the_command_trains_what_the_form_says(tmp_path, monkeypatch):

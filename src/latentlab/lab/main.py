@@ -121,7 +121,10 @@ def run_lab(
     for name in NAMES if questions else ():
         if not is_result(FOLDER / name):
             say(f"question {name} …")
-            question(name, lang=lang, pool=pool, say=say, **data_options)
+            try:  # closed: who has not predicted yet still may
+                question(name, lang=lang, closed=True, pool=pool, say=say, **data_options)
+            except LabError as error:
+                say(f"question {name}: {error}")
     about = {} if student is None else {"student": student_number(student)}
     return finish(folder, cells, data, lang, say, QUICK if quick else FULL, about)
 

@@ -182,8 +182,9 @@ def _at_rest(library: Library, name: str) -> RunFolder:
 
 
 def is_own(library: Library, name: str) -> bool:
-    """Whether whoever reads the page may rename and delete a run: where the studio is shared, the one who trained it there."""
-    return not library.reader or any(task.reader == library.reader for task in tasks.tasks(library, ("train",), name))
+    """Whether whoever reads the page may rename and delete a run, or stop a sweep: where the studio is shared, who started it there."""
+    sweep = [task for folder in (name, name.rpartition("/")[0]) for task in tasks.tasks(library, ("sweep",), folder)]
+    return not library.reader or any(task.reader == library.reader for task in [*tasks.tasks(library, ("train",), name), *sweep])
 
 
 def _refuse_busy(library: Library, name: str) -> None:

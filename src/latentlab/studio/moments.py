@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import base64
 import io
+from contextlib import suppress
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,11 +60,11 @@ def _codes(folder: RunFolder, frames: Frames) -> dict[str, Any]:
 
 def _scores(folder: RunFolder, frames: Frames, half: dict[str, Any]) -> dict[str, Any]:
     """The discriminator's scores at each step, 0 where it cannot tell; and those of the last half step, with its images."""
-    game = GAMES[getattr(folder.config().train, "loss")]  # noqa: B009 - of a GAN
-    relative = game.paired or not game.bounded  # only differences mean anything there
+    train: Any = folder.config().train  # of a GAN
+    level = GAMES[train.loss].threshold(train.label_smoothing)
 
     def levelled(*scores: NDArray[Any]) -> dict[str, list[float]]:
-        middle = sum(each.mean() for each in scores) / 2 if relative else 0.0
+        middle = sum(each.mean() for each in scores) / 2 if level is None else level
         return {name: np.nan_to_num(each - middle).tolist() for name, each in zip(("real", "made"), scores, strict=True)}
 
     told: dict[str, Any] = {"scores": [levelled(each["real"], each["made"]) for each in frames], "shape": image_shape(folder)}
@@ -86,12 +88,20 @@ def change(gradient: NDArray[np.int8]) -> bytes:
     return file.getvalue()
 
 
+def _newest(checkpoint_folder: Path) -> int:
+    return max((checkpoints.step_of(one) or 0 for one in checkpoints.listed(checkpoint_folder)), default=-1)
+
+
 def networks(folder: RunFolder, after: str) -> dict[str, Any] | None:
     """The newest networks of a run for the explorer's pad; None where those of `after` are. One that trains is asked for newer."""
     if live := folder.status().get("state") in LIVE:
-        folder.live.mkdir(exist_ok=True)
-        (folder.live / ASKED).touch()
-    lent = Lent(folder.path) if checkpoints.listed(folder.live) else folder
+        with suppress(OSError):  # a folder that cannot be written: its checkpoints are looked at
+            folder.live.mkdir(exist_ok=True)
+            (folder.live / ASKED).touch()
+    newest = [
+        max((checkpoints.step_of(one) or 0 for one in checkpoints.listed(each)), default=-1) for each in (folder.live, folder.checkpoints)
+    ]
+    lent = Lent(folder.path) if newest[0] > newest[1] else folder  # a process that was killed leaves some
     stamp = f"{checkpoints.stamp(lent.checkpoints)}"
     if stamp == after:
         return None

@@ -179,7 +179,9 @@ def picture(asked: Request) -> Response:
     if not path.is_file():
         raise refusal("a step", "one that has a picture", int(step))
     if kind == "change":
-        return Response(moments.change(read_arrays(path)["gradient"]), media_type="image/png", headers=FRESH)
+        if (gradient := read_arrays(path).get("gradient")) is None:
+            raise refusal("a run", "one with a discriminator", name)
+        return Response(moments.change(gradient), media_type="image/png", headers=FRESH)
     return FileResponse(path, media_type="image/png", headers=FRESH)
 
 

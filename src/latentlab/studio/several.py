@@ -45,7 +45,7 @@ def several(library: Library, config: Config, seconds: float | None) -> None:
         label = say("studio.several.values", name=capital(say(f"field.{name}")))
         text = st.text_input(label, key=f"{KEYS}:{name}", placeholder=say("studio.several.how", value=now))
         try:
-            tried[name] = values_of(fields[name], text)
+            tried[name] = values_of(fields[name], text, lang())
             for value in tried[name]:
                 config.replace(**{name: value})
         except LabError as error:
@@ -71,9 +71,11 @@ def is_swept(field: Field) -> bool:
     return field.kind in (int, float) and field.role in ("essence", "length") and field.part != "data"
 
 
-def values_of(field: Field, text: str) -> list[Any]:
-    """The values that a text names, each once: "1, 3, 10", or with semicolons "0,5; 1". Raises LabError for one that is none."""
-    parts = text.replace(",", ".").split(";") if ";" in text else re.split(r"[,\s]+", text)
+def values_of(field: Field, text: str, language: str) -> list[Any]:
+    """The values that a text names, each once: "1, 3, 10", in French also "0,5; 1,5". Raises LabError for one that is none."""
+    decimal = ";" in text or "," in number(0.5, language)
+    parts = re.split(r";|,?\s+", text.strip()) if decimal else re.split(r"[,\s]+", text)
+    parts = [part.replace(",", ".") if decimal else part for part in parts]
     return list(dict.fromkeys(field.read(part.strip()) for part in parts if part.strip()))
 
 

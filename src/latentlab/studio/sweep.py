@@ -15,6 +15,7 @@ from latentlab.measure.table import score_of, title
 from latentlab.show.charts.payload import capital
 from latentlab.show.palette import FIXED, SEED, hues_of
 from latentlab.studio import parts, tasks
+from latentlab.studio.actions import is_own
 from latentlab.studio.frame import in_one_line
 from latentlab.studio.library import Library, here
 from latentlab.studio.overview import Overview, overview
@@ -60,7 +61,9 @@ def _follow(library: Library, folder: str, before: Standing) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="sweep-progress"):
         share = (now.trained + now.measured) / (2 * now.planned) if now.planned else 0.0
         st.progress(min(1.0, share), say("studio.sweep.far", done=done, count=count, measured=measured))
-        if now.state == "running":
+        if not is_own(library, folder):
+            pass
+        elif now.state == "running":
             st.button(say("studio.control.stop"), icon=":material/stop:", key="sweep:stop", on_click=tasks.stop, args=(task,))
         else:
             label, again = say("studio.control.go_on"), (library, folder, task.arguments)
@@ -81,7 +84,9 @@ def swept(runs: Sequence[Overview]) -> list[str]:
         return []
     values = [config.values(FIXED) for config in configs]
     names = [name for name in values[0] if name != SEED and len({str(own.get(name)) for own in values}) > 1]
-    return [name for name in names if all(isinstance(own.get(name), int | float) for own in values)][:MOST_FIELDS]
+    return [
+        name for name in names if all(isinstance(own.get(name), int | float) and not isinstance(own.get(name), bool) for own in values)
+    ][:MOST_FIELDS]
 
 
 def coordinates(runs: Sequence[Overview], compared: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -81,6 +81,8 @@ def events(
             said = reason(f"memory.{'fits' if size else 'none'}", batch=session.config.train.batch_size, size=size)
             session.write_status("failed", said)
             raise OutOfMemory(f"{session.folder.path}: {said}") from None
+        finally:
+            shutil.rmtree(session.folder.live, ignore_errors=True)  # of no use to a page beside the last checkpoint
 
 
 def turns(session: Session, should_stop: Callable[[], bool], draw: Callable[[RunFolder], object]) -> Iterator[Iterable[Event]]:
@@ -222,7 +224,6 @@ def finish(session: Session, state: str, draw: Callable[[RunFolder], object]) ->
     if state == "finished" and (plane := session.plane()) is not None:
         session.recorder.plane(session.monitor.decode, plane)
     session.recorder.close()
-    shutil.rmtree(folder.live, ignore_errors=True)  # the checkpoint is as new
     if state == "finished":
         session.recorder.attempt("the figures", lambda: draw(folder))
     session.write_status(state, session.why_early() if state == "finished" else "", None if sampled is None else {"sampled": sampled})

@@ -10,6 +10,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,8 @@ class Recorder:
         stay = {step, *steps[:: 1 << (len(steps) // MOMENTS).bit_length()]}
         for drawn, path in self.folder.pictures("moments"):
             if drawn not in stay:
-                path.unlink()
+                with suppress(OSError):  # on Windows, while a page reads it: it goes the next time
+                    path.unlink()
 
     def half(self, step: int, phase: str, before: Arrays, after: Arrays) -> None:
         """Keep what a GAN's half of a step changed: the gradient is what the newest discriminator asks of the images before."""

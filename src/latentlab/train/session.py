@@ -6,7 +6,7 @@ import math
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -185,8 +185,10 @@ class Session:
         if now - self.last_lent < LEND_SECONDS or self.lent_at == step or self.position.begun is not None or not asked.exists():
             return
         if time.time() - asked.stat().st_mtime < ASKED_SECONDS:
-            tensors = {name: values for name, values in self.engine.tensors().items() if not name.startswith("adam.")}
-            self.recorder.lend(step, tensors, self.state(None))
+            weights = self.engine.twin().tensors()  # not the engine's, for which every process of a run would be asked
+            tensors = {name: values.cpu().numpy() for name, values in weights.items() if not name.startswith("adam.")}
+            with suppress(OSError):  # of a folder that somebody else's page made: no reason to end
+                self.recorder.lend(step, tensors, self.state(None))
             self.last_lent, self.lent_at = now, step
 
     def restore(self, rows: Sequence[Mapping[str, Any]], path: Path) -> None:

@@ -26,13 +26,13 @@ def summary(c: Context) -> str:
     """Five sentences before anything else, each where the runs have its numbers: what went wrong, or that nothing did; how that shows,
     else who reconstructs best; how far samples are from real images; how much of them they cover; what settles nothing.
     """
-    sick = {name: alarm for name in c.runs if (alarm := _alarm(c, name)) is not None or not c.facts[name].covers}
+    sick = {name: alarm for name in c.runs if (alarm := _alarm(c, name)) is not None or not c.facts[name].covers or _failed(c, name)}
     lines = _sick(c, sick) if sick else [_sound(c), _reconstructs(c)]
     lines += [_distances(c, sick), _coverage(c)]
-    if any(facts.scores for facts in c.facts.values()):
-        split = c.comparison.get("split") or "test"
-        count = (c.comparison.get("images") or {}).get(split, 0)
-        lines.append(c.say("summary.seeds", n=c.number(count), split=c.plain(f"split.{split}")))
+    if (split := c.comparison.get("split")) and (count := (c.comparison.get("images") or {}).get(split)) and len(c.runs) > 1:
+        seeds = len({folder.config().train.seed for folder in c.runs.values()})
+        key = c.fitting("summary.seeds", "summary.seeds.points") if seeds == 1 else c.fitting("summary.several", "summary.several.points")
+        lines.append(c.say(key, n=c.number(count), split=c.plain(f"split.{split}"), seeds=seeds))
     return tag("ol", *(tag("li", line) for line in lines if line), class_="summary")
 
 
@@ -41,12 +41,18 @@ def _alarm(c: Context, name: str) -> Finding | None:
     return next((finding for finding in c.findings[name] if not finding.over), None)
 
 
+def _failed(c: Context, name: str) -> bool:
+    return c.runs[name].status().get("state") == "failed"
+
+
 def _sick(c: Context, sick: Mapping[str, Finding | None]) -> list[str]:
     """What each of them has; of the first that has an alarm how it shows and what to change."""
     known = {name: in_words(alarm, c.lang) for name, alarm in sick.items() if alarm is not None}
     each = [c.plain("summary.sick.alarm", run=c.name(name), name=words.name, when=words.when) for name, words in known.items()]
-    if others := [c.name(name) for name in sick if name not in known]:
-        each.append(c.plain("summary.sick.recall", runs=c.list(others), least=c.percent(COVERING)))
+    each += [c.plain("summary.sick.failed", run=c.name(name)) for name in sick if name not in known and _failed(c, name)]
+    if others := [c.name(name) for name in sick if name not in known and not _failed(c, name)]:
+        key = c.fitting("summary.sick.recall", "summary.sick.recall.points")
+        each.append(c.plain(key, runs=c.list(others), least=c.percent(COVERING)))
     told = [escape(f"{words.evidence} {words.remedy}") for words in known.values()]
     return [c.say("summary.sick", each=c.list(each)), *(told or [c.say("summary.sick.says")])[:1]]
 
@@ -66,8 +72,8 @@ def _reconstructs(c: Context) -> str:
 
 def _distances(c: Context, sick: Collection[str]) -> str:
     """How far each sound run's samples are from real images: by KID where images are too few for a Frechet distance."""
-    frechet = [score for facts in c.facts.values() if (score := facts.score("frechet"))]
-    measure = "frechet" if frechet and not any(score.note for score in frechet) else "kid"
+    frechet = [facts.score("frechet") for name, facts in c.facts.items() if name not in sick]
+    measure = "frechet" if all(score is not None and not score.note for score in frechet) else "kid"
     ranked = [pair for pair in _ranked(c, measure) if pair[0] not in sick]
     if not ranked:
         return c.say("summary.unsound") if _ranked(c, measure) else ""
@@ -79,8 +85,8 @@ def _distances(c: Context, sick: Collection[str]) -> str:
 
 def _coverage(c: Context) -> str:
     """Which share of held-out images the samples of each run come near to."""
-    ranked = _ranked(c, "recall")[::-1]
-    return c.say("summary.recall", each=c.list([f"{c.name(name)} {c.percent(value)}\u00a0%" for name, value in ranked])) if ranked else ""
+    each = [f"{c.name(name)} {c.percent(value)}\u00a0%" for name, value in _ranked(c, "recall")[::-1]]
+    return c.say(c.fitting("summary.recall", "summary.recall.points"), each=c.list(each)) if each else ""
 
 
 def _ranked(c: Context, score: str) -> list[tuple[str, float]]:

@@ -12,7 +12,7 @@ import numpy as np
 import streamlit as st
 
 from latentlab.base.errors import LabError
-from latentlab.base.files import read_json_or_nothing, replace_json
+from latentlab.base.files import lock, read_json_or_nothing, replace_json
 from latentlab.base.images import Images, is_point
 from latentlab.base.texts import catalogue
 from latentlab.runs.checkpoints import stamp
@@ -25,8 +25,9 @@ from latentlab.studio.views.generate import SEED, png_bytes, sampler, seed_asked
 
 IMAGES = 20
 KEPT = 100  # games of a reader
+PATIENCE = 10.0  # with another tab that keeps one
 WORDS = ("ask", "image", "answer", "fake", "real", "right", "wrong", "agreed", "mistaken", "score", "marks", "total")
-_FORM = {"games": [{"run": str, "checkpoint": str, "seed": int, "fakes": [int], "reader": int, "network": int}]}
+_FORM = {"games": [{"run": str, "checkpoint": str, "seed": int, "fakes": [int], "reader": int, "network": int, "count": int}]}
 
 
 def draw() -> None:
@@ -41,20 +42,25 @@ def draw() -> None:
     except LabError as error:
         st.error(plain(told(error)), icon=":material/error:")
         return
-    about = {"run": run.name, "checkpoint": checkpoint[0], "seed": seed}
+    about = {"run": run.name, "checkpoint": " ".join(map(str, checkpoint)), "seed": seed}
     games = _games(library)
     game = next((game for game in games if about.items() <= game.items()), None)
     words = {name: catalogue(lang())[f"studio.game.{name}"] for name in WORDS}
     data: dict[str, Any] = {"sheet": _sheet(images), "count": len(images), "words": words}
     if game is not None:
-        sums = {name: sum(one[name] for one in games) for name in ("reader", "network")}
-        data |= {"fakes": game["fakes"], "real": real, "guessed": guessed, "total": sums | {"games": len(games), "of": IMAGES * len(games)}}
+        sums = {name: sum(one[own] for one in games) for name, own in (("reader", "reader"), ("network", "network"), ("of", "count"))}
+        data |= {
+            "fakes": game["fakes"],
+            "real": real,
+            "guessed": guessed,
+            "total": sums | {"games": len(games)},
+        }
     answer = parts.game(data, key=f"game:{run.name}:{seed}").answer
     if answer is not None and game is None:
         fakes = sorted({int(image) for image in answer})
         right = sum(one != (image in fakes) for image, one in enumerate(real))
         network = sum(one == taken for one, taken in zip(real, guessed, strict=True))
-        played = about | {"fakes": fakes, "reader": right, "network": network}
+        played = about | {"fakes": fakes, "reader": right, "network": network, "count": len(real)}
         if attempt("game:refused", lambda: _keep(library, played)):
             st.rerun()
     say_refused("game:refused")
@@ -96,4 +102,5 @@ def _games(library: Library) -> list[dict[str, Any]]:
 def _keep(library: Library, game: dict[str, Any]) -> None:
     """Add a game."""
     library.own.mkdir(parents=True, exist_ok=True)
-    replace_json(_file(library), {"games": [*_games(library), game][-KEPT:]})
+    with lock(_file(library).with_suffix(".lock"), PATIENCE, "another tab keeps a game.", without=True):
+        replace_json(_file(library), {"games": [*_games(library), game][-KEPT:]})

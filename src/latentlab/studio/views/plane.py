@@ -20,6 +20,7 @@ from latentlab.config.presets import preset
 from latentlab.config.schema import OF_POINTS, Config
 from latentlab.config.sources import SOURCES, of_points, parse
 from latentlab.data.points import DRAWN, read_points
+from latentlab.runs.folder import RunFolder
 from latentlab.show.figures.plane import box_of
 from latentlab.studio import datasets, estimate, parts
 from latentlab.studio.actions import is_own, stop, train
@@ -170,8 +171,11 @@ def _start(library: Library, runs: list[Overview], choice: Choice, config: Confi
 def _train(library: Library, runs: list[Overview], choice: Choice, config: Config, points: NDArray[np.float32] | None) -> None:
     """Train in a process of its own. What was started here before and still trains is stopped: cores are few."""
     if choice.shape == "drawn":
-        drawn = points if points is not None else _points_of(next(run for run in runs if _about(run.config) == choice))
-        config = _of_drawn(library, config, drawn)
+        if points is None:  # of the run that is shown, or that loads: what was drawn last, else what such a run learned from
+            drawn = np.array(st.session_state.get("plane:points", []), np.float32).reshape(-1, 2)
+            alike = next((run for run in runs if _about(run.config) == choice), None)
+            points = drawn if len(drawn) or alike is None else _points_of(alike)
+        config = _of_drawn(library, config, points)
         datasets.preview(config.data)  # which refuses what no run could learn from
     for before in {asked(RUN) or "", *(run.name for run in runs if run.live)}:  # the first also while it loads
         with suppress(LabError):  # it has gone
@@ -185,10 +189,10 @@ def _train(library: Library, runs: list[Overview], choice: Choice, config: Confi
 
 def _of_drawn(library: Library, config: Config, points: NDArray[np.float32]) -> Config:
     """The configuration with drawn points, in a file that is named by them; as many steps as a mixture's, evaluated as seldom."""
-    path, packed = library.own / "points" / f"drawn-{hashlib.sha256(points.tobytes()).hexdigest()[:6]}.npz", io.BytesIO()
+    path, packed = library.own / "points" / f"drawn-{hashlib.sha256(points.tobytes()).hexdigest()[:16]}.npz", io.BytesIO()
     np.savez(packed, points=points)
     replace_bytes(path, packed.getvalue())
-    longer = DRAWN / (0.8 * len(points))  # a pass over a mixture is so many of them
+    longer = DRAWN / max(1, 0.8 * len(points))  # a pass over a mixture is so many of them
     steps = round(config.train.epochs * DRAWN / estimate.images_per_step(config))
     return config.replace(
         **{"data.spec": f"points:{path}", "train.steps": steps, "train.evaluate_epochs": config.train.evaluate_epochs * longer}
@@ -199,10 +203,10 @@ def _ask(name: str | None, action: str) -> None:
     """Hand on what a button of the stage asks for; a phase by hand holds the run first."""
     if name is None:
         return
-    if action == "stop":
-        attempt(REFUSED, lambda: stop(here(), name))
-        return
-    folder = here().open(name)
+    attempt(REFUSED, lambda: stop(here(), name) if action == "stop" else _request(here().open(name), action))
+
+
+def _request(folder: RunFolder, action: str) -> None:
     if action == "phase" and folder.status().get("mode") != "paused":
-        attempt(REFUSED, lambda: folder.request("pause"))
-    attempt(REFUSED, lambda: folder.request(action))
+        folder.request("pause")
+    folder.request(action)
