@@ -153,21 +153,24 @@ def test_stations_light_their_symbols_and_a_symbol_its_picture_and_its_code(read
     follow = reader.en.get_by_role("group", name="Follow one image")
     lit = "[...document.querySelectorAll('#en .explorer-equation .explorer-lit')].map((one) => one.textContent)"
     assert reader.page.evaluate(lit) == ["μ", "σ"]
-    follow.get_by_role("button", name="4 Loss").click()
-    reader.page.mouse.move(0, 0)
+    follow.get_by_role("button", name="4 Loss").click()  # where pointer and focus stay
     reader.page.wait_for_function(f"() => ({lit}).length === 3")
     assert reader.page.evaluate(lit) == ["−log p(x|z)", "β", "KL(q(z|x) ‖ p(z))"]
     follow.get_by_text("Code", exact=True).click()
-    reader.page.mouse.move(0, 0)
     reader.drawn()
     follow.locator(".explorer-symbol", has_text="ε").focus()
     figures = follow.locator(".explorer-stop.explorer-lit figcaption").all_inner_texts()
     assert figures == ["▷ ε"]
     assert "z = q.mean" in follow.locator(".explorer-code .explorer-lit").last.inner_text()
     follow.get_by_role("button", name="Walk").click()
-    reader.page.wait_for_function("() => handles.en.state().follow.station === 2")
+    for station, symbols in ((1, ["μ", "σ"]), (2, ["z", "ε"])):  # under the pointer that pressed the button
+        reader.page.wait_for_function("(station) => handles.en.state().follow.station === station", arg=station)
+        reader.page.wait_for_function(f"(wanted) => String({lit}) === String(wanted)", arg=symbols)
     follow.get_by_role("button", name="Pause").click()
     assert follow.get_by_role("button", name="2 Draw ε").get_attribute("aria-current") == "step"
+    follow.get_by_role("button", name="Walk").click()
+    follow.get_by_role("button", name="3 Decode").click()
+    follow.get_by_role("button", name="Walk").wait_for()  # a station chosen by hand ends the walk
 
 
 def test_an_autoencoder_has_no_epsilon(reader, runs, content) -> None:

@@ -1,6 +1,6 @@
 // One image on its way through a model: stations, the equation and the code beside them, whose symbols light up with what they stand for.
 import { Part } from "./desk.js";
-import { button, chooser, make } from "./elements.js";
+import { button, chooser, make, replaceKeepingFocus } from "./elements.js";
 import { CodeWalk } from "./followcode.js";
 import { GameWalk } from "./followgame.js";
 import { paintOriginal } from "./scene.js";
@@ -37,9 +37,10 @@ export class FollowPart extends Part {
     this.code = make("pre", { class: "explorer-code", tabindex: "0" });
     const code = make("details", {}, make("summary", { class: "explorer-fold" }, desk.say("follow.code")), this.code);
     this.node.append(this.intro, this.tools, this.way, this.equation, this.stage, code);
-    const over = (event) => this.light(event.target.closest?.("[data-lights]")?.dataset.lights.split(" "));
+    const point = (symbols) => this.light((this.pointed = symbols?.split(" ")));
+    const over = (event) => point(event.target.closest?.("[data-lights]")?.dataset.lights);
     ["pointerover", "focusin"].forEach((name) => this.node.addEventListener(name, over));
-    ["pointerleave", "focusout"].forEach((name) => this.node.addEventListener(name, () => this.light()));
+    ["pointerleave", "focusout"].forEach((name) => this.node.addEventListener(name, () => point()));
     this.swipe();
   }
 
@@ -51,7 +52,7 @@ export class FollowPart extends Part {
   swipe() {
     let start = null;
     const at = ({ changedTouches: [touch] }) => [touch.clientX, touch.clientY];
-    const began = (event) => (start = event.touches.length === 1 && !event.target.closest(".explorer-orbit, input") ? at(event) : null);
+    const began = (event) => (start = event.touches.length === 1 && !event.target.closest("canvas[tabindex], input") ? at(event) : null);
     this.stage.addEventListener("touchstart", began, { passive: true });
     this.stage.addEventListener("touchend", (event) => {
       if (!start) return;
@@ -67,6 +68,7 @@ export class FollowPart extends Part {
   }
 
   go(station, walking = false) {
+    if (!walking) this.stop(); // a reader has chosen
     this.set({ station: Math.max(1, Math.min(this.walk.stations.length, station)) }, "follow.sum");
     this.walk.enter(this.desk.state.follow.station, walking);
   }
@@ -92,6 +94,7 @@ export class FollowPart extends Part {
   build() {
     const { desk, model } = this;
     this.stop();
+    this.pointed = null;
     this.walk?.destroy();
     this.walk = new (model.encoder ? CodeWalk : GameWalk)(this, model);
     const kind = model.encoder ? model.kind : "gan";
@@ -106,13 +109,12 @@ export class FollowPart extends Part {
     const strip = make("div", { class: "explorer-offered", role: "group", "aria-label": desk.say("follow.image") }, ...this.offered);
     const another = button(desk.say("follow.next"), () => this.choose((desk.state.image + 1) % desk.scene.count));
     const choice = runs.length > 1 ? chooser(desk.say("follow.run"), runs, model.name, chosen) : null;
-    this.tools.replaceChildren(...[choice, ...(model.encoder ? [strip, another] : [])].filter(Boolean));
+    replaceKeepingFocus(this.tools, [choice, ...(model.encoder ? [strip, another] : [])].filter(Boolean));
     this.equation.replaceChildren(...this.walk.equation.map(([text, lights]) => this.symbol(text, lights)));
     this.code.replaceChildren(...(desk.scene.code[kind] || "").split("\n").map((line) => {
       const found = Object.keys(IN_CODE).filter((symbol) => IN_CODE[symbol].test(line));
       return make("span", { "data-lights": found.length ? found.join(" ") : null }, `${line}\n`);
     }));
-    this.light();
   }
 
   symbol(text, lights) {
@@ -156,7 +158,7 @@ export class FollowPart extends Part {
       else one.removeAttribute("aria-current");
     });
     this.offered.forEach((one) => one.setAttribute("aria-pressed", String(Number(one.value) === state.image)));
-    if (!this.node.matches(":hover, :focus-within")) this.light();
+    this.light(this.pointed);
     this.walk.say();
   }
 
