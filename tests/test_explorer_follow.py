@@ -170,7 +170,8 @@ def test_stations_light_their_symbols_and_a_symbol_its_picture_and_its_code(read
     assert follow.get_by_role("button", name="2 Draw ε").get_attribute("aria-current") == "step"
     follow.get_by_role("button", name="Walk").click()
     follow.get_by_role("button", name="3 Decode").click()
-    follow.get_by_role("button", name="Walk").wait_for()  # a station chosen by hand ends the walk
+    follow.get_by_role("button", name="Walk").wait_for()
+    assert reader.state()["follow"]["station"] == 3  # chosen by hand, it ended the walk
 
 
 def test_an_autoencoder_has_no_epsilon(reader, runs, content) -> None:
