@@ -157,6 +157,7 @@ def test_stations_light_their_symbols_and_a_symbol_its_picture_and_its_code(read
     reader.page.wait_for_function(f"() => ({lit}).length === 3")
     assert reader.page.evaluate(lit) == ["−log p(x|z)", "β", "KL(q(z|x) ‖ p(z))"]
     follow.get_by_text("Code", exact=True).click()
+    reader.page.mouse.move(0, 0)  # the code has unfolded under it
     reader.drawn()
     follow.locator(".explorer-symbol", has_text="ε").focus()
     figures = follow.locator(".explorer-stop.explorer-lit figcaption").all_inner_texts()
