@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fakeruns import LATENT, untrained_lab
+from fakeruns import LATENT, PRESETS, untrained_lab
 from test_explorer_view import Reader, apart, write_page
 
 import latentlab as ll
@@ -19,9 +20,10 @@ from latentlab.config import MIXED
 from latentlab.models.likelihoods import LIKELIHOODS, bernoulli_nats
 from latentlab.models.nets import to_unit
 from latentlab.models.objectives import kl_to_standard_normal
+from latentlab.runs.folder import RunFolder
 from latentlab.show.bundle import joined
 from latentlab.show.explorer import folder
-from latentlab.show.explorer.content import explorer_content
+from latentlab.show.explorer.content import bound_of, explorer_content
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 STEPS, STRIDE, FIRST_DRAW = 20, 0.15, 20_000  # of followgame.js
@@ -34,7 +36,29 @@ def runs(tmp_path_factory) -> dict[str, ll.Run]:
 
 @pytest.fixture(scope="module")
 def content(runs) -> dict[str, Any]:
-    return explorer_content({name: run.folder for name, run in runs.items()}, precision="fp32", encoders=True)
+    found = explorer_content({name: run.folder for name, run in runs.items()}, precision="fp32", encoders=True)
+    assert [model["bound"] for model in found["models"] if model["kind"] in ("ae", "vae")] == ["plain", "plain"]
+    found["models"][list(runs).index("ae")]["bound"] = "other"
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "bound"),
+    [
+        ("vae", {"train.beta": 4.0, "train.beta_warmup_steps": 5}, "plain"),
+        ("vae", {"train.free_nats": 0.1}, "other"),
+        ("vae", {"train.capacity_nats": 5.0}, "other"),
+        ("vae", {"train.importance_samples": 2}, "other"),
+        ("vae", {"preset": "vae-gan"}, "other"),
+        ("ae", {"own": {"loss": "mine (0)"}}, "other"),
+    ],
+)
+def test_the_bound_is_plain_where_training_minimised_what_is_shown(name, changes, bound, tmp_path) -> None:
+    preset = changes.get("preset", PRESETS[name])
+    config = ll.preset(preset, **{key: value for key, value in changes.items() if key.count(".")})
+    config = dataclasses.replace(config, own=tuple(changes.get("own", {}).items()))
+    (tmp_path / "config.json").write_text(config.to_json(), encoding="utf-8")
+    assert bound_of(RunFolder(tmp_path)) == bound
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +125,7 @@ def test_every_number_on_the_way_through_a_vae_is_pytorchs(reader, runs, content
     kl = kl_to_standard_normal(q.mean, q.log_var)[0].double()
     lost = float(bernoulli_nats(logits.double(), x.double()))
     line = follow.locator(".explorer-total-line")
+    assert "minimised another" not in follow.inner_text()
     assert numbers(line.inner_text()) == pytest.approx([lost, 1.0, float(kl.sum()), lost + float(kl.sum())], rel=1e-3, abs=0.051)
     assert apart(reader.image("[data-follow='out']"), run.decode(np.float32([z]))[0, :, :, 0]) <= 1
     assert apart(reader.image("[data-follow='x']"), (255 * x[0, 0]).round().numpy()) == 0
@@ -181,6 +206,7 @@ def test_an_autoencoder_has_no_epsilon(reader, runs, content) -> None:
     reader.drawn()
     assert "without ε" in follow.locator(".explorer-intro").inner_text()
     assert follow.locator("[data-follow='epsilon'], [data-follow='kl']").count() == 0
+    assert "minimised another loss" in follow.locator(".explorer-summed").inner_text()
     run, x = runs["ae"], image_of(runs["ae"], content, reader.state()["image"])
     networks = run.networks()
     with torch.no_grad():

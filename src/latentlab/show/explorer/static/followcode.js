@@ -102,7 +102,8 @@ export class CodeWalk {
       const label = make("label", { for: this.beta.id, class: "explorer-note" }, words);
       this.weigher = make("div", { class: "explorer-weight", "data-lights": "β" }, label, this.beta);
     }
-    const sums = make("div", { class: "explorer-summed" }, this.sum, this.weigher || "", this.spoken);
+    const other = model.bound === "other" && make("p", { class: "explorer-note" }, desk.say(this.coded ? "follow.bound" : "follow.bound.ae"));
+    const sums = make("div", { class: "explorer-summed" }, this.sum, other || "", this.weigher || "", this.spoken);
     return make("div", { class: "explorer-losses", "data-at": 4 }, ...parts, sums);
   }
 
