@@ -7,7 +7,9 @@ import { paintOriginal } from "./scene.js";
 
 const STATION_MS = 2600; // of a walk
 const SWIPE_PX = 50;
+const QUIET_MS = 500; // that a hand rests before what it points at is said aloud
 const OWN = ["follow", "follow.z", "follow.sum", "image"]; // changes that this part follows
+const SEEN = ["follow.point", "follow.plane"]; // and those of no number: another is pointed at, z is on its way on the plane
 const OFFERED = 10; // images to choose from at once
 
 // In which lines of code a symbol stands.
@@ -36,7 +38,10 @@ export class FollowPart extends Part {
     this.equation = make("p", { class: "explorer-equation" });
     this.code = make("pre", { class: "explorer-code", tabindex: "0" });
     const code = make("details", {}, make("summary", { class: "explorer-fold" }, desk.say("follow.code")), this.code);
-    this.node.append(this.intro, this.tools, this.way, this.equation, this.stage, code);
+    this.told = make("p", { class: "explorer-told", "aria-live": "polite" });
+    this.node.append(this.intro, this.tools, this.way, this.equation, this.stage, code, this.told);
+    this.watch = new ResizeObserver(() => desk.changed("follow.point")); // bars and rings are drawn in the screen's pixels
+    this.watch.observe(this.stage);
     const point = (symbols) => this.light((this.pointed = symbols?.split(" ")));
     const over = (event) => point(event.target.closest?.("[data-lights]")?.dataset.lights);
     ["pointerover", "focusin"].forEach((name) => this.node.addEventListener(name, over));
@@ -146,9 +151,21 @@ export class FollowPart extends Part {
     }
   }
 
+  /** Say words aloud once they rest, and nothing twice. */
+  tell(words) {
+    if (words === this.words) return;
+    this.words = words;
+    clearTimeout(this.quiet);
+    this.quiet = setTimeout(() => (this.told.textContent = words), QUIET_MS);
+  }
+
   arrange(has) {
+    if (has(...OWN)) this.arrangeStations(has);
+    if (has(...OWN, "follow.point")) this.walk.say();
+  }
+
+  arrangeStations(has) {
     const { state } = this.desk;
-    if (!has(...OWN)) return;
     if (this.walk?.model !== this.model) this.build();
     if (has("image") && !has("follow")) Object.assign(state.follow, { z: null, since: state.follow.draw });
     if (has("follow", "follow.z", "image")) this.walk.compute(has);
@@ -159,15 +176,16 @@ export class FollowPart extends Part {
     });
     this.offered.forEach((one) => one.setAttribute("aria-pressed", String(Number(one.value) === state.image)));
     this.light(this.pointed);
-    this.walk.say();
   }
 
   draw(has) {
-    if (has("recolour", ...OWN)) this.walk.draw();
+    if (has("recolour", ...OWN, ...SEEN)) this.walk.draw(has);
   }
 
   destroy() {
     this.stop();
+    this.watch.disconnect();
+    clearTimeout(this.quiet);
     this.walk?.destroy();
   }
 }
