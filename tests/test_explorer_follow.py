@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fakeruns import LATENT, PRESETS, untrained_lab
+from fakeruns import LATENT, PRESETS, untrained_lab, untrained_run
 from test_explorer_view import Reader, apart, write_page
 
 import latentlab as ll
 from latentlab.config import MIXED
+from latentlab.models.learner import coded
 from latentlab.models.likelihoods import LIKELIHOODS, bernoulli_nats
 from latentlab.models.nets import to_unit
 from latentlab.models.objectives import kl_to_standard_normal
@@ -31,7 +32,11 @@ STEPS, STRIDE, FIRST_DRAW = 20, 0.15, 20_000  # of followgame.js
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> dict[str, ll.Run]:
-    return untrained_lab(tmp_path_factory.mktemp("lab"))
+    root, sizes = tmp_path_factory.mktemp("lab"), {"model.discriminator_channels": (4, 8)}
+    given = untrained_run(
+        root / "conditional", "sn-gan", ll.load_data("digits"), **sizes, **{"model.conditional": True, "model.classes": 10}
+    )
+    return untrained_lab(root) | {"gan": given}
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +144,8 @@ def test_every_number_on_the_way_through_a_vae_is_pytorchs(reader, runs, content
     said = numbers(follow.locator(".explorer-pointed").inner_text().replace("σ", " σ"))
     assert said == pytest.approx([unit + 1, mu, sigma, (z[unit] - mu) / sigma, z[unit], float(kl[unit])], rel=0.02, abs=0.006)
 
+    counted = "window.put = 0; const draw = CanvasRenderingContext2D.prototype; const put = draw.putImageData"
+    page.evaluate(f"() => {{ {counted}; draw.putImageData = function (...given) {{ window.put++; put.apply(this, given); }} }}")
     follow.locator("[data-follow='out']").focus()
     for key in ("ArrowDown",) * 14 + ("ArrowRight",) * 13:
         page.keyboard.press(key)
@@ -149,6 +156,9 @@ def test_every_number_on_the_way_through_a_vae_is_pytorchs(reader, runs, content
     said = numbers(follow.locator(".explorer-pointed span").first.inner_text())
     shown = [14, 15, float(x.flatten()[pixel]), float(logits.sigmoid().flatten()[pixel]), float(each[pixel])]
     assert said == pytest.approx(shown, rel=1e-3, abs=0.0051)
+    assert page.evaluate("window.put") == 0  # no image was drawn again
+    words = follow.locator(".explorer-pointed").inner_text().replace("\n", " ")
+    page.wait_for_function("(words) => document.querySelector('#en .explorer-told').textContent === words", arg=words)
 
     slider = follow.locator(".explorer-weight input")
     slider.fill("2.5")
@@ -221,17 +231,20 @@ def test_a_gans_score_rises_along_autograds_gradient(reader, runs, content) -> N
     score = follow.locator(".explorer-score")
     score.get_by_text("Score").wait_for()
     drawn = reader.page.evaluate(f"[...inner_parts.normalDraw({FIRST_DRAW + reader.state()['follow']['draw']}, {LATENT})]")
-    networks, x = runs["gan"].networks(), image_of(runs["vae"], content, reader.state()["image"])
+    row = reader.state()["image"]
+    networks, x = runs["gan"].networks(), image_of(runs["vae"], content, row)
+    label, own = torch.eye(10)[[0, content["labels"][row]], None]  # of what is drawn, and of the real image
+    assert content["labels"][row] > 0
     z, scores = torch.tensor(drawn, dtype=torch.float32), []
     for _ in range(STEPS + 1):
         z.requires_grad_()
-        logit = networks["discriminator"](networks["generator"](z[None]).sigmoid())[0]
+        logit = networks["discriminator"](networks["generator"](coded(z[None], label)).sigmoid(), label)[0]
         (slope,) = torch.autograd.grad(logit, z)
         scores.append(float(logit.detach()))
         last, z = z.detach(), (z + STRIDE * slope / slope.norm()).detach()
     assert numbers(score.inner_text()) == pytest.approx(scores[:1], abs=0.006)
     with torch.no_grad():
-        real = float(networks["discriminator"](x)[0])
+        real = float(networks["discriminator"](x, own)[0])
     assert numbers(follow.locator(".explorer-score + .explorer-note").inner_text()) == pytest.approx([real], abs=0.006)
     follow.get_by_role("button", name="Follow the gradient").click()
     follow.locator("[data-follow='score'][aria-label^='The score after 20 steps']").wait_for(state="attached")
