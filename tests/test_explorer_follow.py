@@ -210,6 +210,33 @@ def test_stations_light_their_symbols_and_a_symbol_its_picture_and_its_code(read
     assert reader.state()["follow"]["station"] == 3  # chosen by hand, it ended the walk
 
 
+def test_on_a_phone_a_drag_reads_a_chart_and_a_swipe_beside_it_changes_the_station(browser, page_file) -> None:
+    reader = Reader(browser, page_file, viewport={"width": 390, "height": 844}, has_touch=True)
+    follow = reader.en.get_by_role("group", name="Follow one image")
+    follow.scroll_into_view_if_needed()
+    for control in follow.locator("button:visible, select:visible, summary:visible").all():
+        assert control.bounding_box()["height"] >= 44, control.inner_text()
+    swipe = """(node) => ["touchstart", "touchend"].forEach((name, k) => node.dispatchEvent(new TouchEvent(name, {
+        bubbles: true, touches: k ? [] : [new Touch({ identifier: 1, target: node, clientX: 200, clientY: 300 })],
+        changedTouches: [new Touch({ identifier: 1, target: node, clientX: 200 - 90 * k, clientY: 300 })] })))"""
+    for chart in ("x", "mu"):
+        follow.locator(f"[data-follow='{chart}']").evaluate(swipe)
+    assert reader.state()["follow"]["station"] == 1
+    for station in (2, 3, 4):
+        follow.locator(".explorer-stop figcaption:visible").last.evaluate(swipe)
+        assert reader.state()["follow"]["station"] == station
+        reader.drawn()
+    follow.locator(".explorer-weight input").fill("0.001")
+    reader.drawn()
+    assert "+ 0.001 ×" in follow.locator(".explorer-total-line").inner_text()
+    bars = "[document.querySelector('#en [data-follow=kl]')].map((one) => one.width / one.clientWidth)[0] === devicePixelRatio"
+    assert reader.page.evaluate(bars)
+    reader.page.set_viewport_size({"width": 500, "height": 844})
+    reader.page.wait_for_function(bars)
+    assert reader.problems == []
+    reader.context.close()
+
+
 def test_an_autoencoder_has_no_epsilon(reader, runs, content) -> None:
     follow = reader.en.get_by_role("group", name="Follow one image")
     follow.get_by_label("Run", exact=True).select_option("ae")

@@ -2,7 +2,7 @@
 import { mixed, normalDraw } from "./algebra.js";
 import { Chart } from "./chart.js";
 import { button, make, picture, unique } from "./elements.js";
-import { columns, drawnBy, figure, heat, LayerMaps, marked, picking, placed, unitRows } from "./followpaint.js";
+import { columns, decimals, drawnBy, figure, heat, LayerMaps, marked, picking, placed, unitRows } from "./followpaint.js";
 import { pixelNats } from "./nats.js";
 import { Pad } from "./pad.js";
 import { planeOf } from "./plane.js";
@@ -26,7 +26,8 @@ export class CodeWalk {
     Object.assign(this, { part, desk, model, done: 1, coded: model.kind === "vae" });
     this.stations = this.coded ? ["encode", "epsilon", "decode", "loss"] : ["encode", "latent", "decode", "loss"];
     this.lit = ["x μ σ", this.coded ? "ε z" : "z", "z p", "p β KL"];
-    const [plus, lost] = [[" + "], [model.loss === "mse" ? "½ ‖x − x̂‖²" : "−log p(x|z)", "p"]];
+    const plain = { mse: "½ ‖x − x̂‖²", bce: desk.say("follow.cross") };
+    const [plus, lost] = [[" + "], [plain[model.loss] ?? "−log p(x|z)", "p"]];
     const drawn = [["z", "z"], [" = "], ["μ", "μ"], plus, ["σ", "σ"], [" "], ["ε", "ε"]];
     const divergence = [plus, ["β", "β"], [" "], ["KL(q(z|x) ‖ p(z))", "KL"]];
     const coded = [["z", "z"], [" = f("], ["x", "x"], [")"]];
@@ -98,7 +99,7 @@ export class CodeWalk {
       const range = { type: "range", min: 0, max: Math.max(4, 2 * model.beta), step: "any" };
       const input = () => this.part.set({ beta: Number(this.beta.value) }, "follow.sum");
       this.beta = make("input", { ...range, class: "explorer-dial", id: unique(), input });
-      const words = desk.say("follow.beta", { beta: desk.number(model.beta, 2) });
+      const words = desk.say("follow.beta", { beta: desk.number(model.beta, decimals(model.beta)) });
       const label = make("label", { for: this.beta.id, class: "explorer-note" }, words);
       this.weigher = make("div", { class: "explorer-weight", "data-lights": "β" }, label, this.beta);
     }
@@ -211,8 +212,8 @@ export class CodeWalk {
     const lost = total(this.lost, done * this.lost.length);
     const nats = this.coded ? total(this.nats, done * this.nats.length) : 0;
     const spelled = (one) => desk.number(one, 1);
-    const whole = lost + this.weight * nats;
-    const values = { lost: spelled(lost), nats: spelled(nats), beta: desk.number(this.weight, 2), total: spelled(whole) };
+    const beta = desk.number(this.weight, decimals(this.weight));
+    const values = { lost: spelled(lost), nats: spelled(nats), beta, total: spelled(lost + this.weight * nats) };
     this.sum.textContent = desk.say(this.coded ? "follow.sum" : model.loss === "mse" ? "follow.sum.mse" : "follow.sum.bce", values);
     if (this.beta) this.beta.value = this.weight;
     const said = [];
