@@ -211,7 +211,7 @@ def test_stations_light_their_symbols_and_a_symbol_its_picture_and_its_code(read
 
 
 def test_on_a_phone_a_drag_reads_a_chart_and_a_swipe_beside_it_changes_the_station(browser, page_file) -> None:
-    reader = Reader(browser, page_file, viewport={"width": 390, "height": 844}, has_touch=True)
+    reader = Reader(browser, page_file, viewport={"width": 390, "height": 844}, has_touch=True, reduced_motion="reduce")
     follow = reader.en.get_by_role("group", name="Follow one image")
     follow.scroll_into_view_if_needed()
     for control in follow.locator("button:visible, select:visible, summary:visible").all():
@@ -232,7 +232,7 @@ def test_on_a_phone_a_drag_reads_a_chart_and_a_swipe_beside_it_changes_the_stati
     bars = "[document.querySelector('#en [data-follow=kl]')].map((one) => one.width / one.clientWidth)[0] === devicePixelRatio"
     assert reader.page.evaluate(bars)
     reader.page.set_viewport_size({"width": 500, "height": 844})
-    reader.page.wait_for_function(bars)
+    reader.page.wait_for_function(f"() => {bars}")
     assert reader.problems == []
     reader.context.close()
 
