@@ -202,7 +202,7 @@ export class CodeWalk {
   }
 
   get weight() {
-    return this.desk.state.follow.beta ?? this.model.beta;
+    return this.desk.state.follow.beta ?? this.model.beta ?? 0; // an autoencoder has none
   }
 
   /** The sums so far, and what is pointed at, in words. */
