@@ -166,7 +166,8 @@ def untrained_run(path: Path, preset: str, data: ll.Data, **changes: Any) -> ll.
         if config.family == "ae":
             learner.prepare_sampling(torch.from_numpy(images))
         Recorder(folder, print).latents(data, lambda held_out, labels: encode(learner, held_out, torch.device("cpu")))
-    save(folder.checkpoints, 1, learner.tensors(), {"step": 1, "image_shape": [28, 28, 1], "config_sha256": config.fingerprint()})
+    of_data = {key: environment[key] for key in ("image_shape", "class_names")}
+    save(folder.checkpoints, 1, learner.tensors(), {"step": 1, "config_sha256": config.fingerprint()} | of_data)
     return ll.open_run(path)
 
 

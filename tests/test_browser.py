@@ -166,7 +166,6 @@ def test_an_image_is_followed_in_the_report_and_stays_in_the_other_language(lab_
         follow = opened.page.locator("main[lang=en] .explorer[data-parts=follow]")
         follow.get_by_role("button", name="Draw again").click()
         follow.get_by_role("button", name="4 Loss").click()
-        opened.page.mouse.move(0, 0)
         last = "() => document.querySelector('main:not([hidden]) [data-follow=map]').closest('figure').classList.contains('explorer-lit')"
         opened.page.wait_for_function(last)
         follow.get_by_label("Run", exact=True).select_option("gan")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterator
@@ -11,17 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fakeruns import LATENT, untrained_lab
+from fakeruns import LATENT, PRESETS, untrained_lab, untrained_run
 from test_explorer_view import Reader, apart, write_page
 
 import latentlab as ll
 from latentlab.config import MIXED
+from latentlab.models.learner import coded
 from latentlab.models.likelihoods import LIKELIHOODS, bernoulli_nats
 from latentlab.models.nets import to_unit
 from latentlab.models.objectives import kl_to_standard_normal
+from latentlab.runs.folder import RunFolder
 from latentlab.show.bundle import joined
 from latentlab.show.explorer import folder
-from latentlab.show.explorer.content import explorer_content
+from latentlab.show.explorer.content import bound_of, explorer_content
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 STEPS, STRIDE, FIRST_DRAW = 20, 0.15, 20_000  # of followgame.js
@@ -29,12 +32,38 @@ STEPS, STRIDE, FIRST_DRAW = 20, 0.15, 20_000  # of followgame.js
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> dict[str, ll.Run]:
-    return untrained_lab(tmp_path_factory.mktemp("lab"))
+    root, sizes = tmp_path_factory.mktemp("lab"), {"model.discriminator_channels": (4, 8)}
+    given = untrained_run(
+        root / "conditional", "sn-gan", ll.load_data("digits"), **sizes, **{"model.conditional": True, "model.classes": 10}
+    )
+    return untrained_lab(root) | {"gan": given}
 
 
 @pytest.fixture(scope="module")
 def content(runs) -> dict[str, Any]:
-    return explorer_content({name: run.folder for name, run in runs.items()}, precision="fp32", encoders=True)
+    found = explorer_content({name: run.folder for name, run in runs.items()}, precision="fp32", encoders=True)
+    assert [model["bound"] for model in found["models"] if model["kind"] in ("ae", "vae")] == ["plain", "plain"]
+    found["models"][list(runs).index("ae")]["bound"] = "other"
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "bound"),
+    [
+        ("vae", {"train.beta": 4.0, "train.beta_warmup_steps": 5}, "plain"),
+        ("vae", {"train.free_nats": 0.1}, "other"),
+        ("vae", {"train.capacity_nats": 5.0}, "other"),
+        ("vae", {"train.importance_samples": 2}, "other"),
+        ("vae", {"preset": "vae-gan"}, "other"),
+        ("ae", {"own": {"loss": "mine (0)"}}, "other"),
+    ],
+)
+def test_the_bound_is_plain_where_training_minimised_what_is_shown(name, changes, bound, tmp_path) -> None:
+    preset = changes.get("preset", PRESETS[name])
+    config = ll.preset(preset, **{key: value for key, value in changes.items() if key.count(".")})
+    config = dataclasses.replace(config, own=tuple(changes.get("own", {}).items()))
+    (tmp_path / "config.json").write_text(config.to_json(), encoding="utf-8")
+    assert bound_of(RunFolder(tmp_path)) == bound
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +130,7 @@ def test_every_number_on_the_way_through_a_vae_is_pytorchs(reader, runs, content
     kl = kl_to_standard_normal(q.mean, q.log_var)[0].double()
     lost = float(bernoulli_nats(logits.double(), x.double()))
     line = follow.locator(".explorer-total-line")
+    assert "minimised another" not in follow.inner_text()
     assert numbers(line.inner_text()) == pytest.approx([lost, 1.0, float(kl.sum()), lost + float(kl.sum())], rel=1e-3, abs=0.051)
     assert apart(reader.image("[data-follow='out']"), run.decode(np.float32([z]))[0, :, :, 0]) <= 1
     assert apart(reader.image("[data-follow='x']"), (255 * x[0, 0]).round().numpy()) == 0
@@ -114,6 +144,8 @@ def test_every_number_on_the_way_through_a_vae_is_pytorchs(reader, runs, content
     said = numbers(follow.locator(".explorer-pointed").inner_text().replace("σ", " σ"))
     assert said == pytest.approx([unit + 1, mu, sigma, (z[unit] - mu) / sigma, z[unit], float(kl[unit])], rel=0.02, abs=0.006)
 
+    counted = "window.put = 0; const draw = CanvasRenderingContext2D.prototype; const put = draw.putImageData"
+    page.evaluate(f"() => {{ {counted}; draw.putImageData = function (...given) {{ window.put++; put.apply(this, given); }} }}")
     follow.locator("[data-follow='out']").focus()
     for key in ("ArrowDown",) * 14 + ("ArrowRight",) * 13:
         page.keyboard.press(key)
@@ -124,6 +156,9 @@ def test_every_number_on_the_way_through_a_vae_is_pytorchs(reader, runs, content
     said = numbers(follow.locator(".explorer-pointed span").first.inner_text())
     shown = [14, 15, float(x.flatten()[pixel]), float(logits.sigmoid().flatten()[pixel]), float(each[pixel])]
     assert said == pytest.approx(shown, rel=1e-3, abs=0.0051)
+    assert page.evaluate("window.put") == 0  # no image was drawn again
+    words = follow.locator(".explorer-pointed").inner_text().replace("\n", " ")
+    page.wait_for_function("(words) => document.querySelector('#en .explorer-told').textContent === words", arg=words)
 
     slider = follow.locator(".explorer-weight input")
     slider.fill("2.5")
@@ -153,21 +188,53 @@ def test_stations_light_their_symbols_and_a_symbol_its_picture_and_its_code(read
     follow = reader.en.get_by_role("group", name="Follow one image")
     lit = "[...document.querySelectorAll('#en .explorer-equation .explorer-lit')].map((one) => one.textContent)"
     assert reader.page.evaluate(lit) == ["μ", "σ"]
-    follow.get_by_role("button", name="4 Loss").click()
-    reader.page.mouse.move(0, 0)
+    follow.get_by_role("button", name="4 Loss").click()  # where pointer and focus stay
     reader.page.wait_for_function(f"() => ({lit}).length === 3")
     assert reader.page.evaluate(lit) == ["−log p(x|z)", "β", "KL(q(z|x) ‖ p(z))"]
     follow.get_by_text("Code", exact=True).click()
-    reader.page.mouse.move(0, 0)
+    reader.page.mouse.move(0, 0)  # the code has unfolded under it
     reader.drawn()
     follow.locator(".explorer-symbol", has_text="ε").focus()
     figures = follow.locator(".explorer-stop.explorer-lit figcaption").all_inner_texts()
     assert figures == ["▷ ε"]
     assert "z = q.mean" in follow.locator(".explorer-code .explorer-lit").last.inner_text()
     follow.get_by_role("button", name="Walk").click()
-    reader.page.wait_for_function("() => handles.en.state().follow.station === 2")
+    for station, symbols in ((1, ["μ", "σ"]), (2, ["z", "ε"])):  # under the pointer that pressed the button
+        reader.page.wait_for_function("(station) => handles.en.state().follow.station === station", arg=station)
+        reader.page.wait_for_function(f"(wanted) => String({lit}) === String(wanted)", arg=symbols)
     follow.get_by_role("button", name="Pause").click()
     assert follow.get_by_role("button", name="2 Draw ε").get_attribute("aria-current") == "step"
+    follow.get_by_role("button", name="Walk").click()
+    follow.get_by_role("button", name="3 Decode").click()
+    follow.get_by_role("button", name="Walk").wait_for()
+    assert reader.state()["follow"]["station"] == 3  # chosen by hand, it ended the walk
+
+
+def test_on_a_phone_a_drag_reads_a_chart_and_a_swipe_beside_it_changes_the_station(browser, page_file) -> None:
+    reader = Reader(browser, page_file, viewport={"width": 390, "height": 844}, has_touch=True, reduced_motion="reduce")
+    follow = reader.en.get_by_role("group", name="Follow one image")
+    follow.scroll_into_view_if_needed()
+    for control in follow.locator("button:visible, select:visible, summary:visible").all():
+        assert control.bounding_box()["height"] >= 44, control.inner_text()
+    swipe = """(node) => ["touchstart", "touchend"].forEach((name, k) => node.dispatchEvent(new TouchEvent(name, {
+        bubbles: true, touches: k ? [] : [new Touch({ identifier: 1, target: node, clientX: 200, clientY: 300 })],
+        changedTouches: [new Touch({ identifier: 1, target: node, clientX: 200 - 90 * k, clientY: 300 })] })))"""
+    for chart in ("x", "mu"):
+        follow.locator(f"[data-follow='{chart}']").evaluate(swipe)
+    assert reader.state()["follow"]["station"] == 1
+    for station in (2, 3, 4):
+        follow.locator(".explorer-stop figcaption:visible").last.evaluate(swipe)
+        assert reader.state()["follow"]["station"] == station
+        reader.drawn()
+    follow.locator(".explorer-weight input").fill("0.001")
+    reader.drawn()
+    assert "+ 0.001 ×" in follow.locator(".explorer-total-line").inner_text()
+    bars = "[document.querySelector('#en [data-follow=kl]')].map((one) => one.width / one.clientWidth)[0] === devicePixelRatio"
+    assert reader.page.evaluate(bars)
+    reader.page.set_viewport_size({"width": 500, "height": 844})
+    reader.page.wait_for_function(f"() => {bars}")
+    assert reader.problems == []
+    reader.context.close()
 
 
 def test_an_autoencoder_has_no_epsilon(reader, runs, content) -> None:
@@ -176,6 +243,7 @@ def test_an_autoencoder_has_no_epsilon(reader, runs, content) -> None:
     reader.drawn()
     assert "without ε" in follow.locator(".explorer-intro").inner_text()
     assert follow.locator("[data-follow='epsilon'], [data-follow='kl']").count() == 0
+    assert "minimised another loss" in follow.locator(".explorer-summed").inner_text()
     run, x = runs["ae"], image_of(runs["ae"], content, reader.state()["image"])
     networks = run.networks()
     with torch.no_grad():
@@ -190,17 +258,20 @@ def test_a_gans_score_rises_along_autograds_gradient(reader, runs, content) -> N
     score = follow.locator(".explorer-score")
     score.get_by_text("Score").wait_for()
     drawn = reader.page.evaluate(f"[...inner_parts.normalDraw({FIRST_DRAW + reader.state()['follow']['draw']}, {LATENT})]")
-    networks, x = runs["gan"].networks(), image_of(runs["vae"], content, reader.state()["image"])
+    row = reader.state()["image"]
+    networks, x = runs["gan"].networks(), image_of(runs["vae"], content, row)
+    label, own = torch.eye(10)[[0, content["labels"][row]], None]  # of what is drawn, and of the real image
+    assert content["labels"][row] > 0
     z, scores = torch.tensor(drawn, dtype=torch.float32), []
     for _ in range(STEPS + 1):
         z.requires_grad_()
-        logit = networks["discriminator"](networks["generator"](z[None]).sigmoid())[0]
+        logit = networks["discriminator"](networks["generator"](coded(z[None], label)).sigmoid(), label)[0]
         (slope,) = torch.autograd.grad(logit, z)
         scores.append(float(logit.detach()))
         last, z = z.detach(), (z + STRIDE * slope / slope.norm()).detach()
     assert numbers(score.inner_text()) == pytest.approx(scores[:1], abs=0.006)
     with torch.no_grad():
-        real = float(networks["discriminator"](x)[0])
+        real = float(networks["discriminator"](x, own)[0])
     assert numbers(follow.locator(".explorer-score + .explorer-note").inner_text()) == pytest.approx([real], abs=0.006)
     follow.get_by_role("button", name="Follow the gradient").click()
     follow.locator("[data-follow='score'][aria-label^='The score after 20 steps']").wait_for(state="attached")

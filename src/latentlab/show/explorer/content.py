@@ -2,12 +2,13 @@
 
 The content has no language: a page that is there in two shares one. `explorer_words` are the texts beside it.
 
-    models      [{name, kind, label, latent, network, codes_of, without, loss, beta, binary}] in the order given, and beside
+    models      [{name, kind, label, latent, network, codes_of, without, loss, beta, bound, binary}] in the order given, and beside
                 `network` `encoder` or `discriminator` where they were asked for and the model has one; `kind` is ae, vae, gan or
                 gan-from-vae, `label` a name to show instead of the kind's, `codes_of` the model whose encoder gives this one
                 its codes, `without` why it has none of the map's images: "encoder" (it has no encoder), "images" (its own are
                 others), "codes" (its run folder holds none that can be read); null where it has; `loss` is the objective's name,
-                `beta` a VAE's, else null, `binary` whether it learned from pixels that are 0 or 1
+                `beta` a VAE's, else null, `bound` "plain" where training minimised just that loss (+ β KL), else "other",
+                `binary` whether it learned from pixels that are 0 or 1
     code        by family, ae, vae and gan: the functions that compute what is followed, as text
     maps        by name of a model with an encoder: {mean, std, planes, class_means}, the codes of N shared images
     labels, numbers, class_names, thumbnails, shape    of those N images; null where there are none
@@ -25,6 +26,7 @@ import numpy as np
 from latentlab.base.errors import LabError
 from latentlab.base.images import Images
 from latentlab.base.texts import catalogue
+from latentlab.config.parts import VAEModel, VAETrain
 from latentlab.runs.folder import RunFolder
 from latentlab.show import excerpts
 from latentlab.show.explorer import Precision, check_precision, embed, pack_network
@@ -95,6 +97,7 @@ def explorer_content(
             "without": None if sources[name] else _lack(folder, name in codes),
             "loss": folder.config().objective,
             "beta": getattr(folder.config().train, "beta", None),
+            "bound": bound_of(folder),
             "binary": getattr(folder.config().model, "binarization", "none") != "none",
         }
         | networks[name]
@@ -102,6 +105,15 @@ def explorer_content(
     ]
     code = {family: excerpts.together(excerpts.FOLLOWED[family]) for family in {folder.config().family for folder in whole.values()}}
     return {"models": models, "code": code if encoders else {}, **_images(whole, alike, say, lossless=encoders is True)}
+
+
+def bound_of(folder: RunFolder) -> Literal["plain", "other"]:
+    """Whether training minimised just the reconstruction loss, of a VAE with β KL of one draw, and nothing of somebody's own."""
+    config = folder.config()
+    model, train, changed = config.model, config.train, "loss" in dict(config.own)
+    if isinstance(model, VAEModel) and isinstance(train, VAETrain):
+        changed = changed or bool(train.free_nats or train.capacity_nats or train.importance_samples > 1 or model.discriminator_channels)
+    return "other" if changed else "plain"
 
 
 def _first(folders: Mapping[str, RunFolder]) -> list[str]:

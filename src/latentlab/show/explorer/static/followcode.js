@@ -2,12 +2,12 @@
 import { mixed, normalDraw } from "./algebra.js";
 import { Chart } from "./chart.js";
 import { button, make, picture, unique } from "./elements.js";
-import { columns, figure, heat, LayerMaps, marked, picking, placed, unitRows } from "./followpaint.js";
+import { columns, decimals, drawnBy, figure, heat, LayerMaps, marked, picking, placed, unitRows } from "./followpaint.js";
 import { pixelNats } from "./nats.js";
 import { Pad } from "./pad.js";
 import { planeOf } from "./plane.js";
 import { posterior, unitNats } from "./reading.js";
-import { paint, paintPixels, pixelsOf } from "./scene.js";
+import { paintPixels, pixelsOf } from "./scene.js";
 
 const SPAN = 3; // standard deviations of the prior
 const MOST_UNITS = 40; // that have a row
@@ -26,7 +26,8 @@ export class CodeWalk {
     Object.assign(this, { part, desk, model, done: 1, coded: model.kind === "vae" });
     this.stations = this.coded ? ["encode", "epsilon", "decode", "loss"] : ["encode", "latent", "decode", "loss"];
     this.lit = ["x μ σ", this.coded ? "ε z" : "z", "z p", "p β KL"];
-    const [plus, lost] = [[" + "], [model.loss === "mse" ? "½ ‖x − x̂‖²" : "−log p(x|z)", "p"]];
+    const plain = { mse: "½ ‖x − x̂‖²", bce: desk.say("follow.cross") };
+    const [plus, lost] = [[" + "], [plain[model.loss] ?? "−log p(x|z)", "p"]];
     const drawn = [["z", "z"], [" = "], ["μ", "μ"], plus, ["σ", "σ"], [" "], ["ε", "ε"]];
     const divergence = [plus, ["β", "β"], [" "], ["KL(q(z|x) ‖ p(z))", "KL"]];
     const coded = [["z", "z"], [" = f("], ["x", "x"], [")"]];
@@ -36,7 +37,7 @@ export class CodeWalk {
 
   /** A picture whose pixels can be pointed at, and the ring around one. */
   pixels(name, label) {
-    const attributes = { "data-follow": name, tabindex: "0", "aria-label": this.desk.say(label) };
+    const attributes = { "data-follow": name, tabindex: "0", role: "application", "aria-label": this.desk.say(label) };
     const image = picture(name === "map" ? "explorer-heat" : "", attributes);
     const over = make("canvas", { class: "explorer-over", "aria-hidden": "true" });
     const [, height, width] = this.model.inputShape;
@@ -44,19 +45,19 @@ export class CodeWalk {
     picking(image, {
       locate: (x, y) => Math.floor(y * height) * width + Math.floor(x * width),
       move: (x, y) => ((at() + y * width + x) + height * width) % (height * width),
-      chosen: (pixel) => this.part.set({ pixel }, "follow.sum"),
+      chosen: (pixel) => this.part.set({ pixel }, "follow.point"),
     });
     return Object.assign(make("div", { class: "explorer-pixels" }, image, over), { image, over });
   }
 
   /** Rows or columns of units that can be pointed at. */
   bars(name, label, upright) {
-    const attributes = { role: "img", "data-follow": name, tabindex: "0", "aria-label": this.desk.say(label) };
+    const attributes = { "data-follow": name, tabindex: "0", role: "application", "aria-label": this.desk.say(label) };
     const canvas = make("canvas", { class: "explorer-bars", ...attributes });
     picking(canvas, {
       locate: (x, y) => this.units[Math.min(this.units.length - 1, Math.floor((upright ? x : y) * this.units.length))],
       move: (x, y) => this.units[Math.max(0, Math.min(this.units.length - 1, this.units.indexOf(this.desk.state.follow.unit) + x + y))],
-      chosen: (unit) => this.part.set({ unit }, "follow.sum"),
+      chosen: (unit) => this.part.set({ unit }, "follow.point"),
     });
     return canvas;
   }
@@ -68,7 +69,7 @@ export class CodeWalk {
     [this.x, this.out, this.map] = [this.pixels("x", "follow.x"), this.pixels("out", "follow.out"), this.pixels("map", "follow.map")];
     [this.mu, this.eps] = [this.bars("mu", "follow.mu"), this.bars("epsilon", "follow.eps")];
     this.kl = this.bars("kl", "follow.kl", true);
-    this.spoken = make("p", { class: "explorer-pointed", "aria-live": "polite" });
+    this.pointed = make("p", { class: "explorer-pointed" });
     this.sum = make("p", { class: "explorer-total-line" });
     this.makePlane();
     const actions = [
@@ -98,11 +99,13 @@ export class CodeWalk {
       const range = { type: "range", min: 0, max: Math.max(4, 2 * model.beta), step: "any" };
       const input = () => this.part.set({ beta: Number(this.beta.value) }, "follow.sum");
       this.beta = make("input", { ...range, class: "explorer-dial", id: unique(), input });
-      const words = desk.say("follow.beta", { beta: desk.number(model.beta, 2) });
+      const words = desk.say("follow.beta", { beta: desk.number(model.beta, decimals(model.beta)) });
       const label = make("label", { for: this.beta.id, class: "explorer-note" }, words);
       this.weigher = make("div", { class: "explorer-weight", "data-lights": "β" }, label, this.beta);
     }
-    const sums = make("div", { class: "explorer-summed" }, this.sum, this.weigher || "", this.spoken);
+    const plain = desk.say(this.coded ? "follow.bound" : "follow.bound.ae");
+    const other = model.bound === "other" ? make("p", { class: "explorer-note" }, plain) : "";
+    const sums = make("div", { class: "explorer-summed" }, this.sum, other, this.weigher || "", this.pointed);
     return make("div", { class: "explorer-losses", "data-at": 4 }, ...parts, sums);
   }
 
@@ -111,7 +114,7 @@ export class CodeWalk {
     const { desk, model } = this;
     const [plane] = Object.keys(desk.scene.maps[model.name].planes);
     const state = { map: model.name, plane, rest: "drawing", zoom: 1, middle: [0, 0], picked: null };
-    this.own = Object.assign(Object.create(desk), { state, readings: new Map(), changed: () => desk.changed("follow.sum") });
+    this.own = Object.assign(Object.create(desk), { state, readings: new Map(), changed: () => desk.changed("follow.plane") });
     this.chart = new Chart(this.own);
     this.chart.canvas.className = "explorer-orbit";
     this.plane = planeOf(desk.scene, state);
@@ -165,6 +168,7 @@ export class CodeWalk {
     this.z = state.follow.z ? Float64Array.from(state.follow.z) : this.draws(state.follow.draw);
     this.moved = performance.now();
     this.decoding = model.net.layers(Float32Array.from(this.z));
+    this.made = drawnBy(this.decoding);
     const outputs = this.decoding.findLast(({ layer }) => layer !== "mean").values;
     const { log_scale: scale } = model.network.description;
     this.lost = pixelNats(model.loss, outputs, this.pixelsOf, model.inputShape, scale);
@@ -198,7 +202,7 @@ export class CodeWalk {
   }
 
   get weight() {
-    return this.desk.state.follow.beta ?? this.model.beta;
+    return this.desk.state.follow.beta ?? this.model.beta ?? 0; // an autoencoder has none
   }
 
   /** The sums so far, and what is pointed at, in words. */
@@ -208,23 +212,23 @@ export class CodeWalk {
     const lost = total(this.lost, done * this.lost.length);
     const nats = this.coded ? total(this.nats, done * this.nats.length) : 0;
     const spelled = (one) => desk.number(one, 1);
-    const whole = lost + this.weight * nats;
-    const values = { lost: spelled(lost), nats: spelled(nats), beta: desk.number(this.weight, 2), total: spelled(whole) };
+    const beta = desk.number(this.weight, decimals(this.weight));
+    const values = { lost: spelled(lost), nats: spelled(nats), beta, total: spelled(lost + this.weight * nats) };
     this.sum.textContent = desk.say(this.coded ? "follow.sum" : model.loss === "mse" ? "follow.sum.mse" : "follow.sum.bce", values);
     if (this.beta) this.beta.value = this.weight;
     const said = [];
     if (pixel !== null) said.push(this.pixelWords(pixel));
     if (unit !== null && unit < this.z.length) said.push(this.unitWords(unit));
-    this.spoken.replaceChildren(...(said.length ? said : [desk.say("follow.point")]).map((line) => make("span", {}, line)));
+    this.part.tell(said.join(" "));
+    this.pointed.replaceChildren(...(said.length ? said : [desk.say("follow.point")]).map((line) => make("span", {}, line)));
   }
 
   pixelWords(pixel) {
     const { desk, model } = this;
     const [channels, height, width] = model.inputShape;
-    const logits = this.decoding.at(-1).values;
     const each = (of) => Array.from({ length: channels }, (_, c) => desk.number(of(c * height * width + pixel), 2)).join(" · ");
     const place = { column: desk.number((pixel % width) + 1), row: desk.number(Math.floor(pixel / width) + 1) };
-    const [x, out] = [each((at) => this.pixelsOf[at]), each((at) => 1 / (1 + Math.exp(-logits[at])))];
+    const [x, out] = [this.pixelsOf, this.made].map((image) => each((at) => image[at]));
     return desk.say("follow.pixel", { ...place, x, out, lost: desk.number(this.lost[pixel], 3) });
   }
 
@@ -239,15 +243,30 @@ export class CodeWalk {
     return desk.say("follow.unit", { ...values, mu: spelled(mu), sigma: spelled(sigma), epsilon, nats: spelled(this.nats[unit]) });
   }
 
-  draw() {
-    const { desk, model, units, done } = this;
+  draw(has) {
+    const { model, done } = this;
+    const [channels, ...shape] = model.inputShape;
+    const whole = has("recolour", "follow", "image");
+    const moved = whole || has("follow.z");
+    if (whole) {
+      paintPixels(this.x.image, this.pixelsOf, [...shape, channels]);
+      this.maps[0].draw(this.encoding);
+    }
+    if (moved) {
+      paintPixels(this.out.image, this.made, [...shape, channels]);
+      this.maps[1].draw(this.decoding);
+    }
+    if (moved || has("follow.sum")) heat(this.map.image, this.lost, shape, { upto: done * this.lost.length });
+    if (moved || has("follow.plane")) this.drawPlane();
+    if (moved || has("follow.sum", "follow.point")) this.drawBars(shape);
+  }
+
+  /** The units, and what is pointed at in them and in the images. */
+  drawBars(shape) {
+    const { desk, units, done } = this;
     const { mean, std } = this.reading;
     const { unit, pixel } = desk.state.follow;
-    const shape = model.inputShape.slice(1);
     const picked = units.indexOf(unit);
-    paintPixels(this.x.image, this.pixelsOf, [...shape, model.inputShape[0]]);
-    paint(this.out.image, model, this.z, true);
-    heat(this.map.image, this.lost, shape, { upto: done * this.lost.length });
     for (const { over } of [this.x, this.out, this.map]) marked(over, pixel, shape);
     const reach = std ? SPAN : Math.max(...mean.map(Math.abs), 1e-6);
     const row = (k) => ({ low: mean[k] - std[k], high: mean[k] + std[k], dot: this.z[k] });
@@ -256,9 +275,6 @@ export class CodeWalk {
       unitRows(this.eps, units.length, SPAN, picked, (k) => ({ high: (this.z[units[k]] - mean[units[k]]) / std[units[k]] }));
       columns(this.kl, units.map((one) => this.nats[one]), picked, { upto: done * units.length });
     }
-    this.maps[0].draw(this.encoding);
-    this.maps[1].draw(this.decoding);
-    this.drawPlane();
   }
 
   drawPlane() {
@@ -276,7 +292,7 @@ export class CodeWalk {
       context.arc(...chart.view.pixel(plane.where(this.draws(number))), 2, 0, 2 * Math.PI);
       context.fill();
     }
-    if (share < 1) desk.changed("follow.sum");
+    if (share < 1) desk.changed("follow.plane");
   }
 
   destroy() {

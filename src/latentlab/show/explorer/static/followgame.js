@@ -1,9 +1,9 @@
 // A draw of z through a generator and its discriminator: maps, image, score, and which way the score rises.
 import { mixed, norm, normalDraw } from "./algebra.js";
 import { button, make, picture } from "./elements.js";
-import { columns, figure, heat, LayerMaps, placed, unitRows } from "./followpaint.js";
+import { columns, drawnBy, figure, heat, LayerMaps, placed, unitRows } from "./followpaint.js";
 import { open } from "./network.js";
-import { paint, pixelsOf } from "./scene.js";
+import { paintPixels, pixelsOf } from "./scene.js";
 
 const SPAN = 3; // standard deviations of the prior
 const STEPS = 20; // along the gradient
@@ -34,7 +34,7 @@ export class GameWalk {
     this.scores = bars("score");
     this.out = picture("", { "data-follow": "out", "aria-label": desk.say("follow.made") });
     this.change = picture("explorer-heat", { "data-follow": "change", "aria-label": desk.say("follow.change") });
-    this.score = make("p", { class: "explorer-score", "aria-live": "polite" });
+    this.score = make("p", { class: "explorer-score" });
     this.real = make("p", { class: "explorer-note" });
     this.length = make("p", { class: "explorer-note" });
     const again = button(desk.say("follow.again.z"), () => this.again(), { "data-follow": "again" });
@@ -79,11 +79,11 @@ export class GameWalk {
     step();
   }
 
-  /** A discriminator's logit of an image, and which of its outputs make it. */
-  judged(pixels) {
+  /** A discriminator's logit of an image of a class, and which of its outputs make it. */
+  judged(pixels, label) {
     const layers = this.judge.layers(pixels);
     const outputs = layers.at(-1).values;
-    const chosen = 1 + this.desk.state.label; // a conditional one adds what the class says
+    const chosen = 1 + label; // a conditional one adds what the class says
     const weights = outputs.map((_, k) => Number(k === 0 || (this.model.net.classes && k === chosen)));
     return { layers, weights, logit: outputs.reduce((sum, one, k) => sum + one * weights[k], 0) };
   }
@@ -95,16 +95,17 @@ export class GameWalk {
     this.z = follow.z ? Float64Array.from(follow.z) : normalDraw(FIRST_DRAW + follow.draw, model.latent);
     const z = Float32Array.from(this.z);
     this.making = model.net.layers(z);
+    const pixels = (this.made = drawnBy(this.making));
     if (!judge) return;
-    const pixels = this.making.at(-1).values.map((logit) => 1 / (1 + Math.exp(-logit)));
-    const { layers, weights, logit } = this.judged(pixels);
+    const { layers, weights, logit } = this.judged(pixels, desk.state.label);
     Object.assign(this, { judging: layers, logit });
     this.rise = judge.gradient(pixels, weights); // ∂s/∂x
     this.slope = model.net.gradient(z, this.rise.map((one, k) => one * pixels[k] * (1 - pixels[k]))); // ∂s/∂z, through the sigmoid
-    const { sheet, shape } = desk.scene;
+    const { sheet, shape, labels } = desk.scene;
     const [channels, height, width] = model.net.shape;
     const alike = sheet && String(shape) === String([height, width, channels]);
-    this.realLogit = alike ? this.judged(pixelsOf(desk.scene, image, { inputShape: model.net.shape })).logit : null;
+    const own = labels?.[image] ?? desk.state.label; // a real image's own class, whatever is drawn
+    this.realLogit = alike ? this.judged(pixelsOf(desk.scene, image, { inputShape: model.net.shape }), own).logit : null;
   }
 
   enter(station, walking) {
@@ -116,6 +117,7 @@ export class GameWalk {
     const { desk } = this;
     if (!this.judge) return;
     this.score.textContent = desk.say("follow.score", { score: desk.number(this.logit, 2) });
+    this.part.tell(this.score.textContent);
     this.real.textContent = this.realLogit === null ? "" : desk.say("follow.score.real", { score: desk.number(this.realLogit, 2) });
     const climbed = { steps: desk.number(Math.max(0, this.path.length - 1)), score: desk.number(this.logit, 2) };
     this.scores.setAttribute("aria-label", desk.say("follow.path.label", climbed));
@@ -123,14 +125,23 @@ export class GameWalk {
     this.length.textContent = desk.say("follow.length", { length, typical: desk.number(Math.sqrt(this.z.length), 1) });
   }
 
-  draw() {
-    const { model, z } = this;
+  draw(has) {
+    const { z } = this;
     unitRows(this.code, z.length, SPAN, null, (k) => ({ high: z[k] }));
-    paint(this.out, model, z, true);
+    if (has("recolour", "follow", "follow.z", "image")) this.drawImages();
+    if (!this.judge) return;
+    columns(this.slopes, [...this.slope], null, { up: "toward", down: "away" });
+    const scores = this.path.length ? this.path : [this.logit];
+    const all = [...scores, ...new Array(Math.max(0, STEPS + 1 - scores.length)).fill(0)];
+    columns(this.scores, all, null, { up: "toward", down: "away" });
+  }
+
+  drawImages() {
+    const [channels, height, width] = this.model.net.shape;
+    paintPixels(this.out, this.made, [height, width, channels]);
     this.maps[0].draw(this.making);
     if (!this.judge) return;
     this.maps[1].draw(this.judging);
-    const [channels, height, width] = model.net.shape;
     const places = height * width;
     const summed = Float64Array.from({ length: places }, (_, place) => {
       let sum = 0;
@@ -138,10 +149,6 @@ export class GameWalk {
       return sum;
     });
     heat(this.change, summed, [height, width], { up: "toward", down: "away" });
-    columns(this.slopes, [...this.slope], null, { up: "toward", down: "away" });
-    const scores = this.path.length ? this.path : [this.logit];
-    const all = [...scores, ...new Array(Math.max(0, STEPS + 1 - scores.length)).fill(0)];
-    columns(this.scores, all, null, { up: "toward", down: "away" });
   }
 
   destroy() {

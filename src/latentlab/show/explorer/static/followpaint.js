@@ -18,6 +18,12 @@ const value = (node, name) => getComputedStyle(node).getPropertyValue(`--x-${nam
 export const figure = (at, symbol, lights, ...inside) =>
   make("figure", { class: "explorer-stop", "data-at": at, "data-lights": lights }, make("figcaption", {}, symbol), ...inside);
 
+/** How many decimals tell a number to a twentieth of it, 2 at least. */
+export const decimals = (one) => [2, 3, 4, 5].find((count) => Math.abs(one - one.toFixed(count)) <= one / 20) ?? 6;
+
+/** The image [C × H × W] in [0, 1] that a network of these `layers` draws. */
+export const drawnBy = (layers) => layers.at(-1).values.map((logit) => 1 / (1 + Math.exp(-logit)));
+
 /** Nodes by the area of the grid in which each stands. */
 export const placed = (areas) =>
   Object.entries(areas).flatMap(([area, node]) => (node ? [Object.assign(node, { style: `grid-area: ${area}` })] : []));

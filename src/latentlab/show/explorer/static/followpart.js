@@ -1,13 +1,15 @@
 // One image on its way through a model: stations, the equation and the code beside them, whose symbols light up with what they stand for.
 import { Part } from "./desk.js";
-import { button, chooser, make } from "./elements.js";
+import { button, chooser, make, replaceKeepingFocus } from "./elements.js";
 import { CodeWalk } from "./followcode.js";
 import { GameWalk } from "./followgame.js";
 import { paintOriginal } from "./scene.js";
 
 const STATION_MS = 2600; // of a walk
 const SWIPE_PX = 50;
+const QUIET_MS = 500; // that a hand rests before what it points at is said aloud
 const OWN = ["follow", "follow.z", "follow.sum", "image"]; // changes that this part follows
+const SEEN = ["follow.point", "follow.plane"]; // and those of no number: another is pointed at, z is on its way on the plane
 const OFFERED = 10; // images to choose from at once
 
 // In which lines of code a symbol stands.
@@ -36,10 +38,14 @@ export class FollowPart extends Part {
     this.equation = make("p", { class: "explorer-equation" });
     this.code = make("pre", { class: "explorer-code", tabindex: "0" });
     const code = make("details", {}, make("summary", { class: "explorer-fold" }, desk.say("follow.code")), this.code);
-    this.node.append(this.intro, this.tools, this.way, this.equation, this.stage, code);
-    const over = (event) => this.light(event.target.closest?.("[data-lights]")?.dataset.lights.split(" "));
+    this.told = make("p", { class: "explorer-told", "aria-live": "polite" });
+    this.node.append(this.intro, this.tools, this.way, this.equation, this.stage, code, this.told);
+    this.watch = new ResizeObserver(() => desk.changed("follow.point")); // bars and rings are drawn in the screen's pixels
+    this.watch.observe(this.stage);
+    const point = (symbols) => this.light((this.pointed = symbols?.split(" ")));
+    const over = (event) => point(event.target.closest?.("[data-lights]")?.dataset.lights);
     ["pointerover", "focusin"].forEach((name) => this.node.addEventListener(name, over));
-    ["pointerleave", "focusout"].forEach((name) => this.node.addEventListener(name, () => this.light()));
+    ["pointerleave", "focusout"].forEach((name) => this.node.addEventListener(name, () => point()));
     this.swipe();
   }
 
@@ -51,7 +57,7 @@ export class FollowPart extends Part {
   swipe() {
     let start = null;
     const at = ({ changedTouches: [touch] }) => [touch.clientX, touch.clientY];
-    const began = (event) => (start = event.touches.length === 1 && !event.target.closest(".explorer-orbit, input") ? at(event) : null);
+    const began = (event) => (start = event.touches.length === 1 && !event.target.closest("canvas[tabindex], input") ? at(event) : null);
     this.stage.addEventListener("touchstart", began, { passive: true });
     this.stage.addEventListener("touchend", (event) => {
       if (!start) return;
@@ -67,6 +73,7 @@ export class FollowPart extends Part {
   }
 
   go(station, walking = false) {
+    if (!walking) this.stop(); // a reader has chosen
     this.set({ station: Math.max(1, Math.min(this.walk.stations.length, station)) }, "follow.sum");
     this.walk.enter(this.desk.state.follow.station, walking);
   }
@@ -92,6 +99,7 @@ export class FollowPart extends Part {
   build() {
     const { desk, model } = this;
     this.stop();
+    this.pointed = null;
     this.walk?.destroy();
     this.walk = new (model.encoder ? CodeWalk : GameWalk)(this, model);
     const kind = model.encoder ? model.kind : "gan";
@@ -106,13 +114,12 @@ export class FollowPart extends Part {
     const strip = make("div", { class: "explorer-offered", role: "group", "aria-label": desk.say("follow.image") }, ...this.offered);
     const another = button(desk.say("follow.next"), () => this.choose((desk.state.image + 1) % desk.scene.count));
     const choice = runs.length > 1 ? chooser(desk.say("follow.run"), runs, model.name, chosen) : null;
-    this.tools.replaceChildren(...[choice, ...(model.encoder ? [strip, another] : [])].filter(Boolean));
+    replaceKeepingFocus(this.tools, [choice, ...(model.encoder ? [strip, another] : [])].filter(Boolean));
     this.equation.replaceChildren(...this.walk.equation.map(([text, lights]) => this.symbol(text, lights)));
     this.code.replaceChildren(...(desk.scene.code[kind] || "").split("\n").map((line) => {
       const found = Object.keys(IN_CODE).filter((symbol) => IN_CODE[symbol].test(line));
       return make("span", { "data-lights": found.length ? found.join(" ") : null }, `${line}\n`);
     }));
-    this.light();
   }
 
   symbol(text, lights) {
@@ -144,9 +151,21 @@ export class FollowPart extends Part {
     }
   }
 
+  /** Say words aloud once they rest, and nothing twice. */
+  tell(words) {
+    if (words === this.words) return;
+    this.words = words;
+    clearTimeout(this.quiet);
+    this.quiet = setTimeout(() => (this.told.textContent = words), QUIET_MS);
+  }
+
   arrange(has) {
+    if (has(...OWN)) this.arrangeStations(has);
+    if (has(...OWN, "follow.point")) this.walk.say();
+  }
+
+  arrangeStations(has) {
     const { state } = this.desk;
-    if (!has(...OWN)) return;
     if (this.walk?.model !== this.model) this.build();
     if (has("image") && !has("follow")) Object.assign(state.follow, { z: null, since: state.follow.draw });
     if (has("follow", "follow.z", "image")) this.walk.compute(has);
@@ -156,16 +175,17 @@ export class FollowPart extends Part {
       else one.removeAttribute("aria-current");
     });
     this.offered.forEach((one) => one.setAttribute("aria-pressed", String(Number(one.value) === state.image)));
-    if (!this.node.matches(":hover, :focus-within")) this.light();
-    this.walk.say();
+    this.light(this.pointed);
   }
 
   draw(has) {
-    if (has("recolour", ...OWN)) this.walk.draw();
+    if (has("recolour", ...OWN, ...SEEN)) this.walk.draw(has);
   }
 
   destroy() {
     this.stop();
+    this.watch.disconnect();
+    clearTimeout(this.quiet);
     this.walk?.destroy();
   }
 }
