@@ -149,6 +149,10 @@ def test_a_game_is_played_by_keyboard_and_both_scores_are_kept(tab: Tab, server:
         one.focus()
         page.keyboard.press("Space")
         expect(one).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("radio", name="Français").click()
+    expect(page.get_by_role("button", name="Répondre")).to_be_enabled()
+    expect(page.locator("button.game-tile[aria-pressed=true]")).to_have_count(len(fakes))  # other words, the same choice
+    page.get_by_role("radio", name="English").click()
     page.get_by_role("button", name="Answer").focus()
     page.keyboard.press("Enter")
     network = sum(real == taken for real, taken in zip(told["real"], told["guessed"], strict=True))

@@ -38,7 +38,7 @@ from latentlab.studio.overview import State, overview
 from latentlab.studio.state import lang, plain, say, spoken
 
 MARKS = {"mark": "marks.js", "pushedApart": "marks.js", "coloursAt": "palette.js"}
-SAID = ("codes", "alt", "where", "judged", "real", "made", "change", "scores", "half")  # beside a run's pictures
+SAID = ("codes", "alt", "where", "judged", "real", "made", "change", "real.alt", "made.alt", "scores", "half")  # beside a run's pictures
 FILLED = {name: f"{{{name}}}" for name in ("step", "count", "phase", "real", "made")}  # by the page
 
 
@@ -163,7 +163,7 @@ def plane(data: dict[str, Any], ask: Callable[[str], None]) -> None:
     words: dict[str, Any] = _words("stage") | {action: say(f"studio.control.{action}") for action in ACTIONS}
     words |= {letter: say(f"studio.control.phase.{half}") for letter, half in (("D", "discriminator"), ("G", "generator"))}
     words |= {"states": {state: say(f"studio.state.{state}") for state in (*get_args(State), "slow")}}
-    words |= {"play": say("viewer.play"), "hold": say("viewer.pause"), "waits": say("studio.plane.waits")}
+    words |= {"play": say("viewer.play"), "hold": say("viewer.pause"), "waits": say("studio.plane.waits"), "named": named()}
     layout = {name: [at, part.base.str[1:], math.prod(part.shape)] for name, (part, at, *_) in (FRAME.fields or {}).items()}
     key = "plane:stage"
     about = data | {"words": words, "lang": lang(), "layout": layout, "size": FRAME.itemsize}
@@ -174,6 +174,11 @@ def pad(points: list[float]) -> list[Any]:
     """A pad to draw points on, x and y in turn, which it begins with; those that are there when the pointer is lifted."""
     told = _draw("pad", "plane:pad", {"points": points, "words": _words("pad"), "lang": lang()}, on_points_change=lambda: None)
     return told.points if isinstance(told.points, list) else points
+
+
+def named() -> str:
+    """A name with what is said of it, with places for both."""
+    return say("chart.named", name="{name}", value="{value}")
 
 
 def _words(part: str) -> dict[str, str]:

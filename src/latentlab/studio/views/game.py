@@ -44,7 +44,7 @@ def draw() -> None:
     about = {"run": run.name, "checkpoint": checkpoint[0], "seed": seed}
     games = _games(library)
     game = next((game for game in games if about.items() <= game.items()), None)
-    words = {name: catalogue(lang())[f"studio.game.{name}"] for name in WORDS}
+    words = {name: catalogue(lang())[f"studio.game.{name}"] for name in WORDS} | {"named": parts.named()}
     data: dict[str, Any] = {"sheet": _sheet(images), "count": len(images), "words": words}
     if game is not None:
         sums = {name: sum(one[name] for one in games) for name in ("reader", "network")}
