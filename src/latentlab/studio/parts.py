@@ -118,7 +118,7 @@ def film(names: Sequence[str], kinds: Sequence[Kept], key: str, by_kind: bool = 
 def drawing(name: str, key: str) -> None:
     """A pad to draw on, read by the newest networks of a run."""
     words = {"address": "/lab/networks?" + urlencode({"run": name}), "words": explorer_words(lang()), "lang": lang()}
-    _draw("draw", f"{key}:{lang()}", words | {"told": say("studio.beside.drawn", step="{step}")})
+    _draw("draw", key, words | {"told": say("studio.beside.drawn", step="{step}")})
 
 
 def short(names: Sequence[str]) -> list[str]:
@@ -136,7 +136,8 @@ def explorer(names: Sequence[str], part: str, key: str) -> None:
     """The live explorer of runs, or a part of it ("map", "draw"): every model at the same z. What is set stays when the part changes."""
     address = "/lab/explorer?" + urlencode([("run", name) for name in names])
     words = {"address": address, "words": explorer_words(lang()), "lang": lang(), "failed": say("studio.explore.failed")}
-    _draw("explorer", key, words | {"loading": say("studio.explore.loading"), "part": part, "without": say("studio.explore.without")})
+    without = "" if part == "map" else say(f"studio.explore.without.{part}")  # every model has a map
+    _draw("explorer", key, words | {"loading": say("studio.explore.loading"), "part": part, "without": without})
 
 
 def game(data: dict[str, Any], key: str) -> Any:

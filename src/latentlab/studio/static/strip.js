@@ -27,7 +27,7 @@ class Strip {
     const place = element("ol", "film-tiles", this.home);
     const tiles = Array.from({ length: name === "change" ? ACROSS : 2 * ACROSS }, () => {
       const home = element("li", "film-tile", place);
-      const canvas = element("canvas", "", home);
+      const canvas = Object.assign(element("canvas", "", home), { width: 1, height: 1 }); // nothing below moves when it is painted
       return { home, canvas, bar: name === "change" ? null : element("i", "", element("span", "film-score", home)) };
     });
     return { said, place, tiles };

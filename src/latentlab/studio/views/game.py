@@ -1,4 +1,4 @@
-"""Explore's part *Which is fake?*: twenty images, half of them held out and half a GAN's, told apart by the reader and by its
+"""Explore's part *Which are fake?*: twenty images, half of them held out and half a GAN's, told apart by the reader and by its
 discriminator. Which are which comes to the page with the answer, and both scores are kept for each reader.
 """
 
