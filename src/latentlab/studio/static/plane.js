@@ -126,7 +126,8 @@ class Stage {
     this.frames = frames;
     this.slider.max = Math.max(0, frames.length - 1);
     if (!was || frames[this.at]?.crc === was.crc) return;
-    const far = frames.map(({ step, half }) => Math.abs(step - half / 2 - was.step + was.half / 2));
+    const when = ({ step, half }) => step - (half ? 1 / (1 + half) : 0); // a half is one of the step that follows
+    const far = frames.map((frame) => Math.abs(when(frame) - when(was)));
     this.go(far.indexOf(Math.min(...far)));
   }
 
