@@ -299,6 +299,11 @@ def test_a_shape_drawn_with_the_pointer_is_learned_by_a_vae(tab: Any, server: An
     page.get_by_role("button", name="Start", exact=True).and_(page.locator(":enabled")).click()
     page.get_by_text("Scale them").wait_for()  # too small a shape: one line, and nothing is started
     assert not (server.runs / "plane").exists() or not list((server.runs / "plane").glob("point-vae-*"))
+    said = page.locator(".plane-state")
+    press(page, "Spiral")
+    said.filter(has_text=re.compile(r"1\D800 points")).wait_for()
+    press(page, "Undo")
+    said.filter(has_text=re.compile("^60 points")).wait_for()
     press(page, "Clear")
     box = pad.bounding_box()
     page.mouse.move(box["x"] + 60, box["y"] + 60)
