@@ -250,7 +250,7 @@ def test_the_plane_is_started_slowed_and_taken_by_halves(tab: Any, server: Any) 
     press(page, "Discriminator’s half")  # of the next step, also while it trains
     half = newest(run, 1)
     button = page.get_by_role("button", name="Discriminator’s half")
-    assert button.is_disabled()
+    wait_until(button.is_disabled)
     assert button.evaluate("(button) => button.matches(':focus')")  # all the same: who uses keys goes on from here
     where.filter(has_text="discriminator’s half").wait_for()
     wait_until(lambda: picture(page) != seen)
