@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -240,6 +241,7 @@ def test_the_plane_is_started_slowed_and_taken_by_halves(tab: Any, server: Any) 
     state.filter(has_text="slow motion").wait_for()
     press(page, "Resume")
     state.filter(has_text="training").wait_for()
+    newest(run, 0)  # in slow motion the last one may be a half
     press(page, "Pause")
     state.filter(has_text="paused").wait_for()
     for layer in page.locator(".plane-layer").all():
@@ -247,6 +249,9 @@ def test_the_plane_is_started_slowed_and_taken_by_halves(tab: Any, server: Any) 
     before, seen = frames.read(run / frames.NAME).frames[-1], picture(page)
     press(page, "Discriminator’s half")  # of the next step, also while it trains
     half = newest(run, 1)
+    button = page.get_by_role("button", name="Discriminator’s half")
+    wait_until(button.is_disabled)
+    assert button.evaluate("(button) => button.matches(':focus')")  # all the same: who uses keys goes on from here
     where.filter(has_text="discriminator’s half").wait_for()
     wait_until(lambda: picture(page) != seen)
     assert (half["field"] != before["field"]).any()
@@ -259,6 +264,11 @@ def test_the_plane_is_started_slowed_and_taken_by_halves(tab: Any, server: Any) 
     wait_until(lambda: picture(page) != seen)
 
     page.locator(".plane-slider").fill("0")
+    where.filter(has_text=re.compile("Step 0$")).wait_for()
+    page.get_by_role("radio", name="Français").click()
+    where.filter(has_text=re.compile("Pas 0$")).wait_for()  # the same frame in other words
+    state.filter(has_text="en pause").wait_for()
+    page.get_by_role("radio", name="English").click()
     where.filter(has_text=re.compile("Step 0$")).wait_for()
     press(page, "Back to now")
     where.filter(has_text=re.compile(f"Step {whole['step']}$")).wait_for()
@@ -289,6 +299,11 @@ def test_a_shape_drawn_with_the_pointer_is_learned_by_a_vae(tab: Any, server: An
     page.get_by_role("button", name="Start", exact=True).and_(page.locator(":enabled")).click()
     page.get_by_text("Scale them").wait_for()  # too small a shape: one line, and nothing is started
     assert not (server.runs / "plane").exists() or not list((server.runs / "plane").glob("point-vae-*"))
+    said = page.locator(".plane-state")
+    press(page, "Spiral")
+    said.filter(has_text="1800 points").wait_for()
+    press(page, "Undo")
+    said.filter(has_text=re.compile("^60 points")).wait_for()
     press(page, "Clear")
     box = pad.bounding_box()
     page.mouse.move(box["x"] + 60, box["y"] + 60)
@@ -339,3 +354,31 @@ def test_a_page_is_sent_what_it_has_not_got_and_all_of_it_after_a_resume(gan: Pa
     assert ask(after=3, crc=known[2]["crc"])[1] == b""
     for other in ({"after": 2, "crc": 5}, {"after": 99, "crc": known[2]["crc"]}, {"after": "x"}):  # other frames than the page knows
         assert ask(**other)[1] == known.tobytes()
+
+
+def test_a_reader_stays_at_a_step_in_another_language_and_where_frames_are_thinned(tab: Any, server: Any, gan: Path) -> None:
+    path = server.runs / "plane" / "long"
+    shutil.copytree(gan, path)
+    head, (*_, frame) = frames.read(path / frames.NAME)
+
+    def write(every: int) -> None:
+        content = frames.sealed(head)
+        for step in range(0, 20_000, every):
+            frame["step"] = step
+            content += frames.sealed(frame)
+        (path / frames.NAME).write_bytes(content)
+
+    write(25)  # more than come in one answer
+    page = tab.open("plane?lang=en&run=plane/long")
+    where, slider = page.locator(".plane-where"), page.locator(".plane-slider")
+    where.filter(has_text=re.compile(r"Step 19\D975$")).wait_for()
+    slider.fill("600")
+    where.filter(has_text=re.compile(r"Step 15\D000$")).wait_for()
+    page.get_by_role("radio", name="Français").click()
+    where.filter(has_text=re.compile(r"Pas 15\D000$")).wait_for()
+    assert slider.get_attribute("max") == "799"
+    page.locator("figure.plot").filter(has_text="Perte").wait_for()
+    write(50)
+    wait_until(lambda: slider.get_attribute("max") == "399")
+    assert slider.input_value() == "300"
+    assert re.search(r"Pas 15\D000$", where.inner_text())

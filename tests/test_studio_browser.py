@@ -246,7 +246,7 @@ def test_a_teachers_link_fills_the_form_and_hides_controls(browser: Any, server:
         assert page.get_by_test_id("stExpander").count() == 1  # but what the preset says of itself
         links = page.locator(".st-key-bar").get_by_role("link")
         links.filter(has_text="Explore").click()
-        expect(page.get_by_role("radio", name="Which is fake?")).to_be_visible()
+        expect(page.get_by_role("radio", name="Which are fake?")).to_be_visible()
         assert page.get_by_role("radio", name="Generate").count() == 0
         page.go_back()
         links.filter(has_text="Compare").click()

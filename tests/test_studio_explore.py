@@ -100,11 +100,11 @@ def test_where_nothing_is_trained_explore_shows_it_and_the_others_say_so(tab: Ta
 
 def test_models_without_an_encoder_read_no_drawing(tab: Tab) -> None:
     page = tab.open("explore?lang=en&part=draw&runs=latentlab:gan")
-    expect(page.get_by_text(text("studio.explore.without", "en"))).to_be_visible()
+    expect(page.get_by_text(text("studio.explore.without.draw", "en"))).to_be_visible()
     expect(page.locator(".explorer-pad")).to_be_hidden()
     page.get_by_role("radio", name="Map").click()
     expect(page.locator(".explorer-pad")).to_be_visible()
-    expect(page.get_by_text(text("studio.explore.without", "en"))).to_have_count(0)
+    expect(page.get_by_text(text("studio.explore.without.draw", "en"))).to_have_count(0)
 
 
 # ------------------------------------------------------------------------------------------------------------- the game
@@ -136,7 +136,7 @@ def test_a_game_is_played_by_keyboard_and_both_scores_are_kept(tab: Tab, server:
     tab.page.on("websocket", lambda channel: channel.on("framereceived", hear))
     page = tab.open("?lang=en")
     page.locator(".st-key-bar").get_by_role("link", name="Explore").click()
-    page.get_by_role("radio", name="Which is fake?").click()
+    page.get_by_role("radio", name="Which are fake?").click()
     images = page.locator("button.game-tile")
     expect(images).to_have_count(20)
     tab.settled()
@@ -149,6 +149,10 @@ def test_a_game_is_played_by_keyboard_and_both_scores_are_kept(tab: Tab, server:
         one.focus()
         page.keyboard.press("Space")
         expect(one).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("radio", name="Français").click()
+    expect(page.get_by_role("button", name="Répondre")).to_be_enabled()
+    expect(page.locator("button.game-tile[aria-pressed=true]")).to_have_count(len(fakes))  # other words, the same choice
+    page.get_by_role("radio", name="English").click()
     page.get_by_role("button", name="Answer").focus()
     page.keyboard.press("Enter")
     network = sum(real == taken for real, taken in zip(told["real"], told["guessed"], strict=True))
@@ -174,7 +178,7 @@ def test_a_game_is_played_by_keyboard_and_both_scores_are_kept(tab: Tab, server:
 
 def test_a_model_without_a_discriminator_is_not_played_against(tab: Tab) -> None:
     page = tab.open("explore?lang=en&part=generate&run=latentlab:vae")
-    page.get_by_role("radio", name="Which is fake?").click()
+    page.get_by_role("radio", name="Which are fake?").click()
     expect(page.get_by_text("latentlab:vae has no discriminator of images")).to_be_visible()
     expect(page.locator(".game-tile")).to_have_count(20)
 

@@ -159,6 +159,7 @@ def test_brushes_keep_lines_and_numbers_by_pointer_and_by_keys(browser, tmp_path
         page.mouse.move(x, y)
         page.mouse.down()
         page.mouse.move(*to)
+        assert (names(), lit()) == (["run 0", "run 1"], 1)  # numbers and words wait until it rests
         page.mouse.up()
         assert names() == ["run 1"]
         page.get_by_role("button", name="All").click()

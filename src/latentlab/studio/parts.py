@@ -38,7 +38,7 @@ from latentlab.studio.overview import State, overview
 from latentlab.studio.state import lang, plain, say, spoken
 
 MARKS = {"mark": "marks.js", "pushedApart": "marks.js", "coloursAt": "palette.js"}
-SAID = ("codes", "alt", "where", "judged", "real", "made", "change", "scores", "half")  # beside a run's pictures
+SAID = ("codes", "alt", "where", "judged", "real", "made", "change", "real.alt", "made.alt", "scores", "half")  # beside a run's pictures
 FILLED = {name: f"{{{name}}}" for name in ("step", "count", "phase", "real", "made")}  # by the page
 
 
@@ -118,7 +118,7 @@ def film(names: Sequence[str], kinds: Sequence[Kept], key: str, by_kind: bool = 
 def drawing(name: str, key: str) -> None:
     """A pad to draw on, read by the newest networks of a run."""
     words = {"address": "/lab/networks?" + urlencode({"run": name}), "words": explorer_words(lang()), "lang": lang()}
-    _draw("draw", f"{key}:{lang()}", words | {"told": say("studio.beside.drawn", step="{step}")})
+    _draw("draw", key, words | {"told": say("studio.beside.drawn", step="{step}")})
 
 
 def short(names: Sequence[str]) -> list[str]:
@@ -136,7 +136,8 @@ def explorer(names: Sequence[str], part: str, key: str) -> None:
     """The live explorer of runs, or a part of it ("map", "draw"): every model at the same z. What is set stays when the part changes."""
     address = "/lab/explorer?" + urlencode([("run", name) for name in names])
     words = {"address": address, "words": explorer_words(lang()), "lang": lang(), "failed": say("studio.explore.failed")}
-    _draw("explorer", key, words | {"loading": say("studio.explore.loading"), "part": part, "without": say("studio.explore.without")})
+    without = "" if part == "map" else say(f"studio.explore.without.{part}")  # every model has a map
+    _draw("explorer", key, words | {"loading": say("studio.explore.loading"), "part": part, "without": without})
 
 
 def game(data: dict[str, Any], key: str) -> Any:
@@ -163,7 +164,7 @@ def plane(data: dict[str, Any], ask: Callable[[str], None]) -> None:
     words: dict[str, Any] = _words("stage") | {action: say(f"studio.control.{action}") for action in ACTIONS}
     words |= {letter: say(f"studio.control.phase.{half}") for letter, half in (("D", "discriminator"), ("G", "generator"))}
     words |= {"states": {state: say(f"studio.state.{state}") for state in (*get_args(State), "slow")}}
-    words |= {"play": say("viewer.play"), "hold": say("viewer.pause"), "waits": say("studio.plane.waits")}
+    words |= {"play": say("viewer.play"), "hold": say("viewer.pause"), "waits": say("studio.plane.waits"), "named": named()}
     layout = {name: [at, part.base.str[1:], math.prod(part.shape)] for name, (part, at, *_) in (FRAME.fields or {}).items()}
     key = "plane:stage"
     about = data | {"words": words, "lang": lang(), "layout": layout, "size": FRAME.itemsize}
@@ -174,6 +175,11 @@ def pad(points: list[float]) -> list[Any]:
     """A pad to draw points on, x and y in turn, which it begins with; those that are there when the pointer is lifted."""
     told = _draw("pad", "plane:pad", {"points": points, "words": _words("pad"), "lang": lang()}, on_points_change=lambda: None)
     return told.points if isinstance(told.points, list) else points
+
+
+def named() -> str:
+    """A name with what is said of it, with places for both."""
+    return say("chart.named", name="{name}", value="{value}")
 
 
 def _words(part: str) -> dict[str, str]:

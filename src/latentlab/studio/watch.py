@@ -65,7 +65,7 @@ def draw(name: str) -> None:
         st.fragment(in_one_line(_head), run_every=TICK_SECONDS[pace])(name, pace)
     with stage:
         st.fragment(in_one_line(_stage), run_every=SLOWER_SECONDS if live else None)(name)
-    if run.config is not None and run.config.family != "gan" and not of_points(run.config.data.spec):
+    if (run.live or run.trained) and run.config is not None and run.config.family != "gan" and not of_points(run.config.data.spec):
         with pad:
             parts.drawing(name, f"watch:{name}:pad")
     with curves:

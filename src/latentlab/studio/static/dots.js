@@ -6,6 +6,12 @@ const INKS = {
   dark: { field: [[80, 55, 104], [53, 42, 66], [35, 36, 40], [30, 58, 48], [29, 90, 68]], real: "#f4f1ea", made: "#e6b8ff", arrow: "#ffd98a" },
 };
 const LONGEST = 0.1; // of an arrow, as a share of the side
+
+// A button that cannot be pressed keeps the focus, and what a screen reader speaks as it changes is written only where it does.
+const enable = (button, can) => button.setAttribute("aria-disabled", String(!can));
+const isAble = (button) => button.getAttribute("aria-disabled") !== "true";
+const setText = (place, words) => { if (place.textContent !== words) place.textContent = words; };
+
 const inksOf = (place) => INKS[place.classList.contains("chart-dark") ? "dark" : "light"];
 
 /** A half-precision number. */

@@ -2,35 +2,63 @@
 /** A pad to draw on, read by the newest networks of a run, anew with each that come while something is drawn. */
 class Drawn {
   constructor(place, data) {
+    this.data = data;
     this.body = document.createElement("div");
     this.note = Object.assign(document.createElement("p"), { className: "explorer-note" });
     place.append(this.body, this.note);
-    const asks = () => (!this.opening && (!this.handle || this.handle.state().drawing.strokes.length) ? data.address : null);
-    this.leave = follow(asks, ({ step, seconds, content }) => {
-      if (content.models[0]?.encoder) this.take(content, data, data.told.replace("{step}", step));
-      return seconds;
+    const asks = () => (!this.opening && (!this.handle || this.handle.state().drawing.strokes.length) ? this.data.address : null);
+    this.leave = follow(asks, (told) => {
+      const reads = Boolean(told.content.models[0]?.encoder);
+      place.classList.toggle("explorer-unread", !reads);
+      if (reads) this.take(told);
+      return told.seconds;
     });
   }
 
-  async take(content, { words, lang }, said) {
+  show(data) {
+    this.data = data;
+    if (this.told && data.lang !== this.lang) this.take(this.told);
+    else this.handle?.recolour();
+  }
+
+  /** Show the networks that were told last, in the language of the page; the drawing stays. */
+  async take(told) {
+    this.told = told;
+    if (this.opening) return;
     this.opening = true;
-    if (this.handle) await this.handle.renew(content);
-    else this.handle = await explore(this.body, content, words, { lang, parts: ["draw"] });
-    this.opening = false;
-    this.note.textContent = said;
-    if (this.gone) this.handle.destroy();
+    try {
+      while (!this.gone && (this.shown !== this.told || this.lang !== this.data.lang)) await this.open(this.told, this.data);
+    } finally {
+      this.opening = false;
+      if (this.gone) this.handle?.destroy();
+    }
+  }
+
+  async open(told, { words, lang, told: said }) {
+    const other = !this.handle || lang !== this.lang;
+    Object.assign(this, { shown: told, lang });
+    if (!other) await this.handle.renew(told.content);
+    else {
+      const state = this.handle?.state();
+      this.handle?.destroy();
+      this.handle = null;
+      this.handle = await explore(this.body, told.content, words, { lang, parts: ["draw"] });
+      if (state) this.handle.restore(state);
+    }
+    this.note.textContent = said.replace("{step}", told.step);
   }
 
   destroy() {
     this.gone = true;
     this.leave();
-    this.handle?.destroy();
+    if (!this.opening) this.handle?.destroy();
   }
 }
 
 export default function ({ parentElement, data }) {
   const place = placeOf(parentElement, "explorer");
+  place.classList.add("explorer-draws");
   const [drawn, goes] = once(parentElement, place, () => new Drawn(place, data));
-  drawn.handle?.recolour();
+  drawn.show(data);
   return goes;
 }

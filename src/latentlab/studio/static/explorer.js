@@ -28,7 +28,12 @@ class Hosted {
       this.handle = null;
       this.place.replaceChildren();
       if (!this.content.models.length) throw new Error(this.content.left_out.join(" "));
-      this.handle = await explore(this.place, this.content, words, { lang });
+      const handle = await explore(this.place, this.content, words, { lang });
+      if (asked !== this.asked) {
+        handle.destroy();
+        return;
+      }
+      this.handle = handle;
       this.lack = noted("");
       this.place.append(this.lack, ...this.content.left_out.map(noted));
       this.turn();

@@ -4,7 +4,7 @@ const WAITS = { running: 1000, finished: 3000, stopped: 3000, failed: 3000, dama
 
 /**
  * `told(answer, frames)` gets each answer and all frames so far; `lost(error)` when there is none, `lost(null)` when there is one again.
- * Returns `ask()`, which asks now, and `end()`.
+ * Returns `ask()`, which asks now, `reword(lang)`, which asks for the words of another language, and `end()`.
  */
 function feed({ run, lang, layout, size }, told, lost) {
   const frames = [];
@@ -18,6 +18,7 @@ function feed({ run, lang, layout, size }, told, lost) {
     if (ended || busy || document.hidden) return;
     busy = true;
     let wait = 3000;
+    const spoken = lang;
     try {
       const known = new URLSearchParams({ run, lang, rows, after: frames.length, crc: frames.at(-1)?.crc ?? "" });
       const answer = await fetch(`/lab/plane?${known}`);
@@ -26,10 +27,10 @@ function feed({ run, lang, layout, size }, told, lost) {
       if (ended) return;
       const end = new Uint8Array(content).indexOf(10);
       const said = JSON.parse(new TextDecoder().decode(content.slice(0, end)));
-      rows = said.rows ?? rows;
+      if (spoken === lang) rows = said.rows ?? rows;
       frames.length = Math.min(frames.length, said.start);
       frames.push(...framesOf(content, end + 1, layout, size));
-      wait = frames.length < said.count ? 0 : (WAITS[said.state] ?? 500);
+      wait = frames.length < said.count || spoken !== lang ? 0 : (WAITS[said.state] ?? 500);
       lost(null);
       told(said, frames);
     } catch (error) {
@@ -44,6 +45,10 @@ function feed({ run, lang, layout, size }, told, lost) {
   ask();
   return {
     ask,
+    reword(other) {
+      [lang, rows] = [other, ""];
+      ask();
+    },
     end() {
       ended = true;
       clearTimeout(timer);

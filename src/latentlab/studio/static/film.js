@@ -6,9 +6,7 @@ class Filmed {
       const [kind, ...run] = name.split("/");
       return `/lab/picture/${kind}/${step}?run=${encodeURIComponent(run.join("/"))}`;
     };
-    const beside = data.now && ((list) => (this.beside = new (data.now.judged ? Strip : Cloud)(list, data.now, data.lang)));
-    this.film = film(place, data, { source, beside });
-    this.leave = data.now && follow(() => data.now.address, (told) => this.take(told));
+    this.film = film(place, data, { source });
   }
 
   /** What the run has now; the seconds until it is asked again. */
@@ -21,8 +19,14 @@ class Filmed {
 
   update(data) {
     this.data = data;
-    this.beside?.reword(data.now, data.lang);
+    if (data.now && !this.beside) this.join(data); // a run's first moment is written after its first pictures
+    else if (data.now) this.beside.reword(data.now, data.lang);
     this.show();
+  }
+
+  join({ now, lang }) {
+    this.film.join((list) => (this.beside = new (now.judged ? Strip : Cloud)(list, now, lang)));
+    this.leave = follow(() => this.data.now?.address, (told) => this.take(told));
   }
 
   show() {

@@ -16,26 +16,30 @@ class Game {
 
   show(data, tell) {
     this.tell = tell;
-    const over = Boolean(data.real);
-    if (data.sheet === this.sheet && over === this.over) return;
-    const answered = data.sheet === this.sheet; // just now, by this button: who hears the page is told at once
-    Object.assign(this, { sheet: data.sheet, over, words: data.words, fakes: new Set(data.fakes) });
+    const [same, over, said] = [data.sheet === this.sheet, Boolean(data.real), JSON.stringify(data.words)];
+    if (same && over === this.over && said === this.inWords) return;
+    const answered = same && over !== this.over; // just now, by this button: who hears the page is told at once
+    const fakes = same && !over ? this.fakes : new Set(data.fakes);
+    Object.assign(this, { sheet: data.sheet, over, words: data.words, inWords: said, fakes });
     this.list.replaceChildren(...Array.from({ length: data.count }, (_, image) => this.item(image, data)));
     this.said.replaceChildren(...this.report(data).map((words) => made("span", "", words)));
     this.said.classList.toggle("game-over", over);
     this.button.textContent = data.words.answer;
     this.button.hidden = over;
     this.ready();
-    if (over && answered) this.said.focus();
+    if (answered) this.said.focus();
   }
 
   /** The task, or the score of this game and of all of them. */
   report({ words, real, guessed, total }) {
     if (!real) return [words.ask];
-    const filled = (key, values) => words[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
     const right = (fake) => real.filter((is, image) => is !== fake(image)).length;
     const scores = { reader: right((image) => this.fakes.has(image)), network: right((image) => !guessed[image]), of: real.length };
-    return [filled("score", scores), words.marks, ...(total.games > 1 ? [filled("total", total)] : [])];
+    return [this.filled("score", scores), words.marks, ...(total.games > 1 ? [this.filled("total", total)] : [])];
+  }
+
+  filled(key, values) {
+    return this.words[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
   }
 
   ready() {
@@ -64,7 +68,7 @@ class Game {
     const [you, network] = [real[image] !== this.fakes.has(image), real[image] === guessed[image]];
     const told = [this.words[you ? "right" : "wrong"], this.words[network ? "agreed" : "mistaken"]];
     tile.setAttribute("role", "img");
-    tile.setAttribute("aria-label", `${name}: ${[kind, ...told].join(", ")}`);
+    tile.setAttribute("aria-label", this.filled("named", { name, value: [kind, ...told].join(", ") }));
     const verdict = made("span", "game-verdict", made("b", "", kind), ` ${you ? "✓" : "✗"} `, made("small", "", network ? "✓" : "✗"));
     verdict.setAttribute("aria-hidden", "true");
     const item = made("li", you ? "game-right" : "game-wrong", tile, verdict);

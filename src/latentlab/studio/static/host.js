@@ -48,11 +48,13 @@ function follow(address, use) {
     const answer = where && (await fetch(`${where}&after=${encodeURIComponent(stamp)}`).catch(() => null));
     const told = answer?.status === 200 ? await answer.json().catch(() => null) : null;
     if (stopped) return;
-    if (told) {
+    try {
+      if (!told) return;
       stamp = told.stamp;
       seconds = use(told);
+    } finally {
+      if (!stopped) timer = setTimeout(ask, 1000 * seconds);
     }
-    timer = setTimeout(ask, 1000 * seconds);
   }
   ask();
   return () => {

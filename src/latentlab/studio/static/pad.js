@@ -57,14 +57,18 @@ class Pad {
   }
 
   begin() {
-    this.history.push(this.points.length);
+    this.history.push([...this.points]);
   }
 
-  spray([x, y]) {
+  spray(place) {
+    this.add(place);
+    this.paint();
+  }
+
+  add([x, y]) {
     for (let k = 0; k < SPRAY[0] && this.points.length < 2 * MOST; k += 1) {
       for (const value of [x, y]) this.points.push(Math.max(-REACH, Math.min(REACH, Math.round(1000 * (value + SPRAY[1] * normal())) / 1000)));
     }
-    this.paint();
   }
 
   lift() {
@@ -74,9 +78,10 @@ class Pad {
   }
 
   act(action) {
-    if (action === "undo") this.points.length = this.history.pop() ?? 0;
-    else [this.points, this.history] = [[], []];
-    if (SHAPES[action]) for (let k = 0; k < 300; k += 1) this.spray(SHAPES[action](k / 300));
+    if (!isAble(this.press[action])) return;
+    if (action !== "undo") this.begin();
+    this.points = action === "undo" ? this.history.pop() : [];
+    if (SHAPES[action]) for (let k = 0; k < 300; k += 1) this.add(SHAPES[action](k / 300));
     this.paint();
     this.give(this.points);
   }
@@ -106,8 +111,9 @@ class Pad {
       Object.assign(on.pen, { fillStyle: colours.real, font: `15px ${getComputedStyle(this.home).fontFamily}`, textAlign: "center" }).fillText(this.words.here, on.side / 2, on.side / 2);
     }
     const count = this.points.length / 2;
-    this.count.textContent = fill(this.words[count < 30 ? "few" : "count"], { count: number(count, this.lang) });
-    this.press.undo.disabled = this.press.clear.disabled = !count;
+    setText(this.count, fill(this.words[count < 30 ? "few" : "count"], { count: number(count, this.lang) }));
+    enable(this.press.undo, this.history.length > 0);
+    enable(this.press.clear, count > 0);
   }
 
   destroy() {

@@ -43,26 +43,24 @@ class Stage {
       at: () => this.at, last: () => this.frames.length - 1, go: (at) => this.move(at), wait: () => RATE, words: () => ({ play: this.words?.play, pause: this.words?.hold }),
     });
     this.slider.addEventListener("input", () => { this.player.pause(); this.move(Number(this.slider.value)); });
-    this.now.addEventListener("click", () => { this.player.pause(); this.move(this.frames.length - 1); });
+    this.now.addEventListener("click", () => { if (isAble(this.now)) { this.player.pause(); this.move(this.frames.length - 1); } });
   }
 
   /** What Python gives: another run, another language, other words. */
   show({ data, ask }) {
     this.ask = ask;
     const { run, words, lang, head, kind, mixture, steered } = data;
-    const renewed = run !== this.run || lang !== this.lang;
+    const [renewed, reworded] = [run !== this.run, lang !== this.lang];
     Object.assign(this, { words, lang, kind, mixture, steered });
     this.name();
     if (renewed) {
       this.feed?.end();
       this.player.pause();
-      if (run !== this.run) {
-        this.curve?.destroy();
-        Object.assign(this, { frames: [], head: null, said: {}, at: -1, curve: null, drawn: null, goal: null, following: true, away: null });
-      }
-      this.run = run;
+      this.curve?.destroy();
+      const none = { frames: [], head: null, said: {}, at: -1, curve: null, drawn: null, goal: null, following: true, away: null };
+      Object.assign(this, { run, ...none });
       this.feed = run === null ? null : feed(data, (said, frames) => this.told(said, frames), (error) => this.lost(error));
-    }
+    } else if (reworded) this.feed?.reword(lang);
     if (run === null) this.head = head;
     this.paint();
     this.tell();
@@ -98,6 +96,7 @@ class Stage {
   }
 
   act(action) {
+    if (!isAble(this.press[action])) return;
     const asked = { D: "phase", G: "phase", step: "phase", pause: this.held() || this.said.state === "slow" ? "resume" : "pause" }[action] ?? action;
     this.ask(asked);
     setTimeout(() => this.feed?.ask(), 150);
@@ -110,15 +109,26 @@ class Stage {
   told(said, frames) {
     this.said = said;
     if (said.head) this.head = said.head;
-    this.frames = [...frames];
+    // Where all are sent anew, after a resume or since there were too many, those that are shown stay until the others are whole.
+    if (frames.length >= Math.min(said.count, this.frames.length)) this.take([...frames]);
     if (said.chart) {
       if (this.curve) this.curve.update(...said.chart);
       else this.curve = chart(this.chart, ...said.chart);
     }
-    this.slider.max = Math.max(0, frames.length - 1);
     if (!frames.length) this.paint();
     this.chase();
     this.tell();
+  }
+
+  /** Frames that may be others: the reader stays at the step, or at the one that is nearest to it. */
+  take(frames) {
+    const was = this.frames[this.at];
+    this.frames = frames;
+    this.slider.max = Math.max(0, frames.length - 1);
+    if (!was || frames[this.at]?.crc === was.crc) return;
+    const when = ({ step, half }) => step - (half ? 1 / (1 + half) : 0); // a half is one of the step that follows
+    const far = frames.map((frame) => Math.abs(when(frame) - when(was)));
+    this.go(far.indexOf(Math.min(...far)));
   }
 
   lost(error) {
@@ -184,20 +194,23 @@ class Stage {
     const { state } = said;
     const live = ["running", "slow", "paused"].includes(state);
     this.row.hidden = this.buttons.hidden = this.state.parentElement.hidden = this.layers.hidden = this.run === null;
-    this.state.textContent = this.away ? (this.away instanceof TypeError ? words.waits : this.away.message) : [words.states[state] ?? words.states.starting, said.message].filter(Boolean).join(": ");
+    const name = words.states[state] ?? words.states.starting;
+    const told = said.message ? fill(words.named, { name, value: said.message }) : name;
+    setText(this.state, this.away ? (this.away instanceof TypeError ? words.waits : this.away.message) : told);
     const next = state === "running" || said.phase !== "discriminator" ? "D" : "G";
     for (const [name, button] of Object.entries(this.press)) {
       button.hidden = !this.steered;
-      button.disabled = this.away !== null || (name === "stop" ? !live && state !== "starting" : !live || ("DG".includes(name) && name !== next) || (name === "slow" && state === "slow"));
-      button.textContent = words[name === "pause" && (this.held() || state === "slow") ? "resume" : name];
+      const can = name === "stop" ? live || state === "starting" : live && !("DG".includes(name) && name !== next) && !(name === "slow" && state === "slow");
+      enable(button, can && this.away === null);
+      setText(button, words[name === "pause" && (this.held() || state === "slow") ? "resume" : name]);
     }
-    this.now.disabled = this.at === this.frames.length - 1;
-    this.where.textContent = frame ? fill(words[frame.half ? "half" : "at"], { step: number(frame.step, lang) }) : words.none;
+    enable(this.now, this.at !== this.frames.length - 1);
+    setText(this.where, frame ? fill(words[frame.half ? "half" : "at"], { step: number(frame.step, lang) }) : words.none);
     this.slider.setAttribute("aria-valuetext", this.where.textContent);
     const facts = [];
     if (frame && this.mixture) facts.push(fill(words.modes, { count: this.modes(frame), all: this.mixture.centres.length }));
     if (frame) facts.push(fill(words[this.kind === "gan" ? "slope" : "reach"], { value: number(Number(frame.longest.toPrecision(2)), lang) }));
-    this.facts.textContent = this.run === null ? words.idle : facts.join(" · ");
+    setText(this.facts, this.run === null ? words.idle : facts.join(" · "));
     this.canvas.setAttribute("aria-label", [words[frame ? `alt.${this.kind}` : "alt"], ...facts].join(" "));
   }
 

@@ -27,17 +27,20 @@ class Strip {
     const place = element("ol", "film-tiles", this.home);
     const tiles = Array.from({ length: name === "change" ? ACROSS : 2 * ACROSS }, () => {
       const home = element("li", "film-tile", place);
-      const canvas = element("canvas", "", home);
+      const canvas = Object.assign(element("canvas", "", home), { width: 1, height: 1 }); // nothing below moves when it is painted
       return { home, canvas, bar: name === "change" ? null : element("i", "", element("span", "film-score", home)) };
     });
     return { said, place, tiles };
   }
 
   reword({ words, address }, lang) {
+    const other = lang !== this.lang;
     Object.assign(this, { words, lang, run: address.split("?")[1] });
     this.label.textContent = words.judged;
     for (const [name, row] of Object.entries(this.rows)) row.said.textContent = words[name];
-    if (this.step !== undefined) this.show(...this.last);
+    if (!other || !this.last) return;
+    this.done = null;
+    this.show(...this.last);
   }
 
   /** The scores of all steps, and the half step that was done last. A score of the usual size has a bar of half the length. */
@@ -118,7 +121,7 @@ class Strip {
     const means = (name) => (before ? `${mean(before[name])} → ${mean(scores[name])}` : mean(scores[name]));
     const words = { ...said, real: means("real"), made: means("made") };
     this.where.textContent = fill(before ? this.words.half : this.words.scores, words);
-    for (const name of ["real", "made"]) this.rows[name].place.setAttribute("aria-label", `${this.words[name]}: ${words[name]}`);
+    for (const name of ["real", "made"]) this.rows[name].place.setAttribute("aria-label", fill(this.words[`${name}.alt`], words));
     this.rows.change.place.setAttribute("aria-label", this.words.change);
   }
 

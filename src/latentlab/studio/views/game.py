@@ -1,4 +1,4 @@
-"""Explore's part *Which is fake?*: twenty images, half of them held out and half a GAN's, told apart by the reader and by its
+"""Explore's part *Which are fake?*: twenty images, half of them held out and half a GAN's, told apart by the reader and by its
 discriminator. Which are which comes to the page with the answer, and both scores are kept for each reader.
 """
 
@@ -45,7 +45,7 @@ def draw() -> None:
     about = {"run": run.name, "checkpoint": " ".join(map(str, checkpoint)), "seed": seed}
     games = _games(library)
     game = next((game for game in games if about.items() <= game.items()), None)
-    words = {name: catalogue(lang())[f"studio.game.{name}"] for name in WORDS}
+    words = {name: catalogue(lang())[f"studio.game.{name}"] for name in WORDS} | {"named": parts.named()}
     data: dict[str, Any] = {"sheet": _sheet(images), "count": len(images), "words": words}
     if game is not None:
         sums = {name: sum(one[own] for one in games) for name, own in (("reader", "reader"), ("network", "network"), ("of", "count"))}

@@ -55,17 +55,17 @@ function controls(home) {
  * The slider goes over the steps of all runs together; each run shows its last picture at or before the slider's step and
  * says of which step it is. Arrow keys go from step to step, Home and End to the first and the last, space plays. It plays
  * only when it is asked to. Returns `update(data)`, after which a reader who was at the newest step is there again,
- * `state()` and `restore(state)`, `rest()`, which ends playing, and `destroy()`. What `beside(list)` returns stands behind the
- * pictures and goes with them: `show(step, picture, newest)` is called when the first run's picture of a step is there.
+ * `state()` and `restore(state)`, `rest()`, which ends playing, `join(beside)`, and `destroy()`. What `beside(list)` returns stands
+ * behind the pictures and goes with them: `show(step, picture, newest)` is called when the first run's picture of a step is there.
  */
-export function film(root, data, { source, release = null, keep = undefined, beside = null }) {
+export function film(root, data, { source, release = null, keep = undefined }) {
   const home = element("div", "film", root);
   const { row, play, slider, step: output, said, choice } = controls(home);
   const list = element("div", "film-runs", home);
   const empty = element("p", "film-empty", home);
   const live = element("div", "plot-live", home);
   live.setAttribute("aria-live", "polite");
-  const other = beside?.(list);
+  let other = null;
   const pictures = frames(source, { release, keep });
   const panels = new Map(); // by name of the run
   let held = { runs: [], words: data.words, lang: data.lang };
@@ -195,6 +195,10 @@ export function film(root, data, { source, release = null, keep = undefined, bes
     state: () => ({ step: stops[at] }),
     restore: ({ step }) => { if (step !== undefined) go(placeAt(stops, step)); },
     rest: playing.pause,
+    join(beside) {
+      other = beside(list);
+      if (stops.length) go(at);
+    },
     destroy() {
       playing.pause();
       clearTimeout(quiet);

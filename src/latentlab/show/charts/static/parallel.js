@@ -38,7 +38,7 @@ export function parallel(root, data, words) {
   const table = element("table", "", element("div", "plot-numbers parallel-numbers", home));
   const hint = element("figcaption", "", home);
   let [width, brushes, axes, scales, layout] = [0, [], [], [], null];
-  clear.addEventListener("click", () => { brushes = brushes.map(() => null); show(); });
+  clear.addEventListener("click", () => { brushes = brushes.map(() => null); show(); axes[0]?.zone.focus(); });
 
   const inside = (line) => brushes.every((brush, at) => {
     if (!brush) return true;
@@ -59,10 +59,10 @@ export function parallel(root, data, words) {
     return fill(words.range, { low: named(Math.min(...kept)), high: named(Math.max(...kept)) });
   }
 
-  function set(at, low, high) {
+  function set(at, low, high, moving = false) {
     const [from, to] = [Math.max(0, Math.min(low, high)), Math.min(1, Math.max(low, high))];
     brushes[at] = to - from < LEAST || (from <= 0 && to >= 1) ? null : [from, to];
-    show();
+    show(moving);
   }
 
   /** ↑ and ↓ move a brush along its axis, with Shift they move its upper end; Escape takes it away. */
@@ -87,9 +87,9 @@ export function parallel(root, data, words) {
       return share < LEAST ? 0 : share > 1 - LEAST ? 1 : share;
     };
     zone.addEventListener("pointerdown", (event) => { from = place(event); zone.setPointerCapture(event.pointerId); });
-    zone.addEventListener("pointermove", (event) => { if (from !== null) set(at, from, place(event)); });
+    zone.addEventListener("pointermove", (event) => { if (from !== null) set(at, from, place(event), true); });
     zone.addEventListener("pointerup", (event) => { if (from !== null) set(at, from, place(event)); from = null; });
-    zone.addEventListener("pointercancel", () => { from = null; });
+    zone.addEventListener("pointercancel", () => { from = null; show(); });
     zone.addEventListener("keydown", (event) => keyed(event, at));
   }
 
@@ -146,8 +146,8 @@ export function parallel(root, data, words) {
     return { zone, brush };
   }
 
-  /** What the brushes leave: lines, numbers, and words. */
-  function show() {
+  /** What the brushes leave: lines, and once a brush rests numbers and words. */
+  function show(moving = false) {
     const { lines } = layout;
     const kept = lines.filter(({ line, group }) => {
       const within = inside(line);
@@ -173,6 +173,7 @@ export function parallel(root, data, words) {
       zone.setAttribute("aria-valuetext", spoken(at));
       zone.setAttribute("aria-valuenow", brushes[at]?.[1] ?? 1);
     });
+    if (moving) return;
     told.textContent = fill(words.brushed, { shown: kept.length, all: lines.length });
     clear.disabled = !brushes.some(Boolean);
     write(kept.map(({ line }) => line));
