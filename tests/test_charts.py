@@ -278,9 +278,9 @@ def test_the_scripts_stand_alone():
         assert not re.search(r"^\s*import\b|\bimport\(", script, re.MULTILINE)
     assert "export" not in module.script()
     assert re.findall(r"^export .*", module.module(), re.MULTILINE) == [
-        "export const { mount, number, fill, player, chart, film, parallel } = latentlabCharts;"
+        "export const { mount, number, fill, film, chart, player, element, parallel } = latentlabCharts;"
     ]
-    assert "film" not in module.script().partition("return { mount")[2]
+    assert "parallel" not in module.script().partition("return { mount")[2]
 
 
 def test_a_host_has_the_palettes_of_the_page():

@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import TINY
+from handins import bare_card
 
 import latentlab as ll
 from latentlab.base.files import read_json, replace_json
 from latentlab.base.texts import catalogue
 from latentlab.cli import main
+from latentlab.show.card import FOLDER
 
 SMALL = TINY | {"hidden": (8,), "latent_dim": 2, "epochs": 1}
 LOOKED = {"extractors": "random-convolutions", "nll_samples": 2, "nll_images": 4, "samples": 40}
@@ -54,10 +56,12 @@ def test_report_writes_the_page(made: Path, tmp_path: Path) -> None:
         ll.report(made, out=tmp_path / "r.txt")
 
 
-def test_a_students_report_from_python_holds_no_model_answer(made: Path, tmp_path: Path) -> None:
+def test_a_students_report_from_python_holds_no_model_answer(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the command writes it: the number that stands beside the runs makes it something that is handed in."""
     answer = catalogue("en")["question.kl.answer.2"][:80]
     shutil.copytree(made, tmp_path / "lab")
+    monkeypatch.chdir(tmp_path)
+    bare_card("kl").save(FOLDER / "kl")
     assert answer in ll.report(tmp_path / "lab", out=tmp_path / "a.html").read_text(encoding="utf-8")
     replace_json(tmp_path / "lab" / "comparison.json", {"student": "4711"})
     assert answer not in ll.report(tmp_path / "lab", out=tmp_path / "b.html").read_text(encoding="utf-8")

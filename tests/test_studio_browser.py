@@ -106,7 +106,7 @@ def test_every_page_asks_nobody_else_and_says_what_it_shows(tab: Tab, lang: str)
         without = "(all) => all.filter((e) => !e.hidden && !e.hasAttribute('alt')).map((e) => e.outerHTML.slice(0, 200))"
         assert page.locator("img").evaluate_all(without) == [], path
         wait_until(lambda page=page: page.locator("canvas:not([data-near] canvas)").evaluate_all(NAMELESS) == [])
-        for chart in page.locator("figure.plot").all():
+        for chart in page.locator("figure.plot:visible").all():
             summary = chart.locator("figcaption").inner_text()
             assert len(summary) > 20
             assert chart.get_by_role("application").get_attribute("aria-label").startswith(summary)

@@ -94,6 +94,7 @@ def test_explore_says_that_it_loads_until_the_models_are_there(tab: Tab) -> None
 
 def test_an_image_is_followed_without_asking_the_server(tab: Tab) -> None:
     page = explored(tab)
+    page.get_by_role("radio", name=text("studio.explore.part.follow", "en")).click()
     follow = page.get_by_role("group", name=text("explorer.follow.title", "en"))
     line = follow.locator(".explorer-total-line")
     words = line.inner_text()

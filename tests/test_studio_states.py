@@ -221,9 +221,10 @@ def test_what_a_page_cannot_say_of_a_half_is_left_out(place: Library, vae: RunFo
     half = {"phase": "sideways", "step": 1, "loss_nats": 3.0, "odd|key": 2, "after": {}}
     status(vae, state="paused", mode="paused", half=half)
     with vae.locked():
-        said = texts(opened("train", run="lab/vae"))
-    assert "Loss" in said  # a quantity in words
-    assert "| `" not in said
+        at = opened("train", run="lab/vae")
+    assert numbers(at)["Loss"] == "3.000"  # a quantity in words
+    assert "odd|key" in numbers(at)
+    assert "sideways" not in texts(at)
 
 
 def test_what_is_wrong_is_read_from_the_lines_whatever_the_status_says(place: Library):
