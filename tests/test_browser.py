@@ -126,12 +126,11 @@ def test_the_slider_and_its_keys_change_the_grids(lab_page, browser) -> None:
         page.keyboard.press("End")
         last = shown()
         page.keyboard.press("Home")
-        first = shown()
-        assert first != last
+        wait_until(lambda: shown() != last)
         page.keyboard.press("ArrowRight")
         assert slider.evaluate("(s) => Number(s.value) > Number(s.min)")
         page.keyboard.press("End")
-        assert shown() == last
+        wait_until(lambda: shown() == last)
 
 
 def test_what_was_set_is_there_in_the_other_language(lab_page, browser) -> None:

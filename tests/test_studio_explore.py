@@ -187,7 +187,7 @@ def test_each_browser_of_a_shared_studio_keeps_its_own_games(browser: Any, tmp_p
     from latentlab.studio.views import game
 
     one, other = (Library(tmp_path, reader=letter * 32) for letter in "ab")
-    played = {"run": "lab/gan", "checkpoint": "step-00000001", "seed": 0, "fakes": [1], "reader": 9, "network": 11}
+    played = {"run": "lab/gan", "checkpoint": "step-00000001", "seed": 0, "fakes": [1], "reader": 9, "network": 11, "count": 20}
     game._keep(one, played)
     assert game._games(one) == [played]
     assert game._games(other) == []

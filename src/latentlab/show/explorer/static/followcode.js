@@ -12,8 +12,7 @@ import { paintPixels, pixelsOf } from "./scene.js";
 const SPAN = 3; // standard deviations of the prior
 const MOST_UNITS = 40; // that have a row
 const MANY = 20; // draws in a row
-const DRAW_MS = 100;
-const MOVE_MS = 200; // of z from draw to draw
+const [DRAW_MS, MOVE_MS] = [100, 200]; // between draws in a row, of z from draw to draw
 const SUM_MS = 1600; // in which the losses come about
 const WIDE = 3.2; // standard deviations of the posterior that the plane shows to each side
 const FIRST_DRAW = 10_000; // numbers of draws that nothing else in the explorer takes
@@ -30,8 +29,7 @@ export class CodeWalk {
     const [plus, lost] = [[" + "], [plain[model.loss] ?? "−log p(x|z)", "p"]];
     const drawn = [["z", "z"], [" = "], ["μ", "μ"], plus, ["σ", "σ"], [" "], ["ε", "ε"]];
     const divergence = [plus, ["β", "β"], [" "], ["KL(q(z|x) ‖ p(z))", "KL"]];
-    const coded = [["z", "z"], [" = f("], ["x", "x"], [")"]];
-    this.equation = [lost, ...(this.coded ? divergence : []), [",   "], ...(this.coded ? drawn : coded)];
+    this.equation = [lost, ...(this.coded ? divergence : []), [",   "], ...(this.coded ? drawn : [["z", "z"], [" = f("], ["x", "x"], [")"]])];
     this.frame();
   }
 
@@ -263,8 +261,7 @@ export class CodeWalk {
 
   /** The units, and what is pointed at in them and in the images. */
   drawBars(shape) {
-    const { desk, units, done } = this;
-    const { mean, std } = this.reading;
+    const { desk, units, done, reading: { mean, std } } = this;
     const { unit, pixel } = desk.state.follow;
     const picked = units.indexOf(unit);
     for (const { over } of [this.x, this.out, this.map]) marked(over, pixel, shape);
@@ -278,8 +275,7 @@ export class CodeWalk {
   }
 
   drawPlane() {
-    const { desk, chart, plane, own } = this;
-    const { follow } = desk.state;
+    const { desk, chart, plane, own, desk: { state: { follow } } } = this;
     const to = plane.where(this.z);
     const share = this.before && !desk.still.matches ? Math.min(1, (performance.now() - this.moved) / MOVE_MS) : 1;
     own.state.at = to.map((one, axis) => (share < 1 ? this.before[axis] + share * (one - this.before[axis]) : one));
