@@ -25,7 +25,7 @@ help:
 	@echo "make notebook  JupyterLab on the notebooks (NOTEBOOK_LANG=en or fr; without, the system's language)"
 	@echo "make notebooks write the notebooks anew from notebooks/source and run them all (about half an hour on 2 cores)"
 	@echo "make wheel     the wheel, and the one that notebooks without internet need beside it, into dist/"
-	@echo "make test      the test suite (10 to 15 minutes on 2 cores)"
+	@echo "make test      the test suite (15 to 25 minutes on 2 cores)"
 	@echo "make test-all  the slow proofs too (about an hour)"
 	@echo "make check     lint, types and import contract (about 1 minute)"
 	@echo "make bench     the programs under benchmarks/ that show speed and quality (three quarters of an hour)"
@@ -88,7 +88,7 @@ $(VENV)/.installed-keras $(VENV)/.installed-jax: $(VENV)/.installed-%: $(VENV)/.
 	@touch $@
 
 test: $(VENV)/.installed-dev
-	@echo "running the test suite: 10 to 15 minutes on 2 cores …"
+	@echo "running the test suite: 15 to 25 minutes on 2 cores …"
 	@$(PYTEST) -m "not slow"
 
 test-all: $(VENV)/.installed-dev
