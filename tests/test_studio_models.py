@@ -169,7 +169,7 @@ def test_keys_on_the_map_are_not_the_pages_own(tab: Tab) -> None:
     page.locator("h1").click()
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("r")
-    wait_until(lambda: len(tab.frames) > before)  # elsewhere the key does what it did
+    wait_until(lambda: len(tab.frames) > before or page.wait_for_timeout(20))  # elsewhere the key does what it did
 
 
 # -------------------------------------------------------------------------------------------------------------- generate
