@@ -31,7 +31,7 @@ help:
 	@echo "make bench     the programs under benchmarks/ that show speed and quality (three quarters of an hour)"
 	@echo "make options   write src/latentlab/config/options.py anew, after a change of the configuration's fields"
 	@echo "make starters  train the small models that come with the studio anew (about a quarter of an hour on 2 cores)"
-	@echo "make screenshots  pictures of every page of the studio, in both languages and themes, into screenshots/"
+	@echo "make screenshots  pictures of every page and state of the studio, in both languages and themes, into screenshots/ (half an hour)"
 	@echo "make clean     remove .venv and caches; runs/ stays"
 
 $(BIN)/python:
@@ -115,7 +115,7 @@ starters: $(VENV)/.installed
 	@OMP_NUM_THREADS=1 $(BIN)/python docs/starters.py
 
 screenshots: $(VENV)/.installed-dev
-	@echo "drawing every page of the studio into screenshots/: some minutes …"
+	@echo "drawing every page of the studio into screenshots/: about half an hour …"
 	@$(BIN)/python docs/screenshots.py screenshots
 
 clean:

@@ -32,7 +32,7 @@ Leave the machine alone meanwhile: two busy cores make two-thread training up to
 | `bench_questions.py` | how long each question's experiment takes, from start to card, on `digits` |
 | `bench_claims.py` | every claim of the questions on digits and MNIST with fresh seeds (an hour): [claims.md](claims.md) |
 | `bench_ray.py` | what Ray costs a sweep of 12 runs against local workers; a worker killed with -9, twice |
-| `bench_studio.py` | how soon the studio's pages are there, and what an open page costs training |
+| `bench_studio.py` | how soon the studio's pages are there, how fast they answer a click and a drag, what a page costs training |
 | `bench_report.py` | how large the report of the lab on MNIST is, all questions included; how long 120 hand-ins take to grade |
 
 [vae-to-gan/experiment.md](vae-to-gan/experiment.md) is the result of `latentlab experiment vae-to-gan` (about an hour, not

@@ -31,6 +31,12 @@ def whole(at: AppTest) -> AppTest:
     return at
 
 
+def rows(at: AppTest) -> str:
+    """What the rows of the page Runs say beside the names, as a reader sees it, a part a line."""
+    bodies = [str(one.proto.body) for one in at.get("html") if "latentlab-picture" in str(one.proto.body)]
+    return "\n".join(html.unescape(re.sub("<[^>]*>", "", re.sub("</div>|</p>", "\n", body))) for body in bodies)
+
+
 def numbers(at: AppTest) -> dict[str, str]:
     """A run's numbers as its page tells them, by their names; {} where it tells none."""
     bodies = "".join(str(one.proto.body) for one in at.get("html"))

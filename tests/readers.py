@@ -147,10 +147,10 @@ def end_runs(runs: Path) -> None:
                 os.kill(int(pid), signal.SIGKILL)
 
 
-def labelled(field: str) -> re.Pattern[str]:
-    """The label of a field on an English page, by its name in the configuration: "epochs", "latent_dim"."""
+def labelled(field: str, lang: str = "en") -> re.Pattern[str]:
+    """The label of a field on a page, by its name in the configuration: "epochs", "latent_dim"."""
     name = next(name for name in every_field() if name.endswith(f".{field}"))
-    return re.compile(rf"^{re.escape(capital(text(f'field.{name}', 'en')))}( ●)?$")
+    return re.compile(rf"^{re.escape(capital(text(f'field.{name}', lang)))}( ●)?$")
 
 
 class Tab:

@@ -121,10 +121,10 @@ def filled() -> dict[str, object]:
 
 def made(values: dict[str, object] | None = None, seconds: float = 12.5) -> Card:
     claim = Claim("trade", "holds", filled() | (values or {}))
-    series = Series(Phrase("figure.loss.kl"), (1.0, None, 2.0), (0.0, 1.0, 10.0), kind="vae")
-    lines = Lines(Phrase("figure.loss.kl"), Phrase("figure.epoch"), Phrase("figure.nats"), (series,), Phrase("curves.units"), log_x=True)
+    series = Series(Phrase("figure.loss.mse"), (1.0, None, 2.0), (0.0, 1.0, 10.0), kind="vae")
+    lines = Lines(Phrase("figure.loss.mse"), Phrase("figure.epoch"), Phrase("figure.nats"), (series,), Phrase("curves.units"), log_x=True)
     bars = Bars(
-        Phrase("figure.loss.kl"),
+        Phrase("figure.loss.mse"),
         Phrase("figure.nats"),
         (Phrase("figure.epoch"),),
         (Series(Phrase("figure.epoch"), (1.5,)),),
@@ -192,7 +192,7 @@ UNFIT = {
     "data": lambda card: card | {"data": 7},
     "no such text": with_title({"key": "question.kl.panel.nothing", "values": {}}),
     "a text without its values": with_title({"key": "question.kl.panel.gap.summary", "values": {"images": 300}}),
-    "a phrase in a phrase": with_title({"key": "figure.loss.kl", "values": {"x": {"key": "none", "values": {}}, "rest": 1}}),
+    "a phrase in a phrase": with_title({"key": "figure.loss.mse", "values": {"x": {"key": "none", "values": {}}, "rest": 1}}),
     "a panel that is none": lambda card: card | {"panels": ["pie"]},
     "a bar of words": lambda card: card | {"panels": [card["panels"][1] | {"series": [card["panels"][1]["series"][0] | {"y": ["x"]}]}]},
 }

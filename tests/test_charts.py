@@ -22,7 +22,7 @@ from latentlab.show.charts.columns import Change, Columns, thinned
 from latentlab.show.charts.curves import METRICS, Recorded, overlaid, overlays, quality_curves, run_curves
 from latentlab.show.charts.panels import Bars, Lines, Series
 from latentlab.show.charts.payload import chart_data, chart_table, chart_words, film_data, reel, rounded, to_figures
-from latentlab.show.figures.records import line, objective
+from latentlab.show.figures.records import objective
 
 EPOCH, NATS = Phrase("figure.epoch"), Phrase("figure.nats")
 
@@ -120,12 +120,13 @@ def test_columns_are_what_is_read_line_by_line(rows, cut):
     assert len(columns) == len(rows)
     for split in ("train", "val"):
         for name in ("loss_nats", "mse"):
-            x, y = line(rows, split, name)
+            points = [(row.get("epoch"), row[name]) for row in rows if row["split"] == split and name in row]
+            x, y = np.array(points, np.float64).reshape(-1, 2).T  # None is NaN
             epoch, step, found = columns.column(split, name)
             np.testing.assert_array_equal(epoch, x)
             np.testing.assert_array_equal(found, y)
             assert step.tolist() == [row["step"] for row in rows if row["split"] == split and name in row]
-    np.testing.assert_array_equal(before.value, line(rows[:cut], "train", "mse")[1])
+    np.testing.assert_array_equal(before.value, Columns(rows[:cut]).column("train", "mse").value)
 
 
 def test_only_numbers_are_columns():
@@ -191,7 +192,7 @@ def test_the_curves_of_a_gan():
     panels = run_curves(measured, "gan", "hinge", said("G"), "gan")
     keys = [panel.y_label.key for panel in panels]
     assert keys == ["figure.loss.axis", "figure.loss.logit", "curves.norm", "measure.kid", "measure.recall"]
-    assert series_of(panels[1]) == [("figure.loss.real", ""), ("figure.loss.fake", "")]
+    assert series_of(panels[1]) == [("figure.loss.real", ""), ("curves.real.val", "gan"), ("figure.loss.fake", "")]
     both = [row | {"frechet": 9.0} if "kid" in row else row for row in measured]
     assert [panel.y_label.key for panel in run_curves(both, "gan", "hinge", said("G"), "gan")][3:] == ["measure.frechet", "measure.recall"]
 

@@ -317,12 +317,14 @@ def test_wide_letters_and_narrow_terminals(monkeypatch, tmp_path: Path) -> None:
     import struct
     import termios
 
-    from latentlab.cli.show import _table
+    from latentlab.base.texts import aligned
     from latentlab.cli.train import Progress
     from latentlab.runs.folder import RunFolder
     from latentlab.train.events import Logged, Started
 
-    assert _table([["数字", "|"], ["cafe\u0301", "|"], ["abcd", "|"]]).splitlines() == ["数字  |", "cafe\u0301  |", "abcd  |"]
+    rows = [["数字", "|"], ["cafe\u0301", "|"], ["abcd", "|"]]
+    assert aligned(rows, (0, 1)) == ["数字  |", "cafe\u0301  |", "abcd  |"]
+    assert aligned([*rows, ["a", "1"]], (1,), ruled=True) == ["数字  |", "────  ─", "cafe\u0301  |", "abcd  |", "   a  1"]
     seen, terminal = os.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
     with os.fdopen(terminal, "w") as stderr:

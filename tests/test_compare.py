@@ -90,6 +90,13 @@ def test_several_protocols_stand_side_by_side_and_alike_ones_are_compared(tmp_pa
     assert [state(cell, Evaluation(count, any_nll=True)) for count in (100, 2000, 50)] == ["measured", "measured", "trained"]
 
 
+def test_a_comparison_reads_the_metrics_of_a_run_once(tmp_path, monkeypatch):
+    folders, read, metrics = seeds(tmp_path, "vae", [10.0, 12.0]), [], RunFolder.metrics
+    monkeypatch.setattr(RunFolder, "metrics", lambda folder: read.append(folder.path.name) or metrics(folder))
+    comparison_of(opened([folder.path for folder in folders]))
+    assert sorted(read) == ["vae-seed-0", "vae-seed-1"]
+
+
 def test_seeds_of_one_configuration_are_one_group(tmp_path):
     folders = [*seeds(tmp_path, "vae", [10.0, 12.0, 17.0]), *seeds(tmp_path, "gan", [5.0])]
     groups = compared(folders)["groups"]

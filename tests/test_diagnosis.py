@@ -295,7 +295,7 @@ def test_evidence_is_in_the_words():
     french = in_words(found, "fr")
     assert french.when == "depuis le pas 0"
     assert "0,02 nats" in french.evidence
-    assert french.remedy == "Baissez «\u202fpoids du terme KL\u202f» de 50 à 1."
+    assert french.remedy == "Baissez «\u202fpoids β du terme KL\u202f» de 50 à 1."
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from asread import base85_decoded
 from conftest import TINY
 from PIL import Image
 
@@ -20,7 +21,7 @@ import latentlab as ll
 from latentlab.base.errors import LabError
 from latentlab.base.seeding import latents
 from latentlab.models.nets import to_unit
-from latentlab.show.explorer import Packed, base85_decoded, base85_encoded, embed, module, pack_network
+from latentlab.show.explorer import Packed, base85_encoded, embed, module, pack_network
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 POLICY = "default-src 'none'; script-src 'unsafe-inline'"  # of a page on which WebAssembly is not allowed

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from asread import dequantized
 from conftest import TINY
 from fakeruns import untrained_lab, untrained_run
 from PIL import Image
@@ -23,7 +24,6 @@ from latentlab.config.networks import networks
 from latentlab.runs import checkpoints
 from latentlab.show.bundle import joined
 from latentlab.show.explorer import embed, folder, pack_network, read_tensors
-from latentlab.show.explorer.codes import dequantized
 from latentlab.show.explorer.content import explorer_content, explorer_words
 from latentlab.show.explorer.network import Affine, folded, named
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from asread import dequantized
 from fakeruns import LATENT, fake_run, untrained_lab, untrained_run
 from PIL import Image
 
@@ -34,7 +35,6 @@ from latentlab.show.explorer.codes import (
     HeldOut,
     chosen,
     class_plane,
-    dequantized,
     quantized,
     read_held_out,
     read_thumbnails,

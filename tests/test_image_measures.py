@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from latentlab.base.errors import LabError
-from latentlab.measure.metrics import Estimate, delete_groups, half_width, jackknife, jackknife2, mean_estimate, share_estimate, wilson
+from latentlab.measure.metrics import (
+    Estimate,
+    around,
+    delete_groups,
+    half_width,
+    jackknife2,
+    jackknife_variance,
+    mean_estimate,
+    share_estimate,
+    wilson,
+)
 from latentlab.measure.metrics.classes import (
     entropy_estimate,
     entropy_nats,
@@ -36,6 +46,13 @@ from latentlab.measure.metrics.manifold import Manifold, manifold, manifold_esti
 from latentlab.measure.metrics.pixels import Scales, fitting_scales, mean_pair_distance, ms_ssim, nearest, pair_similarity, ssim
 
 FEW = settings(max_examples=25, deadline=None)
+
+
+def jackknife(value: float, left_out: list[float]) -> Estimate:
+    """The delete-a-group jackknife of one sample (Shao & Wu 1989), as it is written there."""
+    without = np.asarray(left_out, np.float64)
+    half = half_width(jackknife_variance(without), len(without) - 1)
+    return around(value, value - half, value + half)
 
 
 def gaussians(seed: int, n: int, m: int, d: int, scale: float = 1.0, shift: float = 0.0) -> tuple[np.ndarray, np.ndarray]:

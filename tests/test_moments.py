@@ -146,6 +146,7 @@ def test_networks_are_lent_while_somebody_asks(tiny, tmp_path: Path, monkeypatch
     last = moments.networks(folder, "")
     assert last["step"] == session.position.step
     assert moments.networks(folder, last["stamp"]) is None
+    assert moments.networks(RunFolder(folder.path), "")["content"] is last["content"]  # packed once for all readers
     assert not folder.live.exists()  # nobody is asked once it has ended
 
 

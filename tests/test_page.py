@@ -18,7 +18,7 @@ from latentlab.show.answers import Answers, Part
 from latentlab.show.card import NAMES
 from latentlab.show.figures.comparison import write_comparison
 from latentlab.show.report import write_page
-from latentlab.show.report.context import Context, Score, verdict
+from latentlab.show.report.context import Context, Score, difference
 from latentlab.show.report.markup import Shared
 from latentlab.show.report.scoreboard import train_command
 
@@ -199,6 +199,11 @@ def test_what_failed_leads_and_noise_is_not_praised(tmp_path):
     short = write_page(tmp_path / "lab.html", runs, compared, "en").read_text(encoding="utf-8")
     assert "GAN (samples that cover less than 20\u00a0% of the held-out images)" in short
     compared["runs"]["gan"]["scores"]["recall"]["value"] = 0.4
+    (runs["gan"].path / "status.json").write_text(json.dumps({"state": "failed", "step": 40, "message": "memory"}), encoding="utf-8")
+    short = write_page(tmp_path / "lab.html", runs, compared, "en").read_text(encoding="utf-8")
+    assert "GAN (its training failed)" in short
+    assert catalogue("en")["summary.sick.says"] not in short
+    (runs["gan"].path / "status.json").unlink()
     short = write_page(tmp_path / "lab.html", runs, compared, "en").read_text(encoding="utf-8")
     assert "Nothing went wrong in 2 runs" in short
     assert "VAE 0.0100 and GAN 0.200" in short
@@ -315,9 +320,9 @@ def test_the_command_names_what_differs_from_the_preset(tmp_path, monkeypatch):
 
 
 def test_verdicts_and_errors():
-    assert verdict(Score(1.0, 0.1), Score(2.0, 0.1)) == "lower"
-    assert verdict(Score(2.0, None), Score(1.0, None)) == "higher"
-    assert verdict(Score(1.0, 0.4), Score(2.0, 0.4)) == "unclear"
+    assert difference(Score(1.0, 0.1), Score(2.0, 0.1)) == "lower"
+    assert difference(Score(2.0, None), Score(1.0, None)) == "higher"
+    assert difference(Score(1.0, 0.4), Score(2.0, 0.4)) == "unclear"
 
 
 def test_the_page_needs_no_torch(tmp_path):

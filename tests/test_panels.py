@@ -21,11 +21,11 @@ from latentlab.config.presets import preset
 from latentlab.show import charts as module
 from latentlab.show import palette
 from latentlab.show.charts.curves import overlaid
-from latentlab.show.charts.panels import Bars, Lines, Pictures, Series, panel_json, panel_read
+from latentlab.show.charts.panels import Bars, Lines, Pictures, Series, looks, panel_json, panel_read
 from latentlab.show.charts.payload import Reel, chart_data, film_data
 from latentlab.show.figures import style
 from latentlab.show.figures.painter import draw_panels
-from latentlab.show.figures.style import HUES, looks
+from latentlab.show.figures.style import HUES
 from latentlab.show.palette import FAMILIES, ramps
 from latentlab.show.report.markup import Shared, panel_figure
 

@@ -38,20 +38,20 @@ def steps_of(path: Path) -> list[tuple[int, int]]:
     return [(int(one["step"]), int(one["half"])) for one in frames.read(path / frames.NAME).frames]
 
 
-@pytest.fixture(scope="module")
-def gan(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("plane") / "gan"
-    for _ in events(session_of("gan", path, 50)):
+def trained(kind: str, path: Path) -> Path:
+    for _ in events(session_of(kind, path, 50)):
         pass
     return path
+
+
+@pytest.fixture(scope="module")
+def gan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained("gan", tmp_path_factory.mktemp("plane") / "gan")
 
 
 @pytest.fixture(scope="module")
 def vae(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("plane") / "vae"
-    for _ in events(session_of("vae", path, 50)):
-        pass
-    return path
+    return trained("vae", tmp_path_factory.mktemp("plane") / "vae")
 
 
 def last(path: Path) -> tuple[Any, Any, Any]:

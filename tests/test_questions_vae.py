@@ -54,9 +54,15 @@ def linear(images: int = 6, pixels: int = 5, units: int = 2) -> tuple[LinearGaus
     return model, gaussian(images, pixels, seed=5), q
 
 
+def expected(model: LinearGaussian, x: torch.Tensor, q: Posterior) -> torch.Tensor:
+    """E_q [log p(x|z)] in closed form, [N]: log p(x|μ) − 1/(2 s²) Σ_j σ_j² |W_j|²."""
+    spread = (q.log_var.exp() * model.weight.square().sum(0)).sum(-1)
+    return model.log_likelihood(x, q.mean) - 0.5 * spread / model.variance
+
+
 def test_the_exact_gradient_is_the_derivative_of_the_exact_expectation():
     model, x, q = linear()
-    by_mean, by_log_var = torch.autograd.grad(model.expected_log_likelihood(x, q).sum(), [q.mean, q.log_var])
+    by_mean, by_log_var = torch.autograd.grad(expected(model, x, q).sum(), [q.mean, q.log_var])
     exact = model.exact_gradient(x, q)
     torch.testing.assert_close(exact.mean, by_mean)
     torch.testing.assert_close(exact.log_var, by_log_var)
@@ -69,7 +75,7 @@ def test_the_linear_likelihood_and_its_expectation_are_those_of_a_gaussian():
     torch.testing.assert_close(model.log_likelihood(x, z), normal.log_prob(x).sum(1))
     draws = gaussian(200_000, 6, 2, seed=7)
     sampled = model.log_likelihood(x, draw(q, draws))
-    assert ((sampled.mean(0) - model.expected_log_likelihood(x, q)).abs() < 5 * sampled.std(0) / math.sqrt(200_000)).all()
+    assert ((sampled.mean(0) - expected(model, x, q)).abs() < 5 * sampled.std(0) / math.sqrt(200_000)).all()
 
 
 def test_the_principal_decoder_has_the_covariance_of_its_images():

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import io
+import html
 import json
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fakeruns import fake_run
-from PIL import Image
 
 pytest.importorskip("streamlit")
 
@@ -23,13 +23,14 @@ from latentlab.base.errors import LabError
 from latentlab.base.texts import Phrase, languages, text
 from latentlab.show.answers import Part
 from latentlab.show.answers.prediction import keep
-from latentlab.show.card import NAMES, Card, Claim
-from latentlab.show.charts.panels import Bars, Pictures, Series
+from latentlab.show.card import NAMES, Card, Claim, read_card
+from latentlab.show.charts.panels import Bars, Series
 from latentlab.studio import actions, tasks
 from latentlab.studio import answers as answers_book
 from latentlab.studio.actions import experiment_words as arguments
 from latentlab.studio.library import Library
-from latentlab.studio.views.learn import progress, side_by_side, stages, tall
+from latentlab.studio.sketch import image, sketch, small
+from latentlab.studio.views.learn import progress, stages
 
 RAN = "studio.learn.result"
 
@@ -71,16 +72,35 @@ def texts(at: AppTest) -> str:
     return found.replace("\\", "")
 
 
+def pictures(at: AppTest) -> list[str]:
+    """The HTML of each picture of a page, in order."""
+    return [found for one in at.get("html") for found in re.findall("<img[^>]*>", str(one.proto.body))]
+
+
 @pytest.mark.parametrize("lang", languages())
-def test_every_question_stands_in_the_overview_with_what_was_done(place, lang):
+def test_every_question_stands_in_the_overview_with_how_far_the_reader_is(place, lang):
     save_card(place)
     answers_book.put(place, answers_book.Entry("text", "kl"), "so", "", "en")
-    said = texts(opened(lang=lang))
-    assert all(text(f"question.{name}.ask", lang) in said for name in NAMES)
-    every = len(NAMES)
-    done = {"run": 1, "not_run": every - 1, "answered": 1, "not_answered": every - 1, "not_predicted": every, "predicted": 0}
-    for stage, count in done.items():
-        assert said.count(f": {text(f'studio.learn.stage.{stage}', lang)}]") == count
+    at = opened(lang=lang)
+    assert all(text(f"question.{name}.ask", lang) in texts(at) for name in NAMES)
+    rings = [html.unescape(alt) for alt in re.findall('alt="([^"]+)"', "".join(pictures(at)))]
+    done = ", ".join(text(f"studio.learn.stage.{stage}", lang) for stage in ("run", "answered"))
+    nothing, some = (
+        text("chart.named", lang, name=text("studio.learn.progress", lang, done=count), value=told)
+        for count, told in ((0, text("studio.learn.arcs", lang)), (2, done))
+    )
+    assert rings == [some if name == "kl" else nothing for name in NAMES]
+
+
+def test_the_overview_shows_a_result_to_those_only_who_have_seen_it(place):
+    save_card(place)
+    before = pictures(opened())
+    assert image(sketch("kl")) in before
+    keep(place.questions / "kl", "kl", ["one"])
+    after = pictures(opened())
+    assert image(sketch("kl")) not in after
+    assert image(small(read_card(place.questions / "kl").panels[0])) in after
+    assert set(before) - set(after) == {image(sketch("kl")), next(one for one in before if "1 of 3" in one)}
 
 
 def test_the_result_stays_closed_until_there_is_a_prediction(place):
@@ -155,7 +175,7 @@ def test_an_answer_is_kept_and_shown_as_the_report_shows_it(place):
     at.text_area(key="learn-text-kl").set_value("*So* <script>alert(1)</script> ![x](https://x.org/x.png)")
     whole(at.run())
     assert answers_book.read(place).parts["kl"].text.startswith("*So* <script>")
-    shown = next(html.value for html in at.html if "So" in html.value)
+    shown = next(one.value for one in at.html if "So" in one.value)
     assert "<em>So</em> &lt;script&gt;" in shown
     assert "<img" not in shown
 
@@ -236,12 +256,58 @@ def test_a_sheet_that_somebody_broke_keeps_the_question_readable(place):
     assert text("question.kl.ask", "en") in texts(at)
 
 
-def test_panels_stand_in_two_columns_of_about_one_height():
-    assert side_by_side([1.0, 2.5, 1.0, 1.0]) == ([0, 2, 3], [1])
-    assert side_by_side([1.0]) == ([0], [])
-    picture = io.BytesIO()
-    Image.new("L", (100, 50)).save(picture, "PNG")
-    assert tall(Pictures(words("t"), ((words("a"), picture.getvalue()),) * 2, words("s"))) == pytest.approx(0.3 + 2 * 0.6)
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_student_goes_from_the_cards_into_a_question_and_back(browser, place, width):
+    """The whole card is a link; a prediction that is kept opens the result, stays as it is, and is an arc of the ring."""
+    from playwright.sync_api import expect
+
+    save_card(place)
+    with studio(place.runs) as address:
+        context = browser.new_context(viewport={"width": width, "height": 844})
+        context.add_init_script("localStorage.setItem('latentlab-tour', 'left')")
+        page = context.new_page()
+        page.goto(f"{address}?lang=en")
+        page.locator(".st-key-pages").get_by_role("link", name="Learn").click()
+        card = page.locator(".st-key-learn-row-kl")
+        expect(card.get_by_role("img", name="1 of 3: run", exact=True)).to_be_visible()
+        sizes = page.locator("[class*=st-key-learn-row-]").evaluate_all("(all) => all.map((e) => [e.offsetWidth, e.offsetHeight])")
+        assert len(sizes) == len(NAMES)
+        assert len(set(map(tuple, sizes))) == 1
+        assert sizes[0][0] >= 352
+        assert sizes[0][1] == (212 if width == 1280 else 132)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        sketched = card.locator("img").first.get_attribute("src")
+        card.click(position={"x": 100, "y": 40})  # on its picture
+        page.wait_for_url(re.compile("question=kl"))
+        expect(page.get_by_text("1 of 3: run", exact=True)).to_be_visible()
+        option = page.locator("[class*=st-key-learn-prediction-] label").filter(has_text=text("question.kl.option.one", "en"))
+        assert option.bounding_box()["height"] >= 48
+        expect(option.locator("p")).to_have_css("font-size", "17px")
+        result = page.get_by_role("heading", name=text(RAN, "en"))
+        expect(result).to_have_count(0)
+        button = page.get_by_role("button", name=text("studio.learn.keep", "en"))
+        expect(button).to_be_disabled()
+        ink = page.locator("h1").evaluate("(e) => getComputedStyle(e).color")
+        option.click()
+        expect(button).to_be_enabled()
+        button.click()
+        result.wait_for()
+        expect(page.get_by_text("2 of 3: predicted, run", exact=True)).to_be_visible()
+        expect(button).to_have_count(0)
+        expect(page.get_by_role("radio", name=text("question.kl.option.one", "en"))).to_be_checked()
+        expect(page.get_by_role("radio", name=text("question.kl.option.one", "en"))).to_be_disabled()
+        for option in page.locator("[class*=st-key-learn-prediction-] label").filter(has_text="β = ").all():  # what was kept can be read
+            expect(option.locator("p")).to_have_css("color", ink)
+        field = page.get_by_role("textbox", name=text("studio.answers.own", "en"))
+        field.fill("so")
+        field.press("Control+Enter")
+        expect(page.get_by_text("3 of 3: predicted, run, answered", exact=True)).to_be_visible()
+        page.get_by_role("link", name=text("studio.learn.all", "en")).first.click()
+        expect(card.get_by_role("img", name="3 of 3: predicted, run, answered", exact=True)).to_be_visible()
+        expect(card.locator("img").first).not_to_have_attribute("src", sketched)  # now its first panel
+        card.get_by_role("link").focus()
+        page.keyboard.press("Enter")
+        result.wait_for()
 
 
 @pytest.mark.slow

@@ -170,7 +170,7 @@ def test_a_damaged_run_is_said_to_be_so(place: Library):
 def test_a_run_that_is_about_to_begin_is_not_removed(place: Library):
     name = place.new("mlp-vae", "digits")
     with RunFolder(place.path(name)).locked(), pytest.raises(LabError, match="at rest"):
-        actions.forget(place, name)
+        actions.discard(place, name)
     assert place.path(name).is_dir()
-    actions.forget(place, name)
+    assert actions.discard(place, name) == ""
     assert not place.path(name).exists()

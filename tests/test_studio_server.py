@@ -104,6 +104,7 @@ HOSTILE = [
     "/lab/picture/checkpoints/0?run=lab/vae", "/lab/picture/samples/-1?run=lab/vae", "/lab/picture/samples/0",
     "/lab/picture/samples/7?run=lab/vae", "/lab/explorer", "/lab/explorer?run=..", "/lab/explorer?run=lab%00vae",
     "/lab/picture/samples/0?run=lab%2F..%2F..%2Fsecret.png", "/lab/picture/samples/99999999999?run=lab/vae",
+    "/lab/picture/tiles/7?run=lab/vae", "/lab/picture/tiles/0?run=..",
 ]  # fmt: skip
 
 

@@ -16,7 +16,7 @@ import pytest
 from fakeruns import fake_run
 
 pytest.importorskip("streamlit")
-from apppages import numbers, opened, whole
+from apppages import numbers, opened, rows, whole
 from streamlit.testing.v1 import AppTest
 
 from latentlab.base.errors import LabError
@@ -70,7 +70,7 @@ def started(place: Library, kind: tasks.Kind, subject: str, at: float, said: str
 
 def texts(at: AppTest) -> str:
     kinds = (at.markdown, at.caption, at.error, at.info, at.warning, at.get("badge"))
-    return "\n".join(str(each.value) for kind in kinds for each in kind).replace("\\", "")
+    return "\n".join([*(str(each.value).replace("\\", "") for kind in kinds for each in kind), *rows(at).splitlines()])
 
 
 def badges(at: AppTest) -> str:

@@ -146,7 +146,7 @@ def test_a_finished_run_is_shown_and_can_go_on(place: Library, started: list[lis
     assert started == [["resume", str(place.runs / "vae"), "--epochs", "20"]]
 
 
-@pytest.mark.parametrize(("lang", "label"), [("en", "Go on with 0.001: Adam’s learning rate"), ("fr", "Continuer avec 0,001")])
+@pytest.mark.parametrize(("lang", "label"), [("en", "Go on with 0.001: learning rate"), ("fr", "Continuer avec 0,001")])
 def test_a_loss_that_was_not_finite_has_a_way_out(place: Library, started: list[list[str]], lang: str, label: str):
     """From the checkpoint whose held-out loss is lowest: what came after it may have grown too far already."""
     folder = fake_run(place.runs / "vae", "vae", **{"train.learning_rate": 0.01})

@@ -8,13 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from commands import metric_steps, wait_until
 from readers import Server, Tab, end_runs, served, state_of, tabs
 
+from latentlab.base.texts import text
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import HALF, RunFolder
 from latentlab.runs.forms import read_arrays
+from latentlab.runs.trained import Trained
 
 pytest.importorskip("streamlit")
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -108,7 +112,7 @@ def sees_half(page: Any, said: str, half: dict[str, Any]) -> None:
 def test_several_runs_start_from_the_form_and_are_followed_on_compare(tab: Any, server: Server) -> None:
     page = tab().open(VAE)
     press(page, "Try several")
-    field = page.get_by_label("Weight of the KL term: values")
+    field = page.get_by_role("textbox", name="KL weight β: values")
     field.fill("1, 3")
     field.press("Enter")
     expect(page.get_by_text(re.compile("^2 runs"))).to_be_visible()
@@ -255,6 +259,40 @@ def test_codes_and_a_drawing_follow_a_run(tab: Any, server: Server) -> None:
     aside.rename(kept)
     page.get_by_role("radio", name="Français").click()
     expect(cloud).to_have_attribute("aria-label", re.compile("pas 0,"))  # where the reader is
+
+
+def test_blocks_of_the_networks_hold_what_one_image_makes_in_them_while_they_train(tab: Any, server: Server) -> None:
+    one = tab()
+    small = "model.channels=4,8&model.latent_dim=3&model.hidden=16&data.train_images=200&train.threads=1&train.batch_size=16"
+    _, folder = start(one, f"?preset=conv-vae&{small}&train.epochs={ENDLESS}&lang=en")
+    page = one.page
+    told = page.get_by_text(re.compile(r"as they are at step \d+"))
+    page.locator("summary").filter(has_text=text("studio.network", "en")).click()
+
+    def read() -> int:
+        return int(re.sub(r"\D", "", told.inner_text().partition(":")[0]))
+
+    expect(told).to_be_visible()
+    first = read()
+    wait_until(lambda: page.wait_for_timeout(20) or read() > first)  # lent anew
+    press(page, "Stop")
+    expect(state(page)).to_have_text(re.compile("stopped"))
+    wait_until(lambda: page.wait_for_timeout(20) or read() == state_of(folder)["step"])
+    blocks = page.locator(".latentlab-blocks canvas")
+    sizes = blocks.evaluate_all("(all) => all.map((e) => [e.width, e.height])")
+    encoder, decoder = [[28, 28], [28, 28], [14, 14], [1, 16]], [[1, 3], [1, 16], [14, 14], [28, 28], [28, 28]]  # maps two by two
+    assert sizes == encoder + decoder
+    read_back = "(all) => all.map((e) => [...e.getContext('2d').getImageData(0, 0, e.width, e.height).data].filter((_, k) => k % 4 === 0))"
+    painted = [np.array(greys, np.uint8) for greys in blocks.evaluate_all(read_back)]
+    run = Trained(folder)
+    image = run.data().val.take(slice(1))
+    assert painted[0].tolist() == image.ravel().tolist()
+    assert np.abs(painted[-1].astype(int) - run.reconstruct(image).ravel()).max() <= 2
+    x = torch.from_numpy(image.astype(np.float32)).permute(0, 3, 1, 2) / 255
+    maps = run.networks()["encoder"].layers[:2](x)[0].detach().numpy()  # a convolution and its activation
+    wanted = 255 * (maps - maps.min()) / (maps.max() - maps.min())  # [4, 14, 14] by one scale
+    shown = painted[1].reshape(2, 14, 2, 14).transpose(0, 2, 1, 3).reshape(4, 14, 14)
+    assert np.abs(shown - wanted).max() <= 2
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ Points of the plane take the same ways as float32 [N, 1, 1, 2], in their own coo
 
 from __future__ import annotations
 
+import base64
 import io
 import math
 import warnings
@@ -92,6 +93,26 @@ def to_pil(picture: Images, zoom: int = 1) -> Image.Image:
     """A picture uint8 [H, W, C] as a Pillow image, `zoom` times as large without smoothing."""
     image = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
     return image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST) if zoom > 1 else image
+
+
+def shaded(picture: Images, shades: int) -> Image.Image:
+    """A grey picture uint8 [H, W, 1] in so many shades as a Pillow image with a palette of them: 16 take 4 bits a pixel."""
+    last = shades - 1
+    image = Image.fromarray(np.round(picture[:, :, 0] * (last / 255)).astype(np.uint8)).convert("P")
+    image.putpalette([round(shade * 255 / last) for shade in range(shades) for _ in range(3)])
+    return image
+
+
+def as_png(image: Image.Image, **options: Any) -> bytes:
+    """A Pillow image as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", **options)
+    return buffer.getvalue()
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """Bytes as an address that asks nobody for anything."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def save_png(picture: Images, path: Path, zoom: int = 1) -> None:

@@ -12,7 +12,8 @@ import functools
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from string import Formatter
@@ -22,7 +23,7 @@ from latentlab.base.errors import refusal
 
 _NARROW_SPACE, _MINUS = "\u202f", "\u2212"
 _DECIMAL_MARK = {"en": ".", "fr": ","}
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SMALL = 1e-4  # smaller numbers are written with a power of ten
 
 
@@ -186,7 +187,7 @@ def number(value: float, lang: str, decimals: int | None = None) -> str:
     plain = f"{value:.{decimals}f}" if decimals is not None else f"{value:.6g}"
     if "e" in plain:
         mantissa, _, power = plain.partition("e")
-        return f"{_local(mantissa, lang)} × 10{str(int(power)).translate(_RAISED)}"
+        return f"{_local(mantissa, lang)} × 10{str(int(power)).translate(RAISED)}"
     return _local(plain, lang)
 
 
@@ -229,3 +230,20 @@ def duration(seconds: float, lang: str) -> str:
     if whole < 3600:
         return f"{whole // 60}\u00a0min\u00a0{whole % 60:02d}\u00a0s"
     return f"{whole // 3600}\u00a0h\u00a0{whole % 3600 // 60:02d}\u00a0min"
+
+
+def aligned(rows: Sequence[Sequence[str]], left: Collection[int], ruled: bool = False) -> list[str]:
+    """Cells as lines of a terminal: the columns in `left` begin below each other, the others end so; `ruled` under the first line."""
+    widths = [max(map(_columns, column)) for column in zip(*rows, strict=True)]
+
+    def line(row: Sequence[str]) -> str:
+        gaps = [" " * (width - _columns(cell)) for cell, width in zip(row, widths, strict=True)]
+        return "  ".join(cell + gap if i in left else gap + cell for i, (cell, gap) in enumerate(zip(row, gaps, strict=True))).rstrip()
+
+    head, *others = map(line, rows)
+    return [head, *(["  ".join("─" * width for width in widths)] if ruled else []), *others]
+
+
+def _columns(words: str) -> int:
+    """How many columns of a terminal a text takes: two for a wide letter, none for a mark upon one."""
+    return sum(0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in words)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from latentlab.base.errors import LabError, printable, refusal
 from latentlab.base.files import check_writable
-from latentlab.base.texts import reason
+from latentlab.base.texts import aligned, reason
 from latentlab.cli import say
 from latentlab.cli.parser import Parser, add_fields, add_lang, add_value, config_changes, named_spec
 from latentlab.config.parts import every_field
@@ -33,18 +32,6 @@ def headline(row: dict[str, Any]) -> str:
     return "  ".join(f"{short} {row[name]:.4g}" for name, short in SHORT.items() if isinstance(row.get(name), float))
 
 
-def _table(rows: list[list[str]]) -> str:
-    rows = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(_columns(row[i]) for row in rows) for i in range(len(rows[0]))]
-    padded = [[cell + " " * (width - _columns(cell)) for cell, width in zip(row, widths, strict=True)] for row in rows]
-    return "\n".join("  ".join(row).rstrip() for row in padded)
-
-
-def _columns(text: str) -> int:
-    """How many columns of a terminal a text takes: two for a wide letter, none for a mark upon one."""
-    return sum(0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
-
-
 def command_runs(arguments: list[str]) -> int:
     """List runs."""
     parser = Parser("runs", "List the runs in a folder (runs/), three levels deep.")
@@ -61,7 +48,8 @@ def command_runs(arguments: list[str]) -> int:
         epoch = f"{last['epoch']:.2f}" if last else "0"
         state, step = status.get("state", "?"), str(status.get("step", "?"))
         rows.append([str(folder.path), config.preset, config.data.spec, state, step, epoch, headline(last)])
-    print(_table(rows) if len(rows) > 1 else f"no runs in {options.folder}")
+    lines = aligned([list(map(printable, row)) for row in rows], range(len(rows[0])))
+    print("\n".join(lines) if len(rows) > 1 else f"no runs in {options.folder}")
     return 0
 
 
@@ -84,6 +72,8 @@ def command_show(arguments: list[str]) -> int:
     folder = open_folder(options.run)
     status, environment = folder.status(), folder.environment()
     lines = [f"{folder.path}: {status.get('state', 'unknown')} at step {status.get('step', '?')}. {status.get('message', '')}".rstrip()]
+    noted = folder.notes()
+    lines += [printable(" ".join([*(f"#{tag}" for tag in noted["tags"]), noted["note"]])).strip()] if any(noted.values()) else []
     rows = folder.metrics()
     for split in ("train", "val"):
         row: dict[str, Any] = next((r for r in reversed(rows) if r["split"] == split and not {"request", "failure"} & r.keys()), {})
@@ -268,11 +258,7 @@ def score_lines(result: Mapping[str, Any]) -> list[str]:
         rows.append([name + seen, shown(score["value"]), spread(score), floor, f"{score['n']:,}", score["unit"][:UNITS]])
         if "note" in score:
             notes.setdefault(score["note"], []).append(name)
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        row[:] = [cell.ljust(width) if i in (0, 5) else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True))]
-    lines = ["  ".join(row).rstrip() for row in rows]
-    lines.insert(1, "  ".join("─" * width for width in widths))
+    lines = aligned(rows, (0, 5), ruled=True)
     lines += [f"note ({', '.join(names)}): {note}" for note, names in notes.items()]
     lines += details(result)
     return [*lines, *provenance(result)]

@@ -5,7 +5,6 @@ Axes: S seeds, X settings, P points of a curve.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentlab.base.texts import Phrase
+from latentlab.measure.compare.groups import student_interval
 from latentlab.measure.metrics import mean_estimate
 from latentlab.measure.table import finite
 from latentlab.show.card import Claim, Verdict, judged
@@ -82,10 +82,8 @@ def paired(arm: Values, reference: Values) -> Paired | None:
     count, value = len(difference), float(difference.mean())
     if count < 2:
         return Paired(value, None, count)
-    from scipy.stats import t
-
-    reach = float(t.ppf(0.975, count - 1) * difference.std(ddof=1) / math.sqrt(count))
-    return Paired(value, (value - reach, value + reach), count)
+    low, high = student_interval(value, float(difference.std(ddof=1)), count)
+    return Paired(value, (low, high), count)
 
 
 # Claims about paired differences.

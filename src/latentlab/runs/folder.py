@@ -1,7 +1,7 @@
 """The run folder: the interface between what trains and what shows. No torch here.
 
 Layout (see `RunFolder`): config.json, environment.json, status.json, lock, metrics.jsonl, samples/, reconstructions/, moments/,
-checkpoints/, live/, latents.npz, thumbnails.png, scores.json, figures/, control.json.
+checkpoints/, live/, latents.npz, thumbnails.png, scores.json, notes.json, figures/, control.json.
 """
 
 from __future__ import annotations
@@ -117,6 +117,15 @@ class RunFolder:
     def scores(self) -> dict[str, Any]:
         """The run's scores.json; empty before an evaluation. Raises Damaged."""
         return self._written("scores.json")
+
+    def notes(self) -> dict[str, Any]:
+        """What somebody noted of the run: `note`, `tags`. Raises Damaged."""
+        return {"note": "", "tags": []} | self._written("notes.json")
+
+    def write_notes(self, tags: list[str], note: str) -> None:
+        """Replace what is noted. Raises Damaged for a notes.json that is broken, which stays as it is."""
+        if (before := self.notes()) != (now := before | {"tags": tags, "note": note}):
+            replace_json(self.path / "notes.json", now, sealed=False)
 
     def status(self) -> dict[str, Any]:
         """The run's status.json. A "running" run whose process is gone is told as "stopped", with the reason. Raises Damaged."""

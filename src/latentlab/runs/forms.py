@@ -70,6 +70,7 @@ RECORDS: dict[str, Any] = {
         "half?": (None, HALF), "settings?": Each(is_number), "taken?": TEXT, "refused?": TEXT, "sampled?": is_count,
     },
     "scores.json": MEASUREMENT | {"others?": [MEASUREMENT]},
+    "notes.json": {"note?": str, "tags?": [str]},
 }  # fmt: skip
 
 

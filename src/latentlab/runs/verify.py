@@ -33,7 +33,7 @@ def check_run(folder: RunFolder) -> Iterator[tuple[Path, str | None]]:
     }
     checks |= {} if _is_export(folder) else {folder.metrics_file: lambda path: _metrics(folder)}
     checks |= {path: lambda path: _checkpoint(folder, path) for path in checkpoints.listed(folder.checkpoints)}
-    checks |= {path: record for path in [run / "scores.json"] if path.exists()}
+    checks |= {path: record for path in [run / "scores.json", run / "notes.json"] if path.exists()}
     checks |= {path: _picture if path.suffix == ".png" else _codes for path in _expected(folder)}
     checks |= {path: _picture for path in sorted(run.rglob("*.png")) if not path.name.startswith(".")}
     checks |= {path: _codes for path in [run / "latents.npz"] if path.exists()}

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from latentlab.base.errors import LabError, refusal
+from latentlab.base.texts import reason
 from latentlab.config.fitting import arguments
 from latentlab.config.schema import Config
 from latentlab.runs import checkpoints
@@ -125,21 +126,27 @@ def report_file(library: Library) -> Path:
 
 def rename(library: Library, name: str, new: str) -> str:
     """Give a run another last name; the new whole name. Raises LabError for one that is taken, or while something works on it."""
-    folder = _at_rest(library, name)
+    folder = _at_rest(library, library.open(name), name)
     if not is_plain(new):
-        raise refusal("a run's name", f'1 to {LONGEST} characters, none of / \\ : * ? " < > |, without a dot at either end', new)
+        raise LabError(reason("move.name", most=LONGEST))
     whole = "/".join([*name.split("/")[:-1], new])
     target = library.path(whole)
     if target.exists():
-        raise refusal("a run's name", "one that is free", new)
+        raise LabError(reason("move.taken"))
     folder.path.rename(target)
     tasks.renamed(library, name, whole)
     return whole
 
 
 def discard(library: Library, name: str) -> str:
-    """Move a run into the trash; the moment by which it is found there. Raises LabError while something works on it."""
-    folder = _at_rest(library, name)
+    """Move a run into the trash; the moment by which it is found there, "" of one that never began, whose folder is removed.
+
+    Raises LabError while something works on it.
+    """
+    if library.never_began(name):
+        shutil.rmtree(_at_rest(library, RunFolder(library.path(name)), name).path)
+        return ""
+    folder = _at_rest(library, library.open(name), name)
     target = library.trash / f"{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 10**6:06d}" / Path(*name.split("/"))
     target.parent.mkdir(parents=True)
     folder.path.rename(target)
@@ -153,41 +160,31 @@ def restore(library: Library, moment: str, name: str) -> None:
     target = library.path(name)
     _refuse_busy(library, name)
     if target.exists():
-        raise refusal("a run's name", "one that is free", name, "Rename the run that has it.")
+        raise LabError(reason("move.back"))
     target.parent.mkdir(parents=True, exist_ok=True)
     (library.trash / moment / Path(*name.split("/"))).rename(target)
     shutil.rmtree(library.trash / moment)
 
 
-def forget(library: Library, name: str) -> None:
-    """Remove the folder of a run that never began. Raises LabError while something works on it, or where there is more in it."""
+def _at_rest(library: Library, folder: RunFolder, name: str) -> RunFolder:
+    """The same folder. Raises LabError for one that is somebody else's, or while something works on it, also from a terminal."""
     if not is_own(library, name):
-        raise refusal("a run", "your own to be deleted", name)
-    if not library.never_began(name):
-        raise refusal("a run", "one that ended before it wrote anything", name)
-    if RunFolder(library.path(name)).is_locked():  # by `latentlab train` in a terminal
-        raise refusal("a run", "at rest to be removed", name, "Stop it first.")
-    _refuse_busy(library, name)
-    shutil.rmtree(library.path(name))
-
-
-def _at_rest(library: Library, name: str) -> RunFolder:
-    folder = library.open(name)
-    if not is_own(library, name):
-        raise refusal("a run", "your own to be renamed or deleted", name)
+        raise LabError(reason("move.own"))
     if folder.is_locked():
-        raise refusal("a run", "at rest to be moved", name, "Stop it first.")
+        raise LabError(reason("move.trains"))
     _refuse_busy(library, name)
     return folder
 
 
 def is_own(library: Library, name: str) -> bool:
     """Whether whoever reads the page may rename and delete a run, or stop a sweep: where the studio is shared, who started it there."""
+    if not library.reader:
+        return True
     sweep = [task for folder in (name, name.rpartition("/")[0]) for task in tasks.tasks(library, ("sweep",), folder)]
-    return not library.reader or any(task.reader == library.reader for task in [*tasks.tasks(library, ("train",), name), *sweep])
+    return any(task.reader == library.reader for task in [*tasks.tasks(library, ("train",), name), *sweep])
 
 
 def _refuse_busy(library: Library, name: str) -> None:
     """Raises LabError while a process works on a run, or is about to."""
     if tasks.running(library, name):
-        raise refusal("a run", "at rest to be moved", name, "It is being measured or loaded: wait for it, or stop it first.")
+        raise LabError(reason("move.worked"))

@@ -59,7 +59,7 @@ def prediction_field(answers: Answers, question: str, key: str) -> None:
     if there is None:
         st.button(
             say("studio.learn.keep"), key=f"{key}-commit", on_click=keep_choice, args=(question, key),
-            help=say("studio.learn.keep.help"), disabled=st.session_state.get(key) is None, icon=":material/lock:",
+            help=say("studio.learn.keep.help"), disabled=st.session_state.get(key) is None, icon=":material/lock:", type="primary",
         )  # fmt: skip
     elif there.chosen:
         st.caption(plain(said(there, str(read_json_or_nothing(card, {"ended": is_time_or_nothing}).get("ended", ""))).say(lang())))

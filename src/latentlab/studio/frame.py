@@ -41,7 +41,7 @@ def draw() -> None:
     }
     current = st.navigation(list(pages.values()), position="hidden")
     st.set_page_config(page_title=f"{current.title} · latentlab")
-    style("studio", palette.both(".latentlab-{hue} {{ --kind: {color}; }}\n", palette.FAMILIES))
+    style("studio", static("pressed.css") + palette.both(".latentlab-{hue} {{ --kind: {color}; }}\n", palette.FAMILIES))
     st.session_state["pages"] = pages
     with st.container(horizontal=True, vertical_alignment="center", key="bar", gap="small"):
         home = escape("/?" + urlencode(params()))

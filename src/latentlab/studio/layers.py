@@ -124,7 +124,7 @@ def picture(config: Config, shape: tuple[int, int, int]) -> str:
         drawn = "".join(_block(block, name in DRAWING and number == 0) for number, block in enumerate(blocks))
         total = say("studio.layer.total", count=number_of(parameter_count(layers)))
         said = f"<strong>{escape(say(f'network.{name}'))}</strong> {escape(total)}"
-        parts.append(f'<figure><div class="latentlab-blocks">{drawn}</div><figcaption>{said}</figcaption></figure>')
+        parts.append(f'<figure data-network="{name}"><div class="latentlab-blocks">{drawn}</div><figcaption>{said}</figcaption></figure>')
     return f'<div class="latentlab-net latentlab-{kind}">{"".join(parts)}</div>'
 
 
@@ -139,7 +139,8 @@ def _block(row: Row, code: bool) -> str:
     kind = ' class="latentlab-code"' if code else ""
     said = [row.words, _size(row.shape)] + ([say("studio.layer.total", count=number_of(row.parameters))] if row.parameters else [])
     title = escape(" · ".join(said))
-    return f'<span title="{title}"><i{kind} style="height:{high:.0f}px;width:{wide:.0f}px"></i><small>{words}</small></span>'
+    block = f'<i{kind} data-shape="{",".join(map(str, row.shape))}" style="height:{high:.0f}px;width:{wide:.0f}px"></i>'
+    return f'<span title="{title}">{block}<small>{words}</small></span>'
 
 
 def drawing(config: Config, shape: tuple[int, int, int]) -> str:

@@ -147,6 +147,12 @@ def _no_run(name: str) -> LabError:
     return refusal("a run", "the name of a run in this folder", name)
 
 
+def natural(name: str) -> list[tuple[bool, float, str]]:
+    """A key by which names stand in order of the numbers in them: "beta-3" before "beta-10"."""
+    parts = [part for part in re.split(r"(\d+(?:\.\d+)?)", name) if part]
+    return [(False, float(part), "") if part[0].isdecimal() else (True, 0.0, part) for part in parts]
+
+
 def is_plain(part: str) -> bool:
     """Whether a text is the name of a folder and nothing else, on every system."""
     return (

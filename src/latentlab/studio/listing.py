@@ -1,36 +1,49 @@
-"""The list of runs: what stands in it, in which order, and what a search finds. Without a page, so that it can be tested."""
+"""The list of runs: what stands in it, in which orders, and what a search finds. Without a page, so that it can be tested."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, get_args
 
 from latentlab.base.errors import LabError
-from latentlab.base.jsonl import parsed
-from latentlab.runs.folder import RunFolder
-from latentlab.runs.forms import ROW
+from latentlab.measure.table import better
 from latentlab.studio import tasks
-from latentlab.studio.library import QUESTIONS, Library
-from latentlab.studio.overview import Overview, from_the_end, outdated, overview
+from latentlab.studio.library import QUESTIONS, Library, natural
+from latentlab.studio.overview import Overview, State, last_row, outdated, overview
 
 PAGE = 20  # runs on a page
-_FILES = ("config.json", "status.json", "metrics.jsonl", "scores.json")
+_FILES = ("config.json", "status.json", "metrics.jsonl", "scores.json", "notes.json")
+# What a run is judged by, what says most first; an AE's error is called otherwise in a row of metrics.
+JUDGED, JUDGED_AE, IN_ROWS = ("kid", "modes", "loss_nats"), ("reconstruction_mse",), {"reconstruction_mse": "mse"}
 
 Stamp = tuple[object, ...]
 
 
+class Score(NamedTuple):
+    """What a run is judged by. Two of one `measure` and one `extractor` ("": it needs none) can be compared."""
+
+    measure: str
+    extractor: str
+    value: float
+    evaluated: bool  # else it is of the last look at held-out images while it trained
+
+
 @dataclass(frozen=True)
 class Listed:
-    """A run in the list, with its last numbers on held-out images and what measures it."""
+    """A run in the list, with what its family is judged by, what measures it, what was noted of it and its newest picture."""
 
     run: Overview
-    held_out: dict[str, Any] = field(default_factory=dict)  # the last row of metrics on held-out images
+    score: Score | None = None
     measured: int | None = None  # the step of its scores
     evaluation: tasks.Task | None = None  # the last one that was started here
-    unmeasurable: str = ""  # what is wrong with its scores.json
+    notes: Mapping[str, Any] = field(default_factory=dict)  # note and tags
+    damage: tuple[str, ...] = ()  # what is wrong with its scores.json and notes.json
+    picture: tuple[int, int] | None = None  # the step of its newest samples, and when they were drawn
     unfit: bool = False  # whether its folder's name is one that the studio does not take
 
     @property
@@ -54,6 +67,41 @@ class Listed:
         findings = [one for one in self.run.status.get("diagnosis", []) if isinstance(one, dict)]
         return list(dict.fromkeys(str(one.get("key")) for one in findings if one.get("until_step") is None))
 
+    @property
+    def tags(self) -> list[str]:
+        """Its tags as they are shown and searched."""
+        return [f"#{tag}" for tag in self.notes.get("tags", [])]
+
+
+# The orders of the list, each by its column; one that begins with "-" has the largest first.
+USUAL = "-date"
+ORDERS = ("name", "state", "-step", "score", USUAL)  # as a first click asks for them
+_KEYS: dict[str, Callable[[Listed], Any]] = {
+    "name": lambda each: natural(each.name),
+    "state": lambda each: get_args(State).index(each.run.state),
+    "step": lambda each: each.run.step,
+    "date": lambda each: (each.run.live, each.run.changed),  # what trains is of now
+    "score": lambda each: each.score and _rank(each.score),
+}
+
+
+def _rank(score: Score) -> tuple[int, str, float]:
+    """By measure, then by who saw it, then the better first: different measures do not compare."""
+    return (*JUDGED_AE, *JUDGED).index(score.measure), score.extractor, -score.value if better(score.measure) == "higher" else score.value
+
+
+def turned(order: str) -> str:
+    """The same order from its other end."""
+    return order[1:] if order.startswith("-") else f"-{order}"
+
+
+def in_order(runs: Sequence[Listed], order: str = USUAL) -> list[Listed]:
+    """The runs in one of the ORDERS, from either end, alike ones by name. Those without a score come last from both ends."""
+    by, named = order.removeprefix("-"), sorted(runs, key=_KEYS["name"])
+    last = [each for each in named if each.score is None] if by == "score" else []
+    told = [each for each in named if each.score is not None] if last else named
+    return sorted(told, key=_KEYS[by], reverse=order != by) + last
+
 
 _kept: dict[Path, tuple[Stamp, Listed]] = {}
 
@@ -61,8 +109,7 @@ _kept: dict[Path, tuple[Stamp, Listed]] = {}
 def listed(library: Library) -> list[Listed]:
     """Every run: those that train first, then the one that changed last. What cannot be read is in the list too, and says why."""
     started = tasks.tasks(library)
-    runs = [one(library, name, started) for name in _names(library, started)]
-    return sorted(runs, key=lambda each: (not each.run.live, -each.run.changed, each.name))
+    return in_order([one(library, name, started) for name in _names(library, started)])
 
 
 def one(library: Library, name: str, started: Sequence[tasks.Task] | None = None) -> Listed:
@@ -91,10 +138,32 @@ def _read(library: Library, name: str, evaluation: tasks.Task | None) -> Listed:
         return Listed(Overview(name, path, "damaged", path.stat().st_mtime if path.exists() else 0.0, str(error)))
     if evaluation is not None and outdated(run.folder, evaluation):
         evaluation = None
-    try:
-        return Listed(run, last_held_out(run.folder), run.folder.scores().get("step"), evaluation)
-    except LabError as error:
-        return Listed(run, last_held_out(run.folder), None, evaluation, str(error))
+    known, damage, picture = dict[str, dict[str, Any]](), list[str](), None
+    for name, record in {"scores": run.folder.scores, "notes": run.folder.notes}.items():
+        try:
+            known[name] = record()
+        except LabError as error:
+            damage.append(str(error))
+    for step, path in run.folder.pictures("samples")[-1:] if run.config is not None else ():
+        with suppress(FileNotFoundError):  # a run that goes on draws it anew
+            picture = step, path.stat().st_mtime_ns
+    scores, told = known.get("scores", {}), known.get("notes", {})
+    score = None if run.config is None else judged(run, scores)
+    return Listed(run, score, scores.get("step"), evaluation, told, tuple(damage), picture)
+
+
+def judged(run: Overview, scores: Mapping[str, Any]) -> Score | None:
+    """What a run is judged by: an AE by its error, all others by the KID of their samples, modes or a loss where that is not known.
+
+    As it was evaluated, else as it was seen while it trained; None where neither is there.
+    """
+    row = last_row(run.folder, held_out=True)
+    for measure in JUDGED_AE if run.kind == "ae" else JUDGED:
+        seen = {"value": row.get(IN_ROWS.get(measure, measure)), "extractor": row.get("extractor")}
+        for entry, evaluated in ((scores.get("scores", {}).get(measure, {}), True), (seen, False)):
+            if isinstance(value := entry.get("value"), int | float):
+                return Score(measure, str(entry.get("extractor") or "") if measure == "kid" else "", value, evaluated)
+    return None
 
 
 def _names(library: Library, started: Sequence[tasks.Task]) -> list[str]:
@@ -122,17 +191,8 @@ def _stamp(path: Path) -> Stamp:
     return tuple(changes)
 
 
-def last_held_out(folder: RunFolder) -> dict[str, Any]:
-    """The last row of metrics that was measured on held-out images; empty where there is none near the end."""
-    for line in from_the_end(folder.metrics_file):
-        row = parsed(line, ROW) if b'"val"' in line else None
-        if row is not None and row.get("split") == "val" and not {"request", "failure"} & row.keys():
-            return row
-    return {}
-
-
 def matching(runs: Sequence[Listed], search: str, questions: bool, words: dict[str, str]) -> tuple[list[Listed], int]:
-    """The runs in which every word of a search stands (name, preset, data, family, state), and how many of questions were left out.
+    """The runs in which every word of a search stands (name, #tag, preset, data, family, state), and how many of questions were left out.
 
     Those are left out unless `questions` asks for them or the search names them. `words` has each state in the reader's
     language.
@@ -145,7 +205,7 @@ def matching(runs: Sequence[Listed], search: str, questions: bool, words: dict[s
 
 def _haystack(each: Listed, words: dict[str, str]) -> str:
     run = each.run
-    told = [run.name, run.state, words.get(run.state, ""), run.kind]
+    told = [run.name, run.state, words.get(run.state, ""), run.kind, *each.tags, str(each.notes.get("note", ""))]
     if run.config is not None:
         told += [run.config.preset, run.config.data.spec]
     return folded(" ".join(told))
@@ -155,6 +215,11 @@ def _names_question(word: str, name: str) -> bool:
     """Whether a word of a search names the folder that a question's run lies in: "questions", "kl", "questions/kl"."""
     in_full = len(word) >= 4 and (QUESTIONS.startswith(word) or (word.startswith(f"{QUESTIONS}/") and name.startswith(word)))
     return in_full or word == name.split("/")[1]
+
+
+def tags_of(words: str) -> list[str]:
+    """The tags that a text names, each once: "#ring, best" are ring and best."""
+    return list(dict.fromkeys(tag for tag in re.split(r"[\s,;#]+", words) if tag))
 
 
 def folded(words: str) -> str:

@@ -5,8 +5,7 @@ Axes: F steps, N held-out images, Z latent units, J judged images, G of them wit
 
 from __future__ import annotations
 
-import base64
-import io
+import threading
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -16,18 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from latentlab.base.images import as_png, data_uri, grid, to_pil
 from latentlab.config import GAMES
 from latentlab.runs import checkpoints
 from latentlab.runs.folder import ASKED, HALF, Lent, RunFolder
 from latentlab.runs.forms import read_arrays
 from latentlab.show.explorer.codes import sprite, widest_plane, written
 from latentlab.show.explorer.content import explorer_content
-from latentlab.show.figures.records import class_names, image_shape
+from latentlab.show.figures.records import cells, class_names, image_shape
 from latentlab.studio.overview import LIVE
 
 SECONDS = {"rest": 3.0, "fast": 1.0, "held": 0.5}  # between two questions of a page
 BRIGHTER, DARKER = (255, 176, 0), (64, 156, 255)  # on black
+KEPT = 4  # runs whose networks are in memory, some MB each
 Frames = list[dict[str, NDArray[Any]]]
+_lock = threading.Lock()
 _read = lru_cache(512)(lambda path, written_at: read_arrays(path))
 
 
@@ -73,9 +75,8 @@ def _scores(folder: RunFolder, frames: Frames, half: dict[str, Any]) -> dict[str
     if not done or (int(done["step"]), str(done["phase"])) != (half["step"], half["phase"]):
         return told
     images = sprite(done["images"].reshape(-1, *told["shape"]), 256)
-    wanted = "data:image/png;base64," + base64.b64encode(change(done["gradient"])).decode()
     scores = [levelled(*pair) for pair in zip(done["real"], done["made"], strict=True)]
-    return told | {"half": half | {"scores": scores, "images": images, "change": wanted}}
+    return told | {"half": half | {"scores": scores, "images": images, "change": data_uri(change(done["gradient"]), "image/png")}}
 
 
 def change(gradient: NDArray[np.int8]) -> bytes:
@@ -83,9 +84,14 @@ def change(gradient: NDArray[np.int8]) -> bytes:
     signed = gradient.astype(np.float64).mean(3)[..., None]
     colours = np.where(signed > 0, np.array(BRIGHTER), np.array(DARKER))
     shown = np.concatenate([colours, 255 * np.abs(signed) / (np.abs(signed).max() or 1.0)], 3).astype(np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(np.concatenate([*shown], 1), "RGBA").save(file, "PNG")
-    return file.getvalue()
+    return as_png(Image.fromarray(np.concatenate([*shown], 1), "RGBA"))
+
+
+def tiles(folder: RunFolder, path: Path) -> bytes:
+    """PNG: the first four of the newest samples, two by two; of points the picture at `path` as it is."""
+    if not len(some := cells(folder, "samples")[:4]):
+        return path.read_bytes()
+    return as_png(to_pil(grid(some, 2)))
 
 
 def _newest(checkpoint_folder: Path) -> int:
@@ -98,14 +104,17 @@ def networks(folder: RunFolder, after: str) -> dict[str, Any] | None:
         with suppress(OSError):  # a folder that cannot be written: its checkpoints are looked at
             folder.live.mkdir(exist_ok=True)
             (folder.live / ASKED).touch()
-    newest = [
-        max((checkpoints.step_of(one) or 0 for one in checkpoints.listed(each)), default=-1) for each in (folder.live, folder.checkpoints)
-    ]
-    lent = Lent(folder.path) if newest[0] > newest[1] else folder  # a process that was killed leaves some
+    lent = Lent(folder.path) if _newest(folder.live) > _newest(folder.checkpoints) else folder  # a process that was killed leaves some
     stamp = f"{checkpoints.stamp(lent.checkpoints)}"
     if stamp == after:
         return None
-    content = explorer_content({folder.name: lent}, precision="fp16", encoders=True) | {"maps": {}}
-    content |= {"labels": content["labels"] or ([] if class_names(folder) else None), "shape": image_shape(folder)}
-    step = checkpoints.step_of(checkpoints.sampled(lent, lambda text: None))
-    return {"stamp": stamp, "seconds": SECONDS["fast" if live else "rest"], "step": step, "content": content}
+    with _lock:  # one reader waits for what another lets be packed
+        return {"stamp": stamp, "seconds": SECONDS["fast" if live else "rest"]} | _packed(lent, stamp)
+
+
+@lru_cache(KEPT)
+def _packed(lent: RunFolder, stamp: str) -> dict[str, Any]:
+    """The networks of this stamp, for all readers."""
+    content = explorer_content({lent.name: lent}, precision="fp16", encoders=True) | {"maps": {}}
+    content |= {"labels": content["labels"] or ([] if class_names(lent) else None), "shape": image_shape(lent)}
+    return {"step": checkpoints.step_of(checkpoints.sampled(lent, lambda text: None)), "content": content}

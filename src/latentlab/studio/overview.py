@@ -152,9 +152,13 @@ def outdated(folder: RunFolder, evaluation: tasks.Task) -> bool:
         return False
 
 
-def last_row(folder: RunFolder) -> dict[str, Any]:
-    """The last whole line of metrics.jsonl; empty without one."""
-    return next((row for line in from_the_end(folder.metrics_file) if (row := parsed(line, ROW)) is not None), {})
+def last_row(folder: RunFolder, held_out: bool = False) -> dict[str, Any]:
+    """The last whole line of metrics.jsonl, or the last that was measured on held-out images; empty where there is none near the end."""
+    for line in from_the_end(folder.metrics_file):
+        row = None if held_out and b'"val"' not in line else parsed(line, ROW)
+        if row is not None and (not held_out or (row["split"] == "val" and not {"request", "failure"} & row.keys())):
+            return row
+    return {}
 
 
 def from_the_end(path: Path) -> Iterator[bytes]:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from html import escape
 from importlib import resources
-from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import urlencode
 
+import numpy as np
 import streamlit as st
 
 from latentlab.base.texts import Phrase, catalogue, number
@@ -32,7 +32,9 @@ from latentlab.show.charts.columns import Columns
 from latentlab.show.charts.panels import Panel, Pictures
 from latentlab.show.charts.payload import Kept, capital, chart_data, chart_table, chart_words, film_data, reel
 from latentlab.show.explorer.content import explorer_words
+from latentlab.show.figures.records import image_shape
 from latentlab.show.palette import hues_of
+from latentlab.studio.layers import picture
 from latentlab.studio.library import here
 from latentlab.studio.overview import State, overview
 from latentlab.studio.state import lang, plain, say, spoken
@@ -52,6 +54,8 @@ def _component(name: str) -> Callable[..., Any]:
     """A component of the page, registered once."""
     if name in ("explorer", "draw"):
         script, style = live_explorer.module(), live_explorer.style() + live_explorer.themes() + static("explorer-host.css")
+    elif name == "maps":
+        script, style = live_explorer.module(), ""  # in the page's own style
     elif name == "game":
         script, style = "", live_explorer.themes() + static("game.css")
     else:
@@ -60,9 +64,13 @@ def _component(name: str) -> Callable[..., Any]:
         script, style = script + bundle.module(live_explorer.folder(), MARKS, "latentlabMarks"), style + static("film.css")
         script += static("cloud.js") + static("strip.js")
     if name in ("plane", "pad"):
-        script, style = script + static("dots.js") + static("feed.js"), style + static("plane.css")
+        script += bundle.module(live_explorer.folder(), {"half": "weights.js"}, "latentlabWeights") + static("dots.js")
+        style += static("plane.css")
     made: Callable[..., Any] = st.components.v2.component(
-        f"latentlab_{name}", css=style, js=script + static("host.js") + static(f"{name}.js")
+        f"latentlab_{name}",
+        css=style + static("pressed.css"),
+        js=script + static("host.js") + static(f"{name}.js"),
+        isolate_styles=name != "maps",
     )
     return made
 
@@ -119,6 +127,15 @@ def drawing(name: str, key: str) -> None:
     """A pad to draw on, read by the newest networks of a run."""
     words = {"address": "/lab/networks?" + urlencode({"run": name}), "words": explorer_words(lang()), "lang": lang()}
     _draw("draw", key, words | {"told": say("studio.beside.drawn", step="{step}")})
+
+
+def maps(name: str, key: str) -> None:
+    """The networks of a run as a picture, its blocks filled with what each layer makes of one held-out image, of a GAN of one z."""
+    folder, asked = here().look(name), urlencode({"run": name})
+    config, words = folder.config(), say("studio.network.z" if folder.config().family == "gan" else "studio.network.image", step="{step}")
+    z = np.random.default_rng(config.train.seed).standard_normal(config.model.latent_dim).tolist()
+    about = {"html": picture(config, image_shape(folder)), "address": f"/lab/networks?{asked}", "z": z, "words": words}
+    _draw("maps", key, about | {"image": f"/lab/picture/reconstructions/0?{asked}"})
 
 
 def short(names: Sequence[str]) -> list[str]:
@@ -225,19 +242,13 @@ class Watched:
         return (float(last["images_seen"]) - float(first["images_seen"])) / seconds if seconds > 0 else None
 
 
-_kept: OrderedDict[Path, Watched] = OrderedDict()
-_lock = threading.Lock()
+_watched, _lock = lru_cache(KEPT)(Watched), threading.Lock()
 
 
 def watched(folder: RunFolder) -> Watched:
     """The numbers of a run, whose configuration is whole, as they are now."""
     with _lock:
-        if folder.path not in _kept:
-            _kept[folder.path] = Watched(folder)
-            while len(_kept) > KEPT:
-                _kept.popitem(last=False)
-        _kept.move_to_end(folder.path)
-        numbers = _kept[folder.path]
+        numbers = _watched(folder)
     numbers.read()
     return numbers
 

@@ -1,7 +1,7 @@
 """The requests of the browser: what every one passes before the page sees it, and what the page's components fetch by themselves.
 
 /lab/picture/KIND/STEP?run=NAME           a sample grid or reconstructions of a step, as the run folder holds it; of a GAN also
-                                          where its generated images should change
+                                          where its generated images should change; some tiles of the newest samples
 /lab/now?run=NAME&after=STAMP             what there is of a run; nothing (204) where that is what the stamp stands for
 /lab/networks?run=NAME&after=STAMP        its newest encoder and decoder, likewise
 /lab/explorer?run=NAME&run=NAME…          the content of the live explorer for these runs
@@ -19,9 +19,9 @@ import json
 import re
 import secrets
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Collection
-from pathlib import Path
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -148,8 +148,9 @@ def _with_headers(send: Send) -> Send:
 
 # What the page's components fetch.
 
-KINDS = ("samples", "reconstructions", "change")
+KINDS = ("samples", "reconstructions", "change", "tiles")
 FRESH = {"Cache-Control": "private, no-cache"}
+STAMPED = {"Cache-Control": "private, max-age=31536000, immutable"}  # at an address that holds when it was drawn
 MOST_RUNS = 8  # in one explorer
 MOST_FRAMES = 257  # in one answer
 
@@ -175,9 +176,11 @@ def picture(asked: Request) -> Response:
     if kind not in KINDS or not re.fullmatch(r"\d{1,8}", step):
         raise refusal("a picture", "samples or reconstructions of a step", f"{kind}/{step}")
     run, name = here().look(asked.query_params.get("run", "")), f"step-{int(step):08d}"
-    path = run.moments / f"{name}.npz" if kind == "change" else run.path / kind / f"{name}.png"
+    path = run.moments / f"{name}.npz" if kind == "change" else run.path / ("samples" if kind == "tiles" else kind) / f"{name}.png"
     if not path.is_file():
         raise refusal("a step", "one that has a picture", int(step))
+    if kind == "tiles":
+        return Response(moments.tiles(run, path), media_type="image/png", headers=STAMPED if "at" in asked.query_params else FRESH)
     if kind == "change":
         if (gradient := read_arrays(path).get("gradient")) is None:
             raise refusal("a run", "one with a discriminator", name)
@@ -249,7 +252,6 @@ ROUTES = [
 KEPT = 4  # contents in memory, some MB each
 Stamp = tuple[tuple[str, str, int, int, int], ...]
 
-_kept: OrderedDict[tuple[Path, Stamp], str] = OrderedDict()
 _lock = threading.Lock()
 
 
@@ -269,13 +271,12 @@ def explorer_text(library: Library, names: tuple[str, ...]) -> str:
 
     Weights are fp16: nothing is sent over a network, and a difference of one grey level is the most that can be seen.
     """
-    key = (library.runs, stamp(library, names))
     with _lock:  # a second tab waits for the first one's content instead of packing it again
-        if key not in _kept:
-            said: list[str] = []
-            content = explorer_content({name: library.look(name) for name in names}, {}, "fp16", said.append, encoders=True)
-            _kept[key] = json.dumps(content | {"left_out": [without_paths(line) for line in said]}, separators=(",", ":"))
-            while len(_kept) > KEPT:
-                _kept.popitem(last=False)
-        _kept.move_to_end(key)
-        return _kept[key]
+        return _packed(replace(library, reader=""), stamp(library, names))
+
+
+@lru_cache(KEPT)
+def _packed(library: Library, made_of: Stamp) -> str:
+    said: list[str] = []
+    content = explorer_content({name: library.look(name) for name, *_ in made_of}, {}, "fp16", said.append, encoders=True)
+    return json.dumps(content | {"left_out": [without_paths(line) for line in said]}, separators=(",", ":"))

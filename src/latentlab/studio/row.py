@@ -5,42 +5,66 @@ Every action looks at the run anew: another tab may have been faster. What is re
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from functools import partial
+from html import escape
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from latentlab.base.errors import LabError
-from latentlab.base.texts import duration, number, significant
-from latentlab.measure.table import seen_by
+from latentlab.base.texts import duration, number, reason, significant
+from latentlab.measure.table import extractor_words
 from latentlab.runs.diagnosis.symptoms import KEYS
 from latentlab.runs.verify import check_run
-from latentlab.studio import actions, tasks
+from latentlab.studio import actions
 from latentlab.studio.controls import stop_button, total_field
 from latentlab.studio.frame import in_one_line, link
 from latentlab.studio.library import LONGEST, Library, here, without_paths
-from latentlab.studio.listing import Listed, one
+from latentlab.studio.listing import Listed, one, tags_of
 from latentlab.studio.overview import Overview, overview
 from latentlab.studio.state import attempt, lang, plain, put, say, say_refused, shown, spoken, told
-from latentlab.studio.watch import badge
 
 TICK_SECONDS = 2.0
 SEARCH = "search"  # of the address
-NOTICE = "runs-notice"  # (what was done, the run's name, its new name)
+NOTICE = "runs-notice"  # (what was done, the names of the runs, the new name)
+TICKED = "runs-ticked"  # the names of the runs that are ticked
 MOST_DAMAGED = 5  # files that are named
+MOST_TAGS, MOST_NOTE = 200, 4000  # characters
 
 
 def draw_row(library: Library, each: Listed) -> None:
-    """A run. While something about it changes by itself, what is said of it is drawn anew every other second."""
+    """A run. While something about it changes by itself, what is said of it is drawn anew every other second.
+
+    Few elements, placed by runs.css: each one more is paid for in every row of the list.
+    """
     with st.container(key=f"runs-row-{each.name}"):
-        who, facts, buttons = st.columns([3, 5, 2.4], vertical_alignment="center")
-        with who:
-            _who(each)
-        with facts:
-            st.fragment(in_one_line(_facts), run_every=TICK_SECONDS if each.busy else None)(library, each)
-        with buttons, st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
-            _next(each)
-            _more(library, each)
+        tick_box(say("studio.runs.tick", name=each.name), [] if each.unfit else [each.name], f"runs-tick-{each.name}")
+        if each.run.state == "damaged":
+            st.markdown(f"**{plain(each.name)}**")
+        else:
+            link("train", f"**{plain(each.name)}**", run=each.name)
+        st.fragment(in_one_line(_facts), run_every=TICK_SECONDS if each.busy else None)(library, each)
+        _next(each)
+        _more(library, each)
         say_refused(refused(each.name))
+
+
+def ticked() -> list[str]:
+    """The names of the runs that are ticked, on whatever page of the list."""
+    names: list[str] = st.session_state.setdefault(TICKED, [])
+    return names
+
+
+def tick_box(label: str, names: list[str], key: str) -> None:
+    """A box that ticks runs and shows whether all of them are; a box for none cannot be used."""
+    if st.session_state.get(key) != (value := bool(names) and set(names) <= set(ticked())):
+        st.session_state[key] = value  # only then: set again, it would undo a click that is on its way
+    st.checkbox(label, key=key, label_visibility="collapsed", on_change=_tick, args=(names, key), disabled=not names)
+
+
+def _tick(names: list[str], key: str) -> None:
+    st.session_state[TICKED] = [name for name in ticked() if name not in names] + (names if st.session_state[key] else [])
 
 
 def refused(name: str) -> str:
@@ -48,79 +72,72 @@ def refused(name: str) -> str:
     return f"runs-refused-{name}"
 
 
-def _who(each: Listed) -> None:
-    """The name, which opens the run, and what it is."""
-    config = each.run.config
-    if each.run.state == "damaged":
-        st.markdown(f"**{plain(each.name)}**")
-    else:
-        link("train", f"**{plain(each.name)}**", run=each.name)
-    if config is not None:
-        st.caption(plain(f"{config.preset} · {each.run.data} · " + say("studio.runs.latent", size=number(config.model.latent_dim, lang()))))
-
-
 def _facts(library: Library, before: Listed) -> None:
-    """The state, how far it is, the last number on held-out images, the alarms."""
+    """All that is said of a run beside its name."""
     each = one(library, before.name) if before.busy else before
     if (each.busy, each.run.state) != (before.busy, before.run.state):
         st.rerun()  # what can be done with it, and where it stands, has changed
-    state, numbers = st.columns([1, 1.15], vertical_alignment="center")
-    with state:
-        badge(each.run.state, each.run.state)
-        if far := _how_far(each.run):
-            st.caption(plain(far))
-    with numbers:
-        _heard(each)
+    st.html("".join(f'<div class="latentlab-{part}">{said}</div>' for part, said in _cells(each).items() if said or part == "picture"))
+
+
+def _cells(each: Listed) -> dict[str, str]:
+    """The parts of a row by their names, as HTML: the newest samples, what the run is, its state, how far it is, its score, its date."""
+    run, config, picture, about = each.run, each.run.config, "", ""
+    if each.picture is not None:
+        query = urlencode({"run": each.name, "at": each.picture[1]})
+        words = escape(say("studio.watch.samples"))
+        picture = f'<img src="/lab/picture/tiles/{each.picture[0]}?{escape(query)}" alt="{words}" loading="lazy">'
+    if config is not None:
+        about = " · ".join((config.preset, run.data, say("studio.runs.latent", size=number(config.model.latent_dim, lang()))))
+    about = "".join(f"<b>{escape(tag)}</b> " for tag in each.tags) + escape(about)
+    about += f"<p>{escape(note)}</p>" if (note := str(each.notes.get("note", ""))) else ""
+    state = f'<i class="latentlab-{run.state}"></i>{escape(say(f"studio.state.{run.state}"))}'
+    told = "".join(f'<p class="latentlab-{kind}">{escape(without_paths(words))}</p>' for kind, words in _told(each))
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.changed)) if run.changed else ""
+    return {
+        "picture": picture, "about": about, "state": state, "step": _how_far(run), "score": _score(each), "date": when, "told": told,
+    }  # fmt: skip
 
 
 def _how_far(run: Overview) -> str:
     if run.config is None:
         return ""
     seconds = float(run.last.get("seconds", 0))
-    told = [say("studio.runs.step", step=number(run.step, lang())), say("studio.runs.epoch", epoch=significant(run.epoch, lang(), 3))]
-    return " · ".join(told + ([duration(seconds, lang())] if seconds else []))
+    told = [say("studio.runs.epoch", epoch=significant(run.epoch, lang(), 3))] + ([duration(seconds, lang())] if seconds else [])
+    return f"{escape(say('studio.runs.step', step=number(run.step, lang())))} <small>{escape(' · '.join(told))}</small>"
 
 
-def _heard(each: Listed) -> None:
-    """Numbers, alarms, and what went wrong, each on a line of its own."""
-    lines = [plain(words) for words in held_out(each)]
-    for key in each.alarms:
-        name = say(f"diagnosis.{key}.name") if key in KEYS else key
-        lines.append(f":orange[:material/warning: {plain(name)}]")
+def _score(each: Listed) -> str:
+    """What its family is judged by, and how that is known."""
+    if each.score is None:
+        return ""
+    measure, extractor, value, evaluated = each.score
+    told = [spoken(extractor_words(extractor))] if extractor else []
+    if not evaluated:
+        told.append(say("studio.runs.held_out"))
+    elif each.measured is not None:
+        is_now = each.measured == each.run.status.get("sampled", each.run.step)
+        told.append(say("studio.runs.evaluated") if is_now else say("studio.runs.evaluated.at", step=number(each.measured, lang())))
+    words = say(f"studio.runs.score.{measure}", value=significant(value, lang(), 3))
+    return f"{escape(words)} <small>{escape(', '.join(told))}</small>"
+
+
+def _told(each: Listed) -> list[tuple[str, str]]:
+    """Alarms, and what went wrong, each on a line of its own, with its kind."""
+    lines = [("alarm", say(f"diagnosis.{key}.name") if key in KEYS else key) for key in each.alarms]
     if each.unfit:
-        lines.append(plain(say("studio.runs.unfit")))
+        lines.append(("wrong", say("studio.runs.unfit")))
     elif each.run.state in ("failed", "damaged"):
-        if "not_finite" not in each.alarms:
-            lines.append(plain(_short(told(each.run.message))))
+        lines += [("wrong", told(each.run.message))] * ("not_finite" not in each.alarms)
     elif each.run.refused:
-        lines.append(f":red[:material/error: {plain(_short(told(each.run.refused)))}]")
-    if each.unmeasurable:
-        lines.append(f":red[:material/error: {plain(_short(told(each.unmeasurable)))}]")
+        lines.append(("wrong", told(each.run.refused)))
+    lines += [("wrong", told(words)) for words in each.damage]
     task = each.evaluation
     if task is not None and task.state == "running":
-        lines.append(":material/progress_activity: " + plain(say("studio.runs.evaluating")))
+        lines.append(("doing", say("studio.runs.evaluating")))
     elif task is not None and task.state in ("failed", "lost"):
-        why = _short(told(task.said()))
-        lines.append(f":red[:material/error: {plain(say('studio.runs.evaluation.failed', reason=why))}]")
-    elif each.measured is not None:
-        at = number(each.measured, lang())
-        is_now = each.measured == each.run.status.get("sampled", each.run.step)
-        at_step = say("studio.runs.evaluated") if is_now else say("studio.runs.evaluated.at", step=at)
-        lines.append(":material/straighten: " + plain(at_step))
-    if lines:
-        st.caption("  \n".join(lines))
-
-
-def held_out(each: Listed) -> list[str]:
-    """The last number on held-out images, in words: the loss, or for a GAN the distance of its samples from real images."""
-    words = {"loss_nats": "loss", "kid": "kid", "mse": "error"}
-    values = [(word, value) for name, word in words.items() if isinstance(value := each.held_out.get(name), float | int)]
-    said = [say(f"studio.runs.held_out.{word}", value=significant(float(value), lang(), 3)) for word, value in values[:1]]
-    return [spoken(seen_by(words, str(each.held_out.get("extractor", "")))) for words in said]
-
-
-def _short(words: str, most: int = 220) -> str:
-    return words if len(words) <= most else words[: most - 1] + "…"
+        lines.append(("wrong", say("studio.runs.evaluation.failed", reason=told(task.said()))))
+    return lines
 
 
 def _next(each: Listed) -> None:
@@ -156,6 +173,8 @@ def _menu(library: Library, each: Listed) -> None:
         own = actions.is_own(library, run.name)
         if own and not run.live and not empty and shown("runs.rename"):
             _rename(run)
+        if own and run.config is not None and shown("runs.notes"):
+            _notes(run)
         if run.trained and not run.live:
             busy = each.evaluation is not None and each.evaluation.state == "running"
             st.button(
@@ -169,11 +188,8 @@ def _menu(library: Library, each: Listed) -> None:
                 key=f"runs-config-{run.name}", icon=":material/download:", on_click="ignore", type="tertiary",
             )  # fmt: skip
         if own and not run.live and shown("runs.delete"):
-            done, remove = ("forgotten", actions.forget) if empty else ("discarded", actions.discard)
-            st.button(
-                say("studio.runs.discard"), icon=":material/delete:", key=f"runs-discard-{run.name}", type="tertiary",
-                on_click=_remove, args=(run.name, done, remove),
-            )  # fmt: skip
+            key = f"runs-discard-{run.name}"
+            st.button(say("studio.runs.discard"), icon=":material/delete:", key=key, type="tertiary", on_click=remove, args=([run.name],))
         if not library.reader:
             st.caption(plain(str(run.path)))
 
@@ -223,7 +239,26 @@ def _rename(run: Overview) -> None:
     say_refused(f"runs-refused-name-{run.name}")
 
 
+def _notes(run: Overview) -> None:
+    """Tags and a note, to be changed; of a notes.json that is broken nothing that would write over it."""
+    try:
+        kept = run.folder.notes()
+    except LabError:  # which the row says
+        return
+    tags, note = (f"runs-{part}-{run.name}" for part in ("tags", "note"))
+    with st.form(f"runs-notes-{run.name}", border=False):
+        st.text_input(say("studio.runs.tags"), " ".join(f"#{tag}" for tag in kept["tags"]), MOST_TAGS, tags, placeholder="#")
+        st.text_area(say("studio.runs.note"), kept["note"], max_chars=MOST_NOTE, key=note, height="content")
+        st.form_submit_button(say("studio.runs.notes.keep"), icon=":material/check:", on_click=_keep, args=(run.name, tags, note))
+
+
 # What is done by a click.
+
+
+def _keep(name: str, tags: str, note: str) -> None:
+    words = tags_of(str(st.session_state[tags])), str(st.session_state[note]).strip()
+    attempt(refused(name), lambda: here().open(name).write_notes(*words))
+    _close(name)
 
 
 def _go_on(name: str, total: str | None = None) -> None:
@@ -247,38 +282,27 @@ def _give_name(name: str) -> None:
         return
 
     def rename() -> None:
-        st.session_state[NOTICE] = ("renamed", name, actions.rename(here(), name, new))
+        st.session_state[NOTICE] = ("renamed", [name], actions.rename(here(), name, new))
 
-    if attempt(key, rename, lambda error: _why_not_named(name, new, error)):
+    if attempt(key, rename):
         st.session_state["runs-search"] = ""  # which the new name need not fit
         put({SEARCH: None})
         _close(name)
 
 
-def _remove(name: str, done: str, remove: Callable[[Library, str], object]) -> None:
-    if _at_rest(name) is not None and attempt(refused(name), lambda: remove(here(), name), lambda error: _why_not_moved(name, error)):
-        st.session_state[NOTICE] = (done, name, "")
-        _close(name)
+def remove(names: list[str]) -> None:
+    """Throw runs away: into the trash, for good where one had not begun. What cannot be stays, and its row says why."""
+    gone = dict[str, str]()
 
+    def discard(name: str) -> None:
+        gone[name] = actions.discard(here(), name)
 
-def _why_not_named(name: str, new: str, error: Exception) -> str:
-    """Why a name was refused, in the reader's language where that can be told."""
-    library, unfit = here(), say("studio.runs.name.unfit", most=number(LONGEST, lang()))
-    try:
-        target = library.path("/".join([*name.split("/")[:-1], new]))
-    except LabError:
-        return unfit
-    if target.parent != library.path(name).parent:
-        return unfit
-    return say("studio.runs.name.taken") if target.exists() else _why_not_moved(name, error)
-
-
-def _why_not_moved(name: str, error: Exception) -> str:
-    """Why a run cannot be moved, in the reader's language where that can be told."""
-    library = here()
-    if (library.path(name) / "config.json").is_file() and library.open(name).is_locked():
-        return say("studio.runs.busy")
-    return say("studio.runs.busy.task") if tasks.running(library, name) else told(error)
+    for name in names:
+        if attempt(refused(name), partial(discard, name)):
+            _close(name)
+    kept = [name for name, moment in gone.items() if moment]
+    if gone:
+        st.session_state[NOTICE] = ("discarded", kept, "") if kept else ("forgotten", list(gone), "")
 
 
 def _close(name: str) -> None:
@@ -296,6 +320,6 @@ def _at_rest(name: str) -> Overview | None:
     else:
         if not run.live:
             return run
-        why = say("studio.runs.busy")
+        why = told(reason("move.trains"))
     st.session_state[refused(name)] = why
     return None

@@ -43,7 +43,7 @@ def several(library: Library, config: Config, seconds: float | None) -> None:
     for name in names:
         now = number(config.values()[name], lang()) if config.values()[name] is not None else ""
         label = say("studio.several.values", name=capital(say(f"field.{name}")))
-        text = st.text_input(label, key=f"{KEYS}:{name}", placeholder=say("studio.several.how", value=now))
+        text = st.text_input(label, key=f"{KEYS}:{name}", placeholder=say("studio.several.how", value=now), help=f"`{name}`")
         try:
             tried[name] = values_of(fields[name], text, lang())
             for value in tried[name]:

@@ -61,11 +61,10 @@ def _follow(library: Library, folder: str, before: Standing) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="sweep-progress"):
         share = (now.trained + now.measured) / (2 * now.planned) if now.planned else 0.0
         st.progress(min(1.0, share), say("studio.sweep.far", done=done, count=count, measured=measured))
-        if not is_own(library, folder):
-            pass
-        elif now.state == "running":
+        own = is_own(library, folder)
+        if own and now.state == "running":
             st.button(say("studio.control.stop"), icon=":material/stop:", key="sweep:stop", on_click=tasks.stop, args=(task,))
-        else:
+        elif own:
             label, again = say("studio.control.go_on"), (library, folder, task.arguments)
             st.button(label, icon=":material/play_arrow:", key="sweep:go_on", on_click=_go_on, args=again)
     if now.state in ("failed", "lost"):

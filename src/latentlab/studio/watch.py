@@ -65,9 +65,13 @@ def draw(name: str) -> None:
         st.fragment(in_one_line(_head), run_every=TICK_SECONDS[pace])(name, pace)
     with stage:
         st.fragment(in_one_line(_stage), run_every=SLOWER_SECONDS if live else None)(name)
-    if (run.live or run.trained) and run.config is not None and run.config.family != "gan" and not of_points(run.config.data.spec):
+    if (run.live or run.trained) and run.config is not None and not of_points(run.config.data.spec):
         with pad:
-            parts.drawing(name, f"watch:{name}:pad")
+            if run.config.family != "gan":
+                parts.drawing(name, f"watch:{name}:pad")
+            if run.folder.environment() and not run.config.own:
+                with st.expander(say("studio.network"), icon=":material/account_tree:", key=f"watch:{name}:network"):
+                    parts.maps(name, f"watch:{name}:maps")
     with curves:
         st.fragment(in_one_line(_curves), run_every=SLOWER_SECONDS if live else None)(name)
 
@@ -114,9 +118,9 @@ def _head(name: str, pace: Pace) -> None:
         return
     if run.live:
         st.progress(progress(run)[0], say("studio.watch.progress"))  # words, without which it has no name for a screen reader
-    if shown("controls"):
-        controls(run)
-    _diagnosis(run)
+    steered = controls if shown("controls") else lambda run: None
+    for part in (steered, _diagnosis) if run.live else (_diagnosis, steered):  # at rest what went wrong comes before the way out
+        part(run)
 
 
 def _state(run: Overview) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import sys
-from base64 import b64encode
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from latentlab.base import callable_room
 from latentlab.base.errors import LabError, refusal
+from latentlab.base.images import data_uri
 from latentlab.base.signals import StopFlag
 from latentlab.config.options import Options
 from latentlab.config.parts import OWN, by_leaf
@@ -85,8 +85,10 @@ class Run(Trained):
         """What it is, its curves and its samples, for notebooks: styles inline and pictures inside, so that they stay anywhere."""
         found = [path for name in ("loss", "samples") if (path := self.folder.figures / f"{name}.png").is_file()]
         alt = escape(self.in_words())
-        shown = 'style="max-width:48%;margin:4px" src="data:image/png;base64,'
-        pictures = (f'<img alt="{alt}: {path.stem}" {shown}{b64encode(path.read_bytes()).decode()}">' for path in found)
+        pictures = (
+            f'<img alt="{alt}: {path.stem}" style="max-width:48%;margin:4px" src="{data_uri(path.read_bytes(), "image/png")}">'
+            for path in found
+        )
         return f"<div><p><code>{escape(str(self.path))}</code> {alt}</p>{''.join(pictures)}</div>"
 
 

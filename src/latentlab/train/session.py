@@ -92,11 +92,6 @@ class Session:
         missing = self.config.train.epochs * len(self.data.train) - self.position.images_seen
         return self.position.step + max(0, math.ceil(missing / self.engine.images_per_step))
 
-    def total_epochs(self) -> float:
-        """The length that the run will have, in passes over the training images."""
-        ahead = (self.total_steps() - self.position.step) * self.engine.images_per_step
-        return (self.position.images_seen + ahead) / len(self.data.train)
-
     def fitting_batch(self) -> int | None:
         """The largest half, quarter … of the batch with which a step fits into memory, found by trying; None where none does.
 

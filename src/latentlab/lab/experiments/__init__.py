@@ -26,12 +26,12 @@ from latentlab.base.machine import fastest_threads
 from latentlab.base.signals import StopFlag
 from latentlab.data import Data, load_data
 from latentlab.lab.cells import Cell
-from latentlab.lab.experiments.results import ARMS, gather, write_words
+from latentlab.lab.experiments.results import ARMS, gather, panels, write_words
 from latentlab.lab.farm import Evaluation, Failure, Machine, Outcome, run_cells, working_in
 from latentlab.lab.grid import prepare
 from latentlab.lab.pool import Pool
 from latentlab.runs.folder import RunFolder
-from latentlab.show.figures.swept import draw_vae_to_gan
+from latentlab.show.figures.painter import draw_panels
 
 LATENT_DIM = 32
 # Half the widths of `conv-vae` and `sn-gan`: 20 runs then take two laptop cores about an hour on MNIST instead of two and a half.
@@ -141,5 +141,5 @@ def finish(folder: Path, seeds: int, lang: str) -> dict[str, Any]:
     result = gather(folder, seeds)
     replace_json(folder / "experiment.json", result)
     replace_text(folder / "experiment.md", write_words(result, lang))
-    draw_vae_to_gan(result, folder / "figure.png", lang)
+    draw_panels(panels(result), folder / "figure.png", lang)
     return result

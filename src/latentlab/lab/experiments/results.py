@@ -14,15 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentlab.base.errors import LabError
-from latentlab.base.texts import duration, number, significant, text
-from latentlab.lab.kit import Doubles, paired
-from latentlab.measure.table import better, extractor_words, finite
+from latentlab.base.texts import Phrase, duration, number, significant, text
+from latentlab.lab.kit import Doubles, paired, range_line
+from latentlab.measure.table import better, extractor_words, finite, seen_by
 from latentlab.runs.folder import RunFolder
+from latentlab.show.charts.panels import Lines, Series
 
 MEASURES = ("frechet", "kid", "class_reverse_kl_nats", "recall")
 ARMS = ("scratch", "warm", "frozen")
 PAIRS = (("warm", "scratch"), ("frozen", "scratch"), ("frozen", "warm"))
 POINTS = (1.0, 3.0, 10.0)  # epochs at which arms are compared
+PANELS = 3  # of the figure, at most
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,33 @@ def decide(signs: Sequence[str]) -> str:
     return "early_loss" if "worse" in signs else "none"
 
 
+# figure.png: each measure against the training images that the GAN has read.
+
+
+def panels(result: Mapping[str, Any]) -> list[Lines]:
+    """The arms of an experiment.json, a panel a measure; KID and the Frechet distance tell the same story, and are both in the table."""
+    measures = [name for name in MEASURES if name in result["measures"] and not (name == "kid" and "frechet" in result["measures"])]
+    return [_panel(result, measure) for measure in measures[:PANELS]]
+
+
+def _panel(result: Mapping[str, Any], measure: str) -> Lines:
+    """The means of each arm, the VAE's own samples as a level, and a mark where the frozen decoder is released."""
+    series = []
+    for arm, kind in zip(ARMS, ("gan", "gan-from-vae", ""), strict=True):
+        curve = result["curves"][arm]
+        x = [images / 1000 for images in curve["images_seen"]]
+        series.append(range_line(Phrase(f"experiments.arm.{arm}"), x, curve["values"][measure], kind))
+    if start := [value for value in result["start"][measure] if value is not None]:
+        series.append(Series(Phrase("experiments.start"), (sum(start) / len(start),) * 2, (0.0, x[-1]), kind="vae"))
+    frozen = 1e-3 * float(result["frozen_epochs"]) * float(result["images"]["train"])
+    title, way = seen_by(Phrase(f"compare.measure.{measure}"), result["extractor"]), Phrase(f"compare.axis.up.{better(measure)}")
+    lowest = np.fmin.reduce(np.array([value for one in series for value in (*one.y, *one.low)], np.float64))  # of what is known
+    return Lines(
+        title, Phrase("experiments.images"), way, tuple(series), Phrase("card.spread.range", {"summary": ""}),
+        log_y=measure != "recall" and bool(lowest > 0), marks=((frozen, Phrase("experiments.released")),) if frozen > 0 else (),
+    )  # fmt: skip
+
+
 # experiment.md: the result in words and tables.
 
 
@@ -207,6 +236,7 @@ def write_words(result: Mapping[str, Any], lang: str) -> str:
         f"## {say('verdict')}",
         "\n\n".join(verdict_sentences(result, lang)),
         f"![{headline}](figure.png)",
+        text("card.spread.range", lang, summary="").strip(),
         f"## {say('vae-to-gan.values')}",
         _values(result, lang),
         f"## {say('vae-to-gan.differences')}",

@@ -6,7 +6,6 @@ Few images, no repeated passes, a second or less. Axes: N images, H height, W wi
 from __future__ import annotations
 
 import functools
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +14,8 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
-from latentlab.base.images import Images, grid, to_pil
+from latentlab.base.images import Images, as_png, grid, shaded, to_pil
 from latentlab.base.seeding import numpy_generator
 from latentlab.base.texts import Phrase
 from latentlab.config.presets import preset
@@ -126,15 +124,10 @@ COLORS = 64
 
 def sheet(images: Images, columns: int, zoom: int = 1, optimize: bool = True) -> bytes:
     """Images uint8 [N, H, W, C] row by row as a small PNG without text, for a panel: 16 shades of grey in 4 bits a pixel, or 64 colours."""
-    picture, buffer = to_pil(grid(images, columns), zoom), io.BytesIO()
-    if picture.mode == "L":
-        last = SHADES - 1
-        levels = Image.frombytes("P", picture.size, picture.point([round(value * last / 255) for value in range(256)]).tobytes())
-        levels.putpalette([round(shade * 255 / last) for shade in range(SHADES) for _ in range(3)])
-        levels.save(buffer, "PNG", bits=4, optimize=optimize)
-    else:
-        picture.quantize(COLORS).save(buffer, "PNG", optimize=optimize)
-    return buffer.getvalue()
+    picture = grid(images, columns).repeat(zoom, 0).repeat(zoom, 1)
+    if images.shape[3] == 1:
+        return as_png(shaded(picture, SHADES), bits=4, optimize=optimize)
+    return as_png(to_pil(picture).quantize(COLORS), optimize=optimize)
 
 
 strip = functools.partial(sheet, zoom=2, optimize=False)  # the same, of few images

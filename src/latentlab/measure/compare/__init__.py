@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -70,27 +71,43 @@ def comparison_of(folders: Mapping[str, RunFolder]) -> dict[str, Any]:
     return compared | {"runs": entries, "remarks": [remark.to_json() for remark in remarks]}
 
 
+class Once(RunFolder):
+    """A run whose lines of metrics are read once, for one look at it."""
+
+    @cached_property
+    def _rows(self) -> list[dict[str, Any]]:
+        return super().metrics()
+
+    def metrics(self) -> list[dict[str, Any]]:
+        return self._rows
+
+
 @dataclass(frozen=True)
-class Measured(RunFolder):
+class Measured(Once):
     """A run as one of its measurements shows it."""
 
+    run: RunFolder
     measurement: Mapping[str, Any]
 
     def scores(self) -> dict[str, Any]:
         return dict(self.measurement)
 
+    def metrics(self) -> list[dict[str, Any]]:
+        return self.run.metrics()
+
 
 def alike(folders: Mapping[str, RunFolder]) -> dict[str, RunFolder]:
-    """The runs, each by the fullest of those measurements of its newest step that all have alike; as they are where none is."""
+    """The runs, read once, each by the fullest of those measurements of its newest step that all have alike, or as it is."""
+    folders = {name: folder if isinstance(folder, Once) else Once(folder.path) for name, folder in folders.items()}
     views = {}
     for name, folder in folders.items():
         measured = measurements(folder.scores())
-        views[name] = [Measured(folder.path, one) for one in measured if one.get("step") == measured[0].get("step")]
+        views[name] = [Measured(folder.path, folder, one) for one in measured if one.get("step") == measured[0].get("step")]
     for first in min((each for each in views.values() if each), key=len, default=[]):
         chosen = {name: next((view for view in each if not _sides({"": first, name: view})), None) for name, each in views.items() if each}
         if all(chosen.values()):
             return {name: chosen.get(name) or folder for name, folder in folders.items()}
-    return dict(folders)
+    return folders
 
 
 def unlike(folders: Mapping[str, RunFolder]) -> list[Phrase]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from latentlab.base.texts import catalogue, duration, number, significant, text
+from latentlab.base.texts import aligned, catalogue, duration, number, significant, text
 from latentlab.measure.table import COSTS, extractor_words, note_words, present, sampled_words, title, unit_words
 
 COLUMNS = (
@@ -32,15 +32,10 @@ def table(compared: Mapping[str, Any]) -> str:
     columns = [(key, head) for key, head in COLUMNS if any(_cell(key, name, entry) != NONE for name, entry in compared["runs"].items())]
     rows = [[head for _, head in columns]]
     rows += [[_cell(key, name, entry) for key, _ in columns] for name, entry in compared["runs"].items()]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
-    lines = [
-        "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))) for row in rows
-    ]
-    lines.insert(1, "  ".join("─" * w for w in widths))
     by = {score["extractor"] for entry in compared["runs"].values() for name, score in entry["scores"].items() if name == "kid"}
     notes = [f"Frechet and KID: seen by {extractor_words(one).say('en')}" for one in sorted(by)]
     notes += [f"{measure}: {said}" for measure, said in _sampled(compared["runs"], "en")]
-    return "\n".join(lines + [f"({note})" for note in notes + _notes(compared["runs"])])
+    return "\n".join(aligned(rows, (0,), ruled=True) + [f"({note})" for note in notes + _notes(compared["runs"])])
 
 
 def _cell(key: str, name: str, entry: Mapping[str, Any]) -> str:

@@ -63,20 +63,11 @@ def half_width(variance: float, freedom: float) -> float:
     return float(stdtrit(freedom, (1.0 + CONFIDENCE) / 2.0)) * math.sqrt(max(variance, 0.0))
 
 
-def jackknife(value: float, left_out: ArrayLike) -> Estimate:
-    """The delete-a-group jackknife (Shao & Wu 1989): left_out [g] are the values without each group in turn.
-
-    Variance (g − 1)/g Σ (θ₋ᵢ − mean)², Student t with g − 1 degrees of freedom, around the value of all samples.
-    """
-    without = np.asarray(left_out, np.float64)
-    half = half_width(jackknife_variance(without), len(without) - 1)
-    return around(value, value - half, value + half)
-
-
 def jackknife2(value: float, left_out_a: ArrayLike, left_out_b: ArrayLike) -> Estimate:
-    """As `jackknife` for a statistic of two independent samples, whose variances add (Arvesen 1969).
+    """The delete-a-group jackknife (Shao & Wu 1989) of two independent samples: the values without each group of one in turn, [g] each.
 
-    The degrees of freedom are those of the smaller number of groups, less one, which can only widen the interval.
+    Variances (g − 1)/g Σ (θ₋ᵢ − mean)² add (Arvesen 1969), Student t around the value of all samples. The degrees of freedom are those
+    of the smaller number of groups, less one, which can only widen the interval.
     """
     a, b = np.asarray(left_out_a, np.float64), np.asarray(left_out_b, np.float64)
     half = half_width(jackknife_variance(a) + jackknife_variance(b), min(len(a), len(b)) - 1)

@@ -56,6 +56,7 @@ class Metric(NamedTuple):
 LOSS = (Quantity("loss_nats", "val", "curves.loss.val"), Quantity("loss_nats", "train", "curves.loss.train"))
 PARTS = (Quantity("reconstruction_nats", "val", "curves.reconstruction"), Quantity("kl_nats", "val", "curves.kl"))
 KL = Chart("losses.kl", "figure.nats", (Quantity("kl_nats", "val", "figure.split.val"), Quantity("kl_nats", "train", "figure.split.train")))
+HELD_OUT = Chart("figure.loss.mse", "figure.loss.mse_axis", (Quantity("mse", "val", "figure.loss.held_out"),), log_y=True)
 GAME = (
     Quantity("generator_loss", "train", "figure.loss.generator"),
     Quantity("discriminator_loss", "train", "figure.loss.discriminator"),
@@ -63,7 +64,11 @@ GAME = (
 LOGITS = Chart(
     "figure.loss.logits",
     "figure.loss.logit",
-    (Quantity("real_logit", "train", "figure.loss.real"), Quantity("fake_logit", "train", "figure.loss.fake")),
+    (
+        Quantity("real_logit", "train", "figure.loss.real"),
+        Quantity("real_logit", "val", "curves.real.val"),
+        Quantity("fake_logit", "train", "figure.loss.fake"),
+    ),
 )
 BOTH_GRADIENTS = Chart(
     "curves.gradients",
@@ -157,6 +162,18 @@ def lines(columns: Columns, chart: Chart, name: Phrase, kind: str, most: int = M
     marks = tuple((epoch, Phrase("curves.changed", {"field": field, "value": value})) for epoch, field, value in columns.changes)
     summary = Phrase("curves.summary", {"run": name, "each": last_values(drawn)})
     return over_epochs(Phrase(chart.title), chart.axis, drawn, summary, chart.log_y, marks)
+
+
+def own_curves(rows: Rows, chart: Chart, name: Phrase, kind: str) -> Lines:
+    """The same, with empty axes where nothing was recorded yet."""
+    return lines(as_columns(rows), chart, name, kind) or over_epochs(Phrase(chart.title), chart.axis, (), Phrase("chart.none"), chart.log_y)
+
+
+def compared_errors(runs: Sequence[Recorded]) -> Lines:
+    """The held-out squared error of each run that reconstructs, on one axis."""
+    drawn = each_run(runs, "mse", "val")
+    summary = Phrase("curves.compared.summary", {"each": last_values(drawn)}) if drawn else Phrase("chart.none")
+    return over_epochs(Phrase("figure.compare.shared"), "figure.loss.mse_axis", drawn, summary, log_y=True)
 
 
 def over_epochs(

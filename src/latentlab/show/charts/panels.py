@@ -7,11 +7,14 @@ browser, so that a figure in a file and the one on a page are the same numbers. 
 from __future__ import annotations
 
 import base64
+import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args, get_type_hints
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 from latentlab.base.texts import Phrase
+from latentlab.show.palette import FREE, hues
 
 Values = Sequence[float | None]  # None: not measured, or not finite
 
@@ -130,3 +133,37 @@ def _read(kind: Any, value: Any) -> Any:
         case (_, _) as parts:
             return tuple(_read(part, each) for part, each in zip(parts, value, strict=True))
     return tuple(value) if kind == Values else value
+
+
+# How the series of a panel look, alike in figure files and on pages: a hue, and a dash and a mark so that nothing is
+# told by colour alone.
+
+LIKE = ("ae", "vae", "gan", "gan-from-vae", "real")  # whose marks are the first ones, in this order
+DASHES, MARKS = 6, 8  # that there are
+
+
+class Look(NamedTuple):
+    """`hue` is one of `palette.colors`, or "real"; `dash` and `mark` count from 0; no two of a panel share all three."""
+
+    hue: str
+    dash: int
+    mark: int
+
+
+def looks(series: Sequence[Series]) -> list[Look]:
+    """The look of each series of a panel: a kind keeps its hue and mark in every panel, a repeated one takes steps and dashes.
+
+    >>> looks([Series(Phrase("a"), (), kind=kind) for kind in ("vae", "vae", "", "")])
+    [Look(hue='vae-1', dash=0, mark=1), Look(hue='vae-6', dash=1, mark=0), Look(hue='1', dash=0, mark=2), Look(hue='2', dash=1, mark=3)]
+    """
+    kinds = [one.kind.rstrip("-01234567") for one in series]  # a step's family
+    kept = {LIKE.index(kind) for kind in kinds if kind}
+    free = itertools.cycle([mark for mark in range(MARKS) if mark not in kept])
+    seen: Counter[str] = Counter()
+    chosen = []
+    for kind, hue in zip(kinds, hues([one.kind for one in series]), strict=True):
+        times = seen[kind]
+        seen[kind] += 1
+        mark = LIKE.index(kind) if kind and not times else next(free)
+        chosen.append(Look(hue or str(times % len(FREE) + 1), times % DASHES, mark))
+    return chosen

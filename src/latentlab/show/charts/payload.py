@@ -16,8 +16,7 @@ from latentlab.base.texts import Phrase, number, text
 from latentlab.config.sources import of_points
 from latentlab.runs.folder import RunFolder
 from latentlab.show.charts.columns import Columns, Doubles
-from latentlab.show.charts.panels import Bars, Lines, Series, Values
-from latentlab.show.figures.style import looks
+from latentlab.show.charts.panels import Bars, Lines, Series, Values, looks
 
 FIGURES = 6  # of a number in a chart: more than a screen resolves
 EXACT = 22  # powers of ten up to 10^22 are doubles

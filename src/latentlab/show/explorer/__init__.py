@@ -255,14 +255,6 @@ def base85_encoded(data: bytes) -> str:
     return base64.b85encode(data).translate(bytes.maketrans(_ESCAPED, _PLAIN)).decode("ascii")
 
 
-def base85_decoded(words: str) -> bytes:
-    """The bytes of a text. Raises ValueError for one that `base85_encoded` did not write."""
-    written = words.encode("ascii")
-    if any(letter in _ESCAPED for letter in written):
-        raise ValueError("a character that is not in the alphabet")
-    return base64.b85decode(written.translate(bytes.maketrans(_PLAIN, _ESCAPED)))
-
-
 @cache
 def module() -> str:
     """All of `static/*.js` that `explorer.js` needs, as one ES module without imports: it exports what that file exports."""

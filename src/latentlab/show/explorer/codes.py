@@ -8,15 +8,14 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from latentlab.base.images import Images, grid, open_png, to_pil
+from latentlab.base.images import Images, as_png, data_uri, grid, open_png, shaded, to_pil
 from latentlab.runs.folder import RunFolder
 from latentlab.runs.forms import damaged, read_latents
 
@@ -89,13 +88,6 @@ def quantized(values: Doubles) -> dict[str, str]:
     step = ((values.max(0) - low) / LEVELS).astype(np.float32)
     units = np.divide(values - low, step, out=np.zeros_like(values), where=step > 0)
     return {"low": written(low), "step": written(step), "bytes": written(units.round().clip(0, LEVELS).astype(np.uint8))}
-
-
-def dequantized(packed: Mapping[str, str]) -> Doubles:
-    """The numbers [N, Z] as the page reads them."""
-    low, step = (np.frombuffer(base64.b64decode(packed[name]), "<f4") for name in ("low", "step"))
-    units = np.frombuffer(base64.b64decode(packed["bytes"]), np.uint8).reshape(-1, len(low))
-    return low.astype(np.float64) + units * step.astype(np.float64)
 
 
 def written(values: NDArray[Any]) -> str:
@@ -176,14 +168,12 @@ def sprite(images: Images, shades: int = SHADES, lossless: bool = False) -> dict
     """
     columns = math.ceil(math.sqrt(len(images)))
     sheet = grid(images, columns, gap=0)
-    buffer = io.BytesIO()
     if images.shape[3] == 1:
-        last = shades - 1
-        picture = Image.fromarray(np.round(sheet[:, :, 0] * (last / 255)).astype(np.uint8)).convert("P")
-        picture.putpalette([round(shade * 255 / last) for shade in range(shades) for _ in range(3)])
-        picture.save(buffer, "PNG", bits=4 if shades <= SHADES else 8, optimize=True)
-        kind = "png"
+        content = as_png(shaded(sheet, shades), bits=4 if shades <= SHADES else 8, optimize=True)
+    elif lossless:
+        content = as_png(to_pil(sheet))
     else:
-        kind = "png" if lossless else "jpeg"
-        to_pil(sheet).save(buffer, kind.upper(), quality=QUALITY)
-    return {"src": f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}", "columns": columns}
+        buffer = io.BytesIO()
+        to_pil(sheet).save(buffer, "JPEG", quality=QUALITY)
+        return {"src": data_uri(buffer.getvalue(), "image/jpeg"), "columns": columns}
+    return {"src": data_uri(content, "image/png"), "columns": columns}

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from latentlab.base.errors import LabError
-from latentlab.base.images import grid
+from latentlab.base.images import as_png, grid
 from latentlab.base.texts import text
 from latentlab.runs.folder import RunFolder
 from latentlab.show import bundle, explorer
@@ -111,10 +111,9 @@ class Explorer:
             panel.set_title(title, fontsize=10.5, color=style.INK)
         told = "notebook.explorer.still" if self.widget is not None else "notebook.explorer.none"
         figure.supxlabel(text(told, self.lang), fontsize=8.5, color=style.SOFT)
-        drawn, packed = io.BytesIO(), io.BytesIO()
+        drawn = io.BytesIO()
         figure.savefig(drawn, format="png", dpi=DPI)
-        Image.open(drawn).convert("RGB").quantize(COLOURS).save(packed, "PNG", optimize=True)
-        return packed.getvalue()
+        return as_png(Image.open(drawn).convert("RGB").quantize(COLOURS), optimize=True)
 
     def _name(self, model: Mapping[str, Any]) -> str:
         return str(model["label"] or self.words[f"model.{model['kind']}"])

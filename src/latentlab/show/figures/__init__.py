@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from latentlab.base.files import replace_bytes
 from latentlab.base.images import Images, grid, is_point, save_png
-from latentlab.base.texts import number, text
+from latentlab.base.texts import Phrase, number, text
 from latentlab.runs.folder import RunFolder
+from latentlab.show.charts.columns import Columns
+from latentlab.show.charts.curves import HELD_OUT, LOSS, Chart, Recorded, compared_errors, own_curves, run_charts
 from latentlab.show.figures import style
 from latentlab.show.figures.latent import draw_kl, draw_latent
-from latentlab.show.figures.records import COLUMNS, cells, image_shape, last_samples, line, objective, reconstructed
+from latentlab.show.figures.painter import draw_panels
+from latentlab.show.figures.records import COLUMNS, cells, image_shape, last_samples, objective, reconstructed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,8 +31,6 @@ ZOOM = 4  # matplotlib smooths when it shrinks; enough pixels keep edges sharp
 # The overview: samples of each run of a lab, from the first step to the last.
 SHARES = (0.0, 0.05, 0.2, 0.5, 1.0)  # of the run's steps
 SIDE = 5  # images in a row and in a column of the corner of a grid that is shown
-
-Curve = tuple[str, str, str]  # metric, colour, key of its label
 
 
 def draw_figures(folder: RunFolder, lang: str = "en", tsne: bool = True) -> list[Path]:
@@ -49,67 +51,10 @@ def draw_figures(folder: RunFolder, lang: str = "en", tsne: bool = True) -> list
 def draw_loss(folder: RunFolder, lang: str) -> Path:
     """figures/loss.png: what the run minimises, training and validation, and its second view."""
     rows, config = folder.metrics(), folder.config()
-    color = style.FAMILY[config.kind]
-    held_out = ([("mse", style.INK, "figure.loss.held_out")], "figure.loss.mse", "figure.loss.mse_axis")
-    title = f"figure.objective.{objective(folder)}"
-    panels: list[tuple[list[Curve], str, str]]
-    match config.family:
-        case "vae":
-            parts = [
-                ("loss_nats", style.INK, "figure.loss.total"),
-                ("reconstruction_nats", style.FAMILY["ae"], "figure.loss.reconstruction"),
-                ("kl_nats", style.FAMILY["vae"], "figure.loss.kl"),
-            ]
-            panels = [(parts, title, "figure.nats"), held_out]
-        case "ae":
-            panels = [([("loss_nats", color, "figure.loss.total")], title, "figure.nats"), held_out]
-        case "gan":
-            losses = [
-                ("discriminator_loss", style.INK, "figure.loss.discriminator"),
-                ("generator_loss", color, "figure.loss.generator"),
-            ]
-            logits = [("real_logit", style.INK, "figure.loss.real"), ("fake_logit", color, "figure.loss.fake")]
-            panels = [(losses, title, "figure.loss.axis"), (logits, "figure.loss.logits", "figure.loss.logit")]
-    figure, axes = style.column([3.3, 2.7])
-    for panel, (curves, name, axis) in zip(axes, panels, strict=True):
-        draw_curves(panel, rows, curves, lang)
-        y = scaled(panel, axis, lang)
-        words = text(name, lang)
-        style.dress(panel, words[:1].upper() + words[1:], text("figure.epoch", lang) if panel is axes[-1] else "", y, lang)
-    return style.save(figure, folder.figures / "loss.png", lang, Step=rows[-1]["step"] if rows else 0)
-
-
-def scaled(panel: Axes, axis: str, lang: str) -> str:
-    """Choose a panel's scale by what it shows, and return the label of its y axis."""
-    logarithmic = style.scale_log(panel) if axis == "figure.loss.mse_axis" else False
-    if axis == "figure.nats":
-        style.scale_from_zero(panel, lang)
-    return style.axis_label(text(axis, lang), logarithmic, lang)
-
-
-def draw_curves(panel: Axes, rows: list[dict[str, Any]], curves: list[Curve], lang: str) -> None:
-    """Lines by colour for the quantity, with dots for validation beside thin ones for training; the legend says both.
-
-    Where not every quantity has both, each line has its own entry: generated images have no validation split.
-    """
-    recorded = {name: {s: line(rows, s, name) for s in ("train", "val")} for name, _, _ in curves}
-    splits = {name: [s for s, (_, y) in parts.items() if np.isfinite(y).any()] for name, parts in recorded.items()}
-    seen = sorted({split for held in splits.values() for split in held})
-    alike = len(set(map(tuple, splits.values()))) == 1
-    if not seen:
-        style.say_empty(panel, text("figure.empty", lang))
-        return
-    for name, color, key in curves:
-        for split in splits[name]:
-            said = text(key, lang) + (f", {text('figure.split.val', lang)}" if split == "val" else "")
-            held_out = split == "val"
-            style.draw_line(panel, recorded[name][split], color, "" if alike else said, held_out, thin=not held_out and "val" in seen)
-        if alike and len(curves) > 1:
-            panel.plot([], [], color=color, linewidth=style.SWATCH, label=text(key, lang))
-    color = curves[0][1] if len(curves) == 1 else style.SOFT
-    for split in seen if alike else ():
-        width, mark = (style.THIN, "") if split == "train" and "val" in seen else (style.HEAVY, "o" if split == "val" else "")
-        panel.plot([], [], color=color, linewidth=width, marker=mark, markersize=3.4, label=text(f"figure.split.{split}", lang))
+    first, second, *_ = run_charts(config.family, objective(folder))
+    charts = (first, second if config.family == "gan" else HELD_OUT)
+    panels = [own_curves(rows, chart, Phrase("page.verbatim", {"words": folder.name}), config.kind) for chart in charts]
+    return draw_panels(panels, folder.figures / "loss.png", lang, Step=rows[-1]["step"] if rows else 0)
 
 
 def draw_samples(folder: RunFolder) -> Path | None:
@@ -209,20 +154,13 @@ def _show(panel: Axes, picture: Images) -> None:
 
 def compare_losses(ae: RunFolder, vae: RunFolder, path: Path, lang: str) -> Path:
     """AE and VAE compared: held-out squared error per pixel of both on one axis; their own objectives apart, each named."""
-    figure, (shared, *own) = style.column([3.2, 2.1, 2.1])
-    runs = (("ae", ae), ("vae", vae))
-    for name, folder in runs:
-        style.draw_line(shared, line(folder.metrics(), "val", "mse"), style.FAMILY[name], text(f"run.{name}.short", lang), True)
-    if not shared.lines:
-        style.say_empty(shared, text("figure.empty", lang))
-    style.dress(shared, text("figure.compare.shared", lang), "", scaled(shared, "figure.loss.mse_axis", lang), lang)
-    for panel, (name, folder) in zip(own, runs, strict=True):
-        draw_curves(panel, folder.metrics(), [("loss_nats", style.FAMILY[name], "figure.loss.total")], lang)
-        y = scaled(panel, "figure.nats", lang)
-        own_objective = text(f"figure.objective.{objective(folder)}", lang)
-        title = text("figure.compare.own", lang, run=text(f"run.{name}.short", lang), objective=own_objective)
-        style.dress(panel, title, text("figure.epoch", lang) if panel is own[-1] else "", y, lang)
-    return style.save(figure, path, lang, Images=image_shape(ae))
+    runs = {name: Recorded(Columns(folder.metrics()), Phrase(f"run.{name}.short"), name) for name, folder in (("ae", ae), ("vae", vae))}
+    panels = [compared_errors(list(runs.values()))]
+    for name, folder in (("ae", ae), ("vae", vae)):
+        what = {"run": runs[name].name, "objective": Phrase(f"figure.objective.{objective(folder)}")}
+        own = own_curves(runs[name].rows, Chart("figure.compare.own", "figure.nats", LOSS), runs[name].name, name)
+        panels.append(replace(own, title=Phrase("figure.compare.own", what)))
+    return draw_panels(panels, path, lang, Images=image_shape(ae))
 
 
 def draw_overview(runs: Mapping[str, RunFolder], path: Path, lang: str) -> Path | None:

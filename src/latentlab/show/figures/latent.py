@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from latentlab.base.texts import number, text
+from latentlab.base.texts import Phrase, number, text
 from latentlab.measure.metrics.classes import ACTIVE_VARIANCE
 from latentlab.runs.folder import RunFolder
+from latentlab.show.charts.curves import KL, own_curves
+from latentlab.show.charts.panels import Lines
 from latentlab.show.figures import style
-from latentlab.show.figures.records import Codes, active_units, class_names, line, read_codes, unit_kl_nats
+from latentlab.show.figures.painter import draw_panels
+from latentlab.show.figures.records import Codes, active_units, class_names, read_codes, unit_kl_nats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 MAX_POINTS = 5_000  # drawn in a plane; beyond, more ink tells nothing more
@@ -36,7 +40,7 @@ def draw_latent(folder: RunFolder, lang: str, tsne: bool) -> Path | None:
     count, size = codes.mean.shape
     panels = [_plane(codes, lang)] if size <= 2 else _projections(codes, lang, tsne)
     is_vae = folder.config().family == "vae"
-    figure, axes = style.column([4.9] * len(panels), share_x=False)
+    figure, axes = style.column([4.9] * len(panels))
     for panel, (points, label, title, x, y) in zip(axes, panels, strict=True):
         scatter(panel, points, label, names)
         if size == 2 and is_vae:
@@ -152,32 +156,29 @@ def _prior_circles(panel: Axes, lang: str) -> None:
 
 def draw_kl(folder: RunFolder, lang: str) -> Path | None:
     """figures/kl.png: the KL over epochs and, once there are codes, of each latent unit. None for a run without KL."""
-    from matplotlib.ticker import MaxNLocator
-
     if folder.config().family != "vae":
         return None
-    rows, codes, blue = folder.metrics(), read_codes(folder), style.FAMILY["vae"]
-    units = None if codes is None else unit_kl_nats(codes)
-    figure, panels = style.column([2.9] if units is None else [2.9, 2.7], share_x=False)
-    drawn = [
-        style.draw_line(panels[0], line(rows, one, "kl_nats"), blue, text(f"figure.split.{one}", lang), one == "val", one == "train")
-        for one in ("train", "val")
-    ]
-    if any(drawn):
-        panels[0].set_ylim(bottom=0)
-    else:
-        style.say_empty(panels[0], text("figure.empty", lang))
-    style.dress(panels[0], text("figure.kl.over_epochs", lang), text("figure.epoch", lang), text("figure.nats", lang), lang)
-    if units is not None and codes is not None:
-        order = np.argsort(-units)
-        active = codes.mean.var(0)[order] > ACTIVE_VARIANCE
-        rank = np.arange(1, len(order) + 1)
-        idle = text("figure.kl.idle", lang) if not active.all() else None
-        busy = text("figure.kl.active", lang, least=number(ACTIVE_VARIANCE, lang))
-        for chosen, color, label in ((active, blue, busy), (~active, "#c9c9c9", idle)):
-            panels[1].bar(rank[chosen], units[order][chosen], color=color, width=0.8, label=label)
-        panels[1].set_xlim(0.3, max(len(order), 8) + 0.7)
-        panels[1].xaxis.set_major_locator(MaxNLocator(integer=True))
-        title = text("figure.kl.units", lang, active=active_units(codes), all=len(units))
-        style.dress(panels[1], title, text("figure.kl.unit", lang), text("figure.kl.unit_nats", lang), lang)
-    return style.save(figure, folder.figures / "kl.png", lang, Step=rows[-1]["step"] if rows else 0)
+    rows, codes = folder.metrics(), read_codes(folder)
+    panels: list[Lines | Figure] = [own_curves(rows, KL, Phrase("page.verbatim", {"words": folder.name}), "vae")]
+    if codes is not None and (units := unit_kl_nats(codes)) is not None:
+        panels.append(_kl_by_unit(codes, units, lang))
+    return draw_panels(panels, folder.figures / "kl.png", lang, Step=rows[-1]["step"] if rows else 0)
+
+
+def _kl_by_unit(codes: Codes, units: Doubles, lang: str) -> Figure:
+    """The KL of each unit, largest first, those that are active apart."""
+    from matplotlib.ticker import MaxNLocator
+
+    figure, (panel,) = style.column([2.7])
+    order = np.argsort(-units)
+    active = codes.mean.var(0)[order] > ACTIVE_VARIANCE
+    rank = np.arange(1, len(order) + 1)
+    idle = text("figure.kl.idle", lang) if not active.all() else None
+    busy = text("figure.kl.active", lang, least=number(ACTIVE_VARIANCE, lang))
+    for chosen, color, label in ((active, style.FAMILY["vae"], busy), (~active, "#c9c9c9", idle)):
+        panel.bar(rank[chosen], units[order][chosen], color=color, width=0.8, label=label)
+    panel.set_xlim(0.3, max(len(order), 8) + 0.7)
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+    title = text("figure.kl.units", lang, active=active_units(codes), all=len(units))
+    style.dress(panel, title, text("figure.kl.unit", lang), text("figure.kl.unit_nats", lang), lang)
+    return figure

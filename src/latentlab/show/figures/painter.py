@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from latentlab.base.texts import number, text
-from latentlab.show.charts.panels import Bars, Lines, Panel, Pictures, Series, Values
+from latentlab.show.charts.panels import Bars, Lines, Look, Panel, Pictures, Series, Values, looks
 from latentlab.show.figures import style
-from latentlab.show.figures.style import Look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,8 +38,10 @@ Doubles = NDArray[np.float64]
 Strip = NDArray[np.uint8]  # [H, W, 3], as wide as the column
 
 
-def draw_panels(panels: Sequence[Panel], path: Path, lang: str) -> Path:
-    """Draw panels as a PNG in a language, and return its path. Pictures are enlarged by a whole number, pixel by pixel.
+def draw_panels(panels: Sequence[Panel | Figure], path: Path, lang: str, **facts: Any) -> Path:
+    """Draw panels, or figures one column wide, as a PNG in a language, and return its path; `facts` are those of `style.save`.
+
+    Pictures are enlarged by a whole number, pixel by pixel.
 
     Raises ValueError where there is no panel.
     """
@@ -52,7 +53,7 @@ def draw_panels(panels: Sequence[Panel], path: Path, lang: str) -> Path:
     height, width, _ = sheet.shape
     figure = Figure(figsize=(width / style.DPI, height / style.DPI), dpi=style.DPI)
     figure.figimage(sheet, 0, 0, origin="upper")
-    return style.save(figure, path, lang)
+    return style.save(figure, path, lang, **facts)
 
 
 def _laid_out(blocks: Sequence[Strip]) -> Strip:
@@ -70,7 +71,9 @@ def _laid_out(blocks: Sequence[Strip]) -> Strip:
     return np.concatenate([np.pad(column, ((0, height - len(column)), (0, 0), (0, 0)), constant_values=255) for column in joined], 1)
 
 
-def _strips(panel: Panel, lang: str) -> list[Strip]:
+def _strips(panel: Panel | Figure, lang: str) -> list[Strip]:
+    if not isinstance(panel, Panel):
+        return [rendered(panel)]
     title = _words(panel.title.say(lang), heading=True)
     match panel:
         case Lines():
@@ -141,10 +144,12 @@ def lines_figure(panel: Lines, lang: str) -> Figure:
     def along(x: Any) -> Any:
         return np.searchsorted(places, x).astype(np.float64) if equal else x
 
-    lines = [_line(axes, series, along(x), look) for series, x, look in zip(panel.series, given, style.looks(panel.series), strict=True)]
+    lines = [_line(axes, series, along(x), look) for series, x, look in zip(panel.series, given, looks(panel.series), strict=True)]
     heights = [value for series in panel.series for value in (*series.y, *series.low) if value is not None and math.isfinite(value)]
     if panel.log_y and heights and max(heights) > 0:
         style.logarithmic(axes, "y", **TICKS)
+    elif heights and panel.y_label.key == "figure.nats":
+        style.scale_from_zero(axes, lang)
     elif heights and 0 <= min(heights) < 0.3 * max(heights):
         axes.set_ylim(bottom=0)
     if panel.log_x and not equal and len(places):
@@ -216,7 +221,7 @@ def bars_figure(panel: Bars, lang: str) -> Figure:
     if panel.log_y:
         _logarithmic_bars(axes, panel, upright)
     written = not upright or (fit and len(values) <= MANY)
-    drawn = [_bars(axes, panel, index, look, upright, written, lang) for index, look in enumerate(style.looks(panel.series))]
+    drawn = [_bars(axes, panel, index, look, upright, written, lang) for index, look in enumerate(looks(panel.series))]
     across = axes.axhline if upright else axes.axvline
     for index, (y, _) in enumerate(panel.lines):
         drawn.append(across(y, color=style.INK, linewidth=1.1, linestyle=LEVELS[index % len(LEVELS)], zorder=4))

@@ -5,7 +5,7 @@ Axes: N images, H height, W width, C channels, Z latent.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,13 +29,6 @@ class Codes(NamedTuple):
     mean: Doubles  # [N, Z]
     std: Doubles | None  # [N, Z] for a VAE
     label: NDArray[np.int64] | None  # [N]
-
-
-def line(rows: list[dict[str, Any]], split: str, name: str) -> tuple[Doubles, Doubles]:
-    """Epochs [M] and values [M] of one quantity on one split; a null is NaN, a gap in the line."""
-    points = [(row.get("epoch"), row[name]) for row in rows if row.get("split") == split and name in row]
-    epochs, values = np.array(points, np.float64).reshape(-1, 2).T  # None is NaN
-    return epochs, values
 
 
 MOST_CLASSES = 100  # of more, colours, marks and neighbours tell nothing apart

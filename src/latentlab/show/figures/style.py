@@ -5,21 +5,19 @@ Figures are one column wide and panels stand above each other, so that the text 
 
 from __future__ import annotations
 
-import itertools
 import math
 import textwrap
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentlab.base.files import replace_with
-from latentlab.base.texts import number, text
-from latentlab.show.palette import FAMILIES, FREE, colors, hues
+from latentlab.base.texts import RAISED, number, text
+from latentlab.show.palette import FAMILIES, colors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,22 +25,20 @@ if TYPE_CHECKING:
     from matplotlib.legend import Legend
     from matplotlib.text import Text
 
-    from latentlab.show.charts.panels import Series
-
 
 INK, SOFT, FAINT = "#1c1c1c", "#5f5f5f", "#e4e4e4"
 FAMILY = {kind: paper for kind, (paper, _) in FAMILIES.items()}
-ORANGE = "#E69F00"  # Okabe & Ito 2008
 # Petroff 2021: ten colours chosen by accessibility; cycled, with other marks, where there are more classes.
 CLASSES = ("#3f90da", "#bd1f01", "#5d7a2f", "#832db6", "#e76300", "#717581", "#a96b59", "#0a8a8a", "#d94fa0", "#b38600")
 WIDTH_INCHES, DPI = 5.2, 160
 LEGEND_CHARACTERS = 58  # in one row beside each other, a line and its gaps counting for five
-HEAVY, THIN = 1.7, 1.2  # widths of lines: of held-out values, or where there are no others, and of training values beside them
 UP_CHARACTERS = 32  # of a line beside an axis
-SWATCH = 1.8  # width of a legend entry that stands for a colour
 # A legend in a figure one column wide.
 NARROW: dict[str, Any] = {"fontsize": 9.5, "handletextpad": 0.5, "columnspacing": 1.3, "labelspacing": 0.25}
-RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+# By the hue, the dash and the mark of a `Look`.
+HUES = {**colors(), "real": INK}
+DASHES: tuple[Any, ...] = ("-", (0, (4.5, 2)), (0, (1.2, 1.6)), (0, (6, 2, 1.2, 2)), (0, (2.5, 1.5)), (0, (1.2, 1.5, 4, 1.5)))
+MARKS = ("o", "s", "^", "D", "v", "P", "X", "$\\circ$")
 
 
 def blank(width: float, height: float, **spacing: Any) -> Figure:
@@ -54,10 +50,10 @@ def blank(width: float, height: float, **spacing: Any) -> Figure:
     return figure
 
 
-def column(heights: Sequence[float], share_x: bool = True) -> tuple[Figure, list[Axes]]:
+def column(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
     """A figure one column wide with panels of these heights in inches."""
     figure = blank(WIDTH_INCHES, sum(heights), h_pad=0.09, w_pad=0.06)
-    panels = figure.subplots(len(heights), 1, sharex=share_x, squeeze=False, height_ratios=list(heights))
+    panels = figure.subplots(len(heights), 1, squeeze=False, height_ratios=list(heights))
     return figure, [panel for (panel,) in panels]
 
 
@@ -89,16 +85,11 @@ def _tick(value: float, _: object, lang: str, powers: bool) -> str:
 
 
 def title_legend(panel: Axes) -> int:
-    """What the lines are, between title and panel, where no line runs. Returns the rows that it takes.
-
-    Where one row is too short for all, colours (heavy entries) stand in the first and line styles in the second.
-    """
+    """What the lines are, between title and panel, where no line runs. Returns the rows that it takes."""
     handles, names = panel.get_legend_handles_labels()
     if not names:
         return 0
-    columns = len(names)
-    if sum(5 + len(name) for name in names) > LEGEND_CHARACTERS:
-        columns = max(2, sum(getattr(handle, "get_linewidth", lambda: 0.0)() == SWATCH for handle in handles))
+    columns = len(names) if sum(5 + len(name) for name in names) <= LEGEND_CHARACTERS else 2
     legend(panel, handles, names, columns, loc="lower left", bbox_to_anchor=(-0.01, 0.985), handlelength=1.5, borderaxespad=0.1, **NARROW)
     return math.ceil(len(names) / columns)
 
@@ -119,37 +110,11 @@ def verbatim(texts: Iterable[Text]) -> None:
         words.set_parse_math(False)
 
 
-Line = tuple[NDArray[np.float64], NDArray[np.float64]]
-
-
-def draw_line(panel: Axes, line: Line, color: str, label: str, held_out: bool, thin: bool = False) -> bool:
-    """A line over epochs: held-out values with dots, `thin` ones back. False when there is nothing to draw."""
-    x, y = line
-    if not np.isfinite(y).any():
-        return False
-    dots = held_out or np.isfinite(y).sum() < 3
-    every = max(1, len(x) // 25)
-    panel.plot(
-        x, y, color=color, label=label, linewidth=THIN if thin else HEAVY, alpha=0.85 if thin else 1.0,
-        marker="o" if dots else "", markersize=3.4, markevery=every, zorder=3 if held_out else 2,
-    )  # fmt: skip
-    return True
-
-
 def values_of(panel: Axes) -> NDArray[np.float64]:
     """Every finite value drawn in a panel, and the epochs they belong to: [2, M]."""
     lines = [np.stack([np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)]) for line in panel.lines]
     every = np.concatenate(lines, axis=1) if lines else np.empty((2, 0))
     return every[:, np.isfinite(every).all(0)]
-
-
-def scale_log(panel: Axes) -> bool:
-    """A logarithmic y axis where positive values span more than a factor of five; whether it is one."""
-    _, y = values_of(panel)
-    if not len(y) or y.min() <= 0 or y.max() / y.min() < 5:
-        return False
-    logarithmic(panel, "y")
-    return True
 
 
 def logarithmic(panel: Axes, name: str, most: int | None = None, fives: float = math.inf, threes: float = math.inf) -> None:
@@ -200,40 +165,3 @@ def save(figure: Figure, path: Path, lang: str, **facts: Any) -> Path:
     # Figure.savefig draws twice, the first time for the layout alone; the canvas lays out as it draws.
     replace_with(path, lambda beside: FigureCanvasAgg(figure).print_png(beside, metadata=known))  # type: ignore[no-untyped-call]
     return path
-
-
-# How the series of a panel look, alike in figure files and on pages: a hue, and a dash and a mark so that nothing is
-# told by colour alone.
-
-KINDS = ("ae", "vae", "gan", "gan-from-vae", "real")
-HUES = {**colors(), "real": INK}
-DASHES: tuple[Any, ...] = ("-", (0, (4.5, 2)), (0, (1.2, 1.6)), (0, (6, 2, 1.2, 2)), (0, (2.5, 1.5)), (0, (1.2, 1.5, 4, 1.5)))
-MARKS = ("o", "s", "^", "D", "v", "P", "X", "$\\circ$")
-
-
-class Look(NamedTuple):
-    """`hue` is a key of HUES; `dash` and `mark` are indices of DASHES and MARKS; no two of a panel share hue, dash and mark."""
-
-    hue: str
-    dash: int
-    mark: int
-
-
-def looks(series: Sequence[Series]) -> list[Look]:
-    """The look of each series of a panel: a kind keeps its hue and mark in every panel, a repeated one takes steps and dashes.
-
-    >>> from latentlab.show.charts.panels import Phrase
-    >>> looks([Series(Phrase("a"), (), kind=kind) for kind in ("vae", "vae", "", "")])
-    [Look(hue='vae-1', dash=0, mark=1), Look(hue='vae-6', dash=1, mark=0), Look(hue='1', dash=0, mark=2), Look(hue='2', dash=1, mark=3)]
-    """
-    kinds = [one.kind.rstrip("-01234567") for one in series]  # a step's family
-    kept = {KINDS.index(kind) for kind in kinds if kind}
-    free = itertools.cycle([mark for mark in range(len(MARKS)) if mark not in kept])
-    seen: Counter[str] = Counter()
-    chosen = []
-    for kind, hue in zip(kinds, hues([one.kind for one in series]), strict=True):
-        times = seen[kind]
-        seen[kind] += 1
-        mark = KINDS.index(kind) if kind and not times else next(free)
-        chosen.append(Look(hue or str(times % len(FREE) + 1), times % len(DASHES), mark))
-    return chosen

@@ -1,6 +1,6 @@
-"""Measures along something: what a swept field does, and how the arms of VAE → GAN learn.
+"""Measures along a swept field.
 
-A panel a measure. A swept field's values stand along x, with mean and standard deviation over seeds; where more than one
+A panel a measure. The field's values stand along x, with mean and standard deviation over seeds; where more than one
 field was swept, each combination of the others is a line of its own.
 """
 
@@ -12,10 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from latentlab.base.texts import number, text
-from latentlab.measure.table import better, panels, reach, score_of, title
+from latentlab.measure.table import panels, reach, score_of
 from latentlab.show.figures import comparison, style
 from latentlab.show.figures.comparison import Group, Score, extent, shortened, single_seeds, wide
 from latentlab.show.palette import hues
@@ -168,54 +166,3 @@ def _name_values(panel: Axes, x_of: Mapping[str, float], numeric: bool, lang: st
     panel.xaxis.set_major_formatter(FixedFormatter(names))
     panel.xaxis.set_minor_locator(NullLocator())
     style.verbatim(panel.get_xticklabels())
-
-
-# The figure of VAE → GAN: each measure against the training images that the GAN has read, arm by arm, seed by seed.
-
-# Told apart by colour, mark and line alike.
-ARMS = {"scratch": (style.FAMILY["gan"], "o", "-"), "warm": (style.FAMILY["gan-from-vae"], "s", "-"), "frozen": (style.ORANGE, "^", "--")}
-SHOWN = ("frechet", "kid", "class_reverse_kl_nats", "recall")
-PANELS = 3
-
-
-def draw_vae_to_gan(result: Mapping[str, Any], path: Path, lang: str) -> Path:
-    """Write the figure of an experiment.json to `path` and return it."""
-    measures = [name for name in SHOWN if name in result["measures"]]
-    if "frechet" in measures:
-        measures.remove("kid")  # the same story; both are in the table
-    figure, panels = style.column([3.0] + [2.5] * (len(measures[:PANELS]) - 1))
-    for panel, measure in zip(panels, measures, strict=False):
-        first, last = panel is panels[0], panel is panels[-1]
-        _draw_arms(panel, result, measure, lang, first)
-        logarithmic = measure != "recall" and style.scale_log(panel)
-        y = style.axis_label(text(f"compare.axis.up.{better(measure)}", lang), logarithmic, lang)
-        _draw_release(panel, result, text("experiments.released", lang) if first else "")
-        x = text("experiments.images", lang) if last else ""
-        style.dress(panel, title(measure, lang, [result]), x, y, lang)
-    return style.save(figure, path, lang)
-
-
-def _draw_arms(panel: Axes, result: Mapping[str, Any], measure: str, lang: str, named: bool) -> None:
-    start = np.array([value for value in result["start"][measure] if value is not None], np.float64)
-    for arm, (color, mark, dash) in ARMS.items():
-        curve = result["curves"][arm]
-        x = np.array(curve["images_seen"], np.float64) / 1000
-        y = np.array(curve["values"][measure], np.float64)  # [S, P]; None is NaN
-        for row in y:
-            panel.plot(x, row, color=color, linewidth=0.6, alpha=0.3, linestyle=dash, zorder=2)
-        panel.plot(
-            x, y.mean(0), color=color, linewidth=1.7, linestyle=dash, marker=mark, markersize=3.6, markevery=max(1, len(x) // 12),
-            label=text(f"experiments.arm.{arm}", lang) if named else None, zorder=3,
-        )  # fmt: skip
-    if len(start):
-        label = text("experiments.start", lang) if named else None
-        panel.axhline(float(start.mean()), color=style.FAMILY["vae"], linewidth=1.2, linestyle=":", label=label, zorder=1)
-
-
-def _draw_release(panel: Axes, result: Mapping[str, Any], words: str) -> None:
-    """Where the frozen arm's decoder is released. Drawn last: the line is no value for a scale."""
-    frozen = 1e-3 * float(result["frozen_epochs"]) * float(result["images"]["train"])
-    if frozen > 0:
-        panel.axvline(frozen, color=style.SOFT, linewidth=0.8, zorder=1)
-        panel.annotate(words, (frozen, 0.97), (4, 0), xycoords=("data", "axes fraction"), textcoords="offset points",
-                       va="top", fontsize=9, color=style.SOFT)  # fmt: skip

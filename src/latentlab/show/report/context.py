@@ -149,10 +149,10 @@ class Score(NamedTuple):
         return self.value - reach, self.value + reach
 
 
-Verdict = Literal["lower", "higher", "unclear"]
+Difference = Literal["lower", "higher", "unclear"]
 
 
-def verdict(a: Score, b: Score) -> Verdict:
+def difference(a: Score, b: Score) -> Difference:
     """Whether a is lower or higher than b by more than two standard errors of their difference."""
     error = math.hypot(a.stderr or 0.0, b.stderr or 0.0)
     if abs(a.value - b.value) <= 2 * error:

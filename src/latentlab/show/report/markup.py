@@ -5,7 +5,6 @@ What a function here returns is safe to put into a page; what it takes as text i
 
 from __future__ import annotations
 
-import base64
 import html
 import io
 import json
@@ -21,7 +20,7 @@ from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 from PIL import Image
 
-from latentlab.base.images import compressed, open_png
+from latentlab.base.images import compressed, data_uri, open_png
 from latentlab.base.texts import catalogue, number, significant, text
 from latentlab.show import palette
 from latentlab.show.charts.panels import Bars, Lines, Panel, Pictures
@@ -107,11 +106,6 @@ class Words:
         if len(parts) < 2:
             return "".join(parts)
         return ", ".join(parts[:-1]) + " " + self.plain("page.and") + " " + parts[-1]
-
-
-def data_uri(content: bytes, kind: str) -> str:
-    """Bytes as an address that asks nobody for anything."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def small_file(path: Path) -> str:

@@ -15,7 +15,7 @@ from latentlab.measure.metrics.classes import ACTIVE_VARIANCE
 from latentlab.measure.table import extractor_words
 from latentlab.runs.diagnosis import Finding, in_words
 from latentlab.show.charts.payload import capital
-from latentlab.show.report.context import Context, Facts, Verdict, verdict
+from latentlab.show.report.context import Context, Difference, Facts, difference
 from latentlab.show.report.markup import escape, tag
 
 BACKGROUND = ("models", "latent", "likelihood", "game", "measuring")
@@ -54,7 +54,8 @@ def _sick(c: Context, sick: Mapping[str, Finding | None]) -> list[str]:
         key = c.fitting("summary.sick.recall", "summary.sick.recall.points")
         each.append(c.plain(key, runs=c.list(others), least=c.percent(COVERING)))
     told = [escape(f"{words.evidence} {words.remedy}") for words in known.values()]
-    return [c.say("summary.sick", each=c.list(each)), *(told or [c.say("summary.sick.says")])[:1]]
+    told += [c.say("summary.sick.says")] if others else []
+    return [c.say("summary.sick", each=c.list(each)), *told[:1]]
 
 
 def _sound(c: Context) -> str:
@@ -95,13 +96,13 @@ def _ranked(c: Context, score: str) -> list[tuple[str, float]]:
     return sorted(known, key=lambda pair: pair[1])
 
 
-def _against(c: Context, a: str, b: str, score: str) -> Verdict | None:
+def _against(c: Context, a: str, b: str, score: str) -> Difference | None:
     """Whether the score of the run of kind a is lower or higher than that of kind b; None where one of them has none."""
     this, other = c.role(a), c.role(b)
     if this is None or other is None:
         return None
     first, second = c.facts[this].score(score), c.facts[other].score(score)
-    return None if first is None or second is None else verdict(first, second)
+    return None if first is None or second is None else difference(first, second)
 
 
 def families(c: Context) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from latentlab.base.errors import LabError, printable
+from latentlab.base.images import data_uri
 from latentlab.base.texts import Phrase, clauses, duration, text
 from latentlab.config.field import ROLES, written
 from latentlab.config.fitting import fitted_preset, unplaced
@@ -16,7 +17,7 @@ from latentlab.config.schema import Config
 from latentlab.measure.table import GROUPS, MEASURES, better, sampled_words, seen_by
 from latentlab.show.answers.record import MACHINE, RUNS
 from latentlab.show.report.context import Context, Facts, Score
-from latentlab.show.report.markup import data_uri, escape, table, tag
+from latentlab.show.report.markup import escape, table, tag
 
 ALIKE = ("precision", "density")  # one plausible image over and over is enough for them
 UNTOLD = ("density",)  # higher is better only up to its floor: where samples lack variety it lies above

@@ -129,10 +129,8 @@ def losses_section(c: Context) -> str:
     """AE and VAE on one axis, then each run's own curves, then how a GAN's samples came nearer to real images."""
     recorded = [curves.Recorded(c.columns[name], c.phrase(name), c.hues[name]) for name in c.runs]
     parts = c.paragraph("losses.intro")
-    errors = curves.each_run(recorded, "mse", "val")
-    if len(errors) > 1:
-        summary = Phrase("curves.compared.summary", {"each": curves.last_values(errors)})
-        compared = curves.over_epochs(Phrase("figure.compare.shared"), "figure.loss.mse_axis", errors, summary, log_y=True)
+    compared = curves.compared_errors(recorded)
+    if len(compared.series) > 1:
         parts += tag("h3", c.say("losses.compared")) + c.paragraph("losses.compared.intro") + _charts(c, [compared])
     drawn = {name: own for name in c.runs if (own := _own_curves(c, name))}
     if not drawn:

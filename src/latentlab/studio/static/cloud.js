@@ -60,7 +60,7 @@ class Cloud {
     if (!to) return this.draw();
     const from = this.places?.length === to.length ? this.places : to;
     const since = performance.now();
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const still = isStill();
     const on = () => {
       const share = still ? 1 : Math.min(1, (performance.now() - since) / EASE_MS);
       this.places = share < 1 ? to.map((value, k) => from[k] + share * (value - from[k])) : to;
@@ -78,18 +78,12 @@ class Cloud {
   }
 
   draw() {
-    const side = this.canvas.clientWidth;
-    if (!side) return;
-    const ratio = devicePixelRatio || 1;
-    if (this.canvas.width !== Math.round(side * ratio)) this.canvas.width = this.canvas.height = Math.round(side * ratio);
-    const pen = this.canvas.getContext("2d");
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    pen.clearRect(0, 0, side, side);
+    if (!this.canvas.clientWidth) return;
+    const { pen, unit, u, v } = easel(this.canvas, [...(this.centre ?? [0, 0]), this.reach ?? 1]);
     if (this.at < 0 || !this.places) return;
     const colours = coloursAt(this.canvas, { filled: false, printing: false });
-    const unit = side / 2 / this.reach;
-    const pixel = (values, n) => [side / 2 + (values[n * this.width] - this.centre[0]) * unit, side / 2 - (values[n * this.width + 1] - this.centre[1]) * unit];
-    this.drawPrior(pen, colours, side / 2, unit);
+    const pixel = (values, n) => [u(values[n * this.width]), v(values[n * this.width + 1])];
+    this.drawPrior(pen, colours, u(0), v(0), unit);
     const classes = new Map();
     for (let n = 0; n < this.images; n++) {
       const label = this.labels[n] ?? -1;
@@ -107,10 +101,9 @@ class Cloud {
   }
 
   /** One and two standard deviations of a VAE's prior. */
-  drawPrior(pen, colours, middle, unit) {
+  drawPrior(pen, colours, x, y, unit) {
     if (this.width < 3) return;
     [pen.strokeStyle, pen.fillStyle, pen.lineWidth, pen.font] = [colours.soft, colours.soft, 1, `11px ${colours.font}`];
-    const [x, y] = [middle - this.centre[0] * unit, middle + this.centre[1] * unit];
     for (const radius of [1, 2]) {
       pen.setLineDash([4, 4]);
       pen.beginPath();

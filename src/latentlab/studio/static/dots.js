@@ -14,13 +14,6 @@ const setText = (place, words) => { if (place.textContent !== words) place.textC
 
 const inksOf = (place) => INKS[place.classList.contains("chart-dark") ? "dark" : "light"];
 
-/** A half-precision number. */
-function half(bits) {
-  const [sign, power, part] = [bits & 0x8000 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
-  if (power === 31) return part ? NaN : sign * Infinity;
-  return sign * (power ? 2 ** (power - 15) * (1 + part / 1024) : 2 ** -14 * (part / 1024));
-}
-
 /** The frames in a buffer from `start` on, each with the parts that `layout` names: [offset, kind, count]. */
 function framesOf(buffer, start, layout, size) {
   const view = new DataView(buffer);
@@ -52,17 +45,6 @@ function fieldImage({ field, logits: [low, high, middle] }, colours) {
     image.data[at + 3] = 255;
   }
   return image;
-}
-
-/** A canvas on which points of a box {x, y, half} can be drawn, as sharp as the screen. */
-function easel(canvas, [x, y, reach]) {
-  const side = canvas.clientWidth;
-  const scale = globalThis.devicePixelRatio || 1;
-  if (canvas.width !== Math.round(side * scale)) canvas.width = canvas.height = Math.round(side * scale);
-  const pen = canvas.getContext("2d");
-  pen.setTransform(scale, 0, 0, scale, 0, 0);
-  const unit = side / (2 * reach);
-  return { pen, side, unit, u: (a) => side / 2 + (a - x) * unit, v: (b) => side / 2 - (b - y) * unit };
 }
 
 function dots({ pen, u, v }, points, radius, { fill, stroke }) {

@@ -3,11 +3,11 @@
 class Drawn {
   constructor(place, data) {
     this.data = data;
-    this.body = document.createElement("div");
-    this.note = Object.assign(document.createElement("p"), { className: "explorer-note" });
+    place.classList.add("explorer-draws");
+    [this.body, this.note] = [made("div", ""), made("p", "explorer-note")];
     place.append(this.body, this.note);
     const asks = () => (!this.opening && (!this.handle || this.handle.state().drawing.strokes.length) ? this.data.address : null);
-    this.leave = follow(asks, (told) => {
+    this.asking = follow(asks, (told) => {
       const reads = Boolean(told.content.models[0]?.encoder);
       place.classList.toggle("explorer-unread", !reads);
       if (reads) this.take(told);
@@ -50,15 +50,9 @@ class Drawn {
 
   destroy() {
     this.gone = true;
-    this.leave();
+    this.asking.end();
     if (!this.opening) this.handle?.destroy();
   }
 }
 
-export default function ({ parentElement, data }) {
-  const place = placeOf(parentElement, "explorer");
-  place.classList.add("explorer-draws");
-  const [drawn, goes] = once(parentElement, place, () => new Drawn(place, data));
-  drawn.show(data);
-  return goes;
-}
+export default component("explorer", (place, data) => new Drawn(place, data));

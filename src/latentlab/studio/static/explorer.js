@@ -34,16 +34,15 @@ class Hosted {
         return;
       }
       this.handle = handle;
-      this.lack = noted("");
-      this.place.append(this.lack, ...this.content.left_out.map(noted));
+      this.lack = made("p", "explorer-note");
+      this.place.append(this.lack, ...this.content.left_out.map((words) => made("p", "explorer-note", words)));
       this.turn();
       if (state) this.handle.restore(state);
     } catch (error) {
       if (asked !== this.asked) return;
       this.address = null; // so that the next try asks again
-      const said = document.createElement("p");
+      const said = made("p", "", `${failed} ${error.message}`);
       said.setAttribute("role", "alert");
-      said.textContent = `${failed} ${error.message}`;
       this.place.replaceChildren(said);
     } finally {
       if (asked === this.asked) this.place.removeAttribute("aria-busy");
@@ -64,24 +63,10 @@ class Hosted {
   }
 }
 
-/** One line about what cannot be shown. */
-function noted(words) {
-  const line = document.createElement("p");
-  line.className = "explorer-note";
-  line.textContent = words;
-  return line;
-}
-
 /** The final boxes in a faint colour, until the models are there; the words are for who does not see them. */
 function skeleton(words) {
-  const made = (name, ...inner) => {
-    const box = document.createElement("div");
-    box.className = name;
-    box.append(...inner);
-    return box;
-  };
-  const images = made("explorer-cards", ...Array.from({ length: 4 }, () => made("explorer-waits")));
-  const all = made("explorer-root", made("explorer-stage", made("explorer-waits"), images));
+  const images = made("div", "explorer-cards", ...Array.from({ length: 4 }, () => made("div", "explorer-waits")));
+  const all = made("div", "explorer-root", made("div", "explorer-stage", made("div", "explorer-waits"), images));
   all.setAttribute("role", "status");
   all.setAttribute("aria-label", words);
   return all;
@@ -93,9 +78,4 @@ async function read(address) {
   return answer.json();
 }
 
-export default function ({ parentElement, data }) {
-  const place = placeOf(parentElement, "explorer");
-  const [hosted, goes] = once(parentElement, place, () => new Hosted(place));
-  hosted.show(data);
-  return goes;
-}
+export default component("explorer", (place) => new Hosted(place));

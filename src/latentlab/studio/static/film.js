@@ -26,7 +26,7 @@ class Filmed {
 
   join({ now, lang }) {
     this.film.join((list) => (this.beside = new (now.judged ? Strip : Cloud)(list, now, lang)));
-    this.leave = follow(() => this.data.now?.address, (told) => this.take(told));
+    this.asking = follow(() => this.data.now?.address, (told) => this.take(told));
   }
 
   show() {
@@ -35,14 +35,9 @@ class Filmed {
   }
 
   destroy() {
-    this.leave?.();
+    this.asking?.end();
     this.film.destroy();
   }
 }
 
-export default function ({ parentElement, data }) {
-  const place = placeOf(parentElement, "chart");
-  const [filmed, goes] = once(parentElement, place, () => new Filmed(place, data));
-  filmed.update(data);
-  return goes;
-}
+export default component("chart", (place, data) => new Filmed(place, data), (filmed, data) => filmed.update(data));

@@ -14,8 +14,8 @@ class Game {
     place.replaceChildren(this.said, this.list, this.button);
   }
 
-  show(data, tell) {
-    this.tell = tell;
+  show(data, { setTriggerValue }) {
+    this.tell = (fakes) => setTriggerValue("answer", fakes);
     const [same, over, said] = [data.sheet === this.sheet, Boolean(data.real), JSON.stringify(data.words)];
     if (same && over === this.over && said === this.inWords) return;
     const answered = same && over !== this.over; // just now, by this button: who hears the page is told at once
@@ -79,15 +79,4 @@ class Game {
   destroy() {}
 }
 
-function made(tag, name, ...inner) {
-  const element = Object.assign(document.createElement(tag), { className: name });
-  element.append(...inner);
-  return element;
-}
-
-export default function ({ parentElement, data, setTriggerValue }) {
-  const place = placeOf(parentElement, "explorer");
-  const [game, goes] = once(parentElement, place, () => new Game(place));
-  game.show(data, (fakes) => setTriggerValue("answer", fakes));
-  return goes;
-}
+export default component("explorer", (place) => new Game(place));

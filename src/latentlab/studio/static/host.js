@@ -1,7 +1,15 @@
-// What a component of the page does when Streamlit mounts it, gives it new data, or changes the theme: the same function is
-// called each time, and what it returned last is called when the component goes. `latentlab*` come from the module before.
+// What the components of the page share. `latentlab*` come from the module before.
 
-const held = new WeakMap(); // place of a component: what it holds there
+const held = new WeakMap(); // where a component is mounted: what it holds there
+
+const isStill = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+/** An element of a class, with what is in it. */
+function made(tag, name, ...inner) {
+  const element = Object.assign(document.createElement(tag), { className: name });
+  element.append(...inner);
+  return element;
+}
 
 /** Whether the page around an element is dark, by the colour that Streamlit gives it. */
 function isDark(element) {
@@ -17,8 +25,7 @@ function isDark(element) {
 function placeOf(parent, theme) {
   let place = parent.querySelector(":scope > .latentlab-place");
   if (!place) {
-    place = document.createElement("div");
-    place.className = "latentlab-place";
+    place = made("div", "latentlab-place");
     parent.append(place);
   }
   const dark = isDark(place);
@@ -27,38 +34,80 @@ function placeOf(parent, theme) {
   return place;
 }
 
-/** Hold what `make(place)` gives until the component goes. */
-function once(parent, place, make) {
-  if (!held.has(parent)) held.set(parent, make(place));
-  const goes = () => {
-    held.get(parent)?.destroy();
-    held.delete(parent);
+/**
+ * A component: the same function is called when Streamlit mounts it, gives it new data, or changes the theme. `make(place, data)` gives
+ * what is held until it goes, and `show` takes data into that each time, with what Streamlit lets a component tell.
+ */
+function component(theme, make, show = (one, data, page) => one.show(data, page)) {
+  return ({ parentElement, data, ...page }) => {
+    const place = placeOf(parentElement, theme);
+    if (!held.has(parentElement)) held.set(parentElement, make(place, data));
+    show(held.get(parentElement), data, page);
+    return () => {
+      held.get(parentElement)?.destroy();
+      held.delete(parentElement);
+    };
   };
-  return [held.get(parent), goes];
 }
 
 /**
- * Ask an address for what is new, again and again, but never in a hidden tab. `use(told)` takes an answer and gives the seconds
- * until the next question; null as the address asks nothing now. Returns how to stop.
+ * Ask an address for what is new, again and again, but never in a hidden tab. `address()` gives null as it asks nothing now;
+ * `read(answer)` the content of an answer, `use(content)` the seconds until the next question; `lost(error)` is told where there is no
+ * answer, `lost(null)` where there is one again. Returns `ask()`, which asks now, and `end()`.
  */
-function follow(address, use) {
-  let [timer, seconds, stamp, stopped] = [0, 1, "", false];
+function poll(address, read, use, lost = (error) => error && console.warn(error)) {
+  let [timer, seconds, busy, ended] = [0, 1, false, false];
   async function ask() {
-    const where = document.hidden ? null : address();
-    const answer = where && (await fetch(`${where}&after=${encodeURIComponent(stamp)}`).catch(() => null));
-    const told = answer?.status === 200 ? await answer.json().catch(() => null) : null;
-    if (stopped) return;
+    clearTimeout(timer);
+    if (ended || busy || document.hidden) return;
+    busy = true;
+    let wait = null;
     try {
-      if (!told) return;
-      stamp = told.stamp;
-      seconds = use(told);
+      const where = address();
+      const answer = where && (await fetch(where));
+      if (answer && !answer.ok) throw new Error(await answer.text());
+      const content = answer?.status === 200 ? await read(answer) : null;
+      if (ended) return;
+      lost(null);
+      if (content) seconds = use(content);
+    } catch (error) {
+      wait = 3;
+      if (!ended) lost(error);
     } finally {
-      if (!stopped) timer = setTimeout(ask, 1000 * seconds);
+      busy = false;
+      if (!ended) timer = setTimeout(ask, 1000 * (wait ?? seconds));
     }
   }
+  document.addEventListener("visibilitychange", ask);
   ask();
-  return () => {
-    stopped = true;
-    clearTimeout(timer);
+  return {
+    ask,
+    end() {
+      ended = true;
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", ask);
+    },
   };
+}
+
+/** The same of an address that tells a stamp, and nothing as long as it is the newest. */
+function follow(address, use) {
+  let stamp = "";
+  const where = () => address() && `${address()}&after=${encodeURIComponent(stamp)}`;
+  return poll(where, (answer) => answer.json(), (told) => {
+    stamp = told.stamp;
+    return use(told);
+  });
+}
+
+/** A square canvas on which places of a box [x, y, half its side] can be drawn, empty and as sharp as the screen. */
+function easel(canvas, [x, y, reach]) {
+  const side = canvas.clientWidth;
+  const scale = globalThis.devicePixelRatio || 1;
+  if (canvas.width !== Math.round(side * scale)) canvas.width = canvas.height = Math.round(side * scale);
+  const pen = canvas.getContext("2d");
+  pen.setTransform(scale, 0, 0, scale, 0, 0);
+  pen.clearRect(0, 0, side, side);
+  const unit = side / (2 * reach);
+  return { pen, side, unit, u: (a) => side / 2 + (a - x) * unit, v: (b) => side / 2 - (b - y) * unit };
 }

@@ -42,8 +42,8 @@ class Pad {
     this.watch.observe(this.canvas);
   }
 
-  show({ points, words, lang }, give) {
-    Object.assign(this, { words, lang, give });
+  show({ points, words, lang }, { setStateValue }) {
+    Object.assign(this, { words, lang, give: (drawn) => setStateValue("points", [...drawn]) });
     if (!this.shown) this.points = [...points];
     this.shown = true;
     this.canvas.setAttribute("aria-label", words.keys);
@@ -121,9 +121,4 @@ class Pad {
   }
 }
 
-export default function ({ parentElement, data, setStateValue }) {
-  const place = placeOf(parentElement, "chart");
-  const [pad, goes] = once(parentElement, place, () => new Pad(place));
-  pad.show(data, (points) => setStateValue("points", [...points]));
-  return goes;
-}
+export default component("chart", (place) => new Pad(place));

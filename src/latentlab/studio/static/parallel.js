@@ -1,7 +1,2 @@
 
-export default function ({ parentElement, data }) {
-  const place = placeOf(parentElement, "chart");
-  const [handle, goes] = once(parentElement, place, () => parallel(place, data.data, data.words));
-  handle.update(data.data, data.words);
-  return goes;
-}
+export default component("chart", (place, { data, words }) => parallel(place, data, words), (one, { data, words }) => one.update(data, words));

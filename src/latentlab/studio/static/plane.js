@@ -1,5 +1,5 @@
 
-const isStill = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+const WAITS = { running: 1, finished: 3, stopped: 3, failed: 3, damaged: 3 }; // seconds between two questions; 0.5 in all other states
 const RATE = 125; // from frame to frame
 const EASE = 120; // milliseconds that points take from frame to frame
 const LAYERS = { gan: ["field", "real", "made", "arrows", "mesh"], vae: ["real", "made", "copies", "mesh", "ellipses"] };
@@ -31,15 +31,10 @@ class Stage {
 
   /** The line of the slider. */
   line() {
-    const play = element("button", "plane-button", this.row);
-    play.type = "button";
-    element("span", "", play).setAttribute("aria-hidden", "true");
-    play.append(" ");
-    element("span", "", play);
     this.slider = Object.assign(element("input", "plane-slider", this.row), { type: "range", min: 0, step: 1 });
     this.now = element("button", "plane-button", this.row);
     this.now.type = "button";
-    this.player = player(play, {
+    this.player = player(this.row, "plane-button", {
       at: () => this.at, last: () => this.frames.length - 1, go: (at) => this.move(at), wait: () => RATE, words: () => ({ play: this.words?.play, pause: this.words?.hold }),
     });
     this.slider.addEventListener("input", () => { this.player.pause(); this.move(Number(this.slider.value)); });
@@ -47,8 +42,8 @@ class Stage {
   }
 
   /** What Python gives: another run, another language, other words. */
-  show({ data, ask }) {
-    this.ask = ask;
+  show(data, { setTriggerValue }) {
+    this.ask = (action) => setTriggerValue("ask", action);
     const { run, words, lang, head, kind, mixture, steered } = data;
     const [renewed, reworded] = [run !== this.run, lang !== this.lang];
     Object.assign(this, { words, lang, kind, mixture, steered });
@@ -224,9 +219,32 @@ class Stage {
   }
 }
 
-export default function ({ parentElement, data, setTriggerValue }) {
-  const place = placeOf(parentElement, "chart");
-  const [stage, goes] = once(parentElement, place, () => new Stage(place));
-  stage.show({ data, ask: (action) => setTriggerValue("ask", action) });
-  return goes;
+/**
+ * What a run recorded, asked for as `poll` does: `told(answer, frames)` gets each answer and all frames so far. `reword(lang)` asks for the
+ * words of another language.
+ */
+function feed({ run, lang, layout, size }, told, lost) {
+  const frames = [];
+  let [rows, spoken] = ["", lang];
+  const address = () => {
+    spoken = lang;
+    return `/lab/plane?${new URLSearchParams({ run, lang, rows, after: frames.length, crc: frames.at(-1)?.crc ?? "" })}`;
+  };
+  const use = (content) => {
+    const end = new Uint8Array(content).indexOf(10);
+    const said = JSON.parse(new TextDecoder().decode(content.slice(0, end)));
+    if (spoken === lang) rows = said.rows ?? rows;
+    frames.length = Math.min(frames.length, said.start);
+    frames.push(...framesOf(content, end + 1, layout, size));
+    told(said, frames);
+    return frames.length < said.count || spoken !== lang ? 0 : (WAITS[said.state] ?? 0.5);
+  };
+  const { ask, end } = poll(address, (answer) => answer.arrayBuffer(), use, lost);
+  const reword = (other) => {
+    [lang, rows] = [other, ""];
+    ask();
+  };
+  return { ask, end, reword };
 }
+
+export default component("chart", (place) => new Stage(place));

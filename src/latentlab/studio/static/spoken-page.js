@@ -47,8 +47,13 @@ export default function ({ data }) {
     bar.setAttribute("role", "navigation");
     bar.setAttribute("aria-label", data.bar);
     for (const link of bar.querySelectorAll("[data-testid='stPageLink'] a")) {
-      if (link.pathname === `/${data.page}`) link.setAttribute("aria-current", "page");
-      else link.removeAttribute("aria-current");
+      if (link.pathname !== `/${data.page}`) {
+        link.removeAttribute("aria-current");
+        continue;
+      }
+      link.setAttribute("aria-current", "page");
+      const row = link.closest(".st-key-pages"); // which scrolls on a phone
+      row.scrollLeft += Math.max(0, link.getBoundingClientRect().right - row.getBoundingClientRect().right);
     }
   };
   mark();

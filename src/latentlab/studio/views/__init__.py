@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 import streamlit as st
 
 from latentlab.studio.frame import link
-from latentlab.studio.library import QUESTIONS, STARTERS, here
+from latentlab.studio.library import QUESTIONS, STARTERS, here, natural
 from latentlab.studio.overview import Overview, overviews, starters
 from latentlab.studio.state import RUN, asked, chosen, plain, say
 
 RUNS = "runs"  # of the address
+MOST = 24  # runs side by side
 FEW = 6  # runs whose names fit under each other
 
 
@@ -84,12 +84,6 @@ def several_trained(page: str, label: str, most: int, more: Mapping[str, Overvie
     )  # fmt: skip
     order = ("ae", "vae", "gan", "gan-from-vae")
     return sorted((runs[name] for name in names), key=lambda run: (order.index(run.kind), natural(run.name)))
-
-
-def natural(name: str) -> list[tuple[bool, float, str]]:
-    """A key by which names stand in order of the numbers in them: "beta-3" before "beta-10"."""
-    parts = [part for part in re.split(r"(\d+(?:\.\d+)?)", name) if part]
-    return [(False, float(part), "") if part[0].isdecimal() else (True, 0.0, part) for part in parts]
 
 
 def names_in(words: str, runs: Collection[str]) -> tuple[list[str], list[str]]:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from latentlab.base.errors import LabError
 from latentlab.base.texts import Phrase, duration, number, significant
-from latentlab.measure.compare import comparison_of, read_entry
+from latentlab.measure.compare import Once, comparison_of, read_entry
 from latentlab.measure.compare.tables import diagnosis_words, explained, measure_rows, provenance
 from latentlab.measure.compare.verdict import COVERING, Answer, unsound, verdict
 from latentlab.measure.table import title
@@ -28,10 +28,9 @@ from latentlab.studio.overview import Overview, outdated
 from latentlab.studio.parts import watched
 from latentlab.studio.state import asked, chosen, lang, plain, say, spoken, told
 from latentlab.studio.sweep import SWEEP, draw_sweep, follow, swept
-from latentlab.studio.views import empty, several_trained, trained_runs
+from latentlab.studio.views import MOST, empty, several_trained, trained_runs
 
 CURVES = "curves"  # of the address
-MOST = 24  # runs side by side
 FIRST_CURVES = 4
 TICK_SECONDS = 2.0
 
@@ -42,8 +41,8 @@ def draw() -> None:
     folder = (asked(SWEEP) or "").strip("/")
     head, choice = st.columns([1, 2], vertical_alignment="center")
     head.title(say("studio.compare.title"), anchor=False)
-    if not folder and len(trained_runs()) == 1:
-        empty(say("studio.compare.two"))
+    if not folder and len(trained := trained_runs()) < 2:
+        empty(say("studio.compare.two" if trained else "studio.chosen.none"))
         return
     with choice:
         runs = several_trained("compare", say("studio.compare.runs"), MOST, folder=folder)
@@ -61,7 +60,7 @@ def draw() -> None:
 
 def _compared(runs: list[Overview]) -> Mapping[str, Any]:
     """What comparison.json would hold of those whose records can be read; empty without any."""
-    whole = {run.name: run.folder for run in runs if _is_whole(run)}
+    whole = {run.name: folder for run in runs if _is_whole(run.name, folder := Once(run.path))}
     try:
         return comparison_of(whole) if whole else {}
     except LabError as error:  # the pictures stand all the same
@@ -166,15 +165,15 @@ def _scores(runs: list[Overview], compared: Mapping[str, Any]) -> None:
     st.markdown("\n".join("- " + plain(note) for note in explained(compared, lang())))
 
 
-def _is_whole(run: Overview) -> bool:
+def _is_whole(name: str, folder: Once) -> bool:
     """Whether what a run tells of itself can be read; if not, it is left out of the table, and a line says why."""
     try:
-        run.folder.scores()
-        read_entry(run.folder)
+        folder.scores()
+        read_entry(folder)
     except LabError as error:
         said = told(error)
     except (TypeError, ValueError, KeyError, AttributeError):
-        said = say("studio.compare.foreign", run=run.name)
+        said = say("studio.compare.foreign", run=name)
     else:
         return True
     st.error(plain(said), icon=":material/error:")

@@ -4,7 +4,6 @@ discriminator. Which are which comes to the page with the answer, and both score
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import streamlit as st
 
 from latentlab.base.errors import LabError
 from latentlab.base.files import lock, read_json_or_nothing, replace_json
-from latentlab.base.images import Images, is_point
+from latentlab.base.images import Images, as_png, data_uri, is_point, to_pil
 from latentlab.base.texts import catalogue
 from latentlab.runs.checkpoints import stamp
 from latentlab.studio import parts
@@ -21,7 +20,7 @@ from latentlab.studio.library import Library, here
 from latentlab.studio.overview import Overview
 from latentlab.studio.state import attempt, lang, plain, put, say, say_refused, told
 from latentlab.studio.views import one_trained
-from latentlab.studio.views.generate import SEED, png_bytes, sampler, seed_asked
+from latentlab.studio.views.generate import SEED, sampler, seed_asked
 
 IMAGES = 20
 KEPT = 100  # games of a reader
@@ -83,7 +82,7 @@ def _mixed(path: Path, checkpoint: tuple[str, int, int], seed: int) -> tuple[Ima
 
 def _sheet(images: Images) -> str:
     """The images beside each other, as an address that holds them."""
-    return "data:image/png;base64," + base64.b64encode(png_bytes(np.concatenate(list(images), axis=1), zoom=1)).decode()
+    return data_uri(as_png(to_pil(np.concatenate(list(images), axis=1))), "image/png")
 
 
 # Every reader's games: RUNS/.studio/game.json, or game-READER.json where the studio is shared.

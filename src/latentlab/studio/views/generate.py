@@ -20,7 +20,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from latentlab.base.errors import LabError
-from latentlab.base.images import Images, as_arrays, grid, is_point, to_pil
+from latentlab.base.images import Images, as_arrays, as_png, grid, is_point, to_pil
 from latentlab.base.texts import number
 from latentlab.config.networks import classes_of
 from latentlab.lab.pool import spawn
@@ -141,7 +141,7 @@ def _show(run: Overview, images: Images, seed: int, truncation: float | None, la
         shown = picture = scatter_png(images)
     else:
         sheet = np.asarray(grid(images))
-        scale, picture = max(1, PIXELS // sheet.shape[1]), png_bytes(sheet)
+        scale, picture = max(1, PIXELS // sheet.shape[1]), as_png(to_pil(sheet, zoom=2))  # as `latentlab sample` writes it
         shown = sheet.repeat(scale, 0).repeat(scale, 1)
         shown = shown[..., 0] if shown.shape[-1] == 1 else shown
     said = say("studio.generate.alt", n=number(len(images), lang()), run=run.name, seed=seed, step=number(run.step, lang()))
@@ -166,13 +166,6 @@ def _download(kind: str, content: bytes, name: str, mime: str, icon: str) -> Non
         say(f"studio.generate.download.{kind}"), content, name, mime, icon=icon, key=f"generate:{kind}", on_click="ignore",
         help=say(f"studio.generate.download.{kind}.help"),
     )  # fmt: skip
-
-
-def png_bytes(sheet: Any, zoom: int = 2) -> bytes:
-    """A grid [H, W, C] as `latentlab sample --out FILE.png` writes it."""
-    buffer = io.BytesIO()
-    to_pil(sheet, zoom=zoom).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def npz_bytes(images: Images, labels: NDArray[np.int64] | None) -> bytes:

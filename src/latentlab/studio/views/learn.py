@@ -6,18 +6,17 @@ The result of a question stays closed until there is a prediction.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from io import BytesIO
+from collections.abc import Mapping
+from html import escape
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
-from PIL import Image
 
 from latentlab.base.errors import LabError
 from latentlab.base.texts import duration, languages, number, text
 from latentlab.show.answers import Answers
 from latentlab.show.card import FORMULAS, NAMES, Card, count, found_cards, options_in_words, read_card
-from latentlab.show.charts.panels import Panel, Pictures
 from latentlab.show.excerpts import excerpts
 from latentlab.studio import answers as answers_book
 from latentlab.studio import parts, tasks
@@ -25,10 +24,12 @@ from latentlab.studio.actions import experiment
 from latentlab.studio.answers import Entry, keep_choice, prediction_field, text_field
 from latentlab.studio.frame import link
 from latentlab.studio.library import Library, here, without_paths
+from latentlab.studio.sketch import RING, image, ring, sketch, small
 from latentlab.studio.state import asked, lang, plain, say, told
 
 QUESTION = "question"  # of the address
 DATA = ("digits", "mnist")
+ARCS = ("predicted", "run", "answered")
 TICK_SECONDS = 1.0
 LINES = 5  # of an experiment's log that are shown
 
@@ -58,17 +59,19 @@ def draw() -> None:
 
 
 def _overview(library: Library, answers: Answers) -> None:
-    """Every question with what was done about it."""
+    """Every question as a card that leads to it: a picture, and how far the reader is."""
     cards = found_cards(library.questions, say=lambda refused: None)
-    for position, name in enumerate(NAMES, 1):
-        with st.container(key=f"learn-row-{name}"):
-            title, done = st.columns([3, 2], vertical_alignment="center")
-            with title:
-                link("learn", f"**{position}. {plain(say(f'question.{name}.title'))}**", question=name)
+    with st.container(key="learn-key", horizontal=True, vertical_alignment="center", gap="small"):
+        st.html(image(ring(dict.fromkeys(ARCS, True)), "", RING, RING), width="content")
+        st.caption(say("studio.learn.arcs"), width="content")
+    with st.container(key="learn-cards"):
+        for position, name in enumerate(NAMES, 1):
+            with st.container(key=f"learn-row-{name}"):
+                opened = name in cards and answers_book.prediction(library, name) is not None  # whose result is no secret any more
+                st.html(image(small(cards[name].panels[0]) if opened and cards[name].panels else sketch(name)))
+                link("learn", f"{position}. {plain(say(f'question.{name}.title'))}", question=name)
+                st.html(_ring(stages(library, name, answers, cards))[0])
                 st.caption(plain(say(f"question.{name}.ask")))
-            with done, st.container(horizontal=True, key=f"learn-done-{name}"):
-                for word, is_done in stages(library, name, answers, cards).items():
-                    _stage(word, is_done)
 
 
 def stages(library: Library, name: str, answers: Answers, cards: Mapping[str, Card]) -> dict[str, bool]:
@@ -77,33 +80,34 @@ def stages(library: Library, name: str, answers: Answers, cards: Mapping[str, Ca
     runs = tasks.working(library, ("question",), name) is not None
     return {
         "predicted": kept is not None and bool(kept.chosen),
-        "running" if runs else "run": runs or name in cards,
+        "running" if runs else "run": name in cards and not runs,
         "answered": part is not None and bool(part.text),
     }
 
 
-def _stage(word: str, is_done: bool) -> None:
-    """A stage with a sign of its own, so that no colour is needed."""
-    if word == "running":
-        st.badge(say("studio.learn.stage.running"), icon=":material/hourglass_top:", color="orange")
-    elif is_done:
-        st.badge(say(f"studio.learn.stage.{word}"), icon=":material/check:", color="green")
-    else:
-        st.badge(say(f"studio.learn.stage.not_{word}"), icon=":material/radio_button_unchecked:", color="gray")
+def _ring(stages: Mapping[str, bool]) -> tuple[str, str]:
+    """The one sign of how far a reader is, and the same in words."""
+    told = [say(f"studio.learn.stage.{name}") for name, done in stages.items() if done or name == "running"] or [say("studio.learn.arcs")]
+    words = say("chart.named", name=say("studio.learn.progress", done=sum(stages.values())), value=", ".join(told))
+    return image(ring(stages), words, RING, RING), words
 
 
 def _question(library: Library, name: str, answers: Answers | None) -> None:
     """The whole card. `answers` is None where they cannot be read; then nothing can be written either."""
     with st.container(key="learn-card"):
         _way(name)
-        st.title(plain(say(f"question.{name}.title")), anchor=False)
-        st.markdown(plain(say(f"question.{name}.ask")))
+        card = _card(library, name)
+        with st.container(key="learn-head"):
+            st.title(plain(say(f"question.{name}.title")), anchor=False)
+            st.markdown(plain(say(f"question.{name}.ask")))
+            sign, words = _ring(stages(library, name, answers or answers_book.NOBODY, {} if card is None else {name: card}))
+            st.html(f'<p class="latentlab-ring">{sign}<span aria-hidden="true">{escape(words)}</span></p>')
+            st.html(image(sketch(name)))
         _heading(1, "card.predict")
         if answers is not None:
             prediction_field(answers, name, f"learn-prediction-{name}")
         kept = answers_book.prediction(library, name)
         _heading(2, "card.experiment")
-        card = _card(library, name)
         _paragraphs(name, "experiment")
         _experiment(library, name, card)
         if kept is None:
@@ -175,10 +179,10 @@ def _result(name: str, card: Card, chosen: tuple[str, ...]) -> None:
         st.markdown(f"{':green[:material/check_circle:]' if came_true else ':orange[:material/cancel:]'} **{said}**")
     outcome = say("card.outcome", each=options_in_words(name, card.outcome, lang())) if card.outcome else say("card.outcome.none")
     st.markdown(plain(outcome))
-    for column, indices in zip(st.columns(2), side_by_side([tall(panel) for panel in card.panels]), strict=True):
-        with column:
-            for index in indices:
-                parts.chart(card.panels[index], key=f"learn-{name}-{index}")
+    with st.container(key="learn-panels"):
+        for index, panel in enumerate(card.panels):
+            with st.container(key=f"learn-panel-{index}"):
+                parts.chart(panel, key=f"learn-{name}-{index}")
     st.subheader(say("card.claims"), anchor=False)
     st.caption(plain(card.judged.say(lang())))
     for claim in card.claims:
@@ -187,23 +191,6 @@ def _result(name: str, card: Card, chosen: tuple[str, ...]) -> None:
             st.markdown(f"**{plain(claim.said(name).say(lang()))}**")
             st.badge(say(f"card.verdict.{claim.verdict}"), icon=icon, color=color)  # type: ignore[arg-type]
             st.caption(plain(" ".join(phrase.say(lang()) for phrase in claim.told(name))))
-
-
-def tall(panel: Panel) -> float:
-    """How tall a panel is about, as a share of its width, with its words."""
-    if not isinstance(panel, Pictures):
-        return 1.0
-    sizes = [Image.open(BytesIO(png)).size for _, png in panel.items]
-    return 0.3 + sum(height / width + 0.1 for width, height in sizes)
-
-
-def side_by_side(heights: Sequence[float]) -> tuple[list[int], list[int]]:
-    """The indices of panels in two columns of about one height, in order in each."""
-    columns: tuple[list[int], list[int]] = ([], [])
-    for index in sorted(range(len(heights)), key=lambda index: -heights[index]):
-        min(columns, key=lambda column: sum(heights[each] for each in column)).append(index)
-    first, second = sorted(map(sorted, columns), key=lambda column: column[:1] or [len(heights)])
-    return first, second
 
 
 def _answer(name: str) -> None:
@@ -249,8 +236,9 @@ def _start_form(name: str, fresh: bool) -> None:
         format_func=lambda data: say(f"studio.learn.data.{data}"),
     )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="center"):
+        kind: Literal["primary", "secondary"] = "secondary" if answers_book.prediction(here(), name) is None else "primary"
         label, key = say("studio.learn.start"), f"learn-start-{name}"
-        st.button(label, icon=":material/science:", type="primary", key=key, on_click=_start, args=(name, fresh))
+        st.button(label, icon=":material/science:", type=kind, key=key, on_click=_start, args=(name, fresh))
         st.caption(say("studio.learn.time"), width="content")
 
 

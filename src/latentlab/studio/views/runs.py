@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
@@ -15,19 +16,20 @@ from latentlab.show.answers.record import RUNS
 from latentlab.show.card import NAMES
 from latentlab.studio import answers as answers_book
 from latentlab.studio import tasks
-from latentlab.studio.actions import REPORT, report, report_file, restore
+from latentlab.studio.actions import REPORT, is_own, report, report_file, restore
 from latentlab.studio.answers import Entry, line_field, prediction_field, text_field
 from latentlab.studio.frame import NAMES as LANGUAGES
 from latentlab.studio.library import Library, here
-from latentlab.studio.listing import PAGE, Listed, listed, matching
+from latentlab.studio.listing import ORDERS, PAGE, USUAL, Listed, in_order, listed, matching, turned
 from latentlab.studio.parts import style
-from latentlab.studio.row import NOTICE, SEARCH, draw_row, refused
-from latentlab.studio.state import RUN, asked, attempt, chosen, lang, plain, put, say, say_refused, shown, told
-from latentlab.studio.views import empty
+from latentlab.studio.row import NOTICE, SEARCH, TICKED, draw_row, refused, remove, tick_box, ticked
+from latentlab.studio.state import RUN, asked, attempt, chosen, lang, params, plain, put, say, say_refused, shown, told
+from latentlab.studio.views import MOST, empty
+from latentlab.studio.views import RUNS as NAMED
 from latentlab.studio.watch import BADGES
 
 VIEWS = {"list": ":material/list:", "report": ":material/description:", "trash": ":material/delete:"}
-VIEW = "view"  # of the address
+VIEW, SORT = "view", "sort"  # of the address
 PRECISIONS = ("int8", "fp16")  # of the weights in the report
 TICK_SECONDS = 1.0
 _MOMENT = re.compile(r"(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)-")
@@ -58,34 +60,86 @@ def _list(library: Library) -> None:
     if not runs:
         empty(say("studio.chosen.none"))
         return
+    there = {each.name for each in runs}
+    st.session_state[TICKED] = [name for name in ticked() if name in there]
     search, questions = _search(runs)
     words = {state: say(f"studio.state.{state}") for state in BADGES}
     matches, folded_away = matching(runs, search, questions, words)
     if not matches:
         st.info(say("studio.runs.found.none"), icon=":material/search_off:")
-    for each in _page(matches, search, questions):
-        draw_row(library, each)
+    order = asked(SORT) or USUAL
+    order = order if order in {*ORDERS, *map(turned, ORDERS)} else USUAL
+    page = _page(in_order(matches, order), f"{questions:d}-{order}-{search}")
+    with st.container(key="runs-list", gap=None):
+        if page:
+            _heads(page, order)
+        for each in page:
+            draw_row(library, each)
     if folded_away and (search or not matches):
         st.caption(say("studio.runs.folded", count=number(folded_away, lang())))
+    if ticked():
+        _foot(library, [each for each in runs if each.name in ticked()])
+
+
+def _heads(page: list[Listed], order: str) -> None:
+    """Over each column the button that sorts by it, with an arrow at the one that does; a box for all that is shown."""
+    with st.container(key="runs-heads"):
+        tick_box(say("studio.runs.tick.all"), [each.name for each in page if not each.unfit], "runs-all")
+        for first in ORDERS:
+            name, then = first.removeprefix("-"), turned(first) if order == first else first
+            label = say(f"studio.runs.sort.{name}")
+            if order.removeprefix("-") == name:
+                label = f"**{label}** " + ("↓" if order.startswith("-") else "↑")
+            st.button(label, key=f"runs-sort-{name}", type="tertiary", on_click=put, args=({SORT: then if then != USUAL else None},))
+
+
+def _foot(library: Library, runs: list[Listed]) -> None:
+    """What can be done with the runs that are ticked, with how many of them."""
+    trained = [each.name for each in runs if each.run.trained]
+    told = [each.name for each in runs if each.run.trained and not each.of_question]
+    own = [each.name for each in runs if not each.run.live and is_own(library, each.name)]
+    with st.container(key="runs-foot", horizontal=True, vertical_alignment="center"):
+        st.markdown(say("studio.runs.ticked", count=number(len(runs), lang())), width="content")
+
+        def button(words: str, icon: str, names: list[str], least: int = 1, **how: Any) -> bool:
+            label, key = f"{words} ({number(len(names), lang())})", f"runs-foot-{icon}"
+            return st.button(label, icon=f":material/{icon}:", key=key, disabled=len(names) < least, **how)
+
+        if shown("compare") and button(say("studio.page.compare"), "compare_arrows", trained[:MOST], least=2):
+            st.switch_page(st.session_state["pages"]["compare"], query_params=params(**{NAMED: ",".join(trained[:MOST])}))
+        if shown("runs.report"):
+            button(say("studio.runs.view.report"), "description", told, on_click=_to_report, args=(told,))
+        if shown("runs.delete"):
+            button(say("studio.runs.discard"), "delete", own, on_click=remove, args=(own,))
+        st.button(say("studio.runs.ticked.none"), key="runs-foot-none", type="tertiary", on_click=ticked().clear)
+
+
+def _to_report(names: list[str]) -> None:
+    """Show the form of the report, with these runs."""
+    put({VIEW: "report"})
+    st.session_state["report-runs"] = names
 
 
 def _notice(library: Library) -> None:
     """What was just done, and how to undo it."""
     if NOTICE not in st.session_state:
         return
-    done, name, new = st.session_state[NOTICE]
+    done, names, new = st.session_state[NOTICE]
+    said = say(f"studio.runs.done.{done}", name=plain(names[0]), new=plain(new))
     with st.container(key="runs-notice", horizontal=True, vertical_alignment="center"):
-        st.markdown(":material/info: " + say(f"studio.runs.done.{done}", name=plain(name), new=plain(new)), width="stretch")
+        said = said if len(names) == 1 else say("studio.runs.done.several", count=number(len(names), lang()))
+        st.markdown(":material/info: " + said, width="stretch")
         if done == "discarded":
-            st.button(say("studio.runs.undo"), icon=":material/undo:", key="runs-undo", on_click=_undo, args=(library, name))
+            st.button(say("studio.runs.undo"), icon=":material/undo:", key="runs-undo", on_click=_undo, args=(library, names))
         st.button(say("studio.runs.close"), key="runs-close", type="tertiary", on_click=lambda: st.session_state.pop(NOTICE, None))
 
 
-def _undo(library: Library, name: str) -> None:
-    moment = next((moment for moment, thrown in library.discarded() if thrown == name), None)
+def _undo(library: Library, names: list[str]) -> None:
+    """Bring runs back, each as it was thrown away last."""
     st.session_state.pop(NOTICE, None)
-    if moment is not None:
-        attempt(refused(name), lambda: restore(library, moment, name))
+    moments = {name: moment for moment, name in reversed(library.discarded())}
+    for name in [name for name in names if name in moments]:
+        attempt(refused(name), partial(restore, library, moments[name], name))
 
 
 def _search(runs: list[Listed]) -> tuple[str, bool]:
@@ -102,15 +156,15 @@ def _search(runs: list[Listed]) -> tuple[str, bool]:
     return st.session_state["runs-search"], wanted
 
 
-def _page(runs: list[Listed], search: str, questions: bool) -> list[Listed]:
-    """The part of the list that is shown; a new search begins at its first page."""
+def _page(runs: list[Listed], listed_as: str) -> list[Listed]:
+    """The part of the list that is shown; a new search or order begins at its first page."""
     pages = -(-len(runs) // PAGE)
     if pages <= 1:
         return runs
     count, choice = st.columns([1, 2], vertical_alignment="center")
     count.caption(say("studio.runs.count", count=number(len(runs), lang())))
     with choice, st.container(horizontal_alignment="right", key="runs-pages"):
-        at = st.pagination(pages, key=f"runs-page-{pages}-{questions:d}-{search}")
+        at = st.pagination(pages, key=f"runs-page-{pages}-{listed_as}")
     return runs[(at - 1) * PAGE : at * PAGE]
 
 
@@ -120,7 +174,7 @@ def _page(runs: list[Listed], search: str, questions: bool) -> list[Listed]:
 def _report(library: Library) -> None:
     """The form, the answers, and what was written."""
     st.markdown(say("studio.report.intro"))
-    names = in_order([each.name for each in listed(library) if each.run.trained and not each.of_question])
+    names = as_shown([each.name for each in listed(library) if each.run.trained and not each.of_question])
     if not names:
         empty(say("studio.chosen.none"))
         return
@@ -154,7 +208,7 @@ def _choices(names: list[str]) -> tuple[list[str], str, str]:
     return runs, str(language), str(precision)
 
 
-def in_order(names: list[str]) -> list[str]:
+def as_shown(names: list[str]) -> list[str]:
     """Names with the lab's four first, as a report shows them."""
     order = {f"lab/{kind}": rank for rank, kind in enumerate(RUNS)}
     return sorted(names, key=lambda name: (order.get(name, len(order)), name))
@@ -226,7 +280,7 @@ def _trash(library: Library) -> None:
         st.caption(say("studio.runs.trash.how"))
         st.code(str(library.trash), language=None, wrap_lines=True)
     for moment, name in thrown:
-        with st.container(key=f"runs-row-{moment}-{name}", horizontal=True, vertical_alignment="center"):
+        with st.container(key=f"runs-thrown-{moment}-{name}", horizontal=True, vertical_alignment="center"):
             with st.container():
                 st.markdown(f"**{plain(name)}**")
                 st.caption(plain(say("studio.runs.trash.when", when=when(moment))))
@@ -242,9 +296,4 @@ def when(moment: str) -> str:
 
 
 def _restore(moment: str, name: str) -> None:
-    library = here()
-
-    def why(error: Exception) -> str:
-        return say("studio.runs.trash.taken") if (library.runs / name).exists() else told(error)
-
-    attempt(f"runs-unrestored-{moment}-{name}", lambda: restore(library, moment, name), why)
+    attempt(f"runs-unrestored-{moment}-{name}", lambda: restore(here(), moment, name))

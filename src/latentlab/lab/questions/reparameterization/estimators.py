@@ -118,11 +118,6 @@ class LinearGaussian(NamedTuple):
         error = centred.square().sum(-1) - 2 * (z * along).sum(-1) + ((z @ inner) * z).sum(-1)
         return -0.5 * (error / self.variance + x.shape[1] * math.log(2 * math.pi * self.variance))
 
-    def expected_log_likelihood(self, x: Tensor, q: Posterior) -> Tensor:
-        """E_q [log p(x|z)] in closed form, [N]: log p(x|μ) − 1/(2 s²) Σ_j σ_j² |W_j|²."""
-        spread = (q.log_var.exp() * self.weight.square().sum(0)).sum(-1)
-        return self.log_likelihood(x, q.mean) - 0.5 * spread / self.variance
-
     def exact_gradient(self, x: Tensor, q: Posterior) -> Posterior:
         """The derivatives of E_q [log p(x|z)] with respect to μ and log σ², each [N, Z].
 

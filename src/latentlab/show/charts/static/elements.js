@@ -11,11 +11,11 @@ export function node(name, attributes = {}, parent = null, words = null) {
   return made;
 }
 
-export function element(name, className, parent, words = null) {
+export function element(name, className, parent = null, words = null) {
   const made = document.createElement(name);
   made.className = className;
   if (words !== null) made.textContent = words;
-  parent.append(made);
+  parent?.append(made);
   return made;
 }
 

@@ -33,11 +33,6 @@ function newPanel(list) {
 
 function controls(home) {
   const row = element("div", "film-controls", home);
-  const play = element("button", "film-play", row);
-  play.type = "button";
-  element("span", "", play).setAttribute("aria-hidden", "true");
-  play.append(" ");
-  element("span", "", play);
   const slider = element("input", "film-slider", row);
   Object.assign(slider, { type: "range", min: 0, step: 1 });
   const step = element("output", "film-step", row);
@@ -46,11 +41,11 @@ function controls(home) {
   const choice = element("select", "", speed);
   for (const each of SPEEDS) element("option", "", choice, String(each)).value = each;
   choice.value = 5;
-  return { row, play, slider, step, said, choice };
+  return { row, slider, step, said, choice };
 }
 
 /**
- * Show a film at the end of `root`: `data` is what `film_data` writes, `source` and `release` are those of `frames`.
+ * Show a film at the end of `root`: `data` is what `film_data` writes, `source` and `keep` are those of `frames`.
  *
  * The slider goes over the steps of all runs together; each run shows its last picture at or before the slider's step and
  * says of which step it is. Arrow keys go from step to step, Home and End to the first and the last, space plays. It plays
@@ -58,15 +53,15 @@ function controls(home) {
  * `state()` and `restore(state)`, `rest()`, which ends playing, `join(beside)`, and `destroy()`. What `beside(list)` returns stands
  * behind the pictures and goes with them: `show(step, picture, newest)` is called when the first run's picture of a step is there.
  */
-export function film(root, data, { source, release = null, keep = undefined }) {
+export function film(root, data, { source, keep }) {
   const home = element("div", "film", root);
-  const { row, play, slider, step: output, said, choice } = controls(home);
+  const { row, slider, step: output, said, choice } = controls(home);
   const list = element("div", "film-runs", home);
   const empty = element("p", "film-empty", home);
   const live = element("div", "plot-live", home);
   live.setAttribute("aria-live", "polite");
   let other = null;
-  const pictures = frames(source, { release, keep });
+  const pictures = frames(source, keep);
   const panels = new Map(); // by name of the run
   let held = { runs: [], words: data.words, lang: data.lang };
   let stops = [];
@@ -132,7 +127,7 @@ export function film(root, data, { source, release = null, keep = undefined }) {
     return shown;
   }
 
-  const playing = player(play, {
+  const playing = player(row, "film-play", {
     at: () => at,
     last: () => stops.length - 1,
     go: (stop) => go(stop, AHEAD),
@@ -146,7 +141,7 @@ export function film(root, data, { source, release = null, keep = undefined }) {
   home.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.target === choice || !stops.length) return;
     const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: stops.length - 1 }[event.key];
-    if (to === undefined && (event.key !== " " || event.target === play)) return;
+    if (to === undefined && (event.key !== " " || event.target === playing.button)) return;
     event.preventDefault();
     event.stopPropagation(); // the page around it may have keys of its own
     if (to === undefined) playing.toggle();

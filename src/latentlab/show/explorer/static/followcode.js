@@ -62,8 +62,7 @@ export class CodeWalk {
 
   frame() {
     const { desk, model } = this;
-    const shape = ([count, height, width]) => desk.say("follow.layer", { count: desk.number(count), height, width });
-    this.maps = [new LayerMaps(shape), new LayerMaps(shape)];
+    this.maps = [new LayerMaps(desk), new LayerMaps(desk)];
     [this.x, this.out, this.map] = [this.pixels("x", "follow.x"), this.pixels("out", "follow.out"), this.pixels("map", "follow.map")];
     [this.mu, this.eps] = [this.bars("mu", "follow.mu"), this.bars("epsilon", "follow.eps")];
     this.kl = this.bars("kl", "follow.kl", true);

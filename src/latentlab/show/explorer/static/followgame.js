@@ -26,8 +26,7 @@ export class GameWalk {
 
   frame() {
     const { desk, model } = this;
-    const shape = ([count, height, width]) => desk.say("follow.layer", { count: desk.number(count), height, width });
-    this.maps = [new LayerMaps(shape), new LayerMaps(shape)];
+    this.maps = [new LayerMaps(desk), new LayerMaps(desk)];
     const bars = (name, label) =>
       make("canvas", { class: `explorer-bars explorer-bars-${name}`, role: "img", "data-follow": name, "aria-label": label });
     [this.code, this.slopes] = ["z", "slope"].map((name) => bars(name, desk.say(`follow.bars.${name}`)));

@@ -118,8 +118,8 @@ export function columns(canvas, values, picked, { upto = values.length, up = "ow
 
 /** The maps of each layer after its activation, at most MOST_MAPS of a layer. */
 export class LayerMaps {
-  constructor(words) {
-    this.words = words; // (layer's shape) → its name
+  constructor(desk) {
+    this.desk = desk;
     this.node = make("div", { class: "explorer-layers" });
   }
 
@@ -135,7 +135,8 @@ export class LayerMaps {
     }
     shown.forEach(({ shape, values }, k) => {
       const [canvas, label] = this.node.childNodes[k].childNodes;
-      label.textContent = this.words(shape);
+      const [count, height, width] = shape;
+      label.textContent = this.desk.say("follow.layer", { count: this.desk.number(count), height, width });
       canvas.setAttribute("aria-label", label.textContent);
       paintMaps(canvas, values, shape);
     });

@@ -7,9 +7,10 @@ export function refuse(what) {
 export const size = (shape) => shape.reduce((product, axis) => product * axis, 1);
 
 /** The float of 16 bits (IEEE 754 binary16). */
-function half(bits) {
+export function half(bits) {
   const exponent = (bits >> 10) & 31;
   const fraction = bits & 1023;
+  if (exponent === 31) return fraction ? NaN : bits & 0x8000 ? -Infinity : Infinity;
   const magnitude = exponent ? (1024 + fraction) * POWERS[exponent] : fraction * POWERS[1];
   return bits & 0x8000 ? -magnitude : magnitude;
 }
