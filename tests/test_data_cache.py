@@ -16,6 +16,7 @@ from imagefiles import encoded, everything, greys, load, noise, write
 from PIL import Image
 
 from latentlab.base.errors import LabError, OutOfSpace
+from latentlab.base.files import make_folder
 from latentlab.data import building as pieces
 from latentlab.data import decoded as module
 from latentlab.data.decoded import Settings, open_decoded
@@ -205,6 +206,34 @@ def test_a_slow_process_makes_no_piece_of_what_another_has_finished(root: Path, 
     monkeypatch.setattr(pieces, "_decode", slow)
     assert everything(load(root)) == wanted
     assert len(numbers) == 3
+
+
+def test_a_folder_that_another_one_clears_away_as_it_is_asked_for_is_made(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    greys(root, 4)
+    original, vanished = os.mkdir, list[str]()
+
+    def mkdir(path: Any, *arguments: Any) -> None:
+        if ".building-" in str(path) and not vanished:
+            vanished.append(str(path))
+            raise FileExistsError(path)  # at this moment; at the next one it is gone
+        original(path, *arguments)
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    assert len(open_decoded(root, Settings(16, "crop", "auto")).paths) == 4
+    assert vanished
+
+
+def test_what_is_no_folder_is_not_made_one(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "nowhere").symlink_to(tmp_path / "absent")
+    for name in ("file", "nowhere"):
+        with pytest.raises(FileExistsError):
+            make_folder(tmp_path / name)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "there").symlink_to(tmp_path / "folder")
+    make_folder(tmp_path / "there")
+    make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
 
 
 def test_what_a_killed_process_left_is_gone_on_with(root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import stat
 import sysconfig
 import tempfile
 import time
@@ -97,9 +98,23 @@ def rename(source: Path, target: Path) -> None:
     os.replace(source, target)
 
 
+def make_folder(path: Path) -> None:
+    """`mkdir` of a folder that another process may clear away at the same moment, for which `exist_ok` alone raises."""
+    while True:
+        try:
+            return path.mkdir(parents=True)
+        except FileExistsError:
+            with suppress(FileNotFoundError):  # it was there a moment ago
+                if stat.S_ISDIR(path.stat().st_mode):
+                    return
+                raise
+            if path.is_symlink():  # to nothing
+                raise
+
+
 def replace_with(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` make a file beside `path`, then rename it there; on failure nothing is left behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         write(beside)

@@ -28,7 +28,7 @@ from PIL import Image
 
 from latentlab.base import core_count
 from latentlab.base.errors import LabError, Unreachable, printable
-from latentlab.base.files import PAUSE_SECONDS, lock, read_json, rename, replace_json, try_lock
+from latentlab.base.files import PAUSE_SECONDS, lock, make_folder, read_json, rename, replace_json, try_lock
 from latentlab.base.processes import place
 from latentlab.data.cache import Decoded, Item, Settings, block_sums, file_sum, read
 from latentlab.data.decode import Undecodable, decode
@@ -58,7 +58,7 @@ class Building:
                     shutil.rmtree(left, ignore_errors=True)
 
     def __enter__(self) -> Building:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:

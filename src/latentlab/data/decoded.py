@@ -17,6 +17,7 @@ from typing import Any
 
 from latentlab.base.errors import LabError, printable
 from latentlab.base.files import cache_folder, read_json_or_nothing, replace_json
+from latentlab.base.processes import place
 from latentlab.base.texts import reason
 from latentlab.config.parts import DataConfig
 from latentlab.config.sources import SOURCES, parse
@@ -29,7 +30,7 @@ MANY = 100_000  # files above which it is enough that no folder got or lost one
 _NAMED = 5  # files that the note on skipped ones names
 _VERSION = 1  # of the pixels and of the files; a change of either makes new keys
 _SETTLED_NS = 2_000_000_000  # after which another change gives a folder another time
-_TRIES = 3  # another process may have finished and cleared away meanwhile
+_TRIES = 3  # and one for each process of the run: as it finishes, it clears away what another may be about to read
 
 
 def load_folder(config: DataConfig) -> Data:
@@ -83,7 +84,7 @@ def open_decoded(root: Path, settings: Settings) -> Decoded:
     home = cache_folder() / "folders"
     asked = hashlib.sha256(f"{_VERSION} {asdict(settings)} ".encode() + os.fsencode(root)).hexdigest()
     start = home / "starts" / f"{asked}.json"
-    for left in reversed(range(_TRIES)):
+    for left in reversed(range(_TRIES + place()[1])):
         try:
             return _opened(root, settings, start)
         except FileNotFoundError:
