@@ -73,7 +73,7 @@ def runs(tmp_path_factory) -> Callable[[str], ll.Run]:
             preset, changes = RUNS[name]
             rates = dict.fromkeys(("generator_learning_rate", "discriminator_learning_rate"), 0.005)
             rates = rates if "gan" in preset else {"learning_rate": 5e-3}
-            few = {"steps": 60, "sample_count": 4, "evaluate_epochs": 99.0, "log_steps": 20, "ema_halflife_images": 60}
+            few = {"steps": 60, "precision": "fp32", "sample_count": 4, "evaluate_epochs": 99.0, "log_steps": 20, "ema_halflife_images": 60}
             config = ll.preset(preset, **TINY | {f"train.{key}": value for key, value in (rates | few).items()} | changes)
             if preset == "art-gan":
                 config = config.replace(data=f"folder:{paintings(root / 'paintings')}")

@@ -18,6 +18,7 @@ import torch
 from latentlab.base import __version__, core_count
 from latentlab.base.errors import refusal
 from latentlab.base.files import cache_folder, read_json_or_nothing, replace_json
+from latentlab.base.waiting import considerate
 
 CLEARLY_FASTER = 0.9  # more threads must take at most this share of the time, or they only crowd out others
 MOST_THREADS = 16  # small networks gain nothing beyond
@@ -83,11 +84,12 @@ def pick_bf16(precision: str, device: torch.device) -> bool:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Compute with so many CPU threads, as the configuration fixes it: results depend on their number."""
+    """Compute with so many CPU threads, as the configuration fixes it: results depend on their number. How they wait may change."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
-        yield
+        with considerate(count):
+            yield
     finally:
         torch.set_num_threads(before)
 
