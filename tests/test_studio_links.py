@@ -178,6 +178,41 @@ def test_from_a_run_the_form_starts_another(browser: Any, server: Server) -> Non
         tab.problems.clear()  # Streamlit's own word of it
 
 
+def test_a_lost_message_chooses_nothing(browser: Any, server: Server) -> None:
+    """A script that is begun anew drops what was not yet sent, thus also which option of a list was set: the browser shows that one all
+    the same, and does not tell the first one as if a reader had chosen it."""
+    forward = pytest.importorskip("streamlit.proto.ForwardMsg_pb2").ForwardMsg
+
+    def without_values(message: Any) -> Any:
+        told = forward.FromString(message)
+        if told.WhichOneof("type") == "delta" and told.delta.WhichOneof("type") == "new_element":
+            element = told.delta.new_element
+            widget = getattr(element, element.WhichOneof("type"))
+            if getattr(widget, "set_value", False):
+                lost.append(element.WhichOneof("type"))
+                widget.set_value = False
+        return told.SerializeToString()
+
+    def carry(channel: Any) -> None:
+        far = channel.connect_to_server()
+        channel.on_message(far.send)
+        far.on_message(lambda message: channel.send(without_values(message)))
+
+    with tabs(browser, server) as open_tab:
+        tab, lost = open_tab(), list[str]()
+        tab.page.route_web_socket(re.compile("_stcore/stream"), carry)
+        page = tab.open("?lang=en")
+        tab.typed("latent_dim", 3)  # with which the browser tells every choice that it has
+        expect(page).to_have_url(re.compile("latent_dim=3"))
+        tab.settled()
+        assert {"selectbox", "button_group"} <= set(lost)
+        assert "preset=" not in page.url
+        expect(page.get_by_role("radio", name=text("run.vae.short", "en"), exact=True)).to_be_checked()
+        page.get_by_role("button", name="Start", exact=True).click()
+        expect(page.locator("h1")).to_have_text(re.compile("conv-vae-digits"))
+        page.get_by_role("button", name="Stop").click()
+
+
 def test_a_question_stays_open_while_its_experiment_runs(browser: Any, server: Server) -> None:
     with tabs(browser, server) as open_tab:
         tab = open_tab()

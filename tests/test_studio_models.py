@@ -68,6 +68,7 @@ class Quiet:
 
     def __enter__(self) -> None:
         self.tab.page.wait_for_load_state("networkidle")
+        self.tab.settled()
         self.before = len(self.tab.asked), len(self.tab.frames)
 
     def __exit__(self, *error: object) -> None:

@@ -76,8 +76,10 @@ def misfit(value: Any, shape: Any) -> tuple[str, str, Any] | None:
                 return _below(f"[{i}]", wrong)
     elif shape is None:
         whole = value is None
-    else:
+    elif isinstance(shape, type):
         whole = isinstance(value, shape) and (shape is bool or not isinstance(value, bool))
+    else:
+        whole = shape(value)
     return None if whole else ("", in_words(shape), value)
 
 

@@ -8,7 +8,9 @@ and what a tab of the browser remembers besides: the choices of its widgets, and
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -84,12 +86,23 @@ def chosen(
         return first
     if state.get(f"{key}:asked") != (said(), anew) or key not in state or not _is_option(state[key], options, several):
         state[key] = first
-    choice = draw(key=key)
+    choice = draw(key=key, **_beginning(draw, state[key]))
     # What a page begins with is not written: the way back would lead to the same page again.
     if (set(choice) != set(first)) if several else choice != first:
         put(write(choice) if write is not None else {parameter: choice if choice != usual else None})
     state[f"{key}:asked"] = said(), anew
     return choice
+
+
+def _beginning(draw: Callable[..., Any], value: Any) -> dict[str, Any]:
+    """A list's own beginning. The browser begins with it where the message that sets its value is lost, as all are that were not yet
+    sent when a script is begun anew; without, it would begin with the first option, and tell so as if it had been chosen."""
+    if not isinstance(draw, partial):
+        return {}
+    told = inspect.signature(draw.func).parameters
+    if "index" in told:
+        return {"index": list(draw.args[1]).index(value)}
+    return {"default": value} if "default" in told else {}
 
 
 def _is_option(choice: Any, options: Collection[Any] | None, several: bool) -> bool:
