@@ -76,7 +76,7 @@ def conditional_vae(scratch: Path, options: argparse.Namespace) -> None:
         tell_asked(what, run, 0.97)
         scores = run.evaluate(samples=1_000)["scores"]
         report(f"{what}: recall", scores["recall"]["value"], "")
-        report(f"{what}: mean squared error", scores["mse"]["value"], "per pixel")
+        report(f"{what}: mean squared error", scores["reconstruction_mse"]["value"], "per pixel")
 
 
 def conditional_gan(scratch: Path, options: argparse.Namespace) -> None:

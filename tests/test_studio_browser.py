@@ -292,6 +292,87 @@ def is_marked(page: Any) -> bool:
 HELD = """() => { const e = document.activeElement; return `${e.tagName} ${e.getAttribute('aria-label') || e.innerText || ''}` }"""
 
 
+# All elements, those within components too.
+DEEP = """function* deep(root) {
+  for (const e of root.querySelectorAll('*')) { yield e; if (e.shadowRoot) yield* deep(e.shadowRoot); }
+}
+const up = (e) => e.parentElement ?? e.getRootNode().host ?? null;
+const told = (e) => `${e.localName}.${e.className?.baseVal ?? e.className} ${(e.ariaLabel ?? e.textContent ?? '').trim().slice(0, 40)}`;
+const there = (e) => e.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && e.getClientRects().length > 0;"""
+# What looks as if a pointer could do something with it, while neither it nor what it is in or around can be reached by keys.
+POINTED = f"""() => {{ {DEEP}
+  const keyed = 'a[href], button, input, select, textarea, summary, [tabindex="0"], [role=radio], [role=option]';
+  const hands = ['pointer', 'grab', 'crosshair', 'ew-resize', 'col-resize', 'cell'];
+  const hand = (e) => e && hands.includes(getComputedStyle(e).cursor);
+  const shortCut = (e) => e.closest('[aria-hidden=true]');  // to what a control beside it does
+  return [...deep(document)].filter((e) => there(e) && hand(e) && !hand(up(e)) && !shortCut(e)).filter((e) => {{
+    for (let a = e; a && a.localName !== 'main'; a = up(a)) if (a.matches(keyed) || a.disabled || a.ariaDisabled === 'true') return false;
+    return ![e, ...deep(e)].some((inner) => inner.matches(keyed)) && !e.closest('label');
+  }}).map(told);
+}}"""
+# What Tab should come to: all that takes the focus in the order of the page; of radio buttons one.
+TABBED = f"""() => {{ {DEEP}
+  globalThis.numbered ??= new Map();
+  const takes = (e) => e.matches('a[href], button, input, select, textarea, summary, [tabindex]') && e.tabIndex >= 0
+    && !e.disabled && !e.closest('[inert]');
+  const first = (e) => e.getRootNode().querySelector(`[name="${{e.name}}"]`);
+  globalThis.stop = (e) => e.closest('[role=radiogroup]') ?? (e.type === 'radio' ? first(e) : e);  // between them arrows lead
+  return [...deep(document)].filter((e) => takes(e) && there(e)).map((e) => {{
+    if (!numbered.has(stop(e))) numbered.set(stop(e), numbered.size);
+    return [numbered.get(stop(e)), told(e)];
+  }});
+}}"""
+FOCUSED = """() => {
+  let e = document.activeElement;
+  while (e?.shadowRoot?.activeElement) e = e.shadowRoot.activeElement;
+  return e && e !== document.body ? numbered.get(stop(e)) ?? -1 : null;
+}"""
+# Whether the element that has the focus looks so: a line round it, or a shadow or another border, on it or close around it.
+LOOKS = """async () => {
+  const drawn = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  let e = document.activeElement;
+  while (e?.shadowRoot?.activeElement) e = e.shadowRoot.activeElement;
+  const look = (e) => { const s = getComputedStyle(e); return [s.outlineStyle === 'none' || s.outlineWidth === '0px' ? '' : s.outline,
+    s.boxShadow, s.borderColor, s.backgroundColor, s.fill, s.stroke].join(';'); };
+  const chain = []; for (let a = e; a && chain.length < 5; a = a.parentElement ?? a.getRootNode().host) chain.push(a);
+  const beside = [...(e.parentElement?.children ?? [])], all = [...chain, ...beside, ...e.querySelectorAll('*')];
+  await drawn();
+  const before = all.map(look);
+  e.blur();
+  await drawn();
+  const after = all.map(look);
+  e.focus({ focusVisible: true });
+  return before.some((one, i) => one !== after[i]);
+}"""
+
+
+@pytest.mark.slow
+def test_keys_reach_everything_and_show_where_they_are(browser: Any, server: Server) -> None:
+    """Tab comes to all that takes the focus, which looks so there; nothing else looks as if a pointer could do something with it."""
+    with tabs(browser, server) as opened:
+        tab, wrong = opened(), list[str]()
+        for path in PAGES:
+            page = looked_at(tab, path, "en")
+            tab.settled()
+            found = [f"by a pointer alone: {one}" for one in page.evaluate(POINTED)]
+            wanted = dict(page.evaluate(TABBED))
+            page.add_style_tag(content="* { transition: none !important }")  # a border that comes slowly is not there yet
+            page.evaluate("() => { document.activeElement?.blur?.(); scrollTo(0, 0); }")
+            reached = set[int | None]()
+            for _ in range(2 * len(wanted) + 20):
+                page.keyboard.press("Tab")
+                number = page.evaluate(FOCUSED)
+                if number not in (None, *reached) and not page.evaluate(LOOKS):
+                    found.append(f"not seen: {wanted.get(number)}")
+                reached.add(number)
+                if reached >= wanted.keys():
+                    break
+            wanted |= dict(page.evaluate(TABBED))
+            found += [f"not reached: {what}" for number, what in wanted.items() if number not in reached]
+            wrong += [f"{path}: {one}" for one in found]
+    assert not wrong, "\n".join(wrong)
+
+
 @pytest.mark.slow
 def test_training_is_started_with_the_keyboard_alone(browser: Any, server: Server) -> None:
     with tabs(browser, server) as opened:

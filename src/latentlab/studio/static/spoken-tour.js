@@ -101,7 +101,7 @@ function tour() {
   at.skip.addEventListener("click", leave);
   for (const kind of ["click", "input", "pointerup", "keydown"]) {
     document.addEventListener(kind, (event) => {
-      if (event.target.closest?.("[data-tour=begin]")) { write("0"); draw(); }
+      if (kind === "click" && event.target.closest?.("[data-tour=begin]")) { write("0"); draw(); }
       if (kind === "keydown" && event.key === "Escape" && at.card.contains(event.target)) leave();
       if (at.first && stop()?.done.includes(kind) && event.composedPath().includes(at.first)) { at.first = null; setTimeout(on); }
     }, { capture: true });
