@@ -15,6 +15,7 @@ import pytest
 from commands import refusal_here, run
 
 from latentlab.base.errors import LabError
+from latentlab.base.jsonl import lines
 from latentlab.cli.parser import Parser, add_config_options, config_alternatives
 from latentlab.config.parts import every_field
 from latentlab.config.presets import preset
@@ -23,7 +24,7 @@ from latentlab.lab import farm
 from latentlab.lab.cells import Cell
 from latentlab.lab.farm import Machine
 from latentlab.lab.grid import run_sweep
-from latentlab.lab.halving import halve, lengths, refuse_unlike, survivors
+from latentlab.lab.halving import halve, lengths, refuse_unlike, survivors, value_at
 from latentlab.runs.folder import RunFolder
 
 RATE, SIZE = every_field()["train.learning_rate"], every_field()["model.latent_dim"]
@@ -261,3 +262,16 @@ def test_from_python_a_search_is_refused_alike(tmp_path):
     with pytest.raises(LabError, match="--budget halving"):
         run_sweep("mlp-vae", {"train.steps": [10, 20]}, halving=True, out=tmp_path / "x", say=lambda text: None)
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(("status", "value"), [({"sampled": 20}, 0.3), ({}, math.inf)])
+def test_a_run_that_stopped_early_counts_as_where_it_is_sampled_from(status: dict[str, int], value: float, tmp_path: Path) -> None:
+    rows = [
+        {"step": step, "epoch": step / 10, "images_seen": 8 * step, "seconds": 1.0, "split": "val", "mse": mse}
+        for step, mse in ((10, 0.5), (20, 0.3), (30, 0.6))
+    ]
+    (tmp_path / "metrics.jsonl").write_text(lines(rows, 0)[0], encoding="utf-8")
+    (tmp_path / "status.json").write_text(json.dumps({"state": "finished", "step": 30} | status), encoding="utf-8")
+    config = preset("mlp-ae", **{"train.patience_evaluations": 1})
+    assert value_at(RunFolder(tmp_path), Cell("run", tmp_path, config.replace(**{"train.steps": 100}), {})) == value
+    assert value_at(RunFolder(tmp_path), Cell("run", tmp_path, config.replace(**{"train.steps": 30}), {})) == 0.6  # as long as was asked

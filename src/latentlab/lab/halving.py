@@ -47,14 +47,15 @@ def survivors(values: Mapping[str, float]) -> list[str]:
 
 
 def value_at(folder: RunFolder, cell: Cell) -> float:
-    """What the val split said of a run when it had a cell's length, or had stopped early; infinite where it never came so far."""
+    """What the val split said of a run when it had a cell's length; of one that stopped early at the step that it is sampled from;
+    infinite where it never came so far."""
     train = cell.config.train
     unit, length = ("epoch", train.epochs) if train.steps is None else ("step", train.steps)
     rows = [row for row in folder.metrics() if row["split"] == "val"]
-    is_early = getattr(train, "patience_evaluations", 0) and folder.status().get("state") == "finished"
-    last = rows[-1] if rows and is_early else {}
+    sampled = folder.status().get("sampled") if getattr(train, "patience_evaluations", 0) else None
+    early: Mapping[str, Any] = next((row for row in rows if row["step"] == sampled), {})
     ranked = "mse" if cell.config.is_judged else RANKED[cell.config.family]
-    value = next((row for row in rows if row[unit] >= length * (1 - 1e-9)), last).get(ranked)
+    value = next((row for row in rows if row[unit] >= length * (1 - 1e-9)), early).get(ranked)
     return float(value) if isinstance(value, int | float) else math.inf
 
 
