@@ -38,7 +38,7 @@ def seconds(config: Config, shape: tuple[int, int, int], images: int, library: L
     runs = _measured(library, round(time.monotonic() / REMEMBERED_SECONDS))
     alike = [run for run in runs if run.preset == config.preset] or [run for run in runs if run.family == config.family] or runs
     read = config.train.steps * images_per_step(config) if config.train.steps is not None else config.train.epochs * images
-    return work(config, shape) * read / (alike[-1].rate if alike else _products() / BESIDE)
+    return work(config, shape) * read / (alike[-1].rate if alike else products() / BESIDE)
 
 
 def about(time: float, language: str) -> str:
@@ -96,7 +96,7 @@ def _measured(library: Library, moment: int) -> tuple[Measured, ...]:
 
 
 @cache
-def _products() -> float:
+def products() -> float:
     """Multiplications a second of a product of matrices here."""
     factor, took = np.ones((SIDE, SIDE), np.float32), math.inf
     for _ in range(TRIES):

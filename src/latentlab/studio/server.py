@@ -147,12 +147,16 @@ def application(at: Address, started: Any = None) -> App:
 
 
 def warm() -> None:
-    """Read the images that the first page shows before a reader asks for them."""
+    """Do what the first reader would wait for: read the first page's images, measure this machine, load what Streamlit loads when a
+    component is first drawn."""
     from latentlab.config.parts import DataConfig
     from latentlab.studio import datasets as sources
+    from latentlab.studio import estimate
 
     with suppress(RuntimeError):  # the server was ended before the libraries were there
         sources.preview(DataConfig())
+        importlib.import_module("pandas")
+        estimate.products()
 
 
 def serve(library: Library, at: Address, open_browser: bool = True) -> None:
