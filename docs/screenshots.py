@@ -138,7 +138,7 @@ def predict(page: Page) -> None:
     """The first option, kept, unless one was."""
     keep = page.locator("[class*=st-key-learn-prediction][class*=commit] button")
     if keep.count():
-        page.get_by_test_id("stRadio").locator("label").first.click()
+        page.get_by_test_id("stRadio").locator("label").nth(1).click()
         keep.and_(page.locator(":enabled")).click()
     page.locator("[class*=st-key-learn-claim]").first.wait_for()
 

@@ -9,15 +9,18 @@ import numpy as np
 import pytest
 import torch
 from conftest import FAMILIES
+from torch.nn.utils.parametrizations import spectral_norm
 
 from latentlab.base.errors import NonFinite
 from latentlab.base.seeding import latents, torch_generator
+from latentlab.config.layers import TransposedConvolution
 from latentlab.config.parts import AutoencoderTrain
 from latentlab.config.schema import Config
 from latentlab.models import build
 from latentlab.models.augmentation import Moves, moves, shifted_and_mirrored
 from latentlab.models.gan import GANLearner
 from latentlab.models.learner import Learner, Moment, decode, draw, encode
+from latentlab.models.modules import module
 from latentlab.models.nets import to_unit
 from latentlab.models.objectives import gradient_penalty, r1_penalty
 from latentlab.models.optimiser import Adam, Average, Compute
@@ -155,12 +158,18 @@ def test_bf16_computes_nearly_the_same_losses_and_keeps_fp32_weights(config: Con
     assert {t.dtype for t in make(config, bf16=True).tensors().values()} <= {torch.float32, torch.int64}
 
 
-@pytest.mark.parametrize("layers", ["dense", "convolution"])
+@pytest.mark.parametrize("layers", ["dense", "convolution", "blurred", "spectral"])
 def test_bf16_copies_follow_the_fp32_weights_and_give_their_gradients(layers: str) -> None:
     torch.manual_seed(0)
     if layers == "dense":  # the large layer in bf16, the small one shared
         network = torch.nn.Sequential(torch.nn.Linear(300, 128), torch.nn.ELU(), torch.nn.Linear(128, 5))
         x = torch.randn(16, 300)
+    elif layers == "blurred":  # as the decoder's above 32 pixels are
+        network = torch.nn.Sequential(*[module(TransposedConvolution(4, 4, smooth=1)) for _ in range(2)])
+        x = torch.randn(16, 4, 5, 5)
+    elif layers == "spectral":  # as somebody's own may be
+        network = torch.nn.Sequential(spectral_norm(torch.nn.Conv2d(1, 8, 4)), torch.nn.Flatten(), torch.nn.Linear(8 * 49, 5))
+        x = torch.randn(16, 1, 10, 10)
     else:
         network = torch.nn.Sequential(
             torch.nn.Conv2d(1, 8, 4, 2, 1), torch.nn.ELU(), torch.nn.BatchNorm2d(8), torch.nn.Flatten(), torch.nn.Linear(200, 5)

@@ -271,6 +271,15 @@ def test_a_run_that_stopped_early_is_sampled_from_its_best_checkpoint(tiny, tmp_
     assert ll.open_run(run.path).step == checkpoints.step_of(last)
 
 
+def test_its_best_checkpoint_may_lie_within_a_log_window(tiny, tmp_path: Path) -> None:
+    run = ll.train(tiny("mlp-ae", **STILL | {"train.log_steps": 7}), tmp_path / "run")
+    assert (run.status()["state"], run.status()["step"], run.step) == ("finished", 30, 12)
+    tensors, _ = checkpoints.load(run.path / "checkpoints" / "step-00000012")
+    assert any(name.startswith(checkpoints.WINDOW) for name in tensors)
+    with np.load(run.path / "latents.npz") as kept:
+        np.testing.assert_array_equal(kept["mean"][:8], run.encode(run.data().test.take(slice(8))).mean)
+
+
 def test_halving_ranks_a_run_that_stopped_early_by_what_it_is_sampled_from(early) -> None:
     cell = Cell.of(early.path, early.config)
     assert value_at(early.folder, cell) == next(row["mse"] for row in early.metrics() if row["split"] == "val" and row["step"] == 12)

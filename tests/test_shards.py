@@ -43,7 +43,12 @@ MODELS: dict[str, tuple[object, ...]] = {
     "ae": ("mlp-ae", "--train.order", "shard"),
     "vae": ("conv-vae", *NORM, "--model.binarization", "dynamic"),
     "gan": ("sn-gan", *NORM, *SPECTRAL),
-    "pair": ("art-gan", "--data.image-size", 28, *["--train.loss", "relativistic", "--train.r2-weight", "0.1", "--model.packing", "2"]),
+    "pair": (
+        "art-gan",
+        "--data.image-size",
+        28,
+        *["--train.loss", "relativistic", "--train.label-smoothing", "1", "--train.r2-weight", "0.1", "--model.packing", "2"],
+    ),
     "robust": ("robust-gan", "--train.augmentation", "diffaugment", "--train.augmentation-strength", "adaptive"),
     "art": ("art-gan", "--data.image-size", 28, "--train.r1-steps", 2, "--model.discriminator-deviation", "true"),
 }

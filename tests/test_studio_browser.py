@@ -44,9 +44,9 @@ PAGES = {
     "runs": "[data-testid=stMain] h1",
 }
 MAIN_ACTIONS = {
-    "": ".st-key-begin button",
+    "": ".st-key-begin [data-testid=stBaseButton-primary]",
     "explore?runs=lab/vae,lab/gan": ".explorer-pad",
-    "plane": ".st-key-begin button",
+    "plane": ".st-key-begin [data-testid=stBaseButton-primary]",
     "explore?part=generate&run=lab/gan": "button:has-text('Download PNG'):visible",
     "explore?part=game&run=lab/gan": ".game-tile >> nth=19",
     "compare?runs=lab/vae,lab/gan": ".film-play >> nth=0",
@@ -183,7 +183,7 @@ def test_the_tour_goes_on_when_something_is_done_and_is_left_at_any_time(tab: Ta
     skip.click()
     expect(card).to_have_count(0)
     page.reload()
-    page.locator(".st-key-begin button").wait_for()
+    page.locator(".st-key-begin [data-testid=stBaseButton-primary]").wait_for()
     expect(card).to_have_count(0)
 
 

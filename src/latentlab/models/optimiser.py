@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 from torch.optim.adam import adam
 
 from latentlab.config.parts import TrainConfig
@@ -178,10 +179,24 @@ class Typed(nn.Module):
         return out
 
 
+class Cast(nn.Module):
+    """A layer whose weights are computed, blurred ones or those of a spectral norm: in fp32, and cast as they come."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, torch.bfloat16):
+            out: Tensor = self.layer(x)
+        return out
+
+
 class Compute:
     """A network as it computes: itself in fp32, or a copy whose large dense and convolutional layers are bf16.
 
-    Everything else in the copy, small layers and normalisation, is the very same module as in the network.
+    Everything else in the copy, small layers, those whose weights are computed and normalisation, is the very same module as in the
+    network.
     """
 
     def __init__(self, network: nn.Module, bf16: bool) -> None:
@@ -189,7 +204,9 @@ class Compute:
         self.network = copy.deepcopy(network) if bf16 else network
         self._pairs: list[tuple[Tensor, Tensor]] = []
         for (name, mine), theirs in zip(list(self.network.named_modules()) if bf16 else [], network.modules(), strict=bf16):
-            if isinstance(mine, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            if is_parametrized(mine):
+                self.network.set_submodule(name, Cast(theirs))
+            elif isinstance(mine, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
                 if isinstance(mine, nn.Linear) and mine.weight.numel() < WORTHWHILE:
                     self.network.set_submodule(name, Typed(theirs))  # type: ignore[arg-type]
                     continue

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 TENSORS, STATE, MANIFEST = "tensors.safetensors", "state.json", "MANIFEST.json"
 EXPORTED = "exported"  # in the state of a checkpoint that holds but the weights that are sampled from
+WINDOW = "window."  # what the names begin with of the sums of the log window that is open, which no network has
 KEPT = 3
 
 
@@ -131,6 +132,11 @@ def load(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     verify(path)
     with opening(path):
         return from_bytes((path / TENSORS).read_bytes()), read_state(path)
+
+
+def without_window(tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """A checkpoint's tensors without the sums of the log window that was open: what an engine holds."""
+    return {name: values for name, values in tensors.items() if not name.startswith(WINDOW)}
 
 
 @contextmanager

@@ -310,7 +310,7 @@ class _Opened:
                 self.shape: tuple[int, int, int] = tuple(state["image_shape"])
                 self.state = state
                 self.learner = build(config, self.shape, cpu, False, own)
-                found = {k: torch.from_numpy(v) for k, v in tensors.items() if not k.startswith("window.")}
+                found = {k: torch.from_numpy(v) for k, v in checkpoints.without_window(tensors).items()}
                 self.learner.load_tensors(whole(self.learner, found) if state.get(checkpoints.EXPORTED) else found)
 
         checkpoints.sampled(folder, lambda text: print(f"latentlab: {text}", file=sys.stderr), use)

@@ -99,14 +99,14 @@ def _newest(checkpoint_folder: Path) -> int:
 
 
 def networks(folder: RunFolder, after: str) -> dict[str, Any] | None:
-    """The newest networks of a run for the explorer's pad; None where those of `after` are. One that trains is asked for newer."""
+    """The newest networks of a run for the pad; None where those of `after` are, or none were saved. One that trains is asked for newer."""
     if live := folder.status().get("state") in LIVE:
         with suppress(OSError):  # a folder that cannot be written: its checkpoints are looked at
             folder.live.mkdir(exist_ok=True)
             (folder.live / ASKED).touch()
     lent = Lent(folder.path) if _newest(folder.live) > _newest(folder.checkpoints) else folder  # a process that was killed leaves some
     stamp = f"{checkpoints.stamp(lent.checkpoints)}"
-    if stamp == after:
+    if stamp == after or not checkpoints.listed(lent.checkpoints):  # a run that begins has none yet
         return None
     with _lock:  # one reader waits for what another lets be packed
         return {"stamp": stamp, "seconds": SECONDS["fast" if live else "rest"]} | _packed(lent, stamp)

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from latentlab.models.engine import Batch, Engine, Losses
 from latentlab.models.learner import Moment
+from latentlab.runs import checkpoints
 
 PLAIN = (  # what JSON holds as it is
     "step", "images_seen", "seconds", "best_step", "best_loss", "changes", "lowest_step", "lowest_loss", "stale",
 )  # fmt: skip
 MOST_LATE = 64  # losses that wait to be read
-WINDOW = "window."  # what the names of the window's tensors begin with in a checkpoint
 
 
 @dataclass
@@ -148,12 +148,12 @@ class Position:
 
     def tensors(self) -> dict[str, NDArray[np.float32]]:
         """What tensors.safetensors of a checkpoint holds of it."""
-        return {WINDOW + name: value for name, value in self.window.totals().items()}
+        return {checkpoints.WINDOW + name: value for name, value in self.window.totals().items()}
 
     @classmethod
     def restored(cls, state: Mapping[str, Any], tensors: dict[str, NDArray[Any]]) -> Position:
         """The reverse of `state` and `tensors`, which is taken out of a checkpoint's tensors."""
-        sums = {name.removeprefix(WINDOW): tensors.pop(name) for name in list(tensors) if name.startswith(WINDOW)}
+        sums = {name.removeprefix(checkpoints.WINDOW): tensors.pop(name) for name in list(tensors) if name.startswith(checkpoints.WINDOW)}
         position = cls(**{name: state[name] for name in PLAIN}, window=Window(sums, state["window_steps"]))
         if since := state.get("since"):  # a float of JSON is the float32 that it was written from
             position.since = Window({k: np.asarray(v, np.float32) for k, v in since["sums"].items()}, since["steps"])

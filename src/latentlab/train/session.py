@@ -210,7 +210,8 @@ class Session:
             return None
         step = self.position.best_step or 0
         try:
-            self.engine.load_tensors(checkpoints.load(self.folder.checkpoints / checkpoints.folder_name(step))[0])
+            tensors, _ = checkpoints.load(self.folder.checkpoints / checkpoints.folder_name(step))
+            self.engine.load_tensors(checkpoints.without_window(tensors))
         except Damaged as error:
             self.warnings.append(f"{error} The run is sampled from its newest one.")
             return None

@@ -185,7 +185,7 @@ def start(run: Run) -> dict[str, nn.Module]:
     """The networks of a run as they were at step 0."""
     tensors, state = checkpoints.load(run.folder.checkpoints / "step-00000000")
     learner = build(run.config, tuple(state["image_shape"]), torch.device("cpu"), bf16=False)
-    load(learner, {name: values for name, values in tensors.items() if not name.startswith("window.")})
+    load(learner, checkpoints.without_window(tensors))
     return {name: network.eval() for name, network in learner.averaged.items()}
 
 

@@ -46,7 +46,7 @@ export class PlanePart extends Part {
       this.units.node,
     );
     const right = make("div", { class: "explorer-side" }, this.original, this.help);
-    const seen = make("div", { class: "explorer-seen" }, this.cards, right);
+    const seen = make("div", { class: "explorer-beside" }, this.cards, right);
     this.node.append(this.intro, this.tools, make("div", { class: "explorer-stage" }, left, seen), this.spoken);
   }
 
