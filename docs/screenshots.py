@@ -165,7 +165,7 @@ SHOTS = (
     Shot("plane-running", "plane?lang={lang}&run=plane/point-gan", ".plane-slider:not([max='0'])", scene="plane"),
     Shot("compare", "compare?lang={lang}&runs={several}", ".latentlab-verdict"),
     Shot("compare-two", "compare?lang={lang}&runs=lab/ae,lab/vae", ".latentlab-verdict"),
-    Shot("compare-sweep", "compare?lang={lang}&sweep=sweep-beta", ".latentlab-verdict", press("summary"), "sweep"),
+    Shot("compare-sweep", "compare?lang={lang}&sweep=sweep-beta", ".latentlab-verdict", scene="sweep"),
     Shot("learn", "learn?lang={lang}"),
     Shot("question", "learn?lang={lang}&question=latent-dim"),
     Shot("question-after", "learn?lang={lang}&question=kl", act=predict, scene="asked"),

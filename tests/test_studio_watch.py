@@ -232,10 +232,11 @@ def test_codes_and_a_drawing_follow_a_run(tab: Any, server: Server) -> None:
         return int(re.sub(r"\D", "", told.inner_text()))
 
     pad = page.locator(".explorer-sheet")
-    expect(told).to_be_visible()
+    expect(page.locator(".explorer-reader")).to_have_text(text("studio.beside.draw", "en"))  # nobody reads yet: no step is named
     pad.focus()
     for key in ("Space", "Shift+ArrowDown", "Shift+ArrowDown", "Space"):
         page.keyboard.press(key)
+    expect(told).to_be_visible()
     first = read()
     wait_until(lambda: read() > first)
     shown = page.locator("[data-read]")

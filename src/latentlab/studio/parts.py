@@ -126,7 +126,7 @@ def film(names: Sequence[str], kinds: Sequence[Kept], key: str, by_kind: bool = 
 def drawing(name: str, key: str) -> None:
     """A pad to draw on, read by the newest networks of a run."""
     words = {"address": "/lab/networks?" + urlencode({"run": name}), "words": explorer_words(lang()), "lang": lang()}
-    _draw("draw", key, words | {"told": say("studio.beside.drawn", step="{step}")})
+    _draw("draw", key, words | {"free": say("studio.beside.draw"), "told": say("studio.beside.drawn", step="{step}")})
 
 
 def maps(name: str, key: str) -> None:

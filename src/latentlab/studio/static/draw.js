@@ -4,9 +4,13 @@ class Drawn {
   constructor(place, data) {
     this.data = data;
     place.classList.add("explorer-draws");
-    [this.body, this.note] = [made("div", ""), made("p", "explorer-note")];
-    place.append(this.body, this.note);
-    const asks = () => (!this.opening && (!this.handle || this.handle.state().drawing.strokes.length) ? this.data.address : null);
+    [this.title, this.body] = [made("p", "explorer-reader"), made("div", "")];
+    place.append(this.title, this.body);
+    const asks = () => {
+      const drawn = Boolean(this.handle?.state().drawing.strokes.length);
+      this.say(drawn);
+      return !this.opening && (!this.handle || drawn) ? this.data.address : null;
+    };
     this.asking = follow(asks, (told) => {
       const reads = Boolean(told.content.models[0]?.encoder);
       place.classList.toggle("explorer-unread", !reads);
@@ -19,6 +23,11 @@ class Drawn {
     this.data = data;
     if (this.told && data.lang !== this.lang) this.take(this.told);
     else this.handle?.recolour();
+  }
+
+  /** Whose networks read: those of a step once there is something to read, as they are asked for no sooner. */
+  say(drawn) {
+    this.title.textContent = drawn ? this.data.told.replace("{step}", this.shown.step) : this.shown ? this.data.free : "";
   }
 
   /** Show the networks that were told last, in the language of the page; the drawing stays. */
@@ -34,7 +43,7 @@ class Drawn {
     }
   }
 
-  async open(told, { words, lang, told: said }) {
+  async open(told, { words, lang }) {
     const other = !this.handle || lang !== this.lang;
     Object.assign(this, { shown: told, lang });
     if (!other) await this.handle.renew(told.content);
@@ -45,7 +54,7 @@ class Drawn {
       this.handle = await explore(this.body, told.content, words, { lang, parts: ["draw"] });
       if (state) this.handle.restore(state);
     }
-    this.note.textContent = said.replace("{step}", told.step);
+    this.say(Boolean(this.handle.state().drawing.strokes.length));
   }
 
   destroy() {

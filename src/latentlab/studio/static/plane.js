@@ -199,7 +199,7 @@ class Stage {
       enable(button, can && this.away === null);
       setText(button, words[name === "pause" && (this.held() || state === "slow") ? "resume" : name]);
     }
-    enable(this.now, this.at !== this.frames.length - 1);
+    enable(this.now, this.at < this.frames.length - 1);
     setText(this.where, frame ? fill(words[frame.half ? "half" : "at"], { step: number(frame.step, lang) }) : words.none);
     this.slider.setAttribute("aria-valuetext", this.where.textContent);
     const facts = [];

@@ -106,6 +106,7 @@ function tour() {
       if (at.first && stop()?.done.includes(kind) && event.composedPath().includes(at.first)) { at.first = null; setTimeout(on); }
     }, { capture: true });
   }
+  if (document.activeElement?.matches("[data-tour=begin]:not(:focus-visible)")) write("0"); // it was clicked before this was loaded
   setInterval(() => { if (!document.hidden) draw(); }, LOOK_MS);
   addEventListener("scroll", lay, { capture: true, passive: true });
   return { tell(page, words) { told = { page, words }; draw(); } };

@@ -62,7 +62,7 @@ def several_trained(page: str, label: str, most: int, more: Mapping[str, Overvie
     they have everywhere: AE, VAE, GAN, then GANs from a VAE.
     """
     trained = {name: run for name, run in trained_runs().items() if not folder or name.startswith(f"{folder}/")}
-    runs, first = {**trained, **(more or {})}, usual(trained) or list(more or {})
+    runs, first = {**trained, **(more or {})}, sorted(usual(trained), key=natural) or list(more or {})
     if not runs:
         if not folder:
             empty(say("studio.chosen.none"))

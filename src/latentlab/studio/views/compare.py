@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from html import escape
 from typing import Any
@@ -32,6 +32,7 @@ from latentlab.studio.views import MOST, empty, several_trained, trained_runs
 
 CURVES = "curves"  # of the address
 FIRST_CURVES = 4
+Part = Callable[[list[Overview], Mapping[str, Any]], None]  # of runs that are compared
 TICK_SECONDS = 2.0
 
 
@@ -50,12 +51,17 @@ def draw() -> None:
         in_one_line(follow)(folder)
     if runs:
         compared = _compared(runs)
-        for part in (_verdict, _films):
-            in_one_line(part)(runs, compared)
-        folds = [("curves", ":material/show_chart:", _curves), ("scores", ":material/table:", _scores)]
-        for name, icon, part in [("sweep", ":material/tune:", draw_sweep)] * bool(swept(runs)) + folds:
-            with st.expander(say(f"studio.compare.{name}"), icon=icon, key=f"compare:fold:{name}"):
+
+        def fold(name: str, icon: str, part: Part, opened: bool = False) -> None:
+            with st.expander(say(f"studio.compare.{name}"), opened, icon=icon, key=f"compare:fold:{name}"):
                 in_one_line(part)(runs, compared)
+
+        in_one_line(_verdict)(runs, compared)
+        if swept(runs):
+            fold("sweep", ":material/tune:", draw_sweep, bool(folder))
+        in_one_line(_films)(runs, compared)
+        fold("curves", ":material/show_chart:", _curves)
+        fold("scores", ":material/table:", _scores)
 
 
 def _compared(runs: list[Overview]) -> Mapping[str, Any]:

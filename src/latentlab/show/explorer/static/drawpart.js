@@ -87,6 +87,7 @@ export class DrawPart extends Part {
     this.use = button(desk.say("draw.use"), () => this.useIt());
     this.use.hidden = !Object.keys(desk.scene.maps).length; // a pad alone
     this.marked = this.note(desk.say("draw.marked"));
+    this.marked.hidden = true;
     return make("div", {}, this.summary, this.use, this.marked);
   }
 
