@@ -62,7 +62,7 @@ def evaluate_run(
     check_split(split)
     for field, value in zip(DRAWN, (samples, nll_samples, nll_images), strict=True):
         field.check(plain(value))
-    asked = _asked(extractors)
+    asked = _asked(extractors, run.image_shape)
     check_writable(run.path / "scores.json")
     earlier = measurements(run.folder.scores())
     data = run.folder.same_images(data) if isinstance(data, Data) else run.data(data)
@@ -138,7 +138,7 @@ def evaluate_images(
         raise refusal("images", f"of shape [N, {', '.join(map(str, data.shape))}], as {data.spec} is", list(images.shape))
     real = real_images(data, split, len(images))
     result = _result(data, split, getattr(data, split)) | {"source": "images", "samples": len(images)}
-    result |= _seen(images, real, _asked(extractors), data, watch)
+    result |= _seen(images, real, _asked(extractors, data.shape), data, watch)
     result["headline"] = headline(result["scores"])
     if out is not None:
         replace_json(out, result)
@@ -150,17 +150,17 @@ def _seen(
 ) -> dict[str, Any]:
     """What is said of samples, of a run or of anybody's: see `sample_scores`, and `point_scores` for points."""
     if is_point(data.shape):
-        if asked:
-            raise refusal("extractors", "left out with points, which are measured as they are", asked[0])
         return point_scores(fakes, real, parse(data.spec).source.mixture)
     beside = decoded_sources(run, data, min(len(fakes), MOST_BESIDE)) if run is not None and run.config.family in GROUPS["copy"] else None
     given = None if run is None else run.drawn_labels(len(fakes), run.config.train.seed + 1)
     return sample_scores(fakes, real, _lookers(asked, data), watch, beside, given)
 
 
-def _asked(extractors: str | Sequence[str | Extractor] | None) -> Sequence[str | Extractor]:
-    """What shall look, by name or as it is. Raises LabError for a name that there is none of, before the work."""
+def _asked(extractors: str | Sequence[str | Extractor] | None, shape: tuple[int, ...]) -> Sequence[str | Extractor]:
+    """What shall look, by name or as it is. Raises LabError for a name that there is none of and for points, before the work."""
     chosen = [extractors] if isinstance(extractors, str) else extractors or ()
+    if chosen and is_point(shape):
+        raise refusal("extractors", "left out with points, which are measured as they are", chosen[0])
     check_names([one for one in chosen if not isinstance(one, Extractor)])
     return chosen
 
