@@ -118,7 +118,8 @@ def small(name: str) -> tuple[Config, tuple[int, int, int]]:
     return dataclasses.replace(config, model=fit_model(config.model, shape)), shape
 
 
-UNKNOWN = ("robust-gan", "vae-gan")  # Keras has no residual blocks, no paired game, and no VAE with a discriminator
+# Keras has no residual blocks, no paired game, no VAE with a discriminator, no bound of several draws, and no points.
+UNKNOWN = ("iwae-1layer", "point-gan", "point-vae", "robust-gan", "vae-gan")
 KNOWN = [name for name in PRESETS if name not in UNKNOWN]
 VARIANTS: dict[str, dict[str, Any]] = {  # what no preset has
     "mlp-vae, warm-up and binarised": {"train.beta_warmup_steps": 5, "model.binarization": "dynamic"},

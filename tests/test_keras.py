@@ -46,7 +46,8 @@ def test_every_layer_computes_and_learns_as_torch_s(battery: dict[str, Any]) -> 
 
 
 def test_every_preset_has_torch_s_losses_gradients_and_updates(battery: dict[str, Any]) -> None:
-    assert set(PRESETS) - {"robust-gan", "vae-gan"} < set(battery["presets"]) or len(battery["presets"]) == 3
+    known = set(PRESETS) - {"iwae-1layer", "point-gan", "point-vae", "robust-gan", "vae-gan"}  # to Keras
+    assert known < set(battery["presets"]) or len(battery["presets"]) == 3
     for name, values in battery["presets"].items():
         assert max(values["loss"], values["gradient"], values["kept"]) < WITHIN, (name, values)
         assert values["moved"] < 1e-3, (name, values)  # of the learning rate

@@ -18,7 +18,8 @@ from latentlab.base.texts import text
 from latentlab.runs.folder import RunFolder, list_runs
 
 pytest.importorskip("streamlit")
-expect = pytest.importorskip("playwright.sync_api").expect
+playwright = pytest.importorskip("playwright.sync_api")
+expect = playwright.expect
 expect.set_options(timeout=60_000)
 
 MENU = "[data-st-overlay-root]"
@@ -97,12 +98,25 @@ def alike(source: Place, target: Place) -> tuple[object, ...]:
 
 def choose(page: Any) -> None:
     """Change something: a prediction, a number, where there is neither the language."""
-    main = page.get_by_test_id("stMain")
-    for chosen in (main.locator("[data-testid=stRadio] label:not(:has(input:checked))"), main.get_by_test_id("stNumberInputStepUp")):
-        for one in chosen.all():
-            if one.is_visible() and one.is_enabled() and one.get_attribute("data-testid") != "stWidgetLabel":
-                one.click()
-                return
+    main, took = page.get_by_test_id("stMain"), False
+
+    def change() -> bool:
+        """Whether there is nothing to change, or it was; False where it went away meanwhile, with the page that was there before."""
+        nonlocal took
+        for chosen in (main.locator("[data-testid=stRadio] label:not(:has(input:checked))"), main.get_by_test_id("stNumberInputStepUp")):
+            for one in chosen.all():
+                try:
+                    if one.is_visible() and one.is_enabled() and one.get_attribute("data-testid", timeout=2_000) != "stWidgetLabel":
+                        one.click(timeout=2_000)
+                        took = True
+                        return True
+                except playwright.TimeoutError:
+                    return False
+        return True
+
+    wait_until(change)
+    if took:
+        return
     page.get_by_role("radio", name="Français").click()
     expect(page.locator("html")).to_have_attribute("lang", "fr")
     page.wait_for_url(re.compile("lang=fr"))
@@ -144,8 +158,9 @@ def test_every_link_leads_there_and_one_stays(browser: Any, server: Server, whol
             choose(page)
             tab.settled()
             assert is_kept(page, target), (source, target, page.url)
-            chosen, title = Place.of(page.url), page.locator("h1").first.inner_text()
-            page.reload()
+            title = page.locator("h1").first.inner_text()
+            with page.expect_navigation():  # the address of that very moment: what was chosen may enter it late
+                chosen = Place.of(page.evaluate("() => { const { href } = location; location.reload(); return href; }"))
             at(tab, chosen, title)
             if chosen != target:
                 page.go_back()
