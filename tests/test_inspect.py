@@ -56,12 +56,14 @@ def test_each_file_is_what_it_was_made_to_be(odd: Path) -> None:
     assert special == {
         "a/turned.jpg": {"turned", "cropped"},
         "b/alpha.png": {"transparent"},
-        "b/deep.png": {"deep"},
+        "b/deep.png": {"deep", "coloured"},
         "b/small.png": {"enlarged"},
         "b/cmyk.jpg": {"cmyk"},
         "b/film.gif": special["b/film.gif"],
     }
-    assert {"frames"} <= special["b/film.gif"] <= {"frames", "palette"}
+    assert {"frames"} <= special["b/film.gif"] <= {"frames", "palette", "coloured"}
+    greyed = {used.path for used in found_in(odd, channels="grey").used if "greyed" in used.how}
+    assert greyed == set(how) - {"b/deep.png", "b/film.gif"}
     doubles = {used.path: used.double_of for used in found.used if used.double_of}
     assert doubles in ({"a/double.png": "a/00.png"}, {"a/00.png": "a/double.png"})
     assert [path for path, _ in found.skipped] == ["b/bad.png"]

@@ -98,7 +98,7 @@ def inspect(config: DataConfig, data: Data) -> Inspection:
         row = int(entry.path.rpartition(" ")[2])
         entry.path = paths[row]
         entry.double_of = None if entry.double_of is None else paths[int(entry.double_of.rpartition(" ")[2])]
-        entry.width, entry.height, entry.how = _before(source.path / entry.path, settings.size, settings.fit)
+        entry.width, entry.height, entry.how = _before(source.path / entry.path, settings.size, settings.fit, data.shape[2])
     return Inspection(data, sorted(used, key=lambda entry: entry.path), list(decoded.skipped), _aside(source.path))
 
 
@@ -114,18 +114,22 @@ def _pair(line: str) -> tuple[str, str]:
     return path, why
 
 
-def _before(path: Path, size: int, fit: str) -> tuple[int | None, int | None, list[str]]:
+def _before(path: Path, size: int, fit: str, channels: int) -> tuple[int | None, int | None, list[str]]:
     """An image's width and height upright, and what `decode` does to it."""
     try:
         with Image.open(path, formats=FORMATS) as image:
             turned = image.getexif().get(ORIENTATION, 1)
             width, height = image.size[::-1] if turned in (5, 6, 7, 8) else image.size
+            deep = image.mode == "F" or image.mode.startswith("I")
+            grey = deep or image.mode in ("1", "L", "LA", "La")
             kinds = {
                 "turned": turned not in (0, 1),
                 "transparent": image.has_transparency_data,
                 "palette": image.mode == "P",
                 "cmyk": image.mode in ("CMYK", "YCCK"),
-                "deep": image.mode == "F" or image.mode.startswith("I"),
+                "deep": deep,
+                "coloured": grey and channels == 3,
+                "greyed": not grey and image.mode != "P" and channels == 1,
                 "frames": getattr(image, "n_frames", 1) > 1,
                 "cropped": width != height and fit == "crop",
                 "padded": width != height and fit == "pad",
