@@ -287,7 +287,9 @@ def check_readings(reader: Reader, runs: dict[str, ll.Run], content: dict[str, A
         far = np.linalg.norm(dequantized(content["maps"][name]["mean"]) - code, axis=1)
         nearest = np.argsort(far)[:5]
         shown = neighbours(reader, name)
-        assert [label for label, _ in shown] == [content["class_names"][content["labels"][row]] for row in nearest]
+        for (label, _), row in zip(shown, nearest, strict=True):  # or of another code that is as far: the page's encoder is of 16 bits
+            alike = np.flatnonzero(np.abs(far - far[row]) < 0.01)
+            assert label in {content["class_names"][content["labels"][other]] for other in alike}
         assert np.allclose([float(distance) for _, distance in shown], far[nearest], atol=0.06)
         counts = Counter(label for label, _ in shown)
         most = next(label for label, _ in shown if counts[label] == max(counts.values()))

@@ -35,6 +35,7 @@ SHAPES = ("ring", "grid", "drawn")
 LOSSES = {"gan": tuple(GAMES), "vae": OF_POINTS["model.likelihood"][1:]}
 FEWEST, MOST, REACH = 30, 5_000, 2.0  # points of a drawn shape, and its pad's largest coordinate
 REFUSED = "plane:refused"
+ANOTHER = "plane:drawing"
 
 
 class Choice(NamedTuple):
@@ -67,10 +68,10 @@ def draw() -> None:
         points, few = None, False
         parts.plane(data | ({} if name else {"head": _real(config)}), partial(_ask, name))
     with begin:
-        st.button(
-            say("studio.train.start"), type="primary", icon=":material/play_arrow:", key="plane:start", disabled=few,
-            on_click=_start, args=(library, runs, choice, config, points),
-        )  # fmt: skip
+        # not by a callback: one is called with what the page before was drawn of, not with what came in the same message
+        if st.button(say("studio.train.start"), type="primary", icon=":material/play_arrow:", key="plane:start", disabled=few):
+            attempt(REFUSED, lambda: _train(library, runs, choice, config, points))
+            st.rerun()
     if name is not None:
         link("train", say("studio.plane.all"), ":material/monitoring:", run=name)
 
@@ -107,7 +108,7 @@ def _about(config: Config | None) -> Choice:
 
 def _shown(library: Library, runs: list[Overview], choice: Choice) -> str | None:
     """The run to be shown: the one in the address while it has no configuration yet, else the first that is about the choice."""
-    if choice.shape == "drawn" and st.session_state.get("plane:pad"):
+    if choice.shape == "drawn" and st.session_state.get(ANOTHER):
         return None
     name = asked(RUN)
     started = st.session_state.get("plane:started", (name, choice))  # what was started for another choice is not waited for
@@ -119,7 +120,7 @@ def _shown(library: Library, runs: list[Overview], choice: Choice) -> str | None
 
 
 def _draw_another() -> None:
-    st.session_state["plane:pad"] = True
+    st.session_state[ANOTHER] = True
 
 
 def _config(choice: Choice) -> Config:
@@ -163,11 +164,6 @@ def _points_of(run: Overview) -> NDArray[np.float32]:
     return np.zeros((0, 2), np.float32) if path is None or not path.is_file() else np.asarray(read_points(path)[0], np.float32)
 
 
-def _start(library: Library, runs: list[Overview], choice: Choice, config: Config, points: NDArray[np.float32] | None) -> None:
-    """Start what is chosen; why it cannot be is kept."""
-    attempt(REFUSED, lambda: _train(library, runs, choice, config, points))
-
-
 def _train(library: Library, runs: list[Overview], choice: Choice, config: Config, points: NDArray[np.float32] | None) -> None:
     """Train in a process of its own. What was started here before and still trains is stopped: cores are few."""
     if choice.shape == "drawn":
@@ -184,7 +180,7 @@ def _train(library: Library, runs: list[Overview], choice: Choice, config: Confi
     name = train(library, config, FOLDER)
     st.session_state["plane:started"] = name, choice
     put({RUN: name, "shape": choice.shape, "kind": choice.kind, "loss": choice.loss})
-    st.session_state.pop("plane:pad", None)
+    st.session_state.pop(ANOTHER, None)
 
 
 def _of_drawn(library: Library, config: Config, points: NDArray[np.float32]) -> Config:
