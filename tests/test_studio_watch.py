@@ -90,8 +90,24 @@ def sees_pictures(page: Any) -> None:
         wait_until(lambda shown=shown: shown.evaluate("(image) => image.complete ? image.naturalWidth : 0") > 28)
 
 
+# The stations of a half step, as each comes on.
+LIT = """
+  lit = [];
+  const inside = (root) => [...root.querySelectorAll("*")].filter((each) => each.shadowRoot);
+  const roots = (root) => [root, ...inside(root).flatMap((each) => roots(each.shadowRoot))];
+  const walk = roots(document).map((root) => root.querySelector(".film-stations")).find(Boolean);
+  globalThis.watched?.disconnect();
+  globalThis.watched = new MutationObserver((all) => {
+    for (const { target } of all) if (target.ariaCurrent) lit.push(target.textContent);
+  });
+  watched.observe(walk, { attributes: true, subtree: true, attributeFilter: ["aria-current"] });
+"""
+
+
 def sees_half(page: Any, said: str, half: dict[str, Any]) -> None:
-    """The half of a GAN's step in pictures: the mean scores before and after it, and images that are those after it."""
+    """The half of a GAN's step in pictures: five stations, the mean scores before and after it, and images that are those after it."""
+    expect(page.locator(".film-stations [aria-current]")).to_have_text("Moves")
+    assert page.evaluate("lit") == ["Draws", "Scores", "Loss", "Gradient", "Moves"]
     expect(page.locator(".film-strip .film-where").last).to_contain_text(said)
     for name, place in (("real", 0), ("made", 1)):
         row = page.locator(".film-tiles").nth(place)
@@ -307,6 +323,8 @@ def test_both_halves_of_a_gans_step_apart(tab: Any, server: Server) -> None:
     wait_until(lambda: len({state_of(folder)["step"], *map(step, pages)}) == 1)
     at = step(pages[0])
     for half, other, done in (("Discriminator’s half", "Generator’s half", 0), ("Generator’s half", "Discriminator’s half", 1)):
+        for each in pages:
+            each.evaluate(LIT)
         press(pages[1], half)
         for each in pages:
             expect(each.get_by_text(f"Step {at + 1}, the {half.lower()}", exact=True)).to_be_visible()

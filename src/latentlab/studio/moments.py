@@ -43,7 +43,8 @@ def now(folder: RunFolder, after: str) -> dict[str, Any] | None:
         return None
     frames = [_read(path, path.stat().st_mtime_ns) for _, path in kept["moments"]]
     own = {} if not frames else _codes(folder, frames) if "mean" in frames[0] else _scores(folder, frames, half)
-    return {"stamp": stamp, "seconds": SECONDS[pace], "steps": {kind: [step for step, _ in files] for kind, files in kept.items()}} | own
+    steps = {kind: [step for step, _ in files] for kind, files in kept.items()}
+    return {"stamp": stamp, "seconds": SECONDS[pace], "slow": status.get("mode") == "slow", "steps": steps} | own
 
 
 def _codes(folder: RunFolder, frames: Frames) -> dict[str, Any]:

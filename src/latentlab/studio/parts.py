@@ -40,8 +40,11 @@ from latentlab.studio.overview import State, overview
 from latentlab.studio.state import lang, plain, say, spoken
 
 MARKS = {"mark": "marks.js", "pushedApart": "marks.js", "coloursAt": "palette.js"}
-SAID = ("codes", "alt", "where", "judged", "real", "made", "change", "real.alt", "made.alt", "scores", "half")  # beside a run's pictures
-FILLED = {name: f"{{{name}}}" for name in ("step", "count", "phase", "real", "made")}  # by the page
+SAID = (  # beside a run's pictures
+    *("codes", "alt", "where", "judged", "real", "made", "change", "real.alt", "made.alt", "scores", "half", "loss"),
+    *(f"station.{name}" for name in ("draws", "scores", "loss", "gradient", "moves")),
+)
+FILLED = {name: f"{{{name}}}" for name in ("step", "count", "phase", "real", "made", "loss")}  # by the page
 
 
 def _draw(name: str, key: str, data: dict[str, Any], **more: Any) -> Any:

@@ -2,7 +2,8 @@
 // Real and generated images with the discriminator's score of each, and where generated ones should change.
 const ACROSS = 8;
 const GAP = 2; // pixels between the images of a kept grid
-const BEFORE_MS = 600; // that a half step shows what was before it
+const STATIONS = ["draws", "scores", "loss", "gradient", "moves"]; // of a half step
+const STATION_MS = { slow: 240, byHand: 700 };
 
 const loaded = async (source) => {
   const image = new Image();
@@ -15,6 +16,8 @@ class Strip {
   constructor(list, now, lang) {
     this.home = element("div", "film-run film-beside film-strip", list);
     this.label = element("p", "film-label", this.home);
+    this.walk = element("ol", "film-stations", this.home);
+    this.stations = STATIONS.map(() => element("li", "", this.walk));
     this.rows = Object.fromEntries(["real", "made", "change"].map((name) => [name, this.newRow(name)]));
     this.where = element("p", "film-where", this.home);
     this.reals = null;
@@ -37,6 +40,7 @@ class Strip {
     const other = lang !== this.lang;
     Object.assign(this, { words, lang, run: address.split("?")[1] });
     this.label.textContent = words.judged;
+    this.stations.forEach((station, k) => (station.textContent = words[`station.${STATIONS[k]}`]));
     for (const [name, row] of Object.entries(this.rows)) row.said.textContent = words[name];
     if (!other || !this.last) return;
     this.done = null;
@@ -44,16 +48,16 @@ class Strip {
   }
 
   /** The scores of all steps, and the half step that was done last. A score of the usual size has a bar of half the length. */
-  take({ steps: { moments: steps }, scores, shape, reals, half = null }) {
+  take({ steps: { moments: steps }, scores, shape, reals, slow, half = null }) {
     if (!scores) return;
     const sizes = scores.flatMap(({ real, made }) => [...real, ...made].map(Math.abs)).sort((a, b) => a - b);
-    Object.assign(this, { steps, scores, size: shape, half, usual: sizes[sizes.length >> 1] || 1 });
+    Object.assign(this, { steps, scores, size: shape, half, usual: sizes[sizes.length >> 1] || 1, pause: STATION_MS[slow ? "slow" : "byHand"] });
     this.reals ??= reals ? loaded(reals.src) : null;
     this.columns = reals?.columns;
     if (this.last) this.show(...this.last);
   }
 
-  /** A step: its images out of its grid; at the newest one the half step that followed, what was before it and then what it made. */
+  /** A step: its images out of its grid; at the newest one the half step that followed, station by station. */
   async show(step, picture, newest) {
     this.last = [step, picture, newest];
     if (!this.scores) return;
@@ -67,20 +71,45 @@ class Strip {
     const [reals, grid, change] = await Promise.all([this.reals, ...sources.map(loaded)]).catch(() => []);
     if (turn !== this.shown || !change) return;
     if (reals) this.paint("real", reals, this.columns, 0);
-    if (!half) {
-      this.paint("made", grid, ACROSS, GAP);
-      this.paintChange(grid, ACROSS, GAP, change);
-      this.tell(this.scores[at], { step: number(this.steps[at], this.lang) });
+    if (half) {
+      for (const station of STATIONS) {
+        this.stand(station, half, grid, change);
+        if (station !== "moves" && !isStill()) await new Promise((done) => setTimeout(done, this.pause));
+        if (turn !== this.shown) return;
+      }
       return;
     }
-    const count = half.scores[0].made.length;
-    this.paint("made", grid, half.images.columns, 0);
-    this.paintChange(grid, half.images.columns, 0, change);
-    this.tell(half.scores[0]);
-    await new Promise((done) => setTimeout(done, BEFORE_MS));
-    if (turn !== this.shown) return;
-    this.paint("made", grid, half.images.columns, 0, count);
-    this.tell(half.scores[1], { step: number(half.step, this.lang), phase: this.words[half.phase] ?? half.phase }, half.scores[0]);
+    this.light(null);
+    this.paint("made", grid, ACROSS, GAP);
+    this.paintChange(grid, ACROSS, GAP, change);
+    this.tell(this.scores[at], { step: number(this.steps[at], this.lang) });
+  }
+
+  /** A station of a half step: images drawn before it, their scores, the loss, what it asks of the images, and what all of it became. */
+  stand(station, half, grid, change) {
+    const { scores: [before, after], images: { columns }, phase } = half;
+    const said = { step: number(half.step, this.lang), phase: this.words[phase] ?? phase };
+    this.light(station);
+    if (station === "draws") {
+      this.paint("made", grid, columns, 0);
+      this.paintChange(grid, columns, 0, change);
+      this.tell({ real: before.real.map(() => 0), made: before.made.map(() => 0) });
+    } else if (station === "scores") {
+      this.tell(before, said);
+    } else if (station === "loss" && typeof half[`${phase}_loss`] === "number") {
+      this.where.textContent = fill(this.words.loss, { ...said, loss: number(half[`${phase}_loss`], this.lang, 3) });
+    } else if (station === "moves") {
+      this.paint("made", grid, columns, 0, before.made.length);
+      this.tell(after, said, before);
+    }
+  }
+
+  /** The station that is on; none where a whole step is shown. What the gradient asks for is not seen before its station. */
+  light(station) {
+    const at = STATIONS.indexOf(station);
+    this.walk.style.visibility = station ? "" : "hidden";
+    this.stations.forEach((each, k) => (k === at ? each.setAttribute("aria-current", "step") : each.removeAttribute("aria-current")));
+    this.rows.change.place.style.visibility = station && at < STATIONS.indexOf("gradient") ? "hidden" : "";
   }
 
   /** Image `k` of a grid onto a canvas. */
