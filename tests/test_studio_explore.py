@@ -68,7 +68,7 @@ def test_where_nothing_is_trained_explore_shows_it_and_the_others_say_so(tab: Ta
     page.locator(".st-key-bar").get_by_role("link", name="Explore").click()
     for name in STARTERS:
         expect(page.locator(f"[data-model='{name}']")).to_be_visible()
-    expect(page.get_by_test_id("stMain").get_by_text("comes with latentlab").first).to_be_visible()
+    expect(page.get_by_test_id("stMain").get_by_text("VAE · included").first).to_be_visible()
     shown = page.locator("[data-model='latentlab:gan']")
     read = "(c) => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.reduce((sum, each) => sum + each, 0)"
     wait_until(lambda: shown.evaluate(read) > 0)

@@ -43,16 +43,16 @@ def one_trained(page: str, fits: Callable[[Overview], bool] = lambda run: True) 
     if named is not None and named not in runs:
         st.info(say("studio.chosen.unfit", run=plain(named)), icon=":material/info:")
     beside = names_in(asked(RUNS) or "", runs)[0]  # what another part of the page shows
-    choice = partial(st.selectbox, say("studio.generate.run"), list(runs), format_func=lambda name: f"{name} · {described(runs[name])}")
+    choice = partial(st.selectbox, say("studio.generate.run"), list(runs), format_func=lambda name: described(runs[name]))
     return runs[chosen(f"{page}:run", RUN, runs, next(iter([*beside, *runs])), choice, write=lambda name: {RUN: name})]
 
 
 def described(run: Overview) -> str:
-    """A run's kind, data and state in a few words."""
-    if run.name in STARTERS:
-        return say("studio.chosen.starter")
+    """A run's name, kind, data and state in a few words."""
     kind = say(f"run.{run.kind}.short") if run.kind else ""
-    return ", ".join(part for part in (kind, run.data, say(f"studio.state.{run.state}")) if part)
+    if run.name in STARTERS:
+        return f"{kind} · {say('studio.chosen.starter')}"
+    return f"{run.name} · " + ", ".join(part for part in (kind, run.data, say(f"studio.state.{run.state}")) if part)
 
 
 def several_trained(page: str, label: str, most: int, more: Mapping[str, Overview] | None = None, folder: str = "") -> list[Overview]:
@@ -74,9 +74,7 @@ def several_trained(page: str, label: str, most: int, more: Mapping[str, Overvie
     if unknown := named()[1]:
         st.warning(say("studio.chosen.unknown", names=plain(", ".join(unknown))), icon=":material/info:")
     few = len(named()[0] or usual(runs)) <= FEW  # which stand under each other; more are one line that scrolls
-    choice = partial(
-        st.multiselect, label, list(runs), max_selections=most, format_func=lambda name: f"{name} · {described(runs[name])}", wrap=few
-    )
+    choice = partial(st.multiselect, label, list(runs), max_selections=most, format_func=lambda name: described(runs[name]), wrap=few)
     names = chosen(
         f"{page}:{RUNS}", RUNS, runs, first[:most], choice,
         read=lambda: named()[0][:most], write=lambda names: {RUNS: ",".join(names) or None, RUN: None},
