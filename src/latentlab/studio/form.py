@@ -78,7 +78,7 @@ def widget(field: Field, value: Any, usual: Any, key: str) -> Any:
     label = capital(say(f"field.{field.name}")) + (" ●" if value != usual else "")  # no markup: it would be read out
     common: dict[str, Any] = {"label": label, "help": explained(field, usual), "key": f"{key}:{field.name}"}
     if field.choices:
-        return st.selectbox(options=field.choices, index=field.choices.index(value), **common)
+        return st.selectbox(options=field.choices, index=field.choices.index(value), format_func=lambda name: say(f"option.{name}"), **common)
     if field.kind is bool:
         return st.toggle(value=value, **common)
     if field.kind in (int, float):

@@ -90,7 +90,7 @@ def _choice(usual: Choice) -> Choice:
     kind = one("kind", tuple(LOSSES), usual.kind, pills, "studio.train.model", lambda name: say(f"run.{name}.short"))
     first = usual.loss if usual.loss in LOSSES[kind] else _loss(preset(f"point-{kind}"))
     said = partial(say, "studio.plane.loss.is")
-    loss = one("loss", LOSSES[kind], first, st.selectbox, "studio.plane.loss", lambda name: said(name=name), width=260)
+    loss = one("loss", LOSSES[kind], first, st.selectbox, "studio.plane.loss", lambda name: said(name=say(f"option.{name}")), width=260)
     return Choice(shape, kind, loss)
 
 
