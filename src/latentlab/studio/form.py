@@ -78,7 +78,7 @@ def widget(field: Field, value: Any, usual: Any, key: str) -> Any:
     label = capital(say(f"field.{field.name}")) + (" ●" if value != usual else "")  # no markup: it would be read out
     common: dict[str, Any] = {"label": label, "help": explained(field, usual), "key": f"{key}:{field.name}"}
     if field.choices:
-        return st.selectbox(options=field.choices, index=field.choices.index(value), format_func=lambda name: say(f"option.{name}"), **common)
+        return st.selectbox(options=field.choices, index=field.choices.index(value), format_func=_option, **common)
     if field.kind is bool:
         return st.toggle(value=value, **common)
     if field.kind in (int, float):
@@ -109,6 +109,10 @@ def _step(value: float | None) -> float:
     """A click changes a number by about a tenth of it: rates of 1e-4 and lengths of 20 alike."""
     size = abs(float(value or 0)) or 1.0
     return float(10.0 ** (math.floor(math.log10(size)) - (0 if size < 1 else 1))) if size < 10 else 1.0
+
+
+def _option(name: str) -> str:
+    return say(f"option.{name}")
 
 
 def explained(field: Field, usual: Any) -> str:
