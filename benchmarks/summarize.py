@@ -18,6 +18,7 @@ Leave the machine alone meanwhile: two busy cores make two-thread training up to
 | program | shows |
 |---|---|
 | `bench_speed.py` | an epoch of `mlp-vae` against the usual PyTorch script's, in one run |
+| `bench_cold.py` | commands' starts, memory, what a run costs beside its updates, growth; goals and the lab from a cold start |
 | `bench_busy.py` | a training step beside one and four other busy processes, against alone |
 | `bench_shards.py` | what shards cost on one process, and what a second process gains |
 | `bench_data.py FOLDER` | a million files: decoded, found again, whose memory they take; shards from a server against a folder |
