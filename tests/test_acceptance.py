@@ -241,7 +241,7 @@ def test_5_a_ring_is_learned_by_one_loss_and_by_another(reader: Any, server: Ser
     where.filter(has_text=moved).wait_for()
     first = only_run(server).config().train.loss
     one.clicks(page.get_by_role("combobox", name=one.says("studio.plane.loss"), exact=True))
-    one.clicks(page.get_by_role("option", name=re.compile("wasserstein")))
+    one.clicks(page.get_by_role("option", name=re.compile("Wasserstein")))
     page.locator(".plane-facts").filter(has_text=re.compile(one.says("studio.plane.stage.idle")[:12])).wait_for()
     one.presses("studio.train.start")
     where.filter(has_text=moved).wait_for()
@@ -253,7 +253,7 @@ def test_5_a_ring_is_learned_by_one_loss_and_by_another(reader: Any, server: Ser
     def sees() -> None:
         where.filter(has_text=moved).wait_for()
         assert "run=plane%2Fpoint-gan-ring-002" in page.url.replace("plane/point", "plane%2Fpoint")
-        expect(page.get_by_role("combobox", name=one.says("studio.plane.loss"), exact=True)).to_have_value(re.compile("wasserstein"))
+        expect(page.get_by_role("combobox", name=one.says("studio.plane.loss"), exact=True)).to_have_value(re.compile("Wasserstein"))
 
     one.stays(sees)
     assert (runs["point-gan-ring-002"].path / "plane.bin").stat().st_size > FRAME.itemsize
