@@ -106,7 +106,7 @@ LIT = """
 
 def sees_half(page: Any, said: str, half: dict[str, Any]) -> None:
     """The half of a GAN's step in pictures: five stations, the mean scores before and after it, and images that are those after it."""
-    expect(page.locator(".film-stations [aria-current]")).to_have_text("Moves")
+    page.wait_for_function("lit.length >= 5")
     assert page.evaluate("lit") == ["Draws", "Scores", "Loss", "Gradient", "Moves"]
     expect(page.locator(".film-strip .film-where").last).to_contain_text(said)
     for name, place in (("real", 0), ("made", 1)):
